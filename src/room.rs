@@ -12,6 +12,8 @@ pub mod log;
 pub mod member;
 pub mod presence;
 pub mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -156,15 +158,16 @@ impl Room {
         appended
     }
 
-    /// Says a line of the server to one member. A member that has not read the last ones is not told more.
-    pub fn tell(&mut self, id: MemberId, line: ServerLine) {
-        self.roster.member_mut(id).tell(&line, self.line_bytes);
+    /// Says a line of the server to one member. False when it is not told, because it has not read the last ones.
+    pub fn tell(&mut self, id: MemberId, line: ServerLine) -> bool {
+        let told = self.roster.member_mut(id).tell(&line, self.line_bytes);
         if self.roster.place(id) == Place::Keeping {
             let was_level = self.roster.member(id).lag(&self.log) == Some(0);
             if was_level {
                 self.roster.put_behind(id);
             }
         }
+        told
     }
 
     /// When [`Room::on_deadline`] wants to be called.
