@@ -51,6 +51,4 @@ pub enum CloseReason {
     Left,
     /// The connection broke.
     Broken,
-    /// The server was told to stop.
-    Stopped,
 }

@@ -47,7 +47,6 @@ pub struct Counters {
     pub sent_bytes: u64,
     pub left: u64,
     pub broken: u64,
-    pub stopped: u64,
 }
 
 /// Whether the loop goes on.
@@ -114,6 +113,16 @@ impl<I: Io, W: io::Write> Server<I, W> {
 
     pub fn members(&self) -> usize {
         self.lobby.online()
+    }
+
+    /// Messages said so far, presence lines among them.
+    pub fn messages(&self) -> u64 {
+        self.lobby.log().messages()
+    }
+
+    /// True while members are behind whose sockets have room.
+    pub fn has_due(&self) -> bool {
+        self.lobby.has_due()
     }
 
     /// Members whose sockets are full.
@@ -396,7 +405,6 @@ impl<I: Io, W: io::Write> Server<I, W> {
         match reason {
             CloseReason::Left => self.counters.left += 1,
             CloseReason::Broken => self.counters.broken += 1,
-            CloseReason::Stopped => self.counters.stopped += 1,
         }
     }
 
@@ -446,8 +454,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accepted, refused, received_bytes, sends, sent_bytes, left, broken, stopped } = self;
+        let Self { accepted, refused, received_bytes, sends, sent_bytes, left, broken } = self;
         write!(f, "accepted {accepted}, refused {refused}, received {received_bytes} B, sent {sent_bytes} B ")?;
-        write!(f, "in {sends} sends, left {left}, broken {broken}, stopped {stopped}")
+        write!(f, "in {sends} sends, left {left}, broken {broken}")
     }
 }

@@ -253,10 +253,10 @@ proptest! {
                     world.settle();
                     world.leave(port);
                 }
-                Step::Say(port, text) if world.people.contains_key(&port) => {
-                    if world.room.may_speak(world.people[&port].id) {
-                        let _ = world.say(port, &text);
-                    }
+                Step::Say(port, text)
+                    if world.people.get(&port).is_some_and(|person| world.room.may_speak(person.id)) =>
+                {
+                    let _ = world.say(port, &text);
                 }
                 Step::TooLong(port) if world.people.contains_key(&port) => {
                     let person = world.people.get_mut(&port).unwrap();
