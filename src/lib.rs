@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod connection;
 pub mod connections;
+pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
 pub mod io;
 pub mod limits;
@@ -16,5 +17,6 @@ pub mod net;
 pub mod report;
 pub mod room;
 pub mod server;
+pub mod timeouts;
 pub mod token;
 pub mod transcript;

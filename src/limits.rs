@@ -54,12 +54,47 @@ pub const ANNOUNCE_MAX_DEFAULT: usize = 200;
 /// Pause between two presence summaries in a room above that bound.
 pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Default of `--flood-rate` and `--flood-burst`: lines a second that nobody types, and a paste of a screenful.
+pub const FLOOD_RATE_DEFAULT: u64 = 10;
+pub const FLOOD_BURST_DEFAULT: u64 = 50;
+
+/// Seconds' worth of `--room-rate` that a quiet room may use at once.
+pub const ROOM_BURST_SECONDS: u64 = 1;
+
+/// Joins from one address that may come at once, as a multiple of `--join-rate`.
+pub const JOIN_BURST_FACTOR: u64 = 5;
+
+/// Addresses whose joins are remembered. At the bound those with no connection and nothing to remember are forgotten.
+pub const ADDRESSES_MAX: usize = 65_536;
+
+/// Default of `--stall-timeout`: how long a member whose socket is full may take no byte.
+pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Default of `--line-timeout`: how long a line that was begun may make no progress.
+pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Default of `--dead-after`: how long a peer that answers nothing counts as there.
+pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Smallest `--dead-after`: the kernel counts its probes in seconds.
+pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
+
+/// Probes of a silent peer within `--dead-after`.
+pub const KEEPALIVE_PROBES: u32 = 3;
+
+/// Receive buffer of a connection, which the kernel doubles for its own overhead. What a flooder has sent ahead of being
+/// read waits here, so it is small.
+pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
+
 /// Descriptors kept back from members: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the house is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 
 /// Pause after a failed accept, when no slot is freed sooner. Accepting again at once would spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(500);
+
+/// Pause before an operation is tried again that the kernel had no memory for.
+pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
 /// Backlog asked of the kernel, which holds it to `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 65_535;

@@ -9,8 +9,8 @@ use uproar::io::signals::Signals;
 use uproar::io::uring::Uring;
 use uproar::limits::DESCRIPTOR_RESERVE;
 use uproar::report::report;
-use uproar::server::{Config, Flow, Server};
-use uproar::{net, room, transcript};
+use uproar::server::{Flow, Server};
+use uproar::{net, transcript};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,21 +34,11 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Box<dyn error::Error>> {
     if members_max == 0 {
         return Err("the descriptor limit leaves no place for members; raise it: ulimit -n 20000".into());
     }
-    let config = Config {
-        members_max,
-        line_bytes: serve.line_bytes(),
-        framing: serve.framing,
-        room: room::Settings {
-            log_bytes: serve.log_bytes(),
-            line_bytes: serve.line_bytes(),
-            announce_max: serve.announce_max,
-        },
-    };
     let sink = match serve.transcript_path() {
         Some(path) => Some(transcript::open(path).map_err(|error| format!("transcript {path}: {error}"))?),
         None => None,
     };
-    let listener = net::listen(&serve.addr)?;
+    let listener = net::listen(&serve.addr, (*serve.dead_after).max(*serve.stall_timeout))?;
     let address = listener.local_addr()?;
     let signals = Signals::new()?;
     let io = match serve.backend {
@@ -56,20 +46,20 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Box<dyn error::Error>> {
             Uring::new(listener, signals).map_err(|refused| format!("io_uring cannot be used here: {refused}"))?
         }
     };
-    let mut server = Server::new(io, config);
+    let mut server = Server::new(io, serve.config(members_max));
     if let Some(sink) = sink {
         server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port()));
     }
     report(format_args!("listening on {address} (uring, up to {members_max} members)"));
     let flow = server.run().map_err(|error: io::Error| format!("the kernel failed: {error}"))?;
-    let counters = server.counters();
+    let statistics = server.statistics();
     match flow {
         Flow::StopAtOnce => {
-            report(format_args!("stopped at once, {} members cut off: {counters}", server.members()));
+            report(format_args!("stopped at once, members cut off: {statistics}"));
             Ok(ExitCode::FAILURE)
         }
         Flow::On | Flow::Stop => {
-            report(format_args!("stopped: {counters}"));
+            report(format_args!("stopped: {statistics}"));
             Ok(ExitCode::SUCCESS)
         }
     }

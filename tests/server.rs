@@ -48,7 +48,7 @@ fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {
 #[test]
 fn a_full_socket_that_drains_gets_every_byte_once() {
     for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--log-bytes", "64MiB"]);
+        let server = Server::start(&["--backend", backend, "--log-bytes", "64MiB", "--flood-rate", "0"]);
         let mut slow = server.join();
         let mut author = server.join();
         let mut listener = server.join();
@@ -67,7 +67,7 @@ fn a_full_socket_that_drains_gets_every_byte_once() {
 #[test]
 fn a_member_that_does_not_read_is_skipped_and_told_and_hurts_nobody() {
     for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--log-bytes", "1MiB"]);
+        let server = Server::start(&["--backend", backend, "--log-bytes", "1MiB", "--flood-rate", "0"]);
         let mut slow = server.join();
         let mut author = server.join();
         let mut healthy = server.join();
@@ -155,7 +155,7 @@ fn a_stop_signal_says_goodbye_flushes_and_exits_with_0() {
 #[test]
 fn a_member_that_does_not_read_does_not_hold_up_a_stop_and_a_second_signal_exits_at_once() {
     for backend in BACKENDS {
-        let options = ["--backend", backend, "--log-bytes", "64MiB"];
+        let options = ["--backend", backend, "--log-bytes", "64MiB", "--flood-rate", "0"];
         let mut server = Server::start(&options);
         let _deaf = server.join();
         let mut author = server.join();
@@ -250,7 +250,8 @@ fn the_transcript_is_what_the_original_printed() {
 
 #[test]
 fn a_transcript_that_nobody_reads_holds_up_nobody() {
-    let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "-", "--log-bytes", "1MiB"]);
+    let mut command =
+        uproar(&["serve", "127.0.0.1:0", "--transcript", "-", "--log-bytes", "1MiB", "--flood-rate", "0"]);
     command.stdout(Stdio::piped());
     let mut server = Server::spawn(command);
     let mut stdout = server.child().stdout.take().unwrap();

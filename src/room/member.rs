@@ -18,6 +18,8 @@ pub struct Member {
     pub connection: ConnectionId,
     /// Everything before it was sent, or was not for this member. Meaningless while the member is skipped.
     cursor: Position,
+    /// Messages of the log that need not be counted as delivered any more: counted already, its own, or missed.
+    counted: u64,
     /// Present once the member has spoken or was told something; most members of a large room only listen.
     aside: Option<Box<Aside>>,
 }
@@ -52,8 +54,9 @@ struct OwnRange {
 }
 
 impl Member {
-    pub fn new(connection: ConnectionId, cursor: Position) -> Self {
-        Self { connection, cursor, aside: None }
+    /// A member that will be sent what is appended to `log` from now on.
+    pub fn new(connection: ConnectionId, log: &Log) -> Self {
+        Self { connection, cursor: log.head(), counted: log.messages(), aside: None }
     }
 
     /// What is to be sent to this member next, in one piece; empty exactly when there is nothing.
@@ -98,6 +101,7 @@ impl Member {
             && own.start == self.cursor
         {
             self.cursor = own.end;
+            self.counted += own.messages;
             aside.own.pop_front();
         }
     }
@@ -107,6 +111,7 @@ impl Member {
         let end = log.head();
         if self.cursor == start && !self.is_skipped() {
             self.cursor = end;
+            self.counted += 1;
             return true;
         }
         let messages_before = log.messages() - 1;
@@ -155,14 +160,44 @@ impl Member {
         self.aside.as_deref().is_some_and(|aside| aside.missed_from.is_some())
     }
 
+    /// Messages sent whole to this member since the last call.
+    pub fn count_delivered(&mut self, log: &Log) -> u64 {
+        if self.is_skipped() {
+            return 0;
+        }
+        let sent = if self.cursor == log.head() {
+            log.messages()
+        } else {
+            log.messages_before(self.cursor) - u64::from(!log.is_line_start(self.cursor))
+        };
+        let delivered = sent - self.counted;
+        self.counted = sent;
+        delivered
+    }
+
+    /// What ends this member's stream with `line`, at a line boundary. `None` for a member that has lost its place.
+    pub fn farewell(&self, line: &ServerLine, log: &Log) -> Option<Vec<u8>> {
+        if self.is_skipped() {
+            return None;
+        }
+        let mut bytes = log.rest_of_line(self.cursor).to_vec();
+        if let Some(aside) = self.aside.as_deref() {
+            bytes.extend_from_slice(&aside.outbox[aside.outbox_sent..]);
+        }
+        line.render(&mut bytes);
+        Some(bytes)
+    }
+
     /// Takes what this member needs from a log that is about to forget its place: the rest of the line that it was in
-    /// the middle of.
-    pub fn skip(&mut self, log: &Log) {
+    /// the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
+    pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
         let rest = log.rest_of_line(self.cursor);
         assert!(rest.is_empty() || aside.outbox_sent == 0, "the outbox goes out between two lines");
         aside.outbox.splice(0..0, rest.iter().copied());
-        aside.missed_from = Some(log.messages_before(self.cursor));
+        let missed_from = log.messages_before(self.cursor);
+        aside.missed_from = Some(missed_from);
+        missed_from - std::mem::replace(&mut self.counted, missed_from)
     }
 
     /// Tells a skipped member what it missed and puts it at the oldest line kept. Returns the number of messages that it
@@ -192,6 +227,7 @@ impl Member {
             ServerLine::Missed { messages }.render(&mut aside.outbox);
         }
         self.cursor = tail;
+        self.counted = tail_messages;
         self.jump();
         messages
     }

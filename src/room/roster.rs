@@ -216,11 +216,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::room::log::Position;
+    use crate::room::log::Log;
     use crate::token::{ConnectionId, Generation, Slot};
 
     fn member() -> Member {
-        Member::new(ConnectionId { slot: Slot(0), generation: Generation::FIRST }, Position::default())
+        Member::new(ConnectionId { slot: Slot(0), generation: Generation::FIRST }, &Log::new(400, 50))
     }
 
     fn ids(roster: &Roster, place: Place) -> Vec<MemberId> {
