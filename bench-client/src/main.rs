@@ -1,1 +1,57 @@
-fn main() {}
+//! `bench-client`: measures how long a chat room takes to hear a line.
+//!
+//! Parses, dispatches, and turns the result into an exit code; the work is in the modules named after the commands.
+
+mod cli;
+mod cost;
+mod engine;
+mod environment;
+mod error;
+mod expect;
+mod floor;
+mod message;
+mod plan;
+mod recorder;
+mod reflect;
+mod report;
+mod run;
+mod server_process;
+mod sys;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Result, exit};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed terminal is no reason to fail differently.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::FAILED } else { exit::GOOD });
+        }
+    };
+    match dispatch(&cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let verdict = if error.exit() == exit::INVALID { "INVALID: " } else { "" };
+            eprintln!("bench-client: {verdict}{error}");
+            ExitCode::from(error.exit())
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<u8> {
+    match command {
+        Command::Run(arguments) => run::command(arguments),
+        Command::Floor(arguments) => floor::command(arguments),
+        Command::FloorSender(arguments) => floor::sender_command(arguments),
+        Command::Reflect(arguments) => {
+            reflect::reflect(arguments.address, arguments.fault, arguments.fault_at)?;
+            Ok(exit::GOOD)
+        }
+    }
+}

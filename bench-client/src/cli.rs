@@ -1,0 +1,326 @@
+//! Options as typed: names, defaults, help, and what counts, rates and durations look like.
+//!
+//! What options mean together is checked where it is used; here each is right or wrong by itself.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::expect::{Expectation, Expectations};
+use crate::plan::Arrival;
+use crate::reflect::Fault;
+use crate::server_process::Pin;
+
+/// Measures how long a chat room takes to hear a line.
+///
+/// Messages are due at times fixed beforehand, and latency counts from there, however the server fares. Every delivery is
+/// recorded and proven: nothing lost, repeated, reordered, echoed or changed.
+///
+/// Exit codes: 0 good, 1 usage or a failure of the machine, 2 deliveries not as they should be, 3 run invalid (plan not
+/// kept, client-bound, not all members joined), 4 an expectation did not hold.
+#[derive(Debug, Parser)]
+#[command(name = "bench-client", version, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure one room
+    Run(Box<RunArgs>),
+    /// Measure what a bare loop of sends to as many sockets costs on this machine
+    Floor(FloorArgs),
+    #[command(hide = true)]
+    FloorSender(FloorSenderArgs),
+    /// Serve as the smallest chat server there is: what the tool measures when the server costs next to nothing
+    Reflect(ReflectArgs),
+}
+
+/// What a run of any size needs.
+#[derive(Debug, Clone, Args)]
+pub struct LoadArgs {
+    /// Members that also send; at least one member must only listen
+    #[arg(short, long, default_value_t = 1, value_name = "N")]
+    pub publishers: u32,
+
+    /// Length of the measured part
+    #[arg(short, long, default_value = "30s", value_name = "T", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+
+    /// Messages sent and verified before that, left out of every figure
+    #[arg(short, long, default_value = "5s", value_name = "T", value_parser = humantime::parse_duration)]
+    pub warmup: Duration,
+
+    /// How long to wait for the last deliveries; what has not come by then counts as having taken so long
+    #[arg(long, default_value = "10s", value_name = "T", value_parser = humantime::parse_duration)]
+    pub drain: Duration,
+
+    /// Bytes of a line as sent, newline included; at least 32, a few more for very long plans
+    #[arg(short, long, default_value_t = 64, value_name = "BYTES")]
+    pub size: usize,
+
+    /// Due times evenly spaced, or at random with the same mean
+    #[arg(long, value_enum, default_value_t = Arrival::Fixed)]
+    pub arrival: Arrival,
+
+    /// Decides random due times: the same seed is the same plan
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+
+    /// Connects a second
+    #[arg(long, default_value = "20k/s", value_name = "R", value_parser = parse_rate)]
+    pub connect_rate: f64,
+
+    /// Members that have connected and not been welcomed yet, at most
+    #[arg(long, default_value = "512", value_name = "N", value_parser = parse_count)]
+    pub connect_window: u64,
+
+    /// The room is quiet, and the run may begin, when no byte came for this long
+    #[arg(long, default_value = "1200ms", value_name = "T", value_parser = humantime::parse_duration)]
+    pub settle: Duration,
+
+    /// Measure the server's use of its core for this long, with all members connected and nobody speaking
+    #[arg(long, value_name = "T", value_parser = humantime::parse_duration)]
+    pub idle: Option<Duration>,
+
+    /// Connect to this many loopback addresses in turn; a server on every interface is needed. By default as many as the
+    /// local ports require
+    #[arg(long, value_name = "N")]
+    pub spread: Option<u32>,
+
+    /// Members that verify every line, evenly spread over the order of joining; the others only count bytes, which is far
+    /// cheaper. By default all
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub verify: Option<u64>,
+
+    /// Processors of the server and of this tool; the server's pinning needs --server-cmd or --server-pid
+    #[arg(long, value_name = "SERVER,CLIENT", value_parser = parse_pin)]
+    pub pin: Option<Pin>,
+
+    /// Measure before and after each run what a bare loop of sends costs, and print the server's cost over it
+    #[arg(long)]
+    pub floor: bool,
+
+    /// Schedule lag allowed at p99 before a run is invalid; by default 200us or 1 % of the room's median, the larger
+    #[arg(long, value_name = "T", value_parser = humantime::parse_duration)]
+    pub lag_limit: Option<Duration>,
+
+    /// Show no progress; none is shown anyway when stderr is no terminal
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Where the server listens, or is to listen [default: 127.0.0.1:8888, or a free port with --server-cmd]
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Option<SocketAddr>,
+
+    /// Members of the room (100, 10k, 1.1k)
+    #[arg(short, long, default_value = "100", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
+
+    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s)
+    #[arg(short, long, default_value = "20/s", value_name = "R", value_parser = parse_rate)]
+    pub rate: f64,
+
+    /// Deliveries a second in total instead: the rate is this over the members
+    #[arg(long, value_name = "R", value_parser = parse_rate, conflicts_with = "rate")]
+    pub deliveries: Option<f64>,
+
+    /// Measured messages, instead of a duration
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count, conflicts_with = "duration")]
+    pub messages: Option<u64>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// Start the server with this command for each run, {addr} replaced, and stop it after
+    #[arg(long, value_name = "CMD", conflicts_with = "server_pid")]
+    pub server_cmd: Option<String>,
+
+    /// Process of the running server, to measure what it costs
+    #[arg(long, value_name = "PID")]
+    pub server_pid: Option<u32>,
+
+    /// Runs, each with the server restarted if this tool starts it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub repeat: u32,
+
+    /// What the result must be, or exit code 4 (lost=0,room.p99<250ms)
+    #[arg(long, value_name = "LIST")]
+    pub expect: Option<Expectations>,
+
+    /// Write env.json, and summary.json, *.hgrm, intervals.hlog and messages.csv of each run, into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// summary.json of each run, one a line
+    Json,
+    /// Problems alone
+    Quiet,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FloorArgs {
+    /// Sockets, each of which gets one line a pass
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
+
+    /// Bytes of a line as a publisher sends it; what is sent is that behind an author, as a server would
+    #[arg(short, long, default_value_t = 64, value_name = "BYTES")]
+    pub size: usize,
+
+    /// Passes a second, plain and io_uring taking turns
+    #[arg(short, long, default_value = "20/s", value_name = "R", value_parser = parse_rate)]
+    pub rate: f64,
+
+    /// How long to measure
+    #[arg(short, long, default_value = "5s", value_name = "T", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+
+    /// Processors of the sender and of the receiver
+    #[arg(long, value_name = "SENDER,RECEIVER", value_parser = parse_pin)]
+    pub pin: Option<Pin>,
+
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = FloorFormat::Table)]
+    pub format: FloorFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FloorFormat {
+    Table,
+    Json,
+}
+
+/// What this program tells the process that sends for it.
+#[derive(Debug, Clone, Args)]
+pub struct FloorSenderArgs {
+    #[arg(long, value_parser = parse_count)]
+    pub connections: u64,
+    #[arg(long)]
+    pub size: usize,
+    #[arg(long, value_parser = parse_rate)]
+    pub rate: f64,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReflectArgs {
+    /// Where to listen
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1:8888", value_parser = parse_address)]
+    pub address: SocketAddr,
+
+    /// Spoil one delivery, for tests of the tool
+    #[arg(long, value_enum, hide = true)]
+    pub fault: Option<Fault>,
+
+    /// The message whose delivery is spoilt
+    #[arg(long, default_value_t = 0, hide = true)]
+    pub fault_at: u64,
+}
+
+/// A count with a suffix: `100`, `10k`, `1.5m`.
+pub fn parse_count(text: &str) -> Result<u64, String> {
+    let number = parse_scaled(text).ok_or_else(|| format!("{text:?} is no count; write for example 100, 10k or 1m"))?;
+    if number < 1.0 || number.fract() != 0.0 || number > 1e15 {
+        return Err(format!("{text:?} is no whole number above zero"));
+    }
+    Ok(number as u64)
+}
+
+/// A rate a second: `20`, `20/s`, `0.2/s`, `100k`.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    match parse_scaled(number) {
+        Some(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err(format!("{text:?} is no rate above zero; write for example 20/s, 0.2/s or 4k/s")),
+    }
+}
+
+fn parse_scaled(text: &str) -> Option<f64> {
+    let (number, scale) = match text.as_bytes().last()? {
+        b'k' | b'K' => (&text[..text.len() - 1], 1e3),
+        b'm' | b'M' => (&text[..text.len() - 1], 1e6),
+        _ => (text, 1.0),
+    };
+    // The product of a decimal like 1.1 and its scale is a whole number that floating point misses.
+    let scaled = number.parse::<f64>().ok()? * scale;
+    let rounded = scaled.round();
+    Some(if (scaled - rounded).abs() < 1e-6 { rounded } else { scaled })
+}
+
+/// `SERVER,CLIENT`.
+pub fn parse_pin(text: &str) -> Result<Pin, String> {
+    let processors = text.split_once(',').and_then(|(server, client)| {
+        Some(Pin { server: server.trim().parse().ok()?, client: client.trim().parse().ok()? })
+    });
+    processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1"))
+}
+
+/// An address or a name, with a port; without a host, the loopback address.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let with_host = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_string() };
+    let mut addresses = with_host.to_socket_addrs().map_err(|error| format!("{error}; write HOST:PORT"))?;
+    addresses.next().ok_or_else(|| format!("{text:?} has no address"))
+}
+
+/// The expectations of an option, none if it was not given.
+pub fn expectations(option: &Option<Expectations>) -> &[Expectation] {
+    option.as_ref().map_or(&[], |expectations| &expectations.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn counts_take_suffixes() {
+        assert_eq!(parse_count("100"), Ok(100));
+        assert_eq!(parse_count("10k"), Ok(10_000));
+        assert_eq!(parse_count("1.1k"), Ok(1100));
+        assert_eq!(parse_count("1m"), Ok(1_000_000));
+        for wrong in ["", "k", "0", "1.5", "-1", "1g", "1e99"] {
+            assert!(parse_count(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates_are_a_second() {
+        assert_eq!(parse_rate("20/s"), Ok(20.0));
+        assert_eq!(parse_rate("0.2/s"), Ok(0.2));
+        assert_eq!(parse_rate("100k"), Ok(100_000.0));
+        for wrong in ["", "/s", "0", "-1/s", "nan", "inf", "20/m"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_processors() {
+        assert_eq!(parse_address(":8888").unwrap().to_string(), "127.0.0.1:8888");
+        assert_eq!(parse_address("[::1]:1").unwrap().to_string(), "[::1]:1");
+        assert!(parse_address("127.0.0.1").is_err());
+        assert_eq!(parse_pin("0,1"), Ok(Pin { server: 0, client: 1 }));
+        assert!(parse_pin("0").is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! What a run costs, read from `/proc`: processor time of the server and of this thread, memory, switches, stolen time.
+//!
+//! Processor time is the scheduler's own count in nanoseconds (`schedstat`), not the hundredths of a second of `stat`,
+//! which only split it into user and system time. A sample is taken between sends, never while a room is served.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::error::{Context, Error, Result};
+use crate::sys;
+
+/// Costs so far of the server process, all its threads together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerCost {
+    pub cpu_ns: u64,
+    pub user_ticks: u64,
+    pub system_ticks: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    /// Memory of its own (`RssAnon`), now.
+    pub memory_bytes: u64,
+}
+
+/// Costs at one moment.
+#[derive(Debug, Clone)]
+pub struct CostSample {
+    pub at_ns: u64,
+    /// None if no server process is known.
+    pub server: Option<ServerCost>,
+    pub client_cpu_ns: u64,
+    pub client_involuntary_switches: u64,
+    /// Clock ticks that the hypervisor gave to others, of all processors.
+    pub steal_ticks: u64,
+}
+
+/// Takes samples of this thread, of the machine and of the server process if one is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampler {
+    server_pid: Option<u32>,
+}
+
+impl Sampler {
+    pub fn new(server_pid: Option<u32>) -> Self {
+        Self { server_pid }
+    }
+
+    /// The costs now. A server that is gone has none.
+    pub fn sample(&self) -> CostSample {
+        CostSample {
+            at_ns: sys::monotonic_ns(),
+            server: self.server_pid.and_then(server_cost),
+            client_cpu_ns: sys::thread_cpu_ns(),
+            client_involuntary_switches: sys::thread_context_switches().1,
+            steal_ticks: steal_ticks(),
+        }
+    }
+}
+
+fn server_cost(pid: u32) -> Option<ServerCost> {
+    let mut cost = ServerCost::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let schedstat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        cost.cpu_ns += schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        cost.voluntary_switches += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        cost.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+        cost.memory_bytes = field(&status, "RssAnon:").unwrap_or(0) * 1024;
+    }
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    (cost.user_ticks, cost.system_ticks) = user_and_system_ticks(&stat)?;
+    Some(cost)
+}
+
+/// The number behind `name` in a file of `Name:  number unit` lines.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat`, counted behind the command's name, which may hold anything.
+fn user_and_system_ticks(stat: &str) -> Option<(u64, u64)> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ').skip(11);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+fn steal_ticks() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    stat.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse().ok()).unwrap_or(0)
+}
+
+/// Pins all threads of process `pid` to one processor.
+pub fn pin_process(pid: u32, processor: usize) -> Result<()> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context(|| format!("no process {pid}"))?;
+    for task in tasks.flatten() {
+        let Some(thread) = task.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        sys::pin(thread, processor).context(|| format!("cannot pin process {pid} to processor {processor}"))?;
+    }
+    Ok(())
+}
+
+/// Pins the calling thread to one processor.
+pub fn pin_this_thread(processor: usize) -> Result<()> {
+    sys::pin(0, processor).map_err(|error| {
+        Error::new(format!("cannot pin to processor {processor}: {error}; --pin takes processors of /proc/cpuinfo"))
+    })
+}
+
+/// Counters of the kernel's TCP whose rise says that a run was not what it seemed.
+const KERNEL_COUNTERS: [&str; 8] = [
+    "ListenOverflows",
+    "ListenDrops",
+    "TCPMemoryPressures",
+    "TCPAbortOnMemory",
+    "TCPRcvQDrop",
+    "PruneCalled",
+    "TCPTimeouts",
+    "RetransSegs",
+];
+
+/// The counters above, of this machine, now.
+pub fn kernel_counters() -> BTreeMap<String, u64> {
+    let mut counters = BTreeMap::new();
+    for path in ["/proc/net/netstat", "/proc/net/snmp"] {
+        read_counters(&fs::read_to_string(path).unwrap_or_default(), &mut counters);
+    }
+    counters
+}
+
+/// Pairs of lines: names, then values, each behind the same `Group:`.
+fn read_counters(text: &str, counters: &mut BTreeMap<String, u64>) {
+    let lines: Vec<&str> = text.lines().collect();
+    for pair in lines.chunks_exact(2) {
+        for (name, value) in pair[0].split_whitespace().zip(pair[1].split_whitespace()) {
+            if KERNEL_COUNTERS.contains(&name)
+                && let Ok(value) = value.parse()
+            {
+                counters.insert(name.to_string(), value);
+            }
+        }
+    }
+}
+
+/// Counters that rose from `before` to `after`, and by how much.
+pub fn rises(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let rise = |(name, value): (&String, &u64)| {
+        let by = value.saturating_sub(before.get(name).copied().unwrap_or(*value));
+        (by > 0).then(|| (name.clone(), by))
+    };
+    after.iter().filter_map(rise).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_any_name() {
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 100 0 0 0 17 29 0 0 20 0 1 0 5 1 1";
+        assert_eq!(user_and_system_ticks(stat), Some((17, 29)));
+        assert_eq!(user_and_system_ticks("nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_has_costs() {
+        let sample = Sampler::new(Some(std::process::id())).sample();
+        let server = sample.server.expect("this process is there");
+        assert!(server.cpu_ns > 0 && server.memory_bytes > 0, "{server:?}");
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_none() {
+        assert_eq!(Sampler::new(Some(u32::MAX)).sample().server, None);
+    }
+
+    #[test]
+    fn only_rises_of_known_counters_are_told() {
+        let mut before = BTreeMap::new();
+        let mut after = BTreeMap::new();
+        read_counters("TcpExt: ListenDrops Other PruneCalled\nTcpExt: 4 9 1\n", &mut before);
+        read_counters("TcpExt: ListenDrops Other PruneCalled\nTcpExt: 6 99 1\n", &mut after);
+        assert_eq!(rises(&before, &after), BTreeMap::from([("ListenDrops".to_string(), 2)]));
+        assert!(!kernel_counters().is_empty());
+    }
+}

@@ -1,0 +1,625 @@
+//! The members of a run: one thread, one level-triggered epoll set, one socket a member.
+//!
+//! A run is connect, settle (presence lines still arrive after the last join), idle if asked, then the plan: whenever a
+//! message is due it is sent, and between sends sockets are read. The clock is read once a socket and the plan is looked
+//! at each time, so that reading never makes a send later than one read.
+//!
+//! Verified members have every line handed to the recorder. The others only count bytes, which the kernel drops without
+//! copying; at the end their counts must equal what the verified ones saw.
+//!
+//! It does not decide what is due (`plan`), keep figures (`recorder`) or judge a run (`report/summary.rs`).
+
+mod connect;
+mod publish;
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cost::{CostSample, Sampler};
+use crate::engine::publish::Publisher;
+use crate::error::{Context, Error, Result};
+use crate::message::{Format, author_of};
+use crate::plan::Plan;
+use crate::recorder::{Record, Recorder, histogram};
+use crate::sys::{self, Epoll};
+
+/// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
+const READ_BYTES_MAX: usize = 128 * 1024;
+/// Bytes a counting member takes off its socket at once; bounded, so that a send that is due waits for no more.
+const DISCARD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes without a newline after which a member's input is no line any more.
+const TAIL_BYTES_MAX: usize = 64 * 1024;
+const EVENTS_MAX: usize = 1024;
+/// The plan starts this long after everything is ready.
+const LEAD_IN_NS: u64 = 20_000_000;
+/// How long members stay after the last delivery: a repeat of it would come now.
+const AFTERMATH: Duration = Duration::from_millis(50);
+/// Presence lines that never stop arriving do not hold up a run for longer than this.
+const SETTLE_MAX: Duration = Duration::from_secs(30);
+
+/// What the engine is to do beside the plan.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where members connect, in turn.
+    pub addresses: Vec<SocketAddr>,
+    pub members: usize,
+    /// Members that verify every line; all others count bytes. Publishers are verified only when all are.
+    pub verified: usize,
+    pub line_bytes: usize,
+    /// Connects a second.
+    pub connect_rate: f64,
+    /// Members that have connected and not been welcomed yet.
+    pub connect_window: usize,
+    /// The room is quiet when no byte came for this long.
+    pub settle: Duration,
+    pub idle: Option<Duration>,
+    pub drain: Duration,
+    pub progress: bool,
+}
+
+/// What the connect phase took.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    pub elapsed_ns: u64,
+    /// From the start of a member's connect to its welcome.
+    pub latency: Histogram<u64>,
+}
+
+/// What counting members proved.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counted {
+    pub members: u64,
+    /// Members whose bytes differ from what they should have.
+    pub wrong: u64,
+    pub lost: u64,
+    pub duplicate: u64,
+}
+
+/// All that a run left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub connected: Connected,
+    pub record: Record,
+    pub counted: Counted,
+    /// Members whose connection ended before the run did.
+    pub disconnected: u64,
+    /// Costs before the connects and after the room was quiet.
+    pub before_connect: CostSample,
+    pub settled: CostSample,
+    /// The same around the idle time.
+    pub idle: Option<(CostSample, CostSample)>,
+    /// Costs just before the first measured message and when the last delivery was in, or given up.
+    pub window: (CostSample, CostSample),
+    /// Deliveries to all members between the two samples of the window.
+    pub window_deliveries: u64,
+    /// Absolute start of the plan.
+    pub start_ns: u64,
+    /// The same on the wall clock.
+    pub started: SystemTime,
+    /// Bytes of one message as the members receive it, at most.
+    pub wire_line_bytes: usize,
+    /// How long the thread was away from its epoll set at a time.
+    pub round: Histogram<u64>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Member {
+    /// None once the connection is over.
+    socket: Option<OwnedFd>,
+    /// Its number among the verified, unless it only counts.
+    verified: Option<u32>,
+    /// Its number among the publishers, if it is one.
+    publisher: Option<u32>,
+    /// Bytes received since the plan started, of a counting member.
+    bytes: u64,
+    /// The beginning of a line whose end has not come.
+    tail: Vec<u8>,
+    /// When its connect began.
+    connect_ns: u64,
+    /// True exactly when the server's first line to it has come.
+    joined: bool,
+}
+
+/// Sockets, and what is known of them.
+struct Engine<'a> {
+    settings: &'a Settings,
+    plan: &'a Plan,
+    sampler: &'a Sampler,
+    epoll: Epoll,
+    members: Vec<Member>,
+    publishers: Vec<Publisher>,
+    recorder: Recorder<'a>,
+    format: Format,
+    buffer: Vec<u8>,
+    /// First message not handed to its publisher yet.
+    next: usize,
+    joined: usize,
+    verified_open: u32,
+    disconnected: u64,
+    /// Bytes of all counting members since the plan started.
+    counted_bytes: u64,
+    /// Bytes of messages that a counting member which does not publish should have.
+    counted_bytes_each: u64,
+    /// When bytes last came.
+    heard_ns: u64,
+    connect_latency: Histogram<u64>,
+    /// Why the server let go of a member, the first time.
+    first_farewell: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// Carries out `plan`; the members leave before it returns.
+pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcome> {
+    let mut engine = Engine::new(settings, plan, sampler)?;
+    let before_connect = sampler.sample();
+    let elapsed_ns = engine.connect_all()?;
+    engine.settle()?;
+    let settled = sampler.sample();
+    let idle = match settings.idle {
+        None => None,
+        Some(idle) => {
+            engine.read_for(idle)?;
+            Some((settled.clone(), sampler.sample()))
+        }
+    };
+    let measured = engine.carry_out()?;
+    engine.read_for(AFTERMATH)?;
+    engine.leave();
+    let counted = engine.count_up(measured.wire_line_bytes as u64);
+    let record = engine.recorder.finish(measured.ended_ns);
+    Ok(Outcome {
+        connected: Connected { elapsed_ns, latency: engine.connect_latency },
+        record,
+        counted,
+        disconnected: engine.disconnected,
+        before_connect,
+        settled,
+        idle,
+        window: measured.window,
+        window_deliveries: measured.deliveries,
+        start_ns: measured.start_ns,
+        started: measured.started,
+        wire_line_bytes: measured.wire_line_bytes,
+        round: measured.round,
+        warnings: engine.warnings,
+    })
+}
+
+/// What carrying out the plan measured.
+struct Measured {
+    start_ns: u64,
+    started: SystemTime,
+    ended_ns: u64,
+    window: (CostSample, CostSample),
+    deliveries: u64,
+    wire_line_bytes: usize,
+    round: Histogram<u64>,
+}
+
+impl<'a> Engine<'a> {
+    fn new(settings: &'a Settings, plan: &'a Plan, sampler: &'a Sampler) -> Result<Self> {
+        let roles = roles(settings.members, plan.publishers() as usize, settings.verified);
+        let publishers_of_verified: Vec<Option<u32>> =
+            roles.iter().filter(|role| role.verified.is_some()).map(|role| role.publisher).collect();
+        let mut publishers: Vec<Publisher> = Vec::new();
+        let mut members = Vec::with_capacity(settings.members);
+        for (index, role) in roles.iter().enumerate() {
+            if role.publisher.is_some() {
+                publishers.push(Publisher::new(index));
+            }
+            members.push(Member {
+                socket: None,
+                verified: role.verified,
+                publisher: role.publisher,
+                bytes: 0,
+                tail: Vec::new(),
+                connect_ns: 0,
+                joined: false,
+            });
+        }
+        let format = Format::new(settings.line_bytes);
+        Ok(Self {
+            settings,
+            plan,
+            sampler,
+            epoll: Epoll::new(EVENTS_MAX).context(|| "cannot make an epoll set".to_string())?,
+            members,
+            publishers,
+            recorder: Recorder::new(plan, format.clone(), &publishers_of_verified),
+            format,
+            buffer: vec![0; TAIL_BYTES_MAX + READ_BYTES_MAX],
+            next: 0,
+            joined: 0,
+            verified_open: 0,
+            disconnected: 0,
+            counted_bytes: 0,
+            counted_bytes_each: 0,
+            heard_ns: 0,
+            connect_latency: histogram(),
+            first_farewell: None,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Waits until the room has fallen silent.
+    fn settle(&mut self) -> Result<()> {
+        let started_ns = sys::monotonic_ns();
+        self.heard_ns = started_ns;
+        loop {
+            let now_ns = sys::monotonic_ns();
+            let quiet_ns = now_ns - self.heard_ns;
+            if quiet_ns >= self.settle_ns() {
+                return self.all_still_here();
+            }
+            if now_ns - started_ns > SETTLE_MAX.as_nanos() as u64 {
+                self.warnings.push(format!("the room was not quiet {SETTLE_MAX:?} after the last join"));
+                return self.all_still_here();
+            }
+            self.read_round(Duration::from_nanos(self.settle_ns() - quiet_ns))?;
+        }
+    }
+
+    fn settle_ns(&self) -> u64 {
+        self.settings.settle.as_nanos() as u64
+    }
+
+    fn all_still_here(&self) -> Result<()> {
+        match &self.first_farewell {
+            None => Ok(()),
+            Some(farewell) => Err(Error::invalid(format!(
+                "{} of {} members were closed before the run began: {farewell}",
+                self.disconnected,
+                self.members.len()
+            ))),
+        }
+    }
+
+    fn read_for(&mut self, time: Duration) -> Result<()> {
+        let until_ns = sys::monotonic_ns() + time.as_nanos() as u64;
+        loop {
+            let now_ns = sys::monotonic_ns();
+            if now_ns >= until_ns {
+                return Ok(());
+            }
+            self.read_round(Duration::from_nanos(until_ns - now_ns))?;
+        }
+    }
+
+    /// Waits for bytes up to `timeout` and reads each socket that has some once.
+    fn read_round(&mut self, timeout: Duration) -> Result<()> {
+        let count = self.epoll.wait(timeout).context(|| "cannot wait for sockets".to_string())?;
+        for index in 0..count {
+            let event = self.epoll.event(index);
+            if event.readable {
+                self.on_readable(event.token as usize);
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan: sends what is due, reads the rest of the time, until all is delivered or the drain time is over.
+    fn carry_out(&mut self) -> Result<Measured> {
+        let authors = self.authors()?;
+        let wire_line_bytes = authors.iter().map(Vec::len).max().unwrap_or(0) + self.settings.line_bytes;
+        let start_ns = sys::monotonic_ns() + LEAD_IN_NS;
+        let started = SystemTime::now() + Duration::from_nanos(LEAD_IN_NS);
+        let deadline_ns = start_ns + self.plan.window_end_ns() + self.settings.drain.as_nanos() as u64;
+        self.recorder.start(start_ns, authors);
+        self.forget_bytes();
+        let bar = self.run_bar();
+        let mut bar_ns = 0;
+        let sample_ns = start_ns + self.window_sample_ns();
+        let mut sample = None;
+        let mut round = histogram();
+        let mut deliveries_before = 0;
+        loop {
+            let mut now_ns = sys::monotonic_ns();
+            if sample.is_none() && now_ns >= sample_ns {
+                sample = Some(self.sampler.sample());
+                deliveries_before = self.deliveries(wire_line_bytes);
+                now_ns = sys::monotonic_ns();
+            }
+            self.publish_due(now_ns)?;
+            if self.is_done() || now_ns >= deadline_ns {
+                break;
+            }
+            if now_ns >= bar_ns {
+                self.show_progress(&bar, now_ns.saturating_sub(start_ns));
+                bar_ns = now_ns + 1_000_000_000;
+            }
+            let wake_ns = if sample.is_none() { sample_ns } else { deadline_ns };
+            let wake_ns = wake_ns.min(self.next_due_ns());
+            let wake_ns = if bar.is_hidden() { wake_ns } else { wake_ns.min(bar_ns) };
+            let count = self
+                .epoll
+                .wait(Duration::from_nanos(wake_ns.saturating_sub(now_ns)))
+                .context(|| "cannot wait for sockets".to_string())?;
+            let woken_ns = sys::monotonic_ns();
+            let ended_ns = self.on_events(count, woken_ns)?;
+            if count > 0 {
+                round.saturating_record(ended_ns - woken_ns);
+            }
+        }
+        bar.finish_and_clear();
+        let ended_ns = sys::monotonic_ns();
+        let after = self.sampler.sample();
+        // A plan that was never reached, because every publisher was closed, has an empty window.
+        let before = sample.unwrap_or_else(|| after.clone());
+        let deliveries = self.deliveries(wire_line_bytes) - deliveries_before;
+        Ok(Measured { start_ns, started, ended_ns, window: (before, after), deliveries, wire_line_bytes, round })
+    }
+
+    /// Handles `count` events and returns the time after the last; sends what fell due between reads.
+    fn on_events(&mut self, count: usize, woken_ns: u64) -> Result<u64> {
+        let mut now_ns = woken_ns;
+        for index in 0..count {
+            let event = self.epoll.event(index);
+            if event.writable {
+                self.on_writable(event.token as usize)?;
+            }
+            if event.readable {
+                now_ns = self.on_readable(event.token as usize);
+            }
+            if now_ns >= self.next_due_ns() {
+                self.publish_due(now_ns)?;
+            }
+        }
+        Ok(now_ns)
+    }
+
+    /// When, from the start of the plan, the costs before the window are sampled: between warm-up and window.
+    fn window_sample_ns(&self) -> u64 {
+        let window_ns = self.plan.window_start_ns();
+        let gap_ns = match self.plan.warmup_messages() {
+            0 => 2_000_000,
+            count => window_ns - self.plan.due_ns(count - 1),
+        };
+        window_ns.saturating_sub((gap_ns / 2).min(2_000_000))
+    }
+
+    /// What the room calls each publisher: the address its socket has on this side.
+    fn authors(&self) -> Result<Vec<Vec<u8>>> {
+        let author = |publisher: &Publisher| {
+            let socket = self.members[publisher.member].socket.as_ref().expect("all members are still here");
+            let socket = socket.try_clone().context(|| "cannot look at a publisher's socket".to_string())?;
+            let address = std::net::TcpStream::from(socket).local_addr();
+            Ok(author_of(address.context(|| "cannot tell a publisher's address".to_string())?))
+        };
+        self.publishers.iter().map(author).collect()
+    }
+
+    fn forget_bytes(&mut self) {
+        self.counted_bytes = 0;
+        for member in &mut self.members {
+            member.bytes = 0;
+        }
+    }
+
+    /// Reads the socket of `index` once; returns the time after that.
+    fn on_readable(&mut self, index: usize) -> u64 {
+        let member = &mut self.members[index];
+        let Some(socket) = &member.socket else { return sys::monotonic_ns() };
+        if member.verified.is_none() && member.joined {
+            let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);
+            let now_ns = sys::monotonic_ns();
+            match result {
+                Ok(bytes) if bytes > 0 => {
+                    self.heard_ns = now_ns;
+                    member.bytes += bytes as u64;
+                    self.counted_bytes += bytes as u64;
+                }
+                result => self.on_no_bytes(index, result, now_ns),
+            }
+            return now_ns;
+        }
+        let kept = member.tail.len();
+        self.buffer[..kept].copy_from_slice(&member.tail);
+        let result = sys::receive(socket.as_fd(), &mut self.buffer[kept..kept + READ_BYTES_MAX]);
+        let now_ns = sys::monotonic_ns();
+        match result {
+            Ok(bytes) if bytes > 0 => {
+                self.heard_ns = now_ns;
+                if !member.joined {
+                    self.on_first_bytes(index, kept + bytes, now_ns);
+                }
+                self.on_bytes(index, kept + bytes, now_ns);
+            }
+            result => self.on_no_bytes(index, result, now_ns),
+        }
+        now_ns
+    }
+
+    /// Hands the lines in the first `filled` bytes of the buffer to the recorder and keeps the rest.
+    fn on_bytes(&mut self, index: usize, filled: usize, now_ns: u64) {
+        let member = &mut self.members[index];
+        let filled = &self.buffer[..filled];
+        let mut start = 0;
+        if !member.joined {
+            // Not welcomed: kept whole, to be quoted when the server closes.
+            start = filled.len().saturating_sub(TAIL_BYTES_MAX);
+        } else if let Some(verified) = member.verified {
+            for end in memchr::memchr_iter(b'\n', filled) {
+                self.recorder.on_line(verified as usize, &filled[start..end], now_ns);
+                start = end + 1;
+            }
+            if filled.len() - start > TAIL_BYTES_MAX {
+                self.recorder.on_line(verified as usize, &filled[start..], now_ns);
+                start = filled.len();
+            }
+        } else {
+            // The bytes that came with the welcome; from here on they are only counted.
+            start = filled.len();
+        }
+        member.tail.clear();
+        member.tail.extend_from_slice(&filled[start..]);
+    }
+
+    fn on_no_bytes(&mut self, index: usize, result: std::io::Result<usize>, now_ns: u64) {
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => self.on_closed(index, error.to_string(), now_ns),
+            Ok(_) => self.on_closed(index, "the server closed the connection".to_string(), now_ns),
+        }
+    }
+
+    fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
+        let member = &mut self.members[index];
+        let Some(socket) = member.socket.take() else { return };
+        // Closing takes the socket out of the set; nothing else holds its description.
+        drop(socket);
+        self.disconnected += 1;
+        if member.joined
+            && let Some(verified) = member.verified
+        {
+            self.verified_open -= 1;
+            self.recorder.on_left(verified as usize, now_ns);
+        }
+        let said = member.tail.trim_ascii().escape_ascii().to_string();
+        let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
+        self.first_farewell.get_or_insert(reason);
+    }
+
+    /// Deliveries to all members since the plan started; counting members in whole lines.
+    fn deliveries(&self, wire_line_bytes: usize) -> u64 {
+        self.recorder.deliveries() + self.counted_bytes / wire_line_bytes as u64
+    }
+
+    /// True exactly when everything is sent and everybody has it.
+    fn is_done(&self) -> bool {
+        let sent = self.next == self.plan.len() && self.publishers.iter().all(Publisher::is_idle);
+        sent && self.recorder.is_complete() && self.counting_is_complete()
+    }
+
+    fn counting_is_complete(&self) -> bool {
+        let counting = (self.members.len() - self.settings.verified) as u64;
+        if counting == 0 {
+            return true;
+        }
+        // The sum is cheap and says no most of the time; a surplus of one member must not hide another's want.
+        let own: u64 = self.publishers.iter().map(|publisher| publisher.bytes_counted_by_nobody(&self.members)).sum();
+        let expected = (self.counted_bytes_each + self.recorder.presence_bytes()) * counting - own;
+        self.counted_bytes >= expected
+            && self.members.iter().all(|member| member.socket.is_none() || member.bytes >= self.expected_bytes(member))
+    }
+
+    /// Bytes a counting member should have since the plan started; 0 for a verified one.
+    fn expected_bytes(&self, member: &Member) -> u64 {
+        if member.verified.is_some() {
+            return 0;
+        }
+        let own = member.publisher.map_or(0, |publisher| self.publishers[publisher as usize].bytes_sent);
+        self.counted_bytes_each - own + self.recorder.presence_bytes()
+    }
+
+    /// What counting members lack or have too much, in lines.
+    fn count_up(&self, wire_line_bytes: u64) -> Counted {
+        let mut counted = Counted::default();
+        for member in self.members.iter().filter(|member| member.verified.is_none()) {
+            let expected = self.expected_bytes(member);
+            counted.members += 1;
+            counted.wrong += u64::from(member.bytes != expected);
+            counted.lost += expected.saturating_sub(member.bytes).div_ceil(wire_line_bytes);
+            counted.duplicate += member.bytes.saturating_sub(expected).div_ceil(wire_line_bytes);
+        }
+        counted
+    }
+
+    /// Resets every connection, so that none is left in TIME_WAIT.
+    fn leave(&mut self) {
+        for member in &mut self.members {
+            if let Some(socket) = member.socket.take() {
+                // A socket that cannot be set to reset is closed the ordinary way, which only costs a port for a minute.
+                let _ = sys::reset_on_close(socket.as_fd());
+            }
+        }
+    }
+
+    fn run_bar(&self) -> ProgressBar {
+        if !self.settings.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{elapsed} {bar:30} {msg}").expect("the template is well-formed");
+        ProgressBar::new(self.plan.len() as u64).with_style(style)
+    }
+
+    /// Drawn once a second: the thread that draws is the one that measures.
+    fn show_progress(&self, bar: &ProgressBar, elapsed_ns: u64) {
+        if bar.is_hidden() {
+            return;
+        }
+        bar.set_position(self.next as u64);
+        let phase = if elapsed_ns < self.plan.window_start_ns() { "warming up, " } else { "" };
+        bar.set_message(format!(
+            "{phase}{} of {} messages sent, {} deliveries",
+            self.next,
+            self.plan.len(),
+            self.recorder.deliveries()
+        ));
+    }
+}
+
+/// What a member does in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Role {
+    publisher: Option<u32>,
+    verified: Option<u32>,
+}
+
+/// Who publishes and who verifies. Both are spread evenly over the order of joining, because a server that serves in
+/// that order treats the first and the last very differently; publishers sit between the samples, not on them.
+fn roles(members: usize, publishers: usize, verified: usize) -> Vec<Role> {
+    assert!(publishers < members && (1..=members).contains(&verified), "the command line checked the counts");
+    let mut roles = vec![Role::default(); members];
+    for publisher in 0..publishers {
+        roles[(2 * publisher + 1) * members / (2 * publishers)].publisher = Some(publisher as u32);
+    }
+    let listeners: Vec<usize> = (0..members).filter(|&index| roles[index].publisher.is_none()).collect();
+    let mut chosen = vec![verified == members; members];
+    let sample = verified.min(listeners.len());
+    for at in 0..sample {
+        let listener = if sample == 1 { 0 } else { at * (listeners.len() - 1) / (sample - 1) };
+        chosen[listeners[listener]] = true;
+    }
+    let verified_roles = roles.iter_mut().zip(chosen).filter(|(_, chosen)| *chosen);
+    for (number, (role, _)) in verified_roles.enumerate() {
+        role.verified = Some(number as u32);
+    }
+    roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_sample_holds_the_first_and_the_last_listener() {
+        let roles = roles(10, 1, 3);
+        let verified: Vec<usize> = (0..10).filter(|&index| roles[index].verified.is_some()).collect();
+        assert_eq!(verified, [0, 4, 9]);
+        assert_eq!(roles.iter().position(|role| role.publisher.is_some()), Some(5));
+    }
+
+    proptest! {
+        #[test]
+        fn every_publisher_has_a_seat_and_a_sample_only_listens(members in 2usize..500, publishers in 1usize..20, verified in 1usize..500) {
+            let publishers = publishers.min(members - 1);
+            // Below all, at most the listeners can be sampled.
+            let verified = if verified >= members { members } else { verified.min(members - publishers) };
+            let roles = roles(members, publishers, verified);
+            let numbers: Vec<u32> = roles.iter().filter_map(|role| role.publisher).collect();
+            prop_assert_eq!(numbers, (0..publishers as u32).collect::<Vec<_>>());
+            let sampled: Vec<u32> = roles.iter().filter_map(|role| role.verified).collect();
+            prop_assert_eq!(sampled, (0..verified as u32).collect::<Vec<_>>());
+            if verified < members {
+                prop_assert!(roles.iter().all(|role| role.publisher.is_none() || role.verified.is_none()));
+            }
+        }
+    }
+}

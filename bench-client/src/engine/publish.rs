@@ -1,0 +1,126 @@
+//! The publishers' side: what is due becomes bytes, and the bytes go out.
+//!
+//! A message that is due is handed over at once, whatever became of those before it. What is due together for one
+//! publisher goes in one send; a socket that is full keeps its bytes until it takes them, and the schedule lag shows it.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+
+use crate::engine::{Engine, Member};
+use crate::error::{Context, Result};
+use crate::message::Header;
+use crate::sys::{self, Interest};
+
+/// Messages handed over before sockets are read again: a plan that fell behind is not caught up in one go.
+const DUE_AT_ONCE_MAX: usize = 64;
+
+/// One member that also sends.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) member: usize,
+    /// Bytes due and not taken by the socket yet, from `out_start`.
+    out: Vec<u8>,
+    out_start: usize,
+    /// Messages in `out`, each with the end of its bytes there.
+    queued: VecDeque<(usize, u32)>,
+    /// True exactly when the socket was full and its writability is watched.
+    blocked: bool,
+    /// Bytes of its messages as the others receive them.
+    pub(super) bytes_sent: u64,
+}
+
+impl Publisher {
+    pub(super) fn new(member: usize) -> Self {
+        Self { member, out: Vec::new(), out_start: 0, queued: VecDeque::new(), blocked: false, bytes_sent: 0 }
+    }
+
+    /// True exactly when nothing due is waiting for the socket.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queued.is_empty()
+    }
+
+    /// Bytes of its own that a publisher which counts bytes does not receive.
+    pub(super) fn bytes_counted_by_nobody(&self, members: &[Member]) -> u64 {
+        if members[self.member].verified.is_none() { self.bytes_sent } else { 0 }
+    }
+}
+
+impl Engine<'_> {
+    /// When the next message is due; never, after the last.
+    pub(super) fn next_due_ns(&self) -> u64 {
+        if self.next < self.plan.len() { self.recorder.due_ns(self.next) } else { u64::MAX }
+    }
+
+    /// Hands over what is due at `now_ns`.
+    pub(super) fn publish_due(&mut self, now_ns: u64) -> Result<()> {
+        let first = self.next;
+        while self.next - first < DUE_AT_ONCE_MAX && self.next_due_ns() <= now_ns {
+            let publisher = self.plan.publisher_of(self.next);
+            let header = Header {
+                publisher,
+                sequence: self.plan.sequence_of(self.next),
+                due_ns: self.recorder.due_ns(self.next),
+            };
+            let sender = &mut self.publishers[publisher as usize];
+            self.format.encode(header, &mut sender.out);
+            sender.queued.push_back((sender.out.len(), self.next as u32));
+            self.next += 1;
+        }
+        // Due messages go round the publishers, so the first few of them name every publisher that has any.
+        let end = self.next.min(first + self.plan.publishers() as usize);
+        for index in first..end {
+            let publisher = self.plan.publisher_of(index) as usize;
+            if !self.publishers[publisher].blocked {
+                self.flush(publisher)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The socket of member `index`, a publisher's, takes bytes again.
+    pub(super) fn on_writable(&mut self, index: usize) -> Result<()> {
+        match self.members[index].publisher {
+            Some(publisher) if self.publishers[publisher as usize].blocked => self.flush(publisher as usize),
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&mut self, publisher: usize) -> Result<()> {
+        let sender = &mut self.publishers[publisher];
+        let member = sender.member;
+        // A publisher that was closed sends nothing more; its messages stay unsent, which the summary reports.
+        let Some(socket) = &self.members[member].socket else { return Ok(()) };
+        let now_ns = sys::monotonic_ns();
+        match sys::send(socket.as_fd(), &sender.out[sender.out_start..]) {
+            Ok(bytes) => sender.out_start += bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                self.on_closed(member, error.to_string(), now_ns);
+                return Ok(());
+            }
+        }
+        let author_is_verified = self.members[member].verified.is_some();
+        let wire_bytes = self.recorder.author_bytes(publisher) + self.settings.line_bytes as u64;
+        while let Some(&(end, index)) = sender.queued.front()
+            && end <= sender.out_start
+        {
+            sender.queued.pop_front();
+            sender.bytes_sent += wire_bytes;
+            self.counted_bytes_each += wire_bytes;
+            self.recorder.on_sent(index as usize, now_ns, self.verified_open - u32::from(author_is_verified));
+        }
+        let blocked = sender.out_start < sender.out.len();
+        if !blocked {
+            sender.out.clear();
+            sender.out_start = 0;
+        }
+        if blocked != sender.blocked {
+            sender.blocked = blocked;
+            let interest = if blocked { Interest::ReadAndWrite } else { Interest::Read };
+            self.epoll
+                .modify(socket.as_fd(), member as u64, interest)
+                .context(|| "cannot watch a publisher's socket".to_string())?;
+        }
+        Ok(())
+    }
+}

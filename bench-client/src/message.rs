@@ -1,0 +1,244 @@
+//! The lines of a run: what a publisher sends, and what a line from the server turns out to be.
+//!
+//! A publisher sends `B <publisher> <sequence> <due> <padding>\n`, exactly `line_bytes` long with the newline; `due` is the
+//! due time in nanoseconds of `CLOCK_MONOTONIC`. The others receive it behind its author, `[IP:PORT] `. As the length is
+//! fixed, the payload is found from the end of the line and nothing is searched for.
+//!
+//! Pure. Whether a message was expected is the recorder's business; here a line is only well-formed or not.
+
+/// The shortest line a run may ask for. Longer runs and more publishers need more, see [`Format::line_bytes_min`].
+pub const LINE_BYTES_MIN: usize = 32;
+
+/// Digits of a due time: nanoseconds since the machine started, three years of them.
+const DUE_DIGITS: usize = 17;
+
+/// What padding repeats: every byte differs from its neighbours, so a shifted line does not pass for a whole one.
+const PADDING: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Names of one message, as the payload carries them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    pub publisher: u32,
+    pub sequence: u64,
+    pub due_ns: u64,
+}
+
+/// What a line from the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A well-formed message; `author` is all that stands before the payload.
+    Message { author: &'a [u8], header: Header },
+    /// A join, a leave, a welcome or a summary of them: `> ` or `< `.
+    Presence,
+    /// A word of the server to this member: `! `.
+    Notice,
+    /// Neither: someone else's message, or one of ours that was damaged.
+    Other,
+}
+
+/// Renders and recognises the lines of one size.
+#[derive(Debug, Clone)]
+pub struct Format {
+    /// Length without the newline.
+    payload_bytes: usize,
+    padding: Vec<u8>,
+}
+
+impl Format {
+    /// Lines of `line_bytes`, newline included; at least [`Self::line_bytes_min`] of the plan.
+    pub fn new(line_bytes: usize) -> Self {
+        assert!(line_bytes >= LINE_BYTES_MIN, "a line of {line_bytes} bytes cannot hold its header");
+        let padding = PADDING.iter().copied().cycle().take(line_bytes).collect();
+        Self { payload_bytes: line_bytes - 1, padding }
+    }
+
+    /// The shortest line that holds the longest header of a plan: `B`, two numbers, the due time, their spaces, one byte
+    /// of padding and the newline.
+    pub fn line_bytes_min(publishers: u32, messages: usize) -> usize {
+        let digits = |largest: usize| largest.to_string().len();
+        let sequence_max = messages.div_ceil(publishers as usize);
+        (2 + digits(publishers as usize) + 1 + digits(sequence_max) + 1 + DUE_DIGITS + 1 + 2).max(LINE_BYTES_MIN)
+    }
+
+    /// Appends the line of one message to `out`.
+    pub fn encode(&self, header: Header, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(b"B ");
+        push_number(out, u64::from(header.publisher));
+        push_number(out, header.sequence);
+        push_number(out, header.due_ns);
+        let written = out.len() - start;
+        out.extend_from_slice(&self.padding[..self.payload_bytes - written]);
+        out.push(b'\n');
+    }
+
+    /// What `line` (without its newline) is.
+    pub fn parse<'a>(&self, line: &'a [u8]) -> Line<'a> {
+        match line {
+            [b'[', ..] => self.parse_message(line).unwrap_or(Line::Other),
+            [b'>' | b'<', b' ', ..] => Line::Presence,
+            [b'!', b' ', ..] => Line::Notice,
+            _ => Line::Other,
+        }
+    }
+
+    fn parse_message<'a>(&self, line: &'a [u8]) -> Option<Line<'a>> {
+        let (author, payload) = line.split_at_checked(line.len().checked_sub(self.payload_bytes)?)?;
+        let rest = payload.strip_prefix(b"B ")?;
+        let (publisher, rest) = take_number(rest)?;
+        let (sequence, rest) = take_number(rest)?;
+        let (due_ns, rest) = take_number(rest)?;
+        if rest != &self.padding[..rest.len()] {
+            return None;
+        }
+        let header = Header { publisher: u32::try_from(publisher).ok()?, sequence, due_ns };
+        Some(Line::Message { author, header })
+    }
+}
+
+/// What the server puts before the lines of `address`.
+pub fn author_of(address: std::net::SocketAddr) -> Vec<u8> {
+    format!("[{address}] ").into_bytes()
+}
+
+/// Appends `number` and a space.
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+    out.push(b' ');
+}
+
+/// A number of 1 to 19 digits and the space after it.
+fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0u64;
+    for (at, byte) in bytes.iter().enumerate().take(20) {
+        match byte {
+            b'0'..=b'9' if at < 19 => number = number * 10 + u64::from(byte - b'0'),
+            b' ' if at > 0 => return Some((number, &bytes[at + 1..])),
+            _ => return None,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEADER: Header = Header { publisher: 3, sequence: 41, due_ns: 1_234_567_890_123 };
+
+    fn wire(format: &Format, author: &[u8], header: Header) -> Vec<u8> {
+        let mut line = author.to_vec();
+        format.encode(header, &mut line);
+        line
+    }
+
+    #[test]
+    fn a_line_has_the_size_asked_for() {
+        let line = wire(&Format::new(64), b"", HEADER);
+        assert_eq!(line, b"B 3 41 1234567890123 abcdefghijklmnopqrstuvwxyz0123456789abcdef\n");
+        for bytes in [32, 33, 64, 100, 4096] {
+            assert_eq!(wire(&Format::new(bytes), b"", HEADER).len(), bytes);
+        }
+    }
+
+    #[test]
+    fn authors_are_those_of_the_server() {
+        assert_eq!(author_of("127.0.0.1:63155".parse().unwrap()), b"[127.0.0.1:63155] ");
+        assert_eq!(author_of("[::1]:63155".parse().unwrap()), b"[[::1]:63155] ");
+    }
+
+    #[test]
+    fn a_message_is_recognised_behind_any_author() {
+        let format = Format::new(64);
+        for author in ["[127.0.0.1:63155] ", "[[::1]:1] "] {
+            let line = wire(&format, author.as_bytes(), HEADER);
+            let parsed = format.parse(&line[..line.len() - 1]);
+            assert_eq!(parsed, Line::Message { author: author.as_bytes(), header: HEADER });
+        }
+    }
+
+    #[test]
+    fn a_message_cut_anywhere_is_no_message() {
+        let format = Format::new(64);
+        let line = wire(&format, b"[127.0.0.1:63155] ", HEADER);
+        for cut in 0..line.len() - 1 {
+            let head = format.parse(&line[..cut]);
+            assert!(!matches!(head, Line::Message { .. }), "cut at {cut}: {head:?}");
+            if cut > 0 {
+                let tail = format.parse(&line[cut..line.len() - 1]);
+                assert!(!matches!(tail, Line::Message { .. }), "from {cut}: {tail:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_with_any_byte_of_its_padding_changed_is_no_message() {
+        let format = Format::new(64);
+        let line = wire(&format, b"[127.0.0.1:63155] ", HEADER);
+        let padding_starts = line.iter().position(|&byte| byte == b'a').unwrap();
+        for at in padding_starts..line.len() - 1 {
+            let mut damaged = line.clone();
+            damaged[at] ^= 1;
+            assert_eq!(format.parse(&damaged[..line.len() - 1]), Line::Other, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_lines_are_told_apart() {
+        let format = Format::new(64);
+        let lines: [(&[u8], Line<'_>); 8] = [
+            (b"> Connected to the chat server (3 users online)", Line::Presence),
+            (b"> 1204 users entered, 31 left. (19000 users online)", Line::Presence),
+            (b"< The user 127.0.0.1:63155 left (2 users online)", Line::Presence),
+            (b"! you missed 12 messages", Line::Notice),
+            (b"", Line::Other),
+            (b">", Line::Other),
+            (b"[127.0.0.1:63155] World", Line::Other),
+            (b"hello", Line::Other),
+        ];
+        for (line, expected) in lines {
+            assert_eq!(format.parse(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn the_shortest_line_grows_with_the_plan() {
+        assert_eq!(Format::line_bytes_min(1, 10_000), 32);
+        assert!(Format::line_bytes_min(1000, 50_000_000) > 32);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_parsed(publisher in 0u32..1000, sequence in 0u64..1_000_000, due_ns in 0u64..100_000_000_000_000_000, extra in 0usize..200) {
+            let header = Header { publisher, sequence, due_ns };
+            let format = Format::new(Format::line_bytes_min(1000, 1_000_000_000) + extra);
+            let line = wire(&format, b"[10.0.0.1:5] ", header);
+            prop_assert_eq!(line.len(), format.payload_bytes + 1 + 13);
+            prop_assert_eq!(format.parse(&line[..line.len() - 1]), Line::Message { author: b"[10.0.0.1:5] ", header });
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            Format::new(64).parse(&line);
+        }
+
+        #[test]
+        fn a_number_is_read_back(number in 0u64..10_000_000_000_000_000_000) {
+            let mut out = Vec::new();
+            push_number(&mut out, number);
+            out.extend_from_slice(b"rest");
+            prop_assert_eq!(take_number(&out), Some((number, b"rest".as_slice())));
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! What a run remembers: every message's times, every delivery's latency, every verified member's proof.
+//!
+//! A delivery costs a parse, one place in the room's order, one counter of its message and two histogram cells; nothing
+//! is allocated for it. A message keeps when the first, half, 90, 99 and 100 % of the members expected at its send time
+//! had it, so room latency costs no list of members.
+//!
+//! Pure: times come in with every call. What a run that is over amounts to is in `recorder/figures.rs`, the order of the
+//! room and each member's place in it in `recorder/proof.rs`.
+
+pub mod figures;
+pub mod proof;
+
+use std::collections::HashSet;
+
+use hdrhistogram::Histogram;
+
+use crate::message::{Format, Header, Line};
+use crate::plan::Plan;
+use crate::recorder::figures::Figures;
+use crate::recorder::proof::{Arrived, Proof};
+
+/// Latencies above this are recorded as this, and counted.
+pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
+/// Significant decimal digits of every histogram.
+pub const LATENCY_DIGITS: u8 = 3;
+/// Lines of the server, and of strangers, that a summary quotes.
+const QUOTES_MAX: usize = 5;
+const QUOTE_BYTES_MAX: usize = 100;
+
+/// An empty histogram of nanoseconds.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, LATENCY_DIGITS).expect("the bounds are in order")
+}
+
+/// How much of the room has a message, in the order the marks are passed.
+pub const MARKS: usize = 5;
+/// The last mark: the whole room has it.
+pub const WHOLE: usize = 4;
+/// Per cent of the expected members that each mark stands for; 0 is the first member.
+pub const MARK_PERCENT: [u32; MARKS] = [0, 50, 90, 99, 100];
+
+/// One message of the plan: when it was due and sent, and how the room got it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Message {
+    /// Planned moment, absolute.
+    pub due_ns: u64,
+    /// Moment just before its bytes were handed to the kernel; 0 until then.
+    pub sent_ns: u64,
+    /// When each mark was passed; 0 until then.
+    pub marks_ns: [u64; MARKS],
+    /// Verified members in the room when it was sent, its author left out.
+    pub expected: u32,
+    /// Those of them that have it.
+    pub received: u32,
+    /// `received` at which the next mark is passed; never reached once all are.
+    mark_rank: u32,
+    /// Marks passed.
+    marks_passed: u8,
+}
+
+impl Message {
+    fn expect(&mut self, sent_ns: u64, expected: u32) {
+        self.sent_ns = sent_ns;
+        self.expected = expected;
+        self.mark_rank = if expected == 0 { u32::MAX } else { 1 };
+    }
+
+    fn deliver(&mut self, now_ns: u64) {
+        self.received += 1;
+        if self.received == self.mark_rank {
+            self.pass_marks(now_ns);
+        }
+    }
+
+    fn pass_marks(&mut self, now_ns: u64) {
+        self.mark_rank = u32::MAX;
+        while let Some(percent) = MARK_PERCENT.get(usize::from(self.marks_passed)) {
+            let rank = mark_rank(self.expected, *percent);
+            if self.received < rank {
+                self.mark_rank = rank;
+                break;
+            }
+            self.marks_ns[usize::from(self.marks_passed)] = now_ns;
+            self.marks_passed += 1;
+        }
+    }
+}
+
+/// Members that make `percent` of `expected`: at least one, rounded up.
+fn mark_rank(expected: u32, percent: u32) -> u32 {
+    ((u64::from(expected) * u64::from(percent)).div_ceil(100) as u32).max(1)
+}
+
+/// Latencies of one interval of the run, for the interval log.
+#[derive(Debug)]
+pub struct Interval {
+    /// From the start of the measured window.
+    pub start_ns: u64,
+    pub delivery: Histogram<u64>,
+}
+
+/// Everything recorded so far.
+#[derive(Debug)]
+pub struct Recorder<'p> {
+    plan: &'p Plan,
+    format: Format,
+    messages: Vec<Message>,
+    proof: Proof,
+    /// What the server puts before each publisher's lines; empty until [`Self::start`].
+    authors: Vec<Vec<u8>>,
+    /// The same, for recognising a damaged line of ours.
+    authors_known: HashSet<Vec<u8>>,
+    /// Length of one interval of the log.
+    interval_ns: u64,
+    /// Absolute start of the measured window; `u64::MAX` until [`Self::start`].
+    window_start_ns: u64,
+    /// Absolute end of the last interval.
+    interval_end_ns: u64,
+    intervals: Vec<Interval>,
+    /// Measured deliveries from their send time.
+    uncorrected: Histogram<u64>,
+    /// Measured deliveries above [`LATENCY_NS_MAX`].
+    saturated: u64,
+    /// Deliveries to verified members, warm-up included, repeats left out.
+    deliveries: u64,
+    /// Deliveries to verified members that the messages sent so far call for.
+    deliveries_expected: u64,
+    pub words: Words,
+}
+
+/// What the server said beside messages.
+#[derive(Debug, Default, Clone)]
+pub struct Words {
+    pub presence_lines: u64,
+    pub notice_lines: u64,
+    /// The first few notices.
+    pub notices: Vec<String>,
+    /// The first few foreign and corrupt lines.
+    pub strangers: Vec<String>,
+}
+
+impl<'p> Recorder<'p> {
+    /// A recorder for `plan`; `publishers_of_members` has one entry a verified member: its number if it publishes.
+    pub fn new(plan: &'p Plan, format: Format, publishers_of_members: &[Option<u32>]) -> Self {
+        let window_ns = plan.window_end_ns() - plan.window_start_ns();
+        Self {
+            plan,
+            format,
+            messages: vec![Message::default(); plan.len()],
+            proof: Proof::new(plan, publishers_of_members),
+            authors: Vec::new(),
+            authors_known: HashSet::new(),
+            // A second each, and a few hundred in all: an interval is 200 KiB.
+            interval_ns: (window_ns / 300).max(1_000_000_000),
+            window_start_ns: u64::MAX,
+            interval_end_ns: 0,
+            intervals: Vec::new(),
+            uncorrected: histogram(),
+            saturated: 0,
+            deliveries: 0,
+            deliveries_expected: 0,
+            words: Words::default(),
+        }
+    }
+
+    /// The plan starts at `start_ns`, and the publishers are known to the room as `authors`.
+    pub fn start(&mut self, start_ns: u64, authors: Vec<Vec<u8>>) {
+        assert_eq!(authors.len(), self.plan.publishers() as usize, "every publisher has an author");
+        for (index, message) in self.messages.iter_mut().enumerate() {
+            message.due_ns = start_ns + self.plan.due_ns(index);
+        }
+        self.window_start_ns = start_ns + self.plan.window_start_ns();
+        self.interval_end_ns = self.window_start_ns;
+        self.authors_known = authors.iter().cloned().collect();
+        self.authors = authors;
+        self.proof.forget_presence();
+    }
+
+    /// Absolute due time of message `index`.
+    pub fn due_ns(&self, index: usize) -> u64 {
+        self.messages[index].due_ns
+    }
+
+    /// Bytes that the server puts before the lines of `publisher`.
+    pub fn author_bytes(&self, publisher: usize) -> u64 {
+        self.authors[publisher].len() as u64
+    }
+
+    /// Message `index` was handed to the kernel at `now_ns`, with `expected` verified members to receive it.
+    pub fn on_sent(&mut self, index: usize, now_ns: u64, expected: u32) {
+        self.messages[index].expect(now_ns, expected);
+        self.deliveries_expected += u64::from(expected);
+    }
+
+    /// Verified member `member` left the room at `now_ns`.
+    pub fn on_left(&mut self, member: usize, now_ns: u64) {
+        self.proof.on_left(member, now_ns);
+    }
+
+    /// Verified member `member` read `line`, without its newline, at `now_ns`.
+    pub fn on_line(&mut self, member: usize, line: &[u8], now_ns: u64) {
+        match self.format.parse(line) {
+            Line::Message { author, header } => self.on_message(member, line, author, header, now_ns),
+            Line::Presence => {
+                self.words.presence_lines += 1;
+                self.proof.on_presence(member, line.len() + 1);
+            }
+            Line::Notice => {
+                self.words.notice_lines += 1;
+                quote(&mut self.words.notices, line);
+            }
+            Line::Other => self.on_stranger(line),
+        }
+    }
+
+    fn on_message(&mut self, member: usize, line: &[u8], author: &[u8], header: Header, now_ns: u64) {
+        let Some(index) = self.plan.index_of(header.publisher, header.sequence) else {
+            return self.on_stranger(line);
+        };
+        let message = &mut self.messages[index];
+        let genuine = message.due_ns == header.due_ns
+            && message.sent_ns != 0
+            && self.authors.get(header.publisher as usize).is_some_and(|known| known == author);
+        if !genuine {
+            return self.on_stranger(line);
+        }
+        if self.proof.on_message(self.plan, member, index as u32) == Arrived::Again {
+            return;
+        }
+        message.deliver(now_ns);
+        self.deliveries += 1;
+        if index >= self.plan.warmup_messages() {
+            let (due_ns, sent_ns) = (message.due_ns, message.sent_ns);
+            self.record(due_ns, sent_ns, now_ns);
+        }
+    }
+
+    fn record(&mut self, due_ns: u64, sent_ns: u64, now_ns: u64) {
+        while now_ns >= self.interval_end_ns {
+            self.intervals
+                .push(Interval { start_ns: self.interval_end_ns - self.window_start_ns, delivery: histogram() });
+            self.interval_end_ns += self.interval_ns;
+        }
+        let latency_ns = now_ns.saturating_sub(due_ns);
+        if latency_ns > LATENCY_NS_MAX {
+            self.saturated += 1;
+        }
+        let interval = self.intervals.last_mut().expect("the loop above opened the interval of now");
+        interval.delivery.saturating_record(latency_ns);
+        self.uncorrected.saturating_record(now_ns.saturating_sub(sent_ns));
+    }
+
+    /// A line that is no message of this run: damaged if it begins as one of ours does, else somebody else's.
+    fn on_stranger(&mut self, line: &[u8]) {
+        let author_bytes = memchr::memmem::find(line, b"] ").map_or(0, |at| at + 2);
+        if self.authors_known.contains(&line[..author_bytes]) {
+            self.proof.problems.corrupt += 1;
+        } else {
+            self.proof.problems.foreign += 1;
+        }
+        quote(&mut self.words.strangers, line);
+    }
+
+    /// Deliveries to verified members so far, warm-up included.
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries
+    }
+
+    /// True exactly when every verified member has every message sent so far.
+    pub fn is_complete(&self) -> bool {
+        self.deliveries == self.deliveries_expected
+    }
+
+    /// Bytes of presence lines that a member of the room has read since the start: the most that any verified one has.
+    pub fn presence_bytes(&self) -> u64 {
+        self.proof.presence_bytes()
+    }
+
+    /// Closes the books at `ended_ns`: what has not arrived by now counts as having taken at least until now.
+    pub fn finish(mut self, ended_ns: u64) -> Record {
+        let proven = self.proof.finish(self.plan, &self.messages);
+        let warmup = self.plan.warmup_messages();
+        let figures = Figures::new(
+            &self.messages[warmup..],
+            std::mem::take(&mut self.intervals),
+            self.uncorrected,
+            self.saturated,
+            self.interval_ns,
+            ended_ns,
+        );
+        Record { messages: self.messages, warmup_messages: warmup, figures, proven, words: self.words }
+    }
+}
+
+/// What a finished run left.
+#[derive(Debug)]
+pub struct Record {
+    /// All messages of the plan, warm-up first.
+    pub messages: Vec<Message>,
+    pub warmup_messages: usize,
+    pub figures: Figures,
+    pub proven: proof::Proven,
+    pub words: Words,
+}
+
+/// Keeps `line` if there is room, made printable.
+fn quote(quotes: &mut Vec<String>, line: &[u8]) {
+    if quotes.len() < QUOTES_MAX {
+        let shown = &line[..line.len().min(QUOTE_BYTES_MAX)];
+        quotes.push(shown.escape_ascii().to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests;

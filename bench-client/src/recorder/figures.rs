@@ -1,0 +1,157 @@
+//! What the record of a run amounts to: histograms of room latency, deliveries, spread and schedule lag.
+//!
+//! A message that not all members got is never left out: it counts as having taken until the end of the run, which is at
+//! least the drain timeout, and every figure it touches says "at least". The same holds for each delivery that never came.
+
+use hdrhistogram::Histogram;
+
+use crate::recorder::{Interval, LATENCY_NS_MAX, MARKS, Message, WHOLE, histogram};
+
+/// Samples that quantile `quantile` needs before it says anything: ten beyond it.
+pub fn samples_needed(quantile: f64) -> u64 {
+    (10.0 / (1.0 - quantile)).round() as u64
+}
+
+/// Latencies of one kind.
+#[derive(Debug, Clone)]
+pub struct Latency {
+    pub histogram: Histogram<u64>,
+    /// Values that are only known to be at least this long, see `at_least_from_ns`.
+    pub censored: u64,
+    /// The smallest censored value: a figure from here on is "at least". `u64::MAX` if none is censored.
+    pub at_least_from_ns: u64,
+    /// Values above [`LATENCY_NS_MAX`], recorded as that.
+    pub saturated: u64,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self { histogram: histogram(), censored: 0, at_least_from_ns: u64::MAX, saturated: 0 }
+    }
+}
+
+impl Latency {
+    fn record(&mut self, value_ns: u64) {
+        if value_ns > LATENCY_NS_MAX {
+            self.saturated += 1;
+        }
+        self.histogram.saturating_record(value_ns);
+    }
+
+    fn record_censored(&mut self, value_ns: u64, count: u64) {
+        self.censored += count;
+        self.at_least_from_ns = self.at_least_from_ns.min(value_ns);
+        if value_ns > LATENCY_NS_MAX {
+            self.saturated += count;
+        }
+        self.histogram.saturating_record_n(value_ns, count);
+    }
+
+    /// The value at `quantile`, if there are samples enough to speak of it.
+    pub fn quantile_ns(&self, quantile: f64) -> Option<u64> {
+        (self.histogram.len() >= samples_needed(quantile)).then(|| self.histogram.value_at_quantile(quantile))
+    }
+
+    /// The largest value, if there is any.
+    pub fn max_ns(&self) -> Option<u64> {
+        (!self.histogram.is_empty()).then(|| self.histogram.max())
+    }
+}
+
+/// One interval of the log: the same tags as the whole.
+#[derive(Debug)]
+pub struct IntervalFigures {
+    pub start_ns: u64,
+    pub delivery: Histogram<u64>,
+    /// Messages due in the interval.
+    pub room: Histogram<u64>,
+    pub lag: Histogram<u64>,
+}
+
+/// The figures of a run, of its measured messages alone.
+#[derive(Debug)]
+pub struct Figures {
+    /// From due time until the whole room has it, one value a message.
+    pub room: Latency,
+    /// The same until the first member, and until 50, 90 and 99 % of the room have it.
+    pub marks: [Latency; MARKS - 1],
+    /// From the first delivery of a message to its last.
+    pub spread: Latency,
+    /// From due time to each delivery.
+    pub delivery: Latency,
+    /// From send time to each delivery, what a closed loop would have seen.
+    pub uncorrected: Latency,
+    /// From due time to send time.
+    pub lag: Latency,
+    pub intervals: Vec<IntervalFigures>,
+    pub interval_ns: u64,
+}
+
+impl Figures {
+    /// From the measured messages, and the latencies recorded as they came, at the end of the run.
+    pub fn new(
+        messages: &[Message],
+        intervals: Vec<Interval>,
+        uncorrected: Histogram<u64>,
+        saturated: u64,
+        interval_ns: u64,
+        ended_ns: u64,
+    ) -> Self {
+        let mut figures = Self {
+            room: Latency::default(),
+            marks: Default::default(),
+            spread: Latency::default(),
+            delivery: Latency { saturated, ..Latency::default() },
+            uncorrected: Latency { histogram: uncorrected, ..Latency::default() },
+            lag: Latency::default(),
+            intervals: Vec::new(),
+            interval_ns,
+        };
+        for interval in intervals {
+            figures.delivery.histogram.add(&interval.delivery).expect("all histograms have the same bounds");
+            figures.intervals.push(IntervalFigures {
+                start_ns: interval.start_ns,
+                delivery: interval.delivery,
+                room: histogram(),
+                lag: histogram(),
+            });
+        }
+        let window_start_ns = messages.first().map_or(0, |message| message.due_ns);
+        for message in messages {
+            figures.add(message, window_start_ns, ended_ns);
+        }
+        figures
+    }
+
+    fn add(&mut self, message: &Message, window_start_ns: u64, ended_ns: u64) {
+        let until_end_ns = ended_ns.saturating_sub(message.due_ns);
+        let interval = ((message.due_ns - window_start_ns) / self.interval_ns) as usize;
+        let sent = message.sent_ns != 0;
+        if sent && message.expected == 0 {
+            return;
+        }
+        let add = |latency: &mut Latency, at_ns: u64| match at_ns {
+            0 => latency.record_censored(until_end_ns, 1),
+            at_ns => latency.record(at_ns.saturating_sub(message.due_ns)),
+        };
+        add(&mut self.lag, message.sent_ns);
+        add(&mut self.room, message.marks_ns[WHOLE]);
+        for (latency, at_ns) in self.marks.iter_mut().zip(message.marks_ns) {
+            add(latency, at_ns);
+        }
+        match message.marks_ns {
+            [first_ns, .., last_ns] if last_ns != 0 => self.spread.record(last_ns - first_ns),
+            [first_ns, ..] => self.spread.record_censored(ended_ns.saturating_sub(first_ns.max(message.due_ns)), 1),
+        }
+        let missing = u64::from(message.expected - message.received.min(message.expected));
+        if missing > 0 {
+            self.delivery.record_censored(until_end_ns, missing);
+            self.uncorrected.record_censored(ended_ns.saturating_sub(message.sent_ns), missing);
+        }
+        if let Some(interval) = self.intervals.get_mut(interval) {
+            let until = |at_ns: u64| if at_ns == 0 { ended_ns } else { at_ns }.saturating_sub(message.due_ns);
+            interval.room.saturating_record(until(message.marks_ns[WHOLE]));
+            interval.lag.saturating_record(until(message.sent_ns));
+        }
+    }
+}

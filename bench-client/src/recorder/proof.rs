@@ -1,0 +1,328 @@
+//! The proof that every verified member got every message once and in the room's order.
+//!
+//! The order of the room is what its listeners saw: the first to receive a message places it, behind all earlier
+//! messages of the same publisher. Every member has a place in that order, like a cursor in a log; a message at its
+//! place moves it on, any other is a gap, a late arrival or a repeat. Beside it each member keeps a rolling hash of what
+//! it received, in its order: equal hashes say once more, and without any of the above, that all saw the same.
+//!
+//! Publishers never hear themselves, so they cannot place messages: a publisher's place jumps over its own, and what it
+//! hears before any listener did waits until it is placed.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::plan::Plan;
+use crate::recorder::Message;
+
+const UNPLACED: u32 = u32::MAX;
+const LISTENER: u32 = u32::MAX;
+/// Members with problems that a summary describes.
+const EXAMPLES_MAX: usize = 5;
+
+/// Deliveries that were not as they should be, by kind. All zero in a clean run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Problems {
+    /// Sent while the member was in the room and never received by it. On members that only count bytes: the missing
+    /// bytes in whole lines, rounded up.
+    pub lost: u64,
+    /// Received again. On members that only count bytes: the bytes too many, in whole lines, rounded up.
+    pub duplicate: u64,
+    /// Received after a later message of the room's order.
+    pub out_of_order: u64,
+    /// A member's own message, sent back to it.
+    pub echoed: u64,
+    /// A line with the author of a publisher that is no message it sent.
+    pub corrupt: u64,
+    /// A line that nobody in this run wrote.
+    pub foreign: u64,
+}
+
+impl Problems {
+    /// True exactly when every count is zero.
+    pub fn is_clean(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The counts with their names, in the order they are printed.
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("lost", self.lost),
+            ("duplicate", self.duplicate),
+            ("out of order", self.out_of_order),
+            ("echoed", self.echoed),
+            ("corrupt", self.corrupt),
+            ("foreign", self.foreign),
+        ]
+    }
+}
+
+/// How a message came to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrived {
+    /// For the first time.
+    First,
+    /// Again, or at its own author.
+    Again,
+}
+
+/// What the proof comes to.
+#[derive(Debug, Clone)]
+pub struct Proven {
+    pub problems: Problems,
+    /// The first few members with problems, described.
+    pub examples: Vec<String>,
+    /// Verified members whose hash is that of the room's order.
+    pub hashes_equal: u64,
+    pub members: u64,
+    /// Hash of the room's whole order.
+    pub hash: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    /// Index in the room's order of what this member should receive next.
+    place: u32,
+    /// Its number among the publishers, or [`LISTENER`].
+    publisher: u32,
+    hash: u64,
+    /// Messages received, repeats left out.
+    received: u64,
+    presence_bytes: u64,
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What only members of an unclean run, and publishers that are ahead of the order, need.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Messages before its place that it has not received.
+    missing: BTreeSet<u32>,
+    /// Received by a publisher and not placed yet, in order of arrival.
+    early: Vec<u32>,
+    left_ns: Option<u64>,
+}
+
+/// The room's order and everybody's place in it.
+#[derive(Debug)]
+pub struct Proof {
+    /// Messages in the order of the room.
+    order: Vec<u32>,
+    /// Place of each message in `order`, or [`UNPLACED`].
+    places: Vec<u32>,
+    /// Next sequence of each publisher to be placed.
+    sequence_next: Vec<u64>,
+    members: Vec<Member>,
+    pub problems: Problems,
+}
+
+impl Proof {
+    /// One entry a verified member: its number if it publishes.
+    pub fn new(plan: &Plan, publishers_of_members: &[Option<u32>]) -> Self {
+        let member = |publisher: &Option<u32>| Member {
+            place: 0,
+            publisher: publisher.unwrap_or(LISTENER),
+            hash: 0,
+            received: 0,
+            presence_bytes: 0,
+            trouble: None,
+        };
+        Self {
+            order: Vec::with_capacity(plan.len()),
+            places: vec![UNPLACED; plan.len()],
+            sequence_next: vec![0; plan.publishers() as usize],
+            members: publishers_of_members.iter().map(member).collect(),
+            problems: Problems::default(),
+        }
+    }
+
+    /// Counts presence from here on.
+    pub fn forget_presence(&mut self) {
+        for member in &mut self.members {
+            member.presence_bytes = 0;
+        }
+    }
+
+    pub fn on_presence(&mut self, member: usize, bytes: usize) {
+        self.members[member].presence_bytes += bytes as u64;
+    }
+
+    pub fn presence_bytes(&self) -> u64 {
+        self.members.iter().map(|member| member.presence_bytes).max().unwrap_or(0)
+    }
+
+    pub fn on_left(&mut self, member: usize, now_ns: u64) {
+        self.members[member].trouble.get_or_insert_default().left_ns.get_or_insert(now_ns);
+    }
+
+    /// Message `index`, known to be genuine, came to `member`.
+    pub fn on_message(&mut self, plan: &Plan, member: usize, index: u32) -> Arrived {
+        let state = &mut self.members[member];
+        state.hash = mix(state.hash, index);
+        if state.publisher == LISTENER {
+            // The one branch of a clean run.
+            if self.order.get(state.place as usize) == Some(&index) {
+                state.place += 1;
+                state.received += 1;
+                return Arrived::First;
+            }
+            if self.places[index as usize] == UNPLACED {
+                self.place(plan, index);
+            }
+            return self.settle(plan, member, index);
+        }
+        if plan.publisher_of(index as usize) == state.publisher {
+            self.problems.echoed += 1;
+            return Arrived::Again;
+        }
+        self.on_message_of_publisher(plan, member, index)
+    }
+
+    fn on_message_of_publisher(&mut self, plan: &Plan, member: usize, index: u32) -> Arrived {
+        self.settle_early(plan, member);
+        let state = &mut self.members[member];
+        let trouble = state.trouble.get_or_insert_default();
+        let placed = self.places[index as usize] != UNPLACED;
+        if placed && trouble.early.is_empty() {
+            return self.settle(plan, member, index);
+        }
+        let passed = placed && self.places[index as usize] < state.place && !trouble.missing.contains(&index);
+        if passed || trouble.early.contains(&index) {
+            self.problems.duplicate += 1;
+            return Arrived::Again;
+        }
+        trouble.early.push(index);
+        Arrived::First
+    }
+
+    /// Settles what a publisher heard early and listeners have placed since.
+    fn settle_early(&mut self, plan: &Plan, member: usize) {
+        loop {
+            let Some(trouble) = &mut self.members[member].trouble else { return };
+            match trouble.early.first() {
+                Some(&index) if self.places[index as usize] != UNPLACED => {
+                    trouble.early.remove(0);
+                    self.settle(plan, member, index);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Puts `index` at the end of the room's order, behind all earlier messages of its publisher.
+    fn place(&mut self, plan: &Plan, index: u32) {
+        let publisher = plan.publisher_of(index as usize);
+        let next = &mut self.sequence_next[publisher as usize];
+        while *next <= plan.sequence_of(index as usize) {
+            let placed = plan.index_of(publisher, *next).expect("sequences up to a known one are in the plan");
+            self.places[placed] = self.order.len() as u32;
+            self.order.push(placed as u32);
+            *next += 1;
+        }
+    }
+
+    /// Moves `member` on by the placed message `index`.
+    fn settle(&mut self, plan: &Plan, member: usize, index: u32) -> Arrived {
+        let state = &mut self.members[member];
+        let own = |message: u32| plan.publisher_of(message as usize) == state.publisher;
+        let place = self.places[index as usize];
+        if place < state.place {
+            let was_missing = state.trouble.as_mut().is_some_and(|trouble| trouble.missing.remove(&index));
+            if was_missing {
+                self.problems.out_of_order += 1;
+                state.received += 1;
+                return Arrived::First;
+            }
+            self.problems.duplicate += 1;
+            return Arrived::Again;
+        }
+        let gap = &self.order[state.place as usize..place as usize];
+        if gap.iter().any(|&message| !own(message)) {
+            let missing = gap.iter().copied().filter(|&message| !own(message));
+            state.trouble.get_or_insert_default().missing.extend(missing);
+        }
+        state.place = place + 1;
+        state.received += 1;
+        Arrived::First
+    }
+
+    /// Counts what never came and compares the hashes.
+    pub fn finish(mut self, plan: &Plan, messages: &[Message]) -> Proven {
+        for member in 0..self.members.len() {
+            self.settle_early(plan, member);
+        }
+        let mut sent_by_publisher = vec![0u64; plan.publishers() as usize];
+        for (index, message) in messages.iter().enumerate() {
+            if message.sent_ns != 0 {
+                sent_by_publisher[plan.publisher_of(index) as usize] += 1;
+            }
+        }
+        let sent: u64 = sent_by_publisher.iter().sum();
+        let hash = self.order.iter().fold(0, |hash, &index| mix(hash, index));
+        let mut examples = Vec::new();
+        let mut hashes_equal = 0;
+        for (number, member) in self.members.iter().enumerate() {
+            let own = sent_by_publisher.get(member.publisher as usize).copied().unwrap_or(0);
+            let trouble = member.trouble.as_deref();
+            let expected = match trouble.and_then(|trouble| trouble.left_ns) {
+                None => sent - own,
+                Some(left_ns) => sent_to_leaver(plan, messages, member.publisher, left_ns),
+            };
+            // Early messages that no listener ever placed count as received: the listeners' loss says enough.
+            let early = trouble.map_or(0, |trouble| trouble.early.len() as u64);
+            let lost = expected.saturating_sub(member.received + early);
+            self.problems.lost += lost;
+            let reference = if own == 0 { hash } else { hash_without(plan, &self.order, member.publisher) };
+            if member.hash == reference {
+                hashes_equal += 1;
+            } else if examples.len() < EXAMPLES_MAX {
+                examples.push(self.describe(plan, number, member, lost));
+            }
+        }
+        Proven { problems: self.problems, examples, hashes_equal, members: self.members.len() as u64, hash }
+    }
+
+    fn describe(&self, plan: &Plan, number: usize, member: &Member, lost: u64) -> String {
+        let first_missing = member
+            .trouble
+            .as_deref()
+            .and_then(|trouble| trouble.missing.iter().min_by_key(|&&index| self.places[index as usize]).copied())
+            .or_else(|| self.order.get(member.place as usize).copied());
+        let left = if member.trouble.as_deref().is_some_and(|trouble| trouble.left_ns.is_some()) {
+            ", connection closed by the server"
+        } else {
+            ""
+        };
+        match first_missing {
+            Some(index) if lost > 0 => format!(
+                "verified member {number}: {lost} lost, the first is publisher {} sequence {}{left}",
+                plan.publisher_of(index as usize),
+                plan.sequence_of(index as usize)
+            ),
+            _ => format!("verified member {number}: order differs from the room's{left}"),
+        }
+    }
+}
+
+/// Messages sent to a member before it left, its own left out.
+fn sent_to_leaver(plan: &Plan, messages: &[Message], publisher: u32, left_ns: u64) -> u64 {
+    let mine = |index: usize| plan.publisher_of(index) == publisher;
+    messages
+        .iter()
+        .enumerate()
+        .filter(|(index, message)| message.sent_ns != 0 && message.sent_ns < left_ns && !mine(*index))
+        .count() as u64
+}
+
+/// The hash of the room's order as `publisher` hears it.
+fn hash_without(plan: &Plan, order: &[u32], publisher: u32) -> u64 {
+    order
+        .iter()
+        .filter(|&&index| plan.publisher_of(index as usize) != publisher)
+        .fold(0, |hash, &index| mix(hash, index))
+}
+
+/// One step of the order hash: depends on every message before it and on their order.
+fn mix(hash: u64, index: u32) -> u64 {
+    // The constant is 2^64 over the golden ratio; adding one keeps message 0 from vanishing.
+    (hash.rotate_left(5) ^ (u64::from(index) + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

@@ -1,0 +1,500 @@
+//! `summary.json`: the figures of one run and the judgement on it.
+//!
+//! Schema 1. Fields are only added; a field that changes its meaning changes the schema number. Units are in the names.
+//! A quantile is null when there are fewer than `10 / (1 - q)` samples; a figure that is only a lower bound is marked.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::CostSample;
+use crate::engine::{Outcome, Settings};
+use crate::plan::{Arrival, Plan};
+use crate::recorder::figures::Latency;
+use crate::recorder::proof::Problems;
+use crate::sys;
+
+pub const SCHEMA: u32 = 1;
+/// The least share of the plan that must be sent before its end.
+const SENT_SHARE_MIN: f64 = 0.99;
+/// A message sent this long after the end of the plan is still on plan.
+const PLAN_END_GRACE_NS: u64 = 10_000_000;
+/// The schedule lag allowed at its p99, whatever the room latency is.
+const LAG_NS_MIN: u64 = 200_000;
+/// Beyond the least: this part of the room's median.
+const LAG_ROOM_DIVISOR: u64 = 100;
+/// A client thread busier than this is said to be.
+const CLIENT_BUSY: f64 = 0.9;
+const STEAL_SHARE_MAX: f64 = 0.01;
+
+/// One run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Summary {
+    /// 1.
+    pub schema: u32,
+    /// The tool and its version.
+    pub tool: String,
+    /// Name of the server, as given to a sweep; else its program.
+    pub server_name: String,
+    /// The command that started the server, if this tool did.
+    pub server_command: Option<String>,
+    /// The line that the server said it listens with.
+    pub server_ready_line: Option<String>,
+    /// False when the run does not say what it was to say; `reasons` says why.
+    pub valid: bool,
+    pub reasons: Vec<String>,
+    /// False when any delivery was not as it should be; `proof` counts them.
+    pub clean: bool,
+    /// What a reader should know and what invalidates nothing.
+    pub warnings: Vec<String>,
+    pub room: RoomPart,
+    pub plan: PlanPart,
+    pub sent: SentPart,
+    pub proof: ProofPart,
+    pub latency: LatencyPart,
+    pub connect: ConnectPart,
+    /// Null when no server process is known.
+    pub server: Option<ServerPart>,
+    pub client: ClientPart,
+    /// Counters of the kernel's TCP, of the whole machine, that rose during the run.
+    pub kernel_counter_rises: BTreeMap<String, u64>,
+    /// What a bare loop of sends costs on this machine, measured just before and after the run.
+    pub floor: Option<FloorPart>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RoomPart {
+    pub members: u64,
+    /// Members that also send.
+    pub publishers: u64,
+    /// Members that looked at every line; latencies are theirs. The others counted bytes.
+    pub verified_members: u64,
+    /// A line as a publisher sends it, newline included.
+    pub line_bytes: u64,
+    /// The same as members receive it, behind its author.
+    pub wire_line_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanPart {
+    pub arrival: Arrival,
+    pub seed: u64,
+    pub rate_per_s: f64,
+    pub warmup_s: f64,
+    pub window_s: f64,
+    pub drain_s: f64,
+    pub warmup_messages: u64,
+    /// Measured messages.
+    pub messages: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SentPart {
+    /// Measured messages that were sent at all.
+    pub messages: u64,
+    /// Those sent before the plan's end.
+    pub messages_on_plan: u64,
+    /// The latter a second of the window.
+    pub rate_per_s: f64,
+    /// Deliveries a second that the plan calls for.
+    pub deliveries_planned_per_s: f64,
+    /// Deliveries to all members between just before the window and the last delivery.
+    pub deliveries: u64,
+    /// The same a second of that time, which is longer than the window if the room lagged behind.
+    pub deliveries_per_s: f64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProofPart {
+    pub lost: u64,
+    pub duplicate: u64,
+    pub out_of_order: u64,
+    pub echoed: u64,
+    pub corrupt: u64,
+    pub foreign: u64,
+    /// Verified members whose order hash is the room's.
+    pub order_hashes_equal: u64,
+    /// Hash of the room's order, hexadecimal.
+    pub order_hash: String,
+    /// Members that counted bytes, and those of them whose count was wrong.
+    pub counting_members: u64,
+    pub counting_members_wrong: u64,
+    /// Members whose connection ended before the run did.
+    pub disconnected: u64,
+    /// The first few problems, described.
+    pub examples: Vec<String>,
+    /// The first few foreign and corrupt lines.
+    pub strange_lines: Vec<String>,
+    /// Joins, leaves and summaries of them, read by verified members from their welcome on.
+    pub presence_lines: u64,
+    /// Words of the server to single members, and the first few of them.
+    pub notice_lines: u64,
+    pub notices: Vec<String>,
+}
+
+/// Quantiles of one kind of latency, nanoseconds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Quantiles {
+    pub samples: u64,
+    pub min_ns: Option<u64>,
+    pub p50_ns: Option<u64>,
+    pub p90_ns: Option<u64>,
+    pub p99_ns: Option<u64>,
+    pub p99_9_ns: Option<u64>,
+    pub p99_99_ns: Option<u64>,
+    pub max_ns: Option<u64>,
+    /// Samples that are only known to be at least their value: messages or deliveries that never came.
+    pub censored: u64,
+    /// Figures from here on are "at least"; null when all are exact.
+    pub at_least_from_ns: Option<u64>,
+    /// Samples above 60 s, recorded as 60 s.
+    pub saturated: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LatencyPart {
+    /// From the due time until the whole room has the message; one sample a message.
+    pub room: Quantiles,
+    /// Until the first member, and until 50, 90 and 99 % of the members have it.
+    pub room_first: Quantiles,
+    pub room_50: Quantiles,
+    pub room_90: Quantiles,
+    pub room_99: Quantiles,
+    /// From a message's first delivery to its last.
+    pub spread: Quantiles,
+    /// From the due time to each delivery.
+    pub delivery: Quantiles,
+    /// From the send time to each delivery.
+    pub delivery_uncorrected: Quantiles,
+    /// From due time to send time.
+    pub schedule_lag: Quantiles,
+    /// How long the client's thread was away from its sockets at a time, warm-up and drain included.
+    pub client_round: Quantiles,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConnectPart {
+    pub elapsed_s: f64,
+    pub rate_per_s: f64,
+    /// From the start of a connect to the welcome.
+    pub latency: Quantiles,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServerPart {
+    /// Processor time in the window.
+    pub cpu_s: f64,
+    /// The same as a share of one core.
+    pub cpu_share: f64,
+    /// Shares of the processor time, from clock ticks.
+    pub user_share: Option<f64>,
+    pub deliveries_per_cpu_s: Option<f64>,
+    pub cpu_per_delivery_ns: Option<f64>,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    /// Memory of its own before the first connect, and with all members in a quiet room.
+    pub memory_before_bytes: u64,
+    pub memory_settled_bytes: u64,
+    pub memory_per_member_bytes: f64,
+    /// Share of a core with all members connected and nobody speaking; null unless asked for.
+    pub idle_cpu_share: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientPart {
+    /// Share of one core that the measuring thread used in the window.
+    pub cpu_share: f64,
+    pub involuntary_switches: u64,
+    /// Share of all processors that the hypervisor gave to others in the window.
+    pub steal_share: f64,
+    /// The p99 of the schedule lag, however few the samples: what is held against the limit.
+    pub lag_p99_ns: u64,
+    /// The p99 of the schedule lag that was allowed.
+    pub lag_limit_ns: u64,
+}
+
+/// Cost of a bare send to each of as many sockets, nanoseconds of processor time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FloorPart {
+    pub send: SendCost,
+    /// A batch of 64 io_uring sends an enter; null where io_uring is refused.
+    pub uring: Option<SendCost>,
+    /// Server time per delivery over the mean of each.
+    pub ratio_to_send: Option<f64>,
+    pub ratio_to_uring: Option<f64>,
+}
+
+/// Processor time of one send, over passes to all sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SendCost {
+    pub passes: u64,
+    pub min_ns: f64,
+    pub median_ns: f64,
+    pub mean_ns: f64,
+}
+
+/// What a summary says beyond the outcome.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    pub server_name: String,
+    pub server_command: Option<String>,
+    pub server_ready_line: Option<String>,
+    pub arrival: Option<Arrival>,
+    pub seed: u64,
+    pub rate_per_s: f64,
+    /// Schedule lag allowed at p99, if the caller sets it.
+    pub lag_limit_ns: Option<u64>,
+    pub kernel_counter_rises: BTreeMap<String, u64>,
+}
+
+impl From<&Latency> for Quantiles {
+    fn from(latency: &Latency) -> Self {
+        let histogram = &latency.histogram;
+        let at_least = latency.at_least_from_ns;
+        Self {
+            samples: histogram.len(),
+            min_ns: (!histogram.is_empty()).then(|| histogram.min()),
+            p50_ns: latency.quantile_ns(0.5),
+            p90_ns: latency.quantile_ns(0.9),
+            p99_ns: latency.quantile_ns(0.99),
+            p99_9_ns: latency.quantile_ns(0.999),
+            p99_99_ns: latency.quantile_ns(0.9999),
+            max_ns: latency.max_ns(),
+            censored: latency.censored,
+            at_least_from_ns: (at_least != u64::MAX).then(|| histogram.lowest_equivalent(at_least)),
+            saturated: latency.saturated,
+        }
+    }
+}
+
+impl Quantiles {
+    /// The figures with their names, in the order of tables.
+    pub fn named(&self) -> [(&'static str, Option<u64>); 7] {
+        [
+            ("min", self.min_ns),
+            ("p50", self.p50_ns),
+            ("p90", self.p90_ns),
+            ("p99", self.p99_ns),
+            ("p99.9", self.p99_9_ns),
+            ("p99.99", self.p99_99_ns),
+            ("max", self.max_ns),
+        ]
+    }
+
+    /// True exactly when `value_ns`, one of the figures, is only a lower bound.
+    pub fn is_at_least(&self, value_ns: u64) -> bool {
+        self.at_least_from_ns.is_some_and(|from_ns| value_ns >= from_ns) || value_ns >= crate::recorder::LATENCY_NS_MAX
+    }
+}
+
+impl ProofPart {
+    /// The counts as the recorder keeps them.
+    pub fn problems(&self) -> Problems {
+        Problems {
+            lost: self.lost,
+            duplicate: self.duplicate,
+            out_of_order: self.out_of_order,
+            echoed: self.echoed,
+            corrupt: self.corrupt,
+            foreign: self.foreign,
+        }
+    }
+}
+
+impl Summary {
+    /// Figures and judgement of one run.
+    pub fn new(setting: Setting, settings: &Settings, plan: &Plan, outcome: &Outcome) -> Self {
+        let window_ns = plan.window_end_ns() - plan.window_start_ns();
+        let window_s = window_ns as f64 * 1e-9;
+        let proof = proof_part(outcome);
+        let latency = latency_part(outcome);
+        let sent = sent_part(plan, outcome, settings, window_s);
+        let client = client_part(&setting, outcome, &latency);
+        let mut summary = Self {
+            schema: SCHEMA,
+            tool: format!("bench-client {}", env!("CARGO_PKG_VERSION")),
+            server_name: setting.server_name,
+            server_command: setting.server_command,
+            server_ready_line: setting.server_ready_line,
+            valid: true,
+            reasons: Vec::new(),
+            clean: proof.problems().is_clean() && proof.order_hashes_equal == outcome.record.proven.members,
+            warnings: outcome.warnings.clone(),
+            room: RoomPart {
+                members: settings.members as u64,
+                publishers: u64::from(plan.publishers()),
+                verified_members: settings.verified as u64,
+                line_bytes: settings.line_bytes as u64,
+                wire_line_bytes: outcome.wire_line_bytes as u64,
+            },
+            plan: PlanPart {
+                arrival: setting.arrival.unwrap_or(Arrival::Fixed),
+                seed: setting.seed,
+                rate_per_s: setting.rate_per_s,
+                warmup_s: plan.window_start_ns() as f64 * 1e-9,
+                window_s,
+                drain_s: settings.drain.as_secs_f64(),
+                warmup_messages: plan.warmup_messages() as u64,
+                messages: plan.measured_messages() as u64,
+            },
+            sent,
+            proof,
+            latency,
+            connect: connect_part(settings, outcome),
+            server: server_part(settings, outcome),
+            client,
+            kernel_counter_rises: setting.kernel_counter_rises,
+            floor: None,
+        };
+        summary.judge();
+        summary
+    }
+
+    /// Decides whether the run says what it was to say.
+    fn judge(&mut self) {
+        let share = self.sent.messages_on_plan as f64 / self.plan.messages as f64;
+        if share < SENT_SHARE_MIN {
+            self.reasons.push(format!("plan not kept: {:.1} % of the messages were sent in time", share * 100.0));
+        }
+        if self.client.lag_p99_ns > self.client.lag_limit_ns {
+            self.reasons.push(format!(
+                "client-bound: messages were sent {} late at p99, the limit is {}",
+                crate::report::table::time(self.client.lag_p99_ns),
+                crate::report::table::time(self.client.lag_limit_ns)
+            ));
+        }
+        if self.proof.disconnected > 0 {
+            self.reasons.push(format!("{} members were disconnected", self.proof.disconnected));
+        }
+        self.valid = self.reasons.is_empty();
+        if self.client.cpu_share > CLIENT_BUSY {
+            self.warnings.push(format!(
+                "the client's thread used {:.0} % of a core: latencies include its own queue",
+                self.client.cpu_share * 100.0
+            ));
+        }
+        if self.client.steal_share > STEAL_SHARE_MAX {
+            self.warnings.push(format!("the hypervisor took {:.1} % of the time", self.client.steal_share * 100.0));
+        }
+        for (name, rise) in &self.kernel_counter_rises {
+            self.warnings.push(format!("kernel counter {name} rose by {rise}"));
+        }
+    }
+
+    /// Puts the floor beside the server's cost.
+    pub fn set_floor(&mut self, send: SendCost, uring: Option<SendCost>) {
+        let cost_ns = self.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
+        let ratio = |floor: SendCost| cost_ns.map(|cost_ns| cost_ns / floor.mean_ns);
+        self.floor = Some(FloorPart { send, uring, ratio_to_send: ratio(send), ratio_to_uring: uring.and_then(ratio) });
+    }
+}
+
+fn proof_part(outcome: &Outcome) -> ProofPart {
+    let proven = &outcome.record.proven;
+    let words = &outcome.record.words;
+    ProofPart {
+        lost: proven.problems.lost + outcome.counted.lost,
+        duplicate: proven.problems.duplicate + outcome.counted.duplicate,
+        out_of_order: proven.problems.out_of_order,
+        echoed: proven.problems.echoed,
+        corrupt: proven.problems.corrupt,
+        foreign: proven.problems.foreign,
+        order_hashes_equal: proven.hashes_equal,
+        order_hash: format!("{:016x}", proven.hash),
+        counting_members: outcome.counted.members,
+        counting_members_wrong: outcome.counted.wrong,
+        disconnected: outcome.disconnected,
+        examples: proven.examples.clone(),
+        strange_lines: words.strangers.clone(),
+        presence_lines: words.presence_lines,
+        notice_lines: words.notice_lines,
+        notices: words.notices.clone(),
+    }
+}
+
+fn latency_part(outcome: &Outcome) -> LatencyPart {
+    let figures = &outcome.record.figures;
+    let [first, half, ninety, ninety_nine] = &figures.marks;
+    LatencyPart {
+        room: (&figures.room).into(),
+        room_first: first.into(),
+        room_50: half.into(),
+        room_90: ninety.into(),
+        room_99: ninety_nine.into(),
+        spread: (&figures.spread).into(),
+        delivery: (&figures.delivery).into(),
+        delivery_uncorrected: (&figures.uncorrected).into(),
+        schedule_lag: (&figures.lag).into(),
+        client_round: (&Latency { histogram: outcome.round.clone(), ..Latency::default() }).into(),
+    }
+}
+
+fn sent_part(plan: &Plan, outcome: &Outcome, settings: &Settings, window_s: f64) -> SentPart {
+    let end_ns = outcome.start_ns + plan.window_end_ns() + PLAN_END_GRACE_NS;
+    let measured = &outcome.record.messages[outcome.record.warmup_messages..];
+    let messages = measured.iter().filter(|message| message.sent_ns != 0).count() as u64;
+    let on_plan = measured.iter().filter(|message| message.sent_ns != 0 && message.sent_ns <= end_ns).count() as u64;
+    let elapsed_s = elapsed_s(&outcome.window);
+    SentPart {
+        messages,
+        messages_on_plan: on_plan,
+        rate_per_s: on_plan as f64 / window_s,
+        deliveries_planned_per_s: measured.len() as f64 / window_s * (settings.members - 1) as f64,
+        deliveries: outcome.window_deliveries,
+        deliveries_per_s: outcome.window_deliveries as f64 / elapsed_s,
+    }
+}
+
+fn connect_part(settings: &Settings, outcome: &Outcome) -> ConnectPart {
+    let elapsed_s = outcome.connected.elapsed_ns as f64 * 1e-9;
+    let latency = Latency { histogram: outcome.connected.latency.clone(), ..Latency::default() };
+    ConnectPart { elapsed_s, rate_per_s: settings.members as f64 / elapsed_s, latency: (&latency).into() }
+}
+
+fn elapsed_s((before, after): &(CostSample, CostSample)) -> f64 {
+    // A window that was never reached has no length; a nanosecond keeps its rates finite.
+    (after.at_ns - before.at_ns).max(1) as f64 * 1e-9
+}
+
+fn cpu_share(pair: &(CostSample, CostSample)) -> Option<f64> {
+    let cpu_ns = pair.1.server?.cpu_ns.saturating_sub(pair.0.server?.cpu_ns);
+    Some(cpu_ns as f64 * 1e-9 / elapsed_s(pair))
+}
+
+fn server_part(settings: &Settings, outcome: &Outcome) -> Option<ServerPart> {
+    let (before, after) = (outcome.window.0.server?, outcome.window.1.server?);
+    let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns) as f64;
+    let user = after.user_ticks.saturating_sub(before.user_ticks) as f64;
+    let system = after.system_ticks.saturating_sub(before.system_ticks) as f64;
+    let deliveries = outcome.window_deliveries as f64;
+    let memory_before = outcome.before_connect.server?.memory_bytes;
+    let memory_settled = outcome.settled.server?.memory_bytes;
+    Some(ServerPart {
+        cpu_s: cpu_ns * 1e-9,
+        cpu_share: cpu_share(&outcome.window)?,
+        user_share: (user + system > 0.0).then(|| user / (user + system)),
+        deliveries_per_cpu_s: (cpu_ns > 0.0).then(|| deliveries / (cpu_ns * 1e-9)),
+        cpu_per_delivery_ns: (deliveries > 0.0).then(|| cpu_ns / deliveries),
+        voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
+        involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
+        memory_before_bytes: memory_before,
+        memory_settled_bytes: memory_settled,
+        memory_per_member_bytes: memory_settled.saturating_sub(memory_before) as f64 / settings.members as f64,
+        idle_cpu_share: outcome.idle.as_ref().and_then(cpu_share),
+    })
+}
+
+fn client_part(setting: &Setting, outcome: &Outcome, latency: &LatencyPart) -> ClientPart {
+    let (before, after) = &outcome.window;
+    let elapsed_s = elapsed_s(&outcome.window);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let steal_s = after.steal_ticks.saturating_sub(before.steal_ticks) as f64 / sys::clock_ticks_per_second() as f64;
+    let room_ns = latency.room.p50_ns.or(latency.room.min_ns).unwrap_or(0);
+    ClientPart {
+        cpu_share: (after.client_cpu_ns - before.client_cpu_ns) as f64 * 1e-9 / elapsed_s,
+        involuntary_switches: after.client_involuntary_switches - before.client_involuntary_switches,
+        steal_share: steal_s / elapsed_s / processors,
+        lag_p99_ns: outcome.record.figures.lag.histogram.value_at_quantile(0.99),
+        lag_limit_ns: setting.lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
+    }
+}

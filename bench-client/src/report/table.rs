@@ -1,0 +1,314 @@
+//! Figures for people: how numbers are written, and the block that a run prints.
+//!
+//! Over several runs every figure is the median of the runs' figures, with the least and the largest beside it; runs are
+//! never pooled, because a mean over restarts hides what a restart changes.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::report::summary::{Quantiles, Summary};
+
+/// A time in the unit that suits it, three digits: `812 ns`, `11.2 ms`.
+pub fn time(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "us"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    format!("{} {unit}", three_digits(value))
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        value if value >= 99.95 => format!("{value:.0}"),
+        value if value >= 9.995 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+/// A whole number with its thousands apart: `200,000`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate: decimals below a hundred, thousands apart above.
+pub fn rate(value: f64) -> String {
+    if value < 99.95 { three_digits(value) } else { count(value.round() as u64) }
+}
+
+/// Bytes in the unit that suits them.
+pub fn bytes(value: f64) -> String {
+    match value {
+        value if value < 1024.0 => format!("{value:.0} B"),
+        value if value < 1024.0 * 1024.0 => format!("{} KiB", three_digits(value / 1024.0)),
+        value => format!("{} MiB", three_digits(value / 1024.0 / 1024.0)),
+    }
+}
+
+/// The median of `values`, the lower of the middle two; none of none.
+pub fn median<T: Copy + PartialOrd>(values: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_by(|a, b| a.partial_cmp(b).expect("figures are numbers"));
+    values.get(values.len().wrapping_sub(1) / 2).copied()
+}
+
+/// One figure over all runs, if every run has it.
+pub fn figure(runs: &[Summary], of: impl Fn(&Summary) -> Option<f64>) -> Option<f64> {
+    let values: Option<Vec<f64>> = runs.iter().map(of).collect();
+    median(values?)
+}
+
+/// A latency figure over all runs, written: "at least" if any run's is, `-` if any run lacks it.
+pub fn latency(runs: &[Summary], of: impl Fn(&Summary) -> (&Quantiles, Option<u64>)) -> String {
+    let mut values = Vec::new();
+    let mut at_least = false;
+    for run in runs {
+        let (quantiles, Some(value)) = of(run) else { return "-".to_string() };
+        at_least |= quantiles.is_at_least(value);
+        values.push(value);
+    }
+    match median(values) {
+        None => "-".to_string(),
+        Some(value) => format!("{}{}", if at_least { ">= " } else { "" }, time(value)),
+    }
+}
+
+type Pick = fn(&Summary) -> &Quantiles;
+
+const ROWS: [(&str, Pick); 7] = [
+    ("whole room has it", |run| &run.latency.room),
+    ("99 % of the room", |run| &run.latency.room_99),
+    ("half of the room", |run| &run.latency.room_50),
+    ("first to last member", |run| &run.latency.spread),
+    ("each delivery", |run| &run.latency.delivery),
+    ("  uncorrected", |run| &run.latency.delivery_uncorrected),
+    ("sent late by", |run| &run.latency.schedule_lag),
+];
+
+/// The block for the runs of one room; at least one run.
+pub fn block(runs: &[Summary]) -> String {
+    let mut text = String::new();
+    let first = &runs[0];
+    for (number, run) in runs.iter().enumerate() {
+        problems(&mut text, run, runs.len(), number + 1);
+    }
+    let room = &first.room;
+    let median_rate = figure(runs, |run| Some(run.sent.rate_per_s)).unwrap_or(0.0);
+    let deliveries = figure(runs, |run| Some(run.sent.deliveries_per_s)).unwrap_or(0.0);
+    let _ = writeln!(
+        text,
+        "room of {}  {}  {} B  {} messages/s offered, {} sent  ({} deliveries/s)  {}",
+        count(room.members),
+        first.server_name,
+        room.line_bytes,
+        rate(first.plan.rate_per_s),
+        rate(median_rate),
+        rate(deliveries),
+        plural(runs.len(), "run"),
+    );
+    text.push_str(&latencies(runs));
+    text.push('\n');
+    proofs(&mut text, runs);
+    costs(&mut text, runs);
+    let connect_s = figure(runs, |run| Some(run.connect.elapsed_s)).unwrap_or(0.0);
+    let connect_rate = figure(runs, |run| Some(run.connect.rate_per_s)).unwrap_or(0.0);
+    let _ = writeln!(
+        text,
+        "connected in {}, {} members/s, welcome after {} at p50",
+        time((connect_s * 1e9) as u64),
+        rate(connect_rate),
+        latency(runs, |run| (&run.connect.latency, run.connect.latency.p50_ns)),
+    );
+    text
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What is wrong with a run, a line each; empty for a good one.
+pub fn problem_lines(run: &Summary) -> String {
+    let mut text = String::new();
+    problems(&mut text, run, 1, 1);
+    text
+}
+
+/// What a reader must see before any figure.
+fn problems(text: &mut String, run: &Summary, runs: usize, number: usize) {
+    let which = if runs == 1 { String::new() } else { format!(" (run {number})") };
+    if !run.clean {
+        let counts: Vec<String> = run
+            .proof
+            .problems()
+            .named()
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, number)| format!("{name} {}", count(number)))
+            .collect();
+        let _ = writeln!(text, "NOT CLEAN{which}: {}", counts.join(", "));
+        let lines = run.proof.strange_lines.iter().map(|line| format!("strange line: {line}"));
+        for example in run.proof.examples.iter().cloned().chain(lines) {
+            let _ = writeln!(text, "  {example}");
+        }
+    }
+    for reason in &run.reasons {
+        let _ = writeln!(text, "INVALID{which}: {reason}");
+    }
+    for warning in &run.warnings {
+        let _ = writeln!(text, "note{which}: {warning}");
+    }
+    for notice in &run.proof.notices {
+        let _ = writeln!(text, "note{which}: the server said: {notice}");
+    }
+}
+
+fn latencies(runs: &[Summary]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let mut header = vec!["", "p50", "p90", "p99", "p99.9", "max"];
+    if runs.len() > 1 {
+        header.push("runs: min..max of p50");
+    }
+    table.set_header(header);
+    for (name, pick) in ROWS {
+        let cell = |mark: &str| {
+            latency(runs, |run| {
+                let quantiles = pick(run);
+                let value =
+                    quantiles.named().into_iter().find(|(known, _)| *known == mark).and_then(|(_, value)| value);
+                (quantiles, value)
+            })
+        };
+        let mut row = vec![name.to_string()];
+        row.extend(["p50", "p90", "p99", "p99.9", "max"].map(cell));
+        if runs.len() > 1 {
+            row.push(range(runs.iter().map(|run| pick(run).p50_ns)));
+        }
+        table.add_row(row);
+    }
+    align_right(&mut table);
+    table.trim_fmt()
+}
+
+/// All columns but the first to the right.
+pub fn align_right(table: &mut Table) {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// The least and the largest, if all are known.
+pub fn range(values: impl Iterator<Item = Option<u64>>) -> String {
+    let Some(values) = values.collect::<Option<Vec<u64>>>() else { return "-".to_string() };
+    match (values.iter().min(), values.iter().max()) {
+        (Some(least), Some(largest)) => format!("{}..{}", time(*least), time(*largest)),
+        _ => "-".to_string(),
+    }
+}
+
+fn proofs(text: &mut String, runs: &[Summary]) {
+    let mut totals = [("", 0u64); 6];
+    for run in runs {
+        for (total, (name, count)) in totals.iter_mut().zip(run.proof.problems().named()) {
+            *total = (name, total.1 + count);
+        }
+    }
+    let counts: Vec<String> = totals.iter().map(|(name, number)| format!("{name} {}", count(*number))).collect();
+    let equal: u64 = runs.iter().map(|run| run.proof.order_hashes_equal).sum();
+    let verified: u64 = runs.iter().map(|run| run.room.verified_members).sum();
+    let counting: u64 = runs.iter().map(|run| run.proof.counting_members).sum();
+    let wrong: u64 = runs.iter().map(|run| run.proof.counting_members_wrong).sum();
+    let _ = write!(text, "{}   order hash equal on {}/{}", counts.join("  "), count(equal), count(verified));
+    if counting > 0 {
+        let _ = write!(text, "   byte count right on {}/{}", count(counting - wrong), count(counting));
+    }
+    text.push('\n');
+}
+
+fn costs(text: &mut String, runs: &[Summary]) {
+    let client = figure(runs, |run| Some(run.client.cpu_share)).unwrap_or(0.0) * 100.0;
+    let server = |of: fn(&crate::report::summary::ServerPart) -> Option<f64>| {
+        figure(runs, |run| run.server.as_ref().and_then(of))
+    };
+    let Some(share) = server(|server| Some(server.cpu_share)) else {
+        let _ =
+            writeln!(text, "server cost unknown (give --server-cmd or --server-pid)   client {client:.0} % of a core");
+        return;
+    };
+    let user = server(|server| server.user_share).unwrap_or(0.0) * share * 100.0;
+    let cost = server(|server| server.cpu_per_delivery_ns).unwrap_or(0.0);
+    let per_cpu_s = server(|server| server.deliveries_per_cpu_s).unwrap_or(0.0);
+    let _ = writeln!(
+        text,
+        "server {:.0} % of a core ({user:.0} % user)   {} a delivery   {} deliveries per CPU second   client {client:.0} %",
+        share * 100.0,
+        time(cost as u64),
+        count(per_cpu_s as u64),
+    );
+    if let Some(floor) = floor(runs) {
+        let _ = writeln!(text, "{floor}");
+    }
+    let memory = server(|server| Some(server.memory_per_member_bytes)).unwrap_or(0.0);
+    let settled = server(|server| Some(server.memory_settled_bytes as f64)).unwrap_or(0.0);
+    let _ = write!(text, "memory {} a member, {} in all", bytes(memory), bytes(settled));
+    if let Some(idle) = server(|server| server.idle_cpu_share) {
+        let _ = write!(text, "   idle {:.3} % of a core", idle * 100.0);
+    }
+    text.push('\n');
+}
+
+fn floor(runs: &[Summary]) -> Option<String> {
+    let send = figure(runs, |run| Some(run.floor.as_ref()?.send.mean_ns))?;
+    let mut text = format!("floor {} a bare send", time(send as u64));
+    if let Some(ratio) = figure(runs, |run| run.floor.as_ref()?.ratio_to_send) {
+        let _ = write!(text, ", the server's delivery costs {ratio:.2} of it");
+    }
+    if let Some(uring) = figure(runs, |run| Some(run.floor.as_ref()?.uring?.mean_ns)) {
+        let _ = write!(text, "   {} through a ring", time(uring as u64));
+    }
+    if let Some(ratio) = figure(runs, |run| run.floor.as_ref()?.ratio_to_uring) {
+        let _ = write!(text, ", {ratio:.2} of it");
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits_and_their_unit() {
+        let written: Vec<String> =
+            [0, 812, 1_000, 11_249, 999_400, 1_030_000, 14_900_000, 250_000_000, 60_000_000_000].map(time).into();
+        assert_eq!(
+            written,
+            ["0 ns", "812 ns", "1.00 us", "11.2 us", "999 us", "1.03 ms", "14.9 ms", "250 ms", "60.0 s"]
+        );
+    }
+
+    #[test]
+    fn numbers_have_their_thousands_apart() {
+        assert_eq!([0, 999, 1000, 200_000, 1_234_567].map(count), ["0", "999", "1,000", "200,000", "1,234,567"]);
+        assert_eq!([0.2, 20.0, 5263.2].map(rate), ["0.20", "20.0", "5,263"]);
+        assert_eq!([96.0, 2048.0, 3.5 * 1024.0 * 1024.0].map(bytes), ["96 B", "2.00 KiB", "3.50 MiB"]);
+    }
+
+    #[test]
+    fn the_median_is_one_of_the_values() {
+        assert_eq!(median([3, 1, 2]), Some(2));
+        assert_eq!(median([4, 1, 2, 3]), Some(2));
+        assert_eq!(median(Vec::<u64>::new()), None);
+        assert_eq!(range([Some(1), Some(3_000)].into_iter()), "1 ns..3.00 us");
+        assert_eq!(range([Some(1), None].into_iter()), "-");
+    }
+}

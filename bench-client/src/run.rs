@@ -1,0 +1,292 @@
+//! One measured run from the start of the server to its summary, and the `run` command around it.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::cli::{self, Format, LoadArgs, RunArgs};
+use crate::cost::{self, Sampler};
+use crate::engine::{self, Outcome, Settings};
+use crate::environment;
+use crate::error::{Context, Error, Result, exit};
+use crate::floor;
+use crate::message;
+use crate::plan::{Length, Load, Plan};
+use crate::report;
+use crate::report::summary::{Setting, Summary};
+use crate::report::table;
+use crate::server_process::{ServerProcess, free_address};
+use crate::sys;
+
+/// Descriptors that are not members' sockets.
+const OWN_DESCRIPTORS: u64 = 32;
+/// The part of the local ports that one destination is given; the rest of the machine uses some too.
+const PORT_SHARE: f64 = 0.9;
+
+/// Sends a second of the floor, at most: about half of a core, so that the receiver keeps up.
+const FLOOR_SENDS_PER_S_MAX: f64 = 100_000.0;
+/// Passes of the floor, of both ways together, if they fit into its time.
+const FLOOR_PASSES: f64 = 24.0;
+
+/// Who is measured.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    pub name: String,
+    /// Starts the server for each run.
+    pub command: Option<String>,
+    /// Process of a server that runs already.
+    pub pid: Option<u32>,
+    pub address: Option<SocketAddr>,
+}
+
+/// A room and what is said in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub members: usize,
+    pub rate_per_s: f64,
+    pub length: Length,
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    pub plan: Plan,
+    pub summary: Summary,
+    pub outcome: Outcome,
+}
+
+/// Measures `room` on `target` once.
+pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
+    let plan = plan(room, load)?;
+    let mut settings = settings(room, load, &plan)?;
+    if let Some(pin) = load.pin {
+        cost::pin_this_thread(pin.client)?;
+    }
+    sys::sharpen_timers();
+    let floor_before = load.floor.then(|| floor::measure(floor_shape(room, load))).transpose()?;
+    let counters = cost::kernel_counters();
+    let address = match (target.address, &target.command) {
+        (Some(address), _) => address,
+        (None, Some(_)) => free_address()?,
+        (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+    };
+    settings.addresses = destinations(address, room.members, load.spread)?;
+    let server = match &target.command {
+        None => None,
+        Some(command) => Some(ServerProcess::start(command, listen_address(address, &settings.addresses), load.pin)?),
+    };
+    let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
+    if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
+        cost::pin_process(pid, pin.server)?;
+    }
+    let outcome = engine::run(&settings, &plan, &Sampler::new(pid))?;
+    let setting = Setting {
+        server_name: target.name.clone(),
+        server_command: target.command.clone(),
+        server_ready_line: server.as_ref().and_then(ServerProcess::ready_line),
+        arrival: Some(load.arrival),
+        seed: load.seed,
+        rate_per_s: room.rate_per_s,
+        lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
+        kernel_counter_rises: cost::rises(&counters, &cost::kernel_counters()),
+    };
+    drop(server);
+    let mut summary = Summary::new(setting, &settings, &plan, &outcome);
+    if let Some(before) = floor_before {
+        let after = floor::measure(floor_shape(room, load))?;
+        let (send, uring) = floor::join(&[before, after]);
+        summary.set_floor(send, uring);
+    }
+    Ok(Run { plan, summary, outcome })
+}
+
+/// The floor at the pace of the room, as long as it needs for some passes of each way.
+fn floor_shape(room: Room, load: &LoadArgs) -> floor::Shape {
+    let passes_per_s = room.rate_per_s.min(FLOOR_SENDS_PER_S_MAX / room.members as f64);
+    let seconds = (FLOOR_PASSES / passes_per_s).clamp(2.0, 8.0);
+    floor::Shape {
+        sockets: room.members,
+        line_bytes: load.size,
+        passes_per_s,
+        duration: Duration::from_secs_f64(seconds),
+        pin: load.pin,
+    }
+}
+
+fn plan(room: Room, load: &LoadArgs) -> Result<Plan> {
+    if load.publishers == 0 || load.publishers as usize >= room.members {
+        return Err(Error::new(format!(
+            "a room of {} cannot have {} publishers: at least one member must send and one only listen",
+            room.members, load.publishers
+        )));
+    }
+    let plan = Plan::new(&Load {
+        rate_per_s: room.rate_per_s,
+        publishers: load.publishers,
+        warmup: load.warmup,
+        length: room.length,
+        arrival: load.arrival,
+        seed: load.seed,
+    })
+    .map_err(Error::new)?;
+    let line_bytes_min = message::Format::line_bytes_min(load.publishers, plan.len());
+    if load.size < line_bytes_min {
+        return Err(Error::new(format!(
+            "-s {} is too short for the numbers of this plan; use -s {line_bytes_min} or more",
+            load.size
+        )));
+    }
+    Ok(plan)
+}
+
+fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
+    let limit = sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
+    if room.members as u64 + OWN_DESCRIPTORS > limit {
+        return Err(Error::new(format!(
+            "{} members need {} descriptors and the hard limit is {limit}; raise it with `ulimit -Hn` as root, or use \
+             at most {} members",
+            room.members,
+            room.members as u64 + OWN_DESCRIPTORS,
+            limit - OWN_DESCRIPTORS
+        )));
+    }
+    let listeners = room.members - plan.publishers() as usize;
+    let verified = match load.verify {
+        Some(sample) if (sample as usize) < room.members => (sample as usize).min(listeners),
+        _ => room.members,
+    };
+    Ok(Settings {
+        addresses: Vec::new(),
+        members: room.members,
+        verified,
+        line_bytes: load.size,
+        connect_rate: load.connect_rate,
+        connect_window: load.connect_window as usize,
+        settle: load.settle,
+        idle: load.idle,
+        drain: load.drain,
+        progress: !load.no_progress,
+    })
+}
+
+/// Where members connect: one address, or as many of the loopback ones as the local ports require.
+fn destinations(address: SocketAddr, members: usize, spread: Option<u32>) -> Result<Vec<SocketAddr>> {
+    let needed = match spread {
+        Some(spread) => spread.max(1) as usize,
+        None => members.div_ceil(ports_per_destination()),
+    };
+    match address.ip() {
+        _ if needed <= 1 => Ok(vec![address]),
+        IpAddr::V4(ip) if ip.is_loopback() && needed <= 254 => {
+            Ok((1..=needed).map(|last| SocketAddr::from(([127, 0, 0, last as u8], address.port()))).collect())
+        }
+        _ => Err(Error::new(format!(
+            "{members} members need {needed} destination addresses; that works on 127.0.0.1 alone, with a server on \
+             every interface"
+        ))),
+    }
+}
+
+/// Local ports that connects to one destination may use up.
+fn ports_per_destination() -> usize {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ends = range.split_whitespace().filter_map(|end| end.parse::<usize>().ok());
+    let (first, last) = (ends.next().unwrap_or(32_768), ends.next().unwrap_or(60_999));
+    ((last.saturating_sub(first) as f64 * PORT_SHARE) as usize).max(1)
+}
+
+/// Where a server that this tool starts is to listen: on every interface if several addresses lead to it.
+fn listen_address(address: SocketAddr, destinations: &[SocketAddr]) -> SocketAddr {
+    if destinations.len() > 1 { SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())) } else { address }
+}
+
+/// The last part of the path of a command's program.
+fn program_name(command: &str) -> String {
+    let program = command.split_whitespace().next().unwrap_or_default();
+    program.rsplit('/').next().unwrap_or(program).to_string()
+}
+
+/// The `run` command; returns its exit code.
+pub fn command(arguments: &RunArgs) -> Result<u8> {
+    let members = arguments.connections as usize;
+    let room = Room {
+        members,
+        rate_per_s: arguments.deliveries.map_or(arguments.rate, |deliveries| deliveries / members as f64),
+        length: arguments.messages.map_or(Length::Time(arguments.load.duration), Length::Messages),
+    };
+    let target = Target {
+        name: arguments.server_cmd.as_deref().map_or("server".to_string(), program_name),
+        command: arguments.server_cmd.clone(),
+        pid: arguments.server_pid,
+        address: arguments.address,
+    };
+    let mut summaries = Vec::new();
+    if let Some(directory) = &arguments.out {
+        report::write_json(&directory.join("env.json"), &environment::describe())?;
+    }
+    for number in 1..=arguments.repeat.max(1) {
+        let run = measure(&target, room, &arguments.load)?;
+        if let Some(directory) = &arguments.out {
+            report::write_run(&directory.join(format!("run{number}")), &run.plan, &run.outcome, &run.summary)?;
+        }
+        if arguments.format == Format::Json {
+            let json = serde_json::to_string(&run.summary).context(|| "cannot write the summary".to_string())?;
+            println!("{json}");
+        }
+        summaries.push(run.summary);
+    }
+    if arguments.format == Format::Table {
+        print!("{}", table::block(&summaries));
+    }
+    Ok(judge(&summaries, arguments))
+}
+
+/// The exit code for `summaries`; failed expectations, and problems if nothing else is printed, go to stderr.
+fn judge(summaries: &[Summary], arguments: &RunArgs) -> u8 {
+    let mut failures = Vec::new();
+    for summary in summaries {
+        let expectations = cli::expectations(&arguments.expect).iter();
+        failures.extend(expectations.filter_map(|expectation| expectation.check(summary).err()));
+    }
+    if arguments.format != Format::Table {
+        for summary in summaries {
+            eprint!("{}", table::problem_lines(summary));
+        }
+    }
+    for failure in &failures {
+        eprintln!("expected {failure}");
+    }
+    if summaries.iter().any(|summary| !summary.clean) {
+        exit::UNCLEAN
+    } else if summaries.iter().any(|summary| !summary.valid) {
+        exit::INVALID
+    } else if !failures.is_empty() {
+        exit::UNEXPECTED
+    } else {
+        exit::GOOD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 7))
+    }
+
+    #[test]
+    fn destinations_are_spread_when_ports_run_out() {
+        assert_eq!(destinations(address(), 100, None).unwrap(), [address()]);
+        let spread = destinations(address(), 60_000, None).unwrap();
+        assert!(spread.len() >= 2, "{spread:?}");
+        assert_eq!(listen_address(address(), &spread), SocketAddr::from(([0, 0, 0, 0], 7)));
+        assert_eq!(destinations(address(), 10, Some(3)).unwrap().len(), 3);
+        assert!(destinations("10.0.0.1:7".parse().unwrap(), 10, Some(2)).is_err());
+    }
+
+    #[test]
+    fn a_server_is_called_by_its_program() {
+        assert_eq!(program_name("target/release/uproar serve {addr}"), "uproar");
+    }
+}
