@@ -156,6 +156,7 @@ impl Serve {
             line_timeout: *self.line_timeout,
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: Settings {
+                members_max,
                 log_bytes: self.log_bytes(),
                 line_bytes: self.line_bytes(),
                 announce_max: self.announce_max,

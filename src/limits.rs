@@ -45,6 +45,10 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 /// read from until its cursor has moved: whoever does not listen may not talk for ever.
 pub const OWN_RANGES_MAX: usize = 256;
 
+/// Members for whom the slabs' address space is taken at the start, so that growing moves nothing and leaves no holes.
+/// Memory is used only as they come. More than this, where the descriptor limit allows it, makes the slabs grow.
+pub const SLAB_RESERVED_MAX: usize = 65_536;
+
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
 

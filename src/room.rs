@@ -57,6 +57,8 @@ pub enum SlowPolicy {
 /// What a room is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
+    /// Most members at a time.
+    pub members_max: usize,
     /// Cap of the log.
     pub log_bytes: usize,
     /// Most bytes of a typed line.
@@ -91,7 +93,7 @@ impl Room {
         let rendered_max = rendered_bytes_max(settings.line_bytes);
         Self {
             log: Log::new(settings.log_bytes, rendered_max),
-            roster: Roster::default(),
+            roster: Roster::new(settings.members_max),
             presence: Presence::new(settings.announce_max),
             settings,
             fan_out: Bucket::default(),

@@ -104,7 +104,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         Self {
             io,
             config,
-            connections: Connections::new(),
+            connections: Connections::new(config.members_max),
             lobby: Room::new(config.room),
             addresses: Addresses::new(config.addresses),
             transcript: None,

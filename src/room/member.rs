@@ -20,7 +20,7 @@ pub struct Member {
     cursor: Position,
     /// Messages of the log that need not be counted as delivered any more: counted already, its own, or missed.
     counted: u64,
-    /// Present once the member has spoken or was told something; most members of a large room only listen.
+    /// Present while the member is told something, and once it has spoken; most members of a large room only listen.
     aside: Option<Box<Aside>>,
 }
 
@@ -87,6 +87,10 @@ impl Member {
             if aside.outbox_sent == aside.outbox.len() {
                 aside.outbox_sent = 0;
                 aside.outbox = Vec::new();
+                // Who has only been welcomed needs nothing aside; who speaks keeps the memory for its ranges.
+                if aside.own.capacity() == 0 {
+                    self.aside = None;
+                }
             }
             return;
         }

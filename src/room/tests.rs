@@ -13,6 +13,7 @@ const LINE_BYTES: usize = 16;
 
 fn room(announce_max: usize) -> Room {
     Room::new(Settings {
+        members_max: 8,
         log_bytes: log_bytes_min(LINE_BYTES),
         line_bytes: LINE_BYTES,
         announce_max,
