@@ -7,21 +7,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, PATIENCE, Person, Server, uproar};
-
-/// `author` says `count` lines of 4 kB, no faster than `listener` reads and checks them.
-fn talk(author: &mut Person, listener: &mut Person, count: usize) {
-    let name = author.name();
-    let line = |number: usize| format!("{number} {}", "x".repeat(4000));
-    for start in (0..count).step_by(50) {
-        for number in start..start + 50 {
-            author.send(line(number) + "\n");
-        }
-        for number in start..start + 50 {
-            listener.expect(format!("[{name}] {}", line(number)));
-        }
-    }
-}
+use support::{BACKENDS, PATIENCE, Person, Server, talk, uproar};
 
 #[test]
 fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {

@@ -121,6 +121,21 @@ impl Drop for Server {
     }
 }
 
+/// `author` says `count` lines of 4 kB, no faster than `listener` reads and checks them. Others may leave meanwhile.
+pub fn talk(author: &mut Person, listener: &mut Person, count: usize) {
+    let name = author.name();
+    let line = |number: usize| format!("{number} {}", "x".repeat(4000));
+    for start in (0..count).step_by(50) {
+        for number in start..start + 50 {
+            author.send(line(number) + "\n");
+        }
+        for number in start..start + 50 {
+            let heard = listener.lines_until(|line| !line.starts_with("< "));
+            assert_eq!(heard.last(), Some(&format!("[{name}] {}", line(number))));
+        }
+    }
+}
+
 fn lines_of(stderr: ChildStderr) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -205,6 +220,11 @@ impl Person {
         line
     }
 
+    /// The next line, or `None` when it has not come after `time`.
+    pub fn line_within(&mut self, time: Duration) -> Option<String> {
+        self.line_before(Instant::now() + time).ok().flatten()
+    }
+
     /// Everything up to and with a line that `last` recognises.
     pub fn lines_until(&mut self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
@@ -239,6 +259,23 @@ impl Person {
     pub fn leave(mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
         while self.line().is_some() {}
+    }
+
+    /// Goes without reading what is left.
+    pub fn close(self) {}
+
+    /// Says that nothing more comes, and stays.
+    pub fn half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Is gone without a word: no end and no reset is sent. `Err` where the kernel does not allow that.
+    pub fn become_half_open(self) -> Result<(), Self> {
+        // A socket in repair mode is closed silently (tcp_repair, Linux 3.5).
+        match nix::sys::socket::setsockopt(&self.stream, nix::sys::socket::sockopt::TcpRepair, &1) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self),
+        }
     }
 
     /// Is gone: the server sees a reset.
