@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
-    ANNOUNCE_MAX_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT,
-    JOIN_BURST_FACTOR, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT,
-    LOG_BYTES_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, log_bytes_min,
+    ANNOUNCE_MAX_DEFAULT, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
+    FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
+    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, log_bytes_min,
 };
 use crate::line::Framing;
 use crate::room::{Settings, SlowPolicy};
@@ -30,6 +30,18 @@ pub struct Cli {
 pub enum Command {
     /// Serve a chat room
     Serve(Serve),
+    /// See whether this machine is ready to serve, and how to make it so; changes nothing
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Members that are to be served at a time
+    #[arg(long, value_name = "N", default_value_t = CHECK_MEMBERS_DEFAULT)]
+    pub members: usize,
+
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 #[derive(Debug, Args)]
@@ -191,7 +203,7 @@ mod tests {
     fn serve(arguments: &[&str]) -> Result<Serve, String> {
         let all = ["uproar", "serve"].iter().chain(arguments);
         let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
-        let Command::Serve(serve) = cli.command;
+        let Command::Serve(serve) = cli.command else { panic!("the command is serve") };
         serve.check().map(|()| serve)
     }
 

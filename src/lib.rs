@@ -4,6 +4,7 @@
 //! them into lines and makes them harmless, [`room`] appends them to its log and knows what each member has still to be
 //! sent, [`server`] turns that into batches of sends, which [`io`] carries out. `ARCHITECTURE.md` is the map.
 
+pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod connections;
@@ -12,6 +13,7 @@ pub mod flood;
 pub mod io;
 pub mod limits;
 pub mod line;
+pub mod memory;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
 pub mod report;

@@ -43,11 +43,15 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 
 /// Ranges of its own lines that a member which has not caught up may have waiting in the log. At the bound it is not
 /// read from until its cursor has moved: whoever does not listen may not talk for ever.
-pub const OWN_RANGES_MAX: usize = 256;
+pub const OWN_RANGES_MAX: usize = 128;
 
 /// Members for whom the slabs' address space is taken at the start, so that growing moves nothing and leaves no holes.
 /// Memory is used only as they come. More than this, where the descriptor limit allows it, makes the slabs grow.
 pub const SLAB_RESERVED_MAX: usize = 65_536;
+
+/// Bytes of notices that wait for a member; one that has not read so many is told no more. The end of a line that the
+/// log has forgotten comes on top.
+pub const OUTBOX_BYTES_MAX: usize = 512;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
@@ -90,6 +94,9 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// read waits here, so it is small.
 pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
 
+/// Default of `uproar check --members`.
+pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
+
 /// Descriptors kept back from members: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the house is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
@@ -99,6 +106,15 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 
 /// Pause before an operation is tried again that the kernel had no memory for.
 pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
+
+/// What a slab adds to an entry: generation or links, place, and whether it is taken.
+pub const SLAB_ENTRY_BYTES: usize = 40;
+
+/// A descriptor in the back end's table.
+pub const DESCRIPTOR_BYTES: usize = 4;
+
+/// An entry of a queue of time-outs.
+pub const TIMEOUT_ENTRY_BYTES: usize = 24;
 
 /// Backlog asked of the kernel, which holds it to `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 65_535;

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::{error, io};
 
 use clap::{CommandFactory, Parser};
-use uproar::cli::{BackendChoice, Cli, Command, Serve};
+use uproar::cli::{BackendChoice, Check, Cli, Command, Serve};
 use uproar::io::signals::Signals;
 use uproar::io::uring::Uring;
 use uproar::limits::DESCRIPTOR_RESERVE;
+use uproar::memory::MemoryBound;
 use uproar::report::report;
 use uproar::server::{Flow, Server};
 use uproar::{net, transcript};
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Serve(serve) => run_server(serve),
+        Command::Check(check) => run_check(check),
     };
     match result {
         Ok(code) => code,
@@ -26,10 +28,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_server(serve: &Serve) -> Result<ExitCode, Box<dyn error::Error>> {
+/// Wrong usage that the parser cannot see ends the process as wrong usage that it can.
+fn exit_if_wrong(serve: &Serve) {
     if let Err(wrong) = serve.check() {
         Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong).exit();
     }
+}
+
+fn run_check(check: &Check) -> Result<ExitCode, Box<dyn error::Error>> {
+    exit_if_wrong(&check.serve);
+    let ready = uproar::check::run(check, &mut io::stdout())?;
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_server(serve: &Serve) -> Result<ExitCode, Box<dyn error::Error>> {
+    exit_if_wrong(serve);
     let members_max = net::raise_descriptor_limit().saturating_sub(DESCRIPTOR_RESERVE);
     if members_max == 0 {
         return Err("the descriptor limit leaves no place for members; raise it: ulimit -n 20000".into());
@@ -46,11 +59,13 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Box<dyn error::Error>> {
             Uring::new(listener, signals).map_err(|refused| format!("io_uring cannot be used here: {refused}"))?
         }
     };
-    let mut server = Server::new(io, serve.config(members_max));
+    let config = serve.config(members_max);
+    let mut server = Server::new(io, config);
     if let Some(sink) = sink {
         server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port()));
     }
     report(format_args!("listening on {address} (uring, up to {members_max} members)"));
+    report(format_args!("memory {}", MemoryBound::of(&config)));
     let flow = server.run().map_err(|error: io::Error| format!("the kernel failed: {error}"))?;
     let statistics = server.statistics();
     match flow {

@@ -226,7 +226,7 @@ impl Room {
 
     /// Says a line of the server to one member. False when it is not told, because it has not read the last ones.
     pub fn tell(&mut self, id: MemberId, line: ServerLine) -> bool {
-        let told = self.roster.member_mut(id).tell(&line, self.settings.line_bytes);
+        let told = self.roster.member_mut(id).tell(&line);
         if self.roster.place(id) == Place::Keeping {
             let was_level = self.roster.member(id).lag(&self.log) == Some(0);
             if was_level {

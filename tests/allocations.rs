@@ -26,7 +26,7 @@ impl World {
         let listener: TcpListener = net::listen("127.0.0.1:0", limits::DEAD_AFTER_DEFAULT).unwrap();
         let address = listener.local_addr().unwrap();
         let options = ["uproar", "serve", "--log-bytes", "64KiB", "--flood-rate", "0"];
-        let Command::Serve(serve) = Cli::parse_from(options).command;
+        let Command::Serve(serve) = Cli::parse_from(options).command else { panic!("the command is serve") };
         let config = serve.config(1000);
         let io = Uring::new(listener, Signals::new().unwrap()).expect("io_uring is needed for this test");
         Self { server: Server::new(io, config), completions: Completions::new(), members: Vec::new(), address }

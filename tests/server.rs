@@ -259,3 +259,20 @@ fn a_transcript_that_nobody_reads_holds_up_nobody() {
     }
     assert!(told > 0, "8 MB do not fit a pipe and the log");
 }
+
+#[test]
+fn check_says_what_stands_in_the_way_and_changes_nothing() {
+    let output = uproar(&["check", "127.0.0.1:0", "--members", "10"]).stdout(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("memory: at most "), "{text}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let output = uproar(&["check", &taken, "--members", "2000000000"]).stdout(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let failures: Vec<&str> = text.lines().filter(|line| line.starts_with("FAIL  ")).collect();
+    assert!(failures.iter().any(|line| line.contains("descriptor limit")), "{text}");
+    assert!(failures.iter().any(|line| line.contains("Address already in use")), "{text}");
+}

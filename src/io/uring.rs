@@ -103,6 +103,11 @@ impl Uring {
         Ok(uring)
     }
 
+    /// Tries out whether a ring can be had and trusted here, and lets go of it.
+    pub fn probe() -> Result<(), Refused> {
+        Ring::new()?.try_out()
+    }
+
     fn arm_signals(&mut self) {
         let poll = opcode::PollAdd::new(Fd(self.signals.as_raw_fd()), libc::POLLIN as u32).build();
         self.ring.push(poll, Token::indexed(Op::Signal, 0));

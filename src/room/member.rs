@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use super::log::{Log, Position};
-use crate::limits::OWN_RANGES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
 use crate::line::ServerLine;
 use crate::token::ConnectionId;
 
@@ -54,6 +54,10 @@ struct OwnRange {
 }
 
 impl Member {
+    /// What the memory bound reckons for one range of own lines, and for what is kept aside.
+    pub const OWN_RANGE_BYTES: usize = size_of::<OwnRange>();
+    pub const ASIDE_BYTES: usize = size_of::<Aside>();
+
     /// A member that will be sent what is appended to `log` from now on.
     pub fn new(connection: ConnectionId, log: &Log) -> Self {
         Self { connection, cursor: log.head(), counted: log.messages(), aside: None }
@@ -135,10 +139,10 @@ impl Member {
         self.aside.as_deref().is_none_or(|aside| aside.own.len() < OWN_RANGES_MAX)
     }
 
-    /// Puts a line into the outbox. False, and nothing done, when the outbox is over `bytes_max`.
-    pub fn tell(&mut self, line: &ServerLine, bytes_max: usize) -> bool {
+    /// Puts a line into the outbox. False, and nothing done, when too many notices wait there.
+    pub fn tell(&mut self, line: &ServerLine) -> bool {
         let outbox = &mut self.aside.get_or_insert_default().outbox;
-        if outbox.len() >= bytes_max {
+        if outbox.len() >= OUTBOX_BYTES_MAX {
             return false;
         }
         line.render(outbox);
