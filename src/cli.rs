@@ -54,6 +54,10 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "UPROAR_BACKEND")]
     pub backend: BackendChoice,
 
+    /// Run without restricting the ring and this process; for debugging
+    #[arg(long, env = "UPROAR_NO_SANDBOX")]
+    pub no_sandbox: bool,
+
     /// What ends a message: a line feed, or also the end of a received chunk for clients that send none
     #[arg(long, value_enum, default_value_t = Framing::Line, env = "UPROAR_FRAMING")]
     pub framing: Framing,
@@ -122,10 +126,14 @@ pub struct Serve {
 /// Which back end to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// The best one that works here
+    /// io_uring where it works, epoll where it does not
     Auto,
     /// io_uring, or an error
     Uring,
+    /// The fallback where io_uring is forbidden
+    Epoll,
+    /// The original's, for comparison: up to 1,024 descriptors
+    Select,
 }
 
 impl Serve {

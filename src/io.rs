@@ -17,6 +17,9 @@
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
+pub mod epoll;
+pub mod readiness;
+pub mod select;
 pub mod signals;
 pub mod uring;
 

@@ -12,6 +12,15 @@ pub const RECEIVE_CHUNK_BYTES: usize = 4096;
 /// Most receives in one turn. Between them they share scratch memory of the turn, which stays in the second-level cache.
 pub const RECEIVES_PER_TURN_MAX: usize = 64;
 
+/// Most newcomers accepted in one turn by a back end that accepts them one by one.
+pub const ACCEPTS_PER_TURN_MAX: usize = 256;
+
+/// Most descriptors whose readiness is collected in one turn.
+pub const READY_PER_TURN_MAX: usize = 1024;
+
+/// Descriptors that select can watch: numbers below this (`FD_SETSIZE`, select(2)).
+pub const FD_SETSIZE: i32 = 1024;
+
 /// Most sends handed to the kernel at once. Larger batches are not cheaper (their requests fall out of the first-level
 /// cache) and would hold up everything else for longer: 64 sends take about 300 us.
 pub const SEND_BATCH_MEMBERS: usize = 64;

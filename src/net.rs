@@ -110,6 +110,12 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer that is gone.
+pub fn peer_address(socket: &OwnedFd) -> Option<SocketAddr> {
+    let address = SocketAddr::try_from(rustix::net::getpeername(socket).ok()??).ok()?;
+    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
 /// Raises the soft limit on descriptors to the hard one and returns it.
 pub fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);

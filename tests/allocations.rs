@@ -7,7 +7,7 @@ use clap::Parser;
 use uproar::cli::{Cli, Command};
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
-use uproar::io::uring::Uring;
+use uproar::io::uring::{Ring, Sandbox, Uring};
 use uproar::server::Server;
 use uproar::{limits, net, room};
 
@@ -28,7 +28,8 @@ impl World {
         let options = ["uproar", "serve", "--log-bytes", "64KiB", "--flood-rate", "0"];
         let Command::Serve(serve) = Cli::parse_from(options).command else { panic!("the command is serve") };
         let config = serve.config(1000);
-        let io = Uring::new(listener, Signals::new().unwrap()).expect("io_uring is needed for this test");
+        let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
+        let io = Uring::new(ring, listener, Signals::new().unwrap());
         Self { server: Server::new(io, config), completions: Completions::new(), members: Vec::new(), address }
     }
 

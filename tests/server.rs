@@ -7,12 +7,12 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, PATIENCE, Person, Server, talk, uproar};
+use support::{BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, talk, uproar};
 
 #[test]
 fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {
     support::raise_descriptor_limit();
-    for backend in BACKENDS {
+    for backend in BACKENDS_WITHOUT_CEILING {
         let server = Server::start(&["--backend", backend]);
         let mut members: Vec<Person> = (0..2000).map(|_| Person::connect(server.address)).collect();
         for member in &mut members {
@@ -275,4 +275,23 @@ fn check_says_what_stands_in_the_way_and_changes_nothing() {
     let failures: Vec<&str> = text.lines().filter(|line| line.starts_with("FAIL  ")).collect();
     assert!(failures.iter().any(|line| line.contains("descriptor limit")), "{text}");
     assert!(failures.iter().any(|line| line.contains("Address already in use")), "{text}");
+}
+
+#[test]
+fn select_serves_up_to_its_ceiling_and_says_so_beyond_it() {
+    support::raise_descriptor_limit();
+    let server = Server::start(&["--backend", "select"]);
+    assert!(server.ready.ends_with("(select, up to 992 members)"), "{}", server.ready);
+    let mut members: Vec<Person> = (0..992).map(|_| server.join()).collect();
+    for _ in 0..200 {
+        let mut late = Person::connect(server.address);
+        late.expect("! the house is full");
+        late.expect_end();
+    }
+    let mut author = members.pop().unwrap();
+    author.send("at the ceiling\n");
+    let said = format!("[{}] at the ceiling", author.name());
+    for member in &mut members {
+        member.lines_until(|line| line == said);
+    }
 }

@@ -16,7 +16,10 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The back ends that every scenario is played on.
-pub const BACKENDS: [&str; 1] = ["uring"];
+pub const BACKENDS: [&str; 3] = ["uring", "epoll", "select"];
+
+/// Those without the ceiling of select, for rooms beyond it.
+pub const BACKENDS_WITHOUT_CEILING: [&str; 2] = ["uring", "epoll"];
 
 /// A running `uproar serve`, killed when dropped.
 pub struct Server {
