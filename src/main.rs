@@ -11,12 +11,13 @@ use uproar::limits::DESCRIPTOR_RESERVE;
 use uproar::memory::MemoryBound;
 use uproar::report::report;
 use uproar::server::{Flow, Server};
-use uproar::{net, transcript};
+use uproar::{chat, net, transcript};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Serve(serve) => run_server(serve),
+        Command::Chat(chat) => chat::run(&chat.addr),
         Command::Check(check) => run_check(check),
     };
     match result {
