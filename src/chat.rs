@@ -1,16 +1,19 @@
 //! The terminal client, `uproar chat`: standard input and the socket at once.
 //!
-//! Plain lines in and plain lines out. Each direction blocks in a thread of its own, so that a server which does not
-//! read does not stop the printing. What a server sends is shown with control characters made harmless, whatever server
-//! that is. It deliberately knows no commands and keeps no files.
+//! On a terminal it edits a line while others' lines arrive (`terminal`); through pipes it is plain lines in and plain
+//! lines out (`plain`). Both block in threads, one for each direction, so that a server which does not read stops
+//! neither the printing nor the typing. What a server sends is shown with control characters made harmless, whatever
+//! server that is. It deliberately knows no commands and keeps no files.
 //!
 //! # Exit codes
 //!
-//! 0 when the reader of the standard output has gone away, and when everything on the standard input was sent and the
-//! server then closed. 1 when there is no connection, and when the connection ended before all of the input was sent.
+//! 0 after leaving (an empty line, Ctrl-D, Ctrl-C), after a server on a terminal has closed, when the reader of the
+//! standard output has gone away, and when everything on the standard input was sent and the server then closed. 1 when
+//! there is no connection, and, through pipes, when the connection ended before all of the input was sent.
 
 mod arrivals;
 mod plain;
+mod terminal;
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
@@ -33,11 +36,28 @@ const READ_BYTES: usize = 16 * 1024;
 /// Longest line that is shown whole: the longest that an uproar server sends. Longer ones are cut up.
 const SHOWN_LINE_BYTES_MAX: usize = rendered_bytes_max(LINE_BYTES_MAX);
 
+/// Lines typed on a terminal that wait for a server which is not reading. At the bound the next one is refused, and the
+/// terminal goes on listening to its user.
+const TYPED_LINES_MAX: usize = 64;
+
+/// Lines typed on a terminal that the arrow keys bring back.
+const HISTORY_LINES_MAX: usize = 1000;
+
+/// Pause after which an escape byte from the keyboard is a key of its own. Nothing is printed meanwhile.
+const ESCAPE_WAIT_MS: u16 = 100;
+
 /// At the end of a piped input, how long the server is given to take it and to close.
 const INPUT_END_WAIT: Duration = Duration::from_secs(5);
 
 /// When the server closes first, how long a piped input is given to end too, so that the end of both is no failure.
 const INPUT_LAST_WAIT: Duration = Duration::from_millis(200);
+
+/// On leaving, how long the server is given to take the lines typed last.
+const LEAVE_WAIT: Duration = Duration::from_secs(1);
+
+/// When the server closes, how long the line editor is given to print the last lines and stop. It takes a moment unless
+/// its user is in the middle of a key sequence or of a search in the history: nothing is printed during those.
+const EDITOR_STOP_WAIT: Duration = Duration::from_secs(3);
 
 /// What is said when the server has closed, in the original's words.
 const CLOSED: &str = "Server closed the connection.";
@@ -46,7 +66,10 @@ const CLOSED: &str = "Server closed the connection.";
 /// connect and of the standard streams.
 pub fn run(address: &str) -> Result<ExitCode, Box<dyn Error>> {
     let stream = connect(address)?;
-    plain::run(stream)
+    match terminal::open() {
+        Some(terminal) => terminal.run(stream),
+        None => plain::run(stream),
+    }
 }
 
 /// Why there is no connection, and what would change that.

@@ -1,11 +1,21 @@
-//! The terminal client as a program: through pipes against the real server and against servers that misbehave.
+//! The terminal client as a program: through pipes against the real server and against servers that misbehave, and on a
+//! pseudo-terminal whose screen is looked at.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZero;
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::Pid;
 
 /// Far longer than anything takes, even on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -314,4 +324,266 @@ fn a_server_that_does_not_read_is_heard_all_the_same() {
     writer.join().unwrap();
     drop(stream);
     client.check_end(0, &[], &[]);
+}
+
+/// A client on a pseudo-terminal, and its connection to a server that is this test.
+struct Screen {
+    program: Program,
+    keyboard: File,
+    terminal: OwnedFd,
+    display: Arc<Mutex<vt100::Parser>>,
+    stream: TcpStream,
+}
+
+const COLUMNS: NonZero<u16> = NonZero::new(60).unwrap();
+/// So many that nothing ever scrolls away.
+const ROWS: NonZero<u16> = NonZero::new(2000).unwrap();
+
+impl Screen {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let size = Winsize { ws_row: ROWS.get(), ws_col: COLUMNS.get(), ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = openpty(&size, None).unwrap();
+        let mut command = uproar();
+        command.args(["chat", &listener.local_addr().unwrap().to_string()]).env("TERM", "xterm-256color");
+        command.stdin(pair.slave.try_clone().unwrap()).stdout(pair.slave.try_clone().unwrap());
+        let program = Program(command.stderr(Stdio::piped()).spawn().unwrap());
+        let display = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let mut output = File::from(pair.master.try_clone().unwrap());
+        thread::spawn({
+            let display = Arc::clone(&display);
+            move || {
+                let mut chunk = [0; 4096];
+                while let Ok(length @ 1..) = output.read(&mut chunk) {
+                    display.lock().unwrap().process(&chunk[..length]);
+                }
+            }
+        });
+        let keyboard = File::from(pair.master);
+        let screen = Self { program, keyboard, terminal: pair.slave, display, stream: accept(&listener) };
+        screen.wait_for(&["[You]"]);
+        screen
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// The server says something.
+    fn hear(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The rows that have something on them, without trailing spaces.
+    fn rows(&self) -> Vec<String> {
+        let contents = self.display.lock().unwrap().screen().contents();
+        contents.trim_end().lines().map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    fn wait_for(&self, rows: &[&str]) {
+        self.wait_until(|screen| screen.rows() == rows, &format!("{rows:#?}"));
+    }
+
+    fn wait_until(&self, is_so: impl Fn(&Self) -> bool, what: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "the screen is {:#?}, not {what}", self.rows());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// The row and the column of the cursor.
+    fn cursor(&self) -> (u16, u16) {
+        self.display.lock().unwrap().screen().cursor_position()
+    }
+
+    /// Whether the terminal echoes and edits lines itself, as it did at first.
+    fn is_restored(&self) -> bool {
+        let flags = tcgetattr(&self.terminal).unwrap().local_flags;
+        flags.contains(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG)
+    }
+
+    fn check_end(mut self, rows: &[&str]) {
+        assert_eq!(self.program.exit().code(), Some(0));
+        assert!(self.is_restored(), "the terminal is what it was");
+        self.wait_for(rows);
+        let (row, column) = self.cursor();
+        assert_eq!((usize::from(row), column), (rows.len(), 0), "the shell's prompt stands below");
+    }
+}
+
+#[test]
+fn a_line_that_arrives_leaves_the_line_being_typed_alone() {
+    let mut screen = Screen::start();
+    assert!(!screen.is_restored(), "the editor is at work");
+    screen.hear("> Connected to the chat server (2 users online)\n");
+    screen.wait_for(&["> Connected to the chat server (2 users online)", "[You]"]);
+    screen.press("half a lie\x1b[D");
+    screen.wait_for(&["> Connected to the chat server (2 users online)", "[You] half a lie"]);
+    screen.hear("[127.0.0.1:2] one\n[127.0.0.1:2] two\n[127.0.0.1:2] not whole");
+    screen.hear(" yet\n");
+    let mut rows = vec![
+        "> Connected to the chat server (2 users online)",
+        "[127.0.0.1:2] one",
+        "[127.0.0.1:2] two",
+        "[127.0.0.1:2] not whole yet",
+        "[You] half a lie",
+    ];
+    screen.wait_for(&rows);
+    screen.wait_until(|screen| screen.cursor() == (4, 15), "the cursor before the last character");
+    screen.press("n\r");
+    assert_eq!(read_line(&mut screen.stream), "half a line");
+    rows[4] = "[You] half a line";
+    rows.push("[You]");
+    screen.wait_for(&rows);
+    screen.wait_until(|screen| screen.cursor() == (5, 6), "the cursor behind the prompt");
+}
+
+#[test]
+fn a_line_longer_than_the_screen_is_wide_is_left_alone_too() {
+    let mut screen = Screen::start();
+    // The editor and the terminal break rows in ways of their own, so only what stands on them is compared.
+    let wait_for = |screen: &Screen, text: String| screen.wait_until(|screen| screen.rows().concat() == text, &text);
+    let text = "long-".repeat(40);
+    screen.press(&text);
+    wait_for(&screen, format!("[You] {text}"));
+    let arrival = format!("[127.0.0.1:2] {}", "x".repeat(150));
+    screen.hear(&format!("{arrival}\n{arrival}\n"));
+    wait_for(&screen, format!("{arrival}{arrival}[You] {text}"));
+    screen.press("\r");
+    assert_eq!(read_line(&mut screen.stream), text);
+    wait_for(&screen, format!("{arrival}{arrival}[You] {text}[You]"));
+}
+
+#[test]
+fn keys_typed_ahead_are_lines_and_the_arrow_keys_bring_them_back() {
+    let mut screen = Screen::start();
+    screen.press("one\rtwo\rthree\rfo");
+    for line in ["one", "two", "three"] {
+        assert_eq!(read_line(&mut screen.stream), line);
+    }
+    screen.wait_for(&["[You] one", "[You] two", "[You] three", "[You] fo"]);
+    screen.press("ur\r\x1b[A\x1b[A\x1b[A\x1b[B");
+    screen.wait_for(&["[You] one", "[You] two", "[You] three", "[You] four", "[You] three"]);
+    screen.press("\x1b[200~ and\npasted\r\x1b[201~\r");
+    for line in ["four", "three and", "pasted"] {
+        assert_eq!(read_line(&mut screen.stream), line);
+    }
+}
+
+#[test]
+fn nothing_is_lost_or_written_twice_while_both_sides_talk() {
+    let mut screen = Screen::start();
+    let heard: Vec<String> = (0..1000).map(|number| format!("[127.0.0.1:2] {number}")).collect();
+    let typed: Vec<String> = (0..200).map(|number| format!("line {number}")).collect();
+    let mut stream = screen.stream.try_clone().unwrap();
+    let server = thread::spawn({
+        let heard = heard.clone();
+        move || {
+            for line in heard {
+                writeln!(stream, "{line}").unwrap();
+                thread::sleep(Duration::from_micros(300));
+            }
+        }
+    });
+    for line in &typed {
+        screen.press(&format!("{line}\r"));
+        assert_eq!(read_line(&mut screen.stream), *line);
+    }
+    server.join().unwrap();
+    screen.hear("> done\n");
+    let is_done = |screen: &Screen| screen.rows().ends_with(&["> done".to_owned(), "[You]".to_owned()]);
+    screen.wait_until(is_done, "a prompt below the last line");
+    let (own, others): (Vec<String>, Vec<String>) = screen.rows().into_iter().partition(|row| row.starts_with("[You]"));
+    check_rows(&others, heard.iter().cloned().chain(["> done".to_owned()]));
+    check_rows(&own, typed.iter().map(|line| format!("[You] {line}")).chain(["[You]".to_owned()]));
+}
+
+fn check_rows(rows: &[String], expected: impl Iterator<Item = String>) {
+    let expected: Vec<String> = expected.collect();
+    let wrong = rows.iter().zip(&expected).position(|(row, expected)| row != expected);
+    if let Some(wrong) = wrong {
+        panic!("{:#?} instead of {:#?}", &rows[wrong..rows.len().min(wrong + 5)], expected[wrong]);
+    }
+    assert_eq!(rows.len(), expected.len());
+}
+
+#[test]
+fn an_empty_line_and_the_control_keys_leave() {
+    for (keys, rows) in [
+        ("bye\r\r", &["[You] bye", "[You]", "You have been disconnected."][..]),
+        ("bye\r\x04", &["[You] bye", "[You]", "You have been disconnected."]),
+        ("bye\r\x03", &["[You] bye", "[You]", "KeyboardInterrupt"]),
+        ("bye\rhalf\x03", &["[You] bye", "[You] half", "KeyboardInterrupt"]),
+    ] {
+        let mut screen = Screen::start();
+        screen.press(keys);
+        assert_eq!(read_all(&mut screen.stream), "bye\n", "what was typed is sent, then the connection is closed");
+        screen.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        screen.check_end(rows);
+    }
+}
+
+#[test]
+fn a_server_that_closes_ends_the_client_and_restores_the_terminal() {
+    for round in 0..20 {
+        let mut screen = Screen::start();
+        let last = "! the server is stopping";
+        if round % 2 == 1 {
+            screen.press("half a line");
+            screen.wait_for(&["[You] half a line"]);
+        }
+        screen.hear("> hello\n");
+        screen.hear(last);
+        screen.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        screen.check_end(&["> hello", last, CLOSED]);
+    }
+}
+
+#[test]
+fn a_signal_ends_the_client_and_restores_the_terminal() {
+    for (signal, words) in [(Signal::SIGTERM, "You have been disconnected."), (Signal::SIGINT, "KeyboardInterrupt")] {
+        let mut screen = Screen::start();
+        screen.press("half");
+        screen.wait_for(&["[You] half"]);
+        kill(Pid::from_raw(screen.program.0.id().try_into().unwrap()), signal).unwrap();
+        screen.check_end(&["[You] half", words]);
+    }
+}
+
+#[test]
+fn a_client_that_was_stopped_takes_the_terminal_again() {
+    let mut screen = Screen::start();
+    screen.hear("> hello\n");
+    screen.press("half");
+    screen.wait_for(&["> hello", "[You] half"]);
+    // What a shell does while its job is stopped.
+    let mut shell = tcgetattr(&screen.terminal).unwrap();
+    shell.local_flags.insert(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+    tcsetattr(&screen.terminal, SetArg::TCSANOW, &shell).unwrap();
+    kill(Pid::from_raw(screen.program.0.id().try_into().unwrap()), Signal::SIGCONT).unwrap();
+    screen.wait_until(|screen| !screen.is_restored(), "of an editor");
+    screen.press(" a line\r");
+    assert_eq!(read_line(&mut screen.stream), "half a line");
+    screen.wait_for(&["> hello", "[You] half a line", "[You]"]);
+}
+
+#[test]
+fn a_terminal_that_cannot_edit_lines_gets_plain_ones() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pair = openpty(None, None).unwrap();
+    let mut command = uproar();
+    command.args(["chat", &listener.local_addr().unwrap().to_string()]).env("TERM", "dumb");
+    command.stdin(pair.slave.try_clone().unwrap()).stdout(pair.slave).stderr(Stdio::piped());
+    let mut client = Program(command.spawn().unwrap());
+    drop(command);
+    let mut stream = accept(&listener);
+    stream.write_all(b"> hello\n").unwrap();
+    let mut terminal = File::from(pair.master);
+    let output = lines_of(terminal.try_clone().unwrap());
+    assert_eq!(output.recv_timeout(PATIENCE).unwrap(), "> hello");
+    terminal.write_all(b"typed\n\x04").unwrap();
+    assert_eq!(read_all(&mut stream), "typed\n");
+    drop(stream);
+    assert_eq!(client.exit().code(), Some(0));
 }
