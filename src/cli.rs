@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve a chat room
     Serve(Serve),
+    /// Talk in a chat room, on a terminal or through pipes
+    Chat(Chat),
     /// See whether this machine is ready to serve, and how to make it so; changes nothing
     Check(Check),
 }
@@ -121,6 +123,13 @@ pub struct Serve {
     /// Where to write what is said: - for the standard output, a file, or off [default: - on a terminal, else off]
     #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
     pub transcript: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Chat {
+    /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine
+    #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
+    pub addr: String,
 }
 
 /// Which back end to use.

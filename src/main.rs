@@ -16,7 +16,7 @@ use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE};
 use uproar::memory::MemoryBound;
 use uproar::report::report;
 use uproar::server::{Flow, Server};
-use uproar::{check, net, transcript};
+use uproar::{chat, check, net, transcript};
 
 type Failure = Box<dyn error::Error>;
 
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Serve(serve) => run_server(serve),
+        Command::Chat(chat) => chat::run(&chat.addr),
         Command::Check(check) => run_check(check),
     };
     match result {
