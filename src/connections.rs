@@ -1,0 +1,83 @@
+//! The slab of connections: found by slot in constant time, and never mistaken for an earlier tenant of the slot.
+
+use slab::Slab;
+
+use crate::connection::Connection;
+use crate::token::{ConnectionId, Generation, Slot};
+
+#[derive(Debug)]
+pub struct Connections<S> {
+    slab: Slab<(Generation, Connection<S>)>,
+    /// The generation that the next connection gets, in whatever slot.
+    generation: Generation,
+}
+
+impl<S> Connections<S> {
+    pub fn new() -> Self {
+        Self { slab: Slab::new(), generation: Generation::FIRST }
+    }
+
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    pub fn insert(&mut self, connection: Connection<S>) -> ConnectionId {
+        let generation = self.generation;
+        self.generation = generation.next();
+        let slot = self.slab.insert((generation, connection));
+        ConnectionId { slot: Slot(u32::try_from(slot).expect("connections are bounded by descriptors")), generation }
+    }
+
+    /// `None` when the connection is gone.
+    pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
+        let (generation, connection) = self.slab.get_mut(id.slot.0 as usize)?;
+        (*generation == id.generation).then_some(connection)
+    }
+
+    /// A connection that is known to exist.
+    pub fn at(&self, id: ConnectionId) -> &Connection<S> {
+        let (generation, connection) = &self.slab[id.slot.0 as usize];
+        assert!(*generation == id.generation, "the slot has not changed hands");
+        connection
+    }
+
+    /// A connection that is known to exist.
+    pub fn at_mut(&mut self, id: ConnectionId) -> &mut Connection<S> {
+        self.find(id).expect("the slot has not changed hands")
+    }
+
+    pub fn remove(&mut self, id: ConnectionId) -> Connection<S> {
+        let (generation, connection) = self.slab.remove(id.slot.0 as usize);
+        assert!(generation == id.generation, "the slot has not changed hands");
+        connection
+    }
+}
+
+impl<S> Default for Connections<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn an_earlier_tenant_of_a_slot_is_not_found() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut connections = Connections::new();
+        let first = connections.insert(Connection::new("first", address));
+        connections.remove(first);
+        let second = connections.insert(Connection::new("second", address));
+        assert_eq!(first.slot, second.slot);
+        assert!(connections.find(first).is_none());
+        assert_eq!(connections.at(second).socket, "second");
+    }
+}

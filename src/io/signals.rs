@@ -1,0 +1,60 @@
+//! Signals as something that can be waited for: blocked from interrupting, read from a descriptor.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{io, mem, ptr};
+
+use super::Signal;
+
+/// SIGINT and SIGTERM of this process, from now until it ends. (signalfd(2), Linux 2.6.22.)
+#[derive(Debug)]
+pub struct Signals(OwnedFd);
+
+impl Signals {
+    /// Blocks the signals for this thread and the threads that it starts later, and opens the descriptor.
+    pub fn new() -> io::Result<Self> {
+        let mut set = mem::MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: the set lives on this stack frame for all of the calls, and sigemptyset initialises it first. The
+        // descriptor that signalfd returns is new and owned by nobody else.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+            let error = libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
+            if error != 0 {
+                return Err(io::Error::from_raw_os_error(error));
+            }
+            let descriptor = libc::signalfd(-1, set.as_ptr(), libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+            if descriptor < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(Self(OwnedFd::from_raw_fd(descriptor)))
+        }
+    }
+
+    /// The next signal that has arrived, or `None`.
+    pub fn next(&self) -> Option<Signal> {
+        let mut record = [0u8; size_of::<libc::signalfd_siginfo>()];
+        match rustix::io::read(&self.0, &mut record) {
+            Ok(length) if length == record.len() => {}
+            _ => return None,
+        }
+        // The signal's number is the first field, `ssi_signo` (signalfd(2)).
+        let number = u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
+        match libc::c_int::try_from(number) {
+            Ok(libc::SIGINT) => Some(Signal::Interrupt),
+            _ => Some(Signal::Terminate),
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

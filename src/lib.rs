@@ -1,0 +1,20 @@
+//! Uproar: a chat server for very large rooms on Linux.
+//!
+//! **A room is a log; a member is a cursor into it.** Data flows one way: [`io`] hands in bytes, [`line`](mod@line) cuts
+//! them into lines and makes them harmless, [`room`] appends them to its log and knows what each member has still to be
+//! sent, [`server`] turns that into batches of sends, which [`io`] carries out. `ARCHITECTURE.md` is the map.
+
+pub mod cli;
+pub mod connection;
+pub mod connections;
+#[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
+pub mod io;
+pub mod limits;
+pub mod line;
+#[allow(unsafe_code, reason = "one socket option that no library wraps")]
+pub mod net;
+pub mod report;
+pub mod room;
+pub mod server;
+pub mod token;
+pub mod transcript;

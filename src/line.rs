@@ -1,0 +1,336 @@
+//! Bytes to lines, and lines to what other members may see. Pure: no I/O, no clock, no state but the splitter's.
+//!
+//! A line is what lies before a line feed, without one carriage return before it. The splitter gives the same lines
+//! however the bytes were cut into chunks. Sanitising makes a line safe for any terminal: what comes out is valid UTF-8
+//! without control characters. Every message carries its author's prefix, so nothing that a member types can start like
+//! a line of the server.
+
+use std::fmt;
+use std::io::Write;
+use std::net::SocketAddr;
+
+/// How received bytes are cut into messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Framing {
+    /// A line feed ends a message.
+    Line,
+    /// As `line`, and what a chunk has after its last line feed is a message too, for clients that send none.
+    Chunk,
+}
+
+/// What the splitter found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A whole line without its line ending, as it was sent.
+    Line(&'a [u8]),
+    /// A line longer than the limit. It is discarded up to its line feed and reported once.
+    TooLong,
+}
+
+/// Cuts bytes into lines of at most a given length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Splitter {
+    /// True exactly when the bytes to come belong to a line that was reported as too long.
+    discarding: bool,
+}
+
+impl Splitter {
+    /// Takes the next item off the front of `rest`. At `None`, what is left in `rest` is an incomplete line; the caller
+    /// keeps it and calls again with it in front of the next bytes. It is never longer than `line_bytes_max + 1`.
+    pub fn next<'a>(&mut self, rest: &mut &'a [u8], line_bytes_max: usize) -> Option<Item<'a>> {
+        loop {
+            let bytes = *rest;
+            let Some(end) = memchr::memchr(b'\n', bytes) else {
+                if self.discarding {
+                    *rest = &[];
+                    return None;
+                }
+                // A carriage return at the very end may belong to a line ending whose line feed is still to come.
+                let text = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+                if text.len() <= line_bytes_max {
+                    return None;
+                }
+                *rest = &[];
+                self.discarding = true;
+                return Some(Item::TooLong);
+            };
+            let line = &bytes[..end];
+            *rest = &bytes[end + 1..];
+            if self.discarding {
+                self.discarding = false;
+                continue;
+            }
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            return Some(if line.len() <= line_bytes_max { Item::Line(line) } else { Item::TooLong });
+        }
+    }
+
+    /// Takes what `rest` holds as one line, for [`Framing::Chunk`]. `None` when there is nothing.
+    pub fn finish<'a>(&mut self, rest: &mut &'a [u8]) -> Option<Item<'a>> {
+        let line = std::mem::take(rest);
+        if std::mem::take(&mut self.discarding) || line.is_empty() {
+            return None;
+        }
+        Some(Item::Line(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+}
+
+/// True for what no terminal may be sent: C0 but tab, DEL, C1, and the line and paragraph separators.
+fn is_forbidden(character: char) -> bool {
+    (character.is_control() && character != '\t') || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// Appends `line` to `out` as valid UTF-8 without forbidden characters: they are dropped, and each invalid sequence
+/// becomes U+FFFD. Clean input is unchanged, and sanitising twice equals sanitising once.
+pub fn sanitise(line: &[u8], out: &mut Vec<u8>) {
+    if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        out.extend_from_slice(line);
+        return;
+    }
+    for chunk in line.utf8_chunks() {
+        for character in chunk.valid().chars().filter(|character| !is_forbidden(*character)) {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+/// Replaces what `out` holds by the message that everybody but its author receives: `[IP:PORT] text` and a line feed.
+/// False, and nothing to send, when no visible byte of `text` is left after sanitising.
+pub fn render_message(author: SocketAddr, text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    write!(out, "[{author}] ").expect("writing to a Vec does not fail");
+    let prefix = out.len();
+    sanitise(text, out);
+    let visible = out.len() > prefix;
+    out.push(b'\n');
+    visible
+}
+
+/// A count of users as people say it: `1 user`, `2 users`.
+#[derive(Clone, Copy, Debug)]
+pub struct Users(pub u64);
+
+impl fmt::Display for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} user{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// The lines that the server itself says.
+#[derive(Clone, Copy, Debug)]
+pub enum ServerLine {
+    /// To a member that has joined.
+    Connected { online: u64 },
+    /// To the others when a member has joined.
+    Entered { address: SocketAddr, online: u64 },
+    /// To those who stay when a member has left.
+    Left { address: SocketAddr, online: u64 },
+    /// Joins and leaves of a large room since its last presence line.
+    Summary { entered: u64, left: u64, online: u64 },
+    /// To a member whose line was discarded.
+    LineTooLong { line_bytes_max: usize },
+    /// To a member that did not read for so long that the log has moved on.
+    Missed { messages: u64 },
+    /// To a newcomer for whom there is no descriptor.
+    HouseFull,
+    /// To everybody when the server was told to stop.
+    Stopping,
+}
+
+impl fmt::Display for ServerLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Connected { online } => write!(f, "> Connected to the chat server ({} online)", Users(online)),
+            Self::Entered { address, online } => write!(f, "> New user {address} entered. ({} online)", Users(online)),
+            Self::Left { address, online } => write!(f, "< The user {address} left ({} online)", Users(online)),
+            Self::Summary { entered, left, online } => {
+                write!(f, "> {} entered, {left} left. ({} online)", Users(entered), Users(online))
+            }
+            Self::LineTooLong { line_bytes_max } => {
+                write!(f, "! line too long: it was not sent, at most {line_bytes_max} bytes are")
+            }
+            Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
+            Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
+            Self::HouseFull => write!(f, "! the house is full"),
+            Self::Stopping => write!(f, "! the server is stopping"),
+        }
+    }
+}
+
+impl ServerLine {
+    /// Appends the line and its line feed.
+    pub fn render(&self, out: &mut Vec<u8>) {
+        writeln!(out, "{self}").expect("writing to a Vec does not fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    enum Owned {
+        Line(Vec<u8>),
+        TooLong,
+    }
+
+    /// Splits `chunks` as a connection does: what is left of one goes in front of the next.
+    fn split(chunks: &[&[u8]], line_bytes_max: usize) -> Vec<Owned> {
+        let mut splitter = Splitter::default();
+        let mut kept = Vec::new();
+        let mut items = Vec::new();
+        for chunk in chunks {
+            kept.extend_from_slice(chunk);
+            let mut rest = kept.as_slice();
+            while let Some(item) = splitter.next(&mut rest, line_bytes_max) {
+                items.push(match item {
+                    Item::Line(line) => Owned::Line(line.to_vec()),
+                    Item::TooLong => Owned::TooLong,
+                });
+            }
+            assert!(rest.len() <= line_bytes_max + 1, "an incomplete line stays within its bound");
+            kept = rest.to_vec();
+        }
+        items
+    }
+
+    fn check_split(input: &str, expected: &[Result<&str, ()>]) {
+        let expected: Vec<Owned> = expected
+            .iter()
+            .map(|item| item.map_or(Owned::TooLong, |line| Owned::Line(line.as_bytes().to_vec())))
+            .collect();
+        let bytes = input.as_bytes();
+        assert_eq!(split(&[bytes], 5), expected, "{input:?} whole");
+        for cut in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(cut);
+            assert_eq!(split(&[head, tail], 5), expected, "{input:?} cut at {cut}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(split(&single, 5), expected, "{input:?} byte by byte");
+    }
+
+    #[test]
+    fn lines_are_the_same_wherever_the_bytes_are_cut() {
+        check_split("", &[]);
+        check_split("abc", &[]);
+        check_split("abc\n", &[Ok("abc")]);
+        check_split("abc\r\n", &[Ok("abc")]);
+        check_split("a\nb\r\n\nc", &[Ok("a"), Ok("b"), Ok("")]);
+        check_split("a\rb\n", &[Ok("a\rb")]);
+        check_split("a\r\r\n", &[Ok("a\r")]);
+        check_split("héé\n", &[Ok("héé")]);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_reported_once_and_discarded() {
+        check_split("12345\n", &[Ok("12345")]);
+        check_split("12345\r\n", &[Ok("12345")]);
+        check_split("123456\na\n", &[Err(()), Ok("a")]);
+        check_split("123456\r\na\n", &[Err(()), Ok("a")]);
+        check_split("12345\r6\na\n", &[Err(()), Ok("a")]);
+        check_split("12345\r\r\na\n", &[Err(()), Ok("a")]);
+        check_split("123456789012345678901234567890\na\n", &[Err(()), Ok("a")]);
+        check_split("123456789012345678901234567890", &[Err(())]);
+    }
+
+    #[test]
+    fn chunk_framing_takes_what_has_no_line_feed() {
+        let mut splitter = Splitter::default();
+        let mut rest: &[u8] = b"one\ntwo";
+        assert_eq!(splitter.next(&mut rest, 9), Some(Item::Line(b"one")));
+        assert_eq!(splitter.next(&mut rest, 9), None);
+        assert_eq!(splitter.finish(&mut rest), Some(Item::Line(b"two")));
+        assert_eq!(splitter.finish(&mut rest), None);
+        let mut rest: &[u8] = b"1234567890";
+        assert_eq!(splitter.next(&mut rest, 9), Some(Item::TooLong));
+        assert_eq!(splitter.finish(&mut rest), None);
+        assert_eq!(splitter, Splitter::default());
+    }
+
+    fn sanitised(line: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        sanitise(line, &mut out);
+        out
+    }
+
+    #[test]
+    fn nothing_that_moves_a_terminal_comes_out() {
+        for (line, expected) in [
+            (&b"plain ~ text"[..], "plain ~ text"),
+            (b"tab\tstays", "tab\tstays"),
+            ("grüße 你好 🎉".as_bytes(), "grüße 你好 🎉"),
+            (b"\x1b[2J\x1b]0;title\x07x", "[2J]0;titlex"),
+            (b"over\rwrite", "overwrite"),
+            (b"nul\0del\x7fbs\x08", "nuldelbs"),
+            ("c1\u{9b}31m nel\u{85}".as_bytes(), "c131m nel"),
+            ("sep\u{2028}ara\u{2029}tor".as_bytes(), "separator"),
+            (b"raw c1 \x9b31m", "raw c1 \u{fffd}31m"),
+            (b"\xc3", "\u{fffd}"),
+            (b"a\xe2\x82b", "a\u{fffd}b"),
+            (b"overlong \xc0\xaf", "overlong \u{fffd}\u{fffd}"),
+            (b"surrogate \xed\xa0\x80", "surrogate \u{fffd}\u{fffd}\u{fffd}"),
+        ] {
+            assert_eq!(String::from_utf8(sanitised(line)).unwrap(), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_visible_byte_is_none() {
+        let author = SocketAddr::from(([127, 0, 0, 1], 63155));
+        let mut out = b"left over".to_vec();
+        assert!(render_message(author, b"World", &mut out));
+        assert_eq!(out, b"[127.0.0.1:63155] World\n");
+        assert!(!render_message(author, b"\x1b\x07", &mut out));
+        assert!(!render_message(author, b"", &mut out));
+    }
+
+    #[test]
+    fn the_server_speaks_in_the_words_of_the_original() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 63155));
+        for (line, expected) in [
+            (ServerLine::Connected { online: 1 }, "> Connected to the chat server (1 user online)"),
+            (ServerLine::Connected { online: 3 }, "> Connected to the chat server (3 users online)"),
+            (ServerLine::Entered { address, online: 3 }, "> New user 127.0.0.1:63155 entered. (3 users online)"),
+            (ServerLine::Left { address, online: 2 }, "< The user 127.0.0.1:63155 left (2 users online)"),
+            (ServerLine::Left { address, online: 1 }, "< The user 127.0.0.1:63155 left (1 user online)"),
+            (
+                ServerLine::Summary { entered: 1204, left: 31, online: 19000 },
+                "> 1204 users entered, 31 left. (19000 users online)",
+            ),
+            (ServerLine::Missed { messages: 1 }, "! you missed 1 message"),
+            (ServerLine::Missed { messages: 1204 }, "! you missed 1204 messages"),
+            (ServerLine::HouseFull, "! the house is full"),
+        ] {
+            assert_eq!(line.to_string(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sanitising_is_safe_and_idempotent(line: Vec<u8>) {
+            let once = sanitised(&line);
+            let text = std::str::from_utf8(&once).expect("valid UTF-8 comes out");
+            prop_assert!(!text.chars().any(is_forbidden));
+            prop_assert!(once.len() <= line.len() * crate::limits::SANITISED_GROWTH_MAX);
+            prop_assert_eq!(sanitised(&once), once.clone());
+        }
+
+        #[test]
+        fn clean_text_is_unchanged(text in "[ -~\tà-ÿ一-十]{0,60}") {
+            prop_assert_eq!(sanitised(text.as_bytes()), text.as_bytes());
+        }
+
+        #[test]
+        fn random_bytes_give_the_same_lines_in_any_chunks(
+            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..200),
+            size in 1usize..20,
+        ) {
+            let chunks: Vec<&[u8]> = bytes.chunks(size).collect();
+            prop_assert_eq!(split(&chunks, 7), split(&[&bytes], 7));
+        }
+    }
+}

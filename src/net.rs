@@ -1,0 +1,125 @@
+//! What is set up once: the listening socket and its options, and the process's limit on descriptors.
+//!
+//! Options set on the listener are inherited by the connections it accepts, so a connection costs no further call.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::limits::{LISTEN_BACKLOG, SOCKET_UNSENT_BYTES};
+
+/// Why an address cannot be listened on, and what would change that.
+#[derive(Debug)]
+pub struct ListenError {
+    address: String,
+    source: io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.source)?;
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("; stop the other server or choose another port"),
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("; choose a port from 1024 on, or grant the right: setcap cap_net_bind_service+ep")
+            }
+            io::ErrorKind::AddrNotAvailable => f.write_str("; the address belongs to no interface of this machine"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+/// The addresses that `text` names: `IP:PORT`, `[IPv6]:PORT`, `NAME:PORT`, or `:PORT` for every interface.
+pub fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port.parse().map_err(|_| invalid(&format!("{port:?} is not a port")))?;
+        return Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]);
+    }
+    match text.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => {}
+        _ => return Err(invalid("an address is IP:PORT, [IPv6]:PORT, NAME:PORT or :PORT")),
+    }
+    let addresses: Vec<SocketAddr> = text.to_socket_addrs()?.collect();
+    if addresses.is_empty() { Err(invalid("the name has no address")) } else { Ok(addresses) }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+/// Listens on the first of the addresses named by `text` that can be.
+pub fn listen(text: &str) -> Result<TcpListener, ListenError> {
+    let failed = |source| ListenError { address: text.to_owned(), source };
+    let mut last = invalid("the name has no address");
+    for address in resolve(text).map_err(failed)? {
+        match listen_on(address) {
+            Ok(socket) => return Ok(TcpListener::from(socket)),
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        // Every interface means every interface: IPv4 peers arrive as mapped addresses.
+        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    set_unsent_bytes_max(&socket, SOCKET_UNSENT_BYTES)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, LISTEN_BACKLOG)?;
+    Ok(socket)
+}
+
+/// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12).
+fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of_val(&bytes)).expect("four bytes");
+    // SAFETY: the value lives until the call returns, and `length` is its size.
+    let result = unsafe {
+        let value = (&raw const bytes).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, value, length)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Raises the soft limit on descriptors to the hard one and returns it.
+pub fn raise_descriptor_limit() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit = raised,
+            // An unlimited hard limit is above fs.nr_open, which the kernel does not allow: keep the soft one.
+            Err(Errno::PERM | Errno::INVAL) => {}
+            Err(_) => {}
+        }
+    }
+    limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_in_four_shapes() {
+        assert_eq!(resolve("127.0.0.1:8888").unwrap(), ["127.0.0.1:8888".parse().unwrap()]);
+        assert_eq!(resolve("[::1]:8888").unwrap(), ["[::1]:8888".parse().unwrap()]);
+        assert_eq!(resolve(":8888").unwrap(), ["[::]:8888".parse().unwrap(), "0.0.0.0:8888".parse().unwrap()]);
+        assert!(resolve("localhost:8888").unwrap().iter().all(|address| address.ip().is_loopback()));
+        for wrong in ["", "8888", "127.0.0.1", ":", ":99999", "127.0.0.1:http", "::1"] {
+            assert!(resolve(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

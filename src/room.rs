@@ -1,0 +1,277 @@
+//! A room: those who hear each other. A room is a log; a member is a cursor into it.
+//!
+//! A line is formatted once and appended once to the room's log; nothing is queued for anybody. To broadcast is to move
+//! cursors to the head. The room knows who has bytes due and which; the server sends them and says how far it got. The
+//! room does no I/O and reads no clock, so all of it can be driven by a test.
+//!
+//! When the log is at its cap its oldest segment must go. Members that keep up are never in it: a room does not take a
+//! line ([`Pressed`]) while a sweep has not yet visited one of them, so writers wait for the sweep. Members that wait for
+//! their sockets, or have just drained, are skipped and told, and only they are looked at.
+
+pub mod log;
+pub mod member;
+pub mod presence;
+pub mod roster;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use arrayvec::ArrayVec;
+
+use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
+use crate::line::{self, ServerLine};
+use crate::token::ConnectionId;
+use log::{Log, Position};
+use member::Member;
+use presence::Presence;
+pub use roster::MemberId;
+use roster::{Place, Roster};
+
+/// The members of one batch of sends.
+pub type Batch = ArrayVec<MemberId, SEND_BATCH_MEMBERS>;
+
+/// The log is at its cap and members that keep up have yet to be sent its oldest lines: say it again after a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressed;
+
+/// What a room is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Cap of the log.
+    pub log_bytes: usize,
+    /// Most bytes of a typed line.
+    pub line_bytes: usize,
+    /// Most members up to which each join and leave has a line of its own.
+    pub announce_max: usize,
+}
+
+#[derive(Debug)]
+pub struct Room {
+    log: Log,
+    roster: Roster,
+    presence: Presence,
+    line_bytes: usize,
+    /// The line being rendered; kept so that saying something allocates nothing.
+    rendered: Vec<u8>,
+    /// Messages that members were skipped over, all members together.
+    skipped_messages: u64,
+}
+
+impl Room {
+    pub fn new(settings: Settings) -> Self {
+        let rendered_max = rendered_bytes_max(settings.line_bytes);
+        Self {
+            log: Log::new(settings.log_bytes, rendered_max),
+            roster: Roster::default(),
+            presence: Presence::new(settings.announce_max),
+            line_bytes: settings.line_bytes,
+            rendered: Vec::with_capacity(rendered_max),
+            skipped_messages: 0,
+        }
+    }
+
+    pub fn online(&self) -> usize {
+        self.roster.len()
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Members whose sockets are full.
+    pub fn waiting(&self) -> usize {
+        self.roster.len_of(Place::Waiting)
+    }
+
+    pub fn skipped_messages(&self) -> u64 {
+        self.skipped_messages
+    }
+
+    pub fn connection(&self, id: MemberId) -> ConnectionId {
+        self.roster.member(id).connection
+    }
+
+    /// A newcomer: the others are told, it is welcomed, and it will be sent what is said from now on.
+    pub fn join(&mut self, connection: ConnectionId, address: SocketAddr, now: Instant) -> MemberId {
+        let online = self.roster.len() + 1;
+        let announced =
+            self.presence.announces(online) && self.say(ServerLine::Entered { address, online: online as u64 }).is_ok();
+        if !announced {
+            self.presence.count_entered(now);
+        }
+        let id = self.roster.insert(Member::new(connection, self.log.head()));
+        self.tell(id, ServerLine::Connected { online: online as u64 });
+        id
+    }
+
+    /// A member is gone: those who stay are told.
+    pub fn leave(&mut self, id: MemberId, address: SocketAddr, now: Instant) {
+        let before = self.roster.len();
+        self.roster.remove(id);
+        let announced = self.presence.announces(before)
+            && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
+        if !announced {
+            self.presence.count_left(now);
+        }
+    }
+
+    /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message.
+    pub fn publish(&mut self, author: MemberId, address: SocketAddr, text: &[u8]) -> Result<(), Pressed> {
+        let mut rendered = std::mem::take(&mut self.rendered);
+        let visible = line::render_message(address, text, &mut rendered);
+        let start = self.log.head();
+        let appended = if visible { self.append(&rendered) } else { Ok(()) };
+        if visible && appended.is_ok() {
+            self.spoke(author, start);
+        }
+        self.rendered = rendered;
+        appended
+    }
+
+    /// The line from `start` to the head is not sent back to its author.
+    fn spoke(&mut self, author: MemberId, start: Position) {
+        let member = self.roster.member_mut(author);
+        let at_head = member.spoke(start, &self.log);
+        if at_head && self.roster.place(author) == Place::Keeping {
+            if self.roster.member(author).is_level(&self.log) {
+                self.roster.put_level(author);
+            } else {
+                self.roster.put_behind(author);
+            }
+        }
+    }
+
+    /// False while the member has to read before it may be read from.
+    pub fn may_speak(&self, id: MemberId) -> bool {
+        self.roster.member(id).may_speak()
+    }
+
+    /// Says a line of the server to everybody.
+    pub fn say(&mut self, line: ServerLine) -> Result<(), Pressed> {
+        let mut rendered = std::mem::take(&mut self.rendered);
+        rendered.clear();
+        line.render(&mut rendered);
+        let appended = self.append(&rendered);
+        self.rendered = rendered;
+        appended
+    }
+
+    /// Says a line of the server to one member. False when it is not told, because it has not read the last ones.
+    pub fn tell(&mut self, id: MemberId, line: ServerLine) -> bool {
+        let told = self.roster.member_mut(id).tell(&line, self.line_bytes);
+        if self.roster.place(id) == Place::Keeping {
+            let was_level = self.roster.member(id).lag(&self.log) == Some(0);
+            if was_level {
+                self.roster.put_behind(id);
+            }
+        }
+        told
+    }
+
+    /// When [`Room::on_deadline`] wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.presence.deadline()
+    }
+
+    /// Says the presence summary when it is due.
+    pub fn on_deadline(&mut self, now: Instant) {
+        let Some((entered, left)) = self.presence.summary(now) else { return };
+        let online = self.roster.len() as u64;
+        match self.say(ServerLine::Summary { entered, left, online }) {
+            Ok(()) => self.presence.said(),
+            Err(Pressed) => self.presence.postpone(now),
+        }
+    }
+
+    /// True when a sweep has something to send.
+    pub fn has_due(&self) -> bool {
+        self.roster.first_behind().is_some() || self.roster.first(Place::Drained).is_some()
+    }
+
+    /// True when everybody has been sent everything.
+    pub fn is_quiet(&self) -> bool {
+        !self.has_due() && self.waiting() == 0
+    }
+
+    /// Takes the members of the next batch in hand, each with something due. They are given back by [`Room::advance`] or
+    /// [`Room::wait`], or they leave, before anything else is said in the room.
+    pub fn take_batch(&mut self) -> Batch {
+        let mut batch = Batch::new();
+        let drained_max = if self.roster.first_behind().is_some() { SEND_BATCH_DRAINED } else { SEND_BATCH_MEMBERS };
+        while batch.len() < drained_max
+            && let Some(id) = self.roster.first(Place::Drained)
+        {
+            self.roster.take(id);
+            let member = self.roster.member_mut(id);
+            self.skipped_messages += member.resume(&self.log);
+            if member.is_level(&self.log) {
+                self.roster.put_level(id);
+            } else {
+                batch.push(id);
+            }
+        }
+        while !batch.is_full()
+            && let Some(id) = self.roster.first_behind()
+        {
+            self.roster.take(id);
+            batch.push(id);
+        }
+        batch
+    }
+
+    /// What a member in hand is to be sent next, never empty.
+    pub fn due(&self, id: MemberId) -> &[u8] {
+        self.roster.member(id).due(&self.log)
+    }
+
+    /// `bytes` of what was due were sent. True when the member is level and no longer in hand, false when more is due.
+    pub fn advance(&mut self, id: MemberId, bytes: usize) -> bool {
+        let member = self.roster.member_mut(id);
+        member.advance(bytes, &self.log);
+        let level = member.is_level(&self.log);
+        if level {
+            self.roster.put_level(id);
+        }
+        level
+    }
+
+    /// The socket of a member in hand is full, after `bytes` of what was due.
+    pub fn wait(&mut self, id: MemberId, bytes: usize) {
+        if bytes > 0 {
+            self.roster.member_mut(id).advance(bytes, &self.log);
+        }
+        self.roster.put_aside(id, Place::Waiting);
+    }
+
+    /// The socket of a waiting member has room again.
+    pub fn drained(&mut self, id: MemberId) {
+        if self.roster.place(id) == Place::Waiting {
+            self.roster.put_aside(id, Place::Drained);
+        }
+    }
+
+    fn append(&mut self, line: &[u8]) -> Result<(), Pressed> {
+        if let Some(tail) = self.log.tail_needed(line.len()) {
+            let longest_behind = self.roster.first_behind();
+            if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
+                return Err(Pressed);
+            }
+            for place in [Place::Waiting, Place::Drained] {
+                let mut next = self.roster.first(place);
+                while let Some(id) = next {
+                    let member = self.roster.member_mut(id);
+                    if member.needs_before(tail) {
+                        member.skip(&self.log);
+                    }
+                    next = self.roster.next(id);
+                }
+            }
+            self.log.retire();
+        }
+        self.roster.fall_behind(SEND_BATCH_MEMBERS);
+        self.log.append(line);
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! The room against a plain record of what was said, with sockets that take what a test lets them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits::{PREFIX_BYTES_MAX, log_bytes_min};
+use crate::token::{Generation, Slot};
+
+const LINE_BYTES: usize = 16;
+
+fn room(announce_max: usize) -> Room {
+    Room::new(Settings { log_bytes: log_bytes_min(LINE_BYTES), line_bytes: LINE_BYTES, announce_max })
+}
+
+/// A room whose members are sent to as far as a test lets them, with a plain record of what was said.
+struct World {
+    room: Room,
+    now: Instant,
+    people: BTreeMap<u16, Person>,
+    /// Everything ever said, with who said it.
+    said: Vec<(Option<u16>, String)>,
+}
+
+struct Person {
+    id: MemberId,
+    /// Length of `said` when it joined.
+    joined: usize,
+    received: Vec<u8>,
+    /// Notices to it alone.
+    told: usize,
+    /// Bytes that its socket takes before it is full; endless when `None`.
+    space: Option<usize>,
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+impl World {
+    fn new(announce_max: usize) -> Self {
+        Self { room: room(announce_max), now: Instant::now(), people: BTreeMap::new(), said: Vec::new() }
+    }
+
+    /// Notes what the room has said since, going by its log.
+    fn heard(&mut self, author: Option<u16>, line: String) {
+        if self.room.log().messages() as usize > self.said.len() {
+            self.said.push((author, line));
+        }
+        assert_eq!(self.room.log().messages() as usize, self.said.len());
+    }
+
+    fn join(&mut self, port: u16, space: Option<usize>) {
+        let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
+        let id = self.room.join(connection, address(port), self.now);
+        let online = self.room.online() as u64;
+        self.heard(None, ServerLine::Entered { address: address(port), online }.to_string());
+        let joined = self.said.len();
+        self.people.insert(port, Person { id, joined, received: Vec::new(), told: 0, space });
+    }
+
+    fn leave(&mut self, port: u16) -> Person {
+        let person = self.people.remove(&port).unwrap();
+        self.room.leave(person.id, address(port), self.now);
+        let online = self.room.online() as u64;
+        self.heard(None, ServerLine::Left { address: address(port), online }.to_string());
+        person
+    }
+
+    fn say(&mut self, port: u16, text: &str) -> Result<(), Pressed> {
+        let result = self.room.publish(self.people[&port].id, address(port), text.as_bytes());
+        self.heard(Some(port), format!("[{}] {text}", address(port)));
+        result
+    }
+
+    /// Sends one batch, each member as much as its socket takes.
+    fn sweep(&mut self) {
+        let mut batch = self.room.take_batch();
+        while let Some(id) = batch.pop() {
+            let port = self.room.connection(id).slot.0 as u16;
+            let person = self.people.get_mut(&port).unwrap();
+            loop {
+                let due = self.room.due(id);
+                assert!(!due.is_empty(), "a member in hand has something due");
+                let taken = due.len().min(person.space.unwrap_or(usize::MAX));
+                person.received.extend_from_slice(&due[..taken]);
+                person.space = person.space.map(|space| space - taken);
+                if taken < due.len() {
+                    self.room.wait(id, taken);
+                    break;
+                }
+                if self.room.advance(id, taken) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        while self.room.has_due() {
+            self.sweep();
+        }
+    }
+
+    fn give_space(&mut self, port: u16, space: Option<usize>) {
+        let person = self.people.get_mut(&port).unwrap();
+        person.space = space;
+        self.room.drained(person.id);
+    }
+
+    /// What a person received is what was said since it joined, without its own lines, each line whole, and every gap
+    /// told exactly.
+    fn check(&self, port: u16) {
+        let person = &self.people[&port];
+        let text = std::str::from_utf8(&person.received).unwrap();
+        let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n').expect("no line is torn"));
+        assert!(lines.next().unwrap().starts_with("> Connected to the chat server ("));
+        let mut expected =
+            self.said[person.joined..].iter().filter(|(author, _)| *author != Some(port)).map(|(_, line)| line);
+        let mut told = 0;
+        for line in lines {
+            if line.starts_with("! line too long") {
+                told += 1;
+            } else if let Some(missed) = line.strip_prefix("! you missed ") {
+                let missed: usize = missed.split(' ').next().unwrap().parse().unwrap();
+                expected.by_ref().take(missed).for_each(drop);
+            } else {
+                assert_eq!(Some(line), expected.next().map(String::as_str));
+            }
+        }
+        assert_eq!(expected.next(), None, "everything was sent in the end");
+        assert_eq!(told, person.told);
+    }
+}
+
+#[test]
+fn everybody_hears_everybody_else() {
+    let mut world = World::new(10);
+    for port in [1, 2, 3] {
+        world.join(port, None);
+    }
+    world.say(1, "one").unwrap();
+    world.say(2, "two").unwrap();
+    world.say(2, "three").unwrap();
+    world.settle();
+    world.leave(3);
+    world.settle();
+    world.check(1);
+    world.check(2);
+    assert_eq!(
+        String::from_utf8_lossy(&world.people[&2].received),
+        "> Connected to the chat server (2 users online)\n\
+         > New user 127.0.0.1:3 entered. (3 users online)\n\
+         [127.0.0.1:1] one\n\
+         < The user 127.0.0.1:3 left (2 users online)\n"
+    );
+    assert!(world.room.is_quiet());
+}
+
+#[test]
+fn a_slow_member_is_skipped_and_told() {
+    let mut world = World::new(10);
+    world.join(1, None);
+    world.join(2, Some(60));
+    for number in 0..100 {
+        world.say(1, &format!("line {number}")).unwrap();
+        world.settle();
+    }
+    assert_eq!(world.room.waiting(), 1);
+    assert_eq!(world.room.skipped_messages(), 0, "it is told when it reads again");
+    world.give_space(2, None);
+    world.settle();
+    world.check(2);
+    let told = String::from_utf8_lossy(&world.people[&2].received).matches("! you missed").count();
+    assert_eq!(told, 1);
+    assert!(world.room.skipped_messages() > 0);
+}
+
+#[test]
+fn a_room_is_pressed_until_the_sweep_has_visited_those_who_keep_up() {
+    let mut world = World::new(10);
+    world.join(1, None);
+    world.join(2, None);
+    world.settle();
+    let pressed = (0..1000).find(|number| world.say(1, &format!("line {number}")).is_err());
+    assert!(pressed.is_some_and(|number| number * LINE_BYTES < world.room.log().bytes_max()));
+    world.settle();
+    world.say(1, "again").unwrap();
+    world.settle();
+    world.check(2);
+    assert_eq!(world.room.skipped_messages(), 0);
+}
+
+#[test]
+fn above_the_bound_presence_is_summed_up() {
+    let mut world = World::new(2);
+    for port in 1..=5 {
+        world.join(port, None);
+    }
+    world.leave(4);
+    world.settle();
+    let due = world.room.deadline().unwrap();
+    world.room.on_deadline(due - Duration::from_millis(1));
+    assert_eq!(world.room.log().messages(), 2, "the first two joins");
+    world.room.on_deadline(due);
+    world.settle();
+    let heard = String::from_utf8_lossy(&world.people[&5].received).into_owned();
+    let summary = "> 3 users entered, 1 left. (4 users online)\n";
+    assert_eq!(heard, format!("> Connected to the chat server (5 users online)\n{summary}"));
+    assert_eq!(world.room.deadline(), None);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(u16, Option<usize>),
+    Leave(u16),
+    Say(u16, String),
+    TooLong(u16),
+    Space(u16, Option<usize>),
+    Sweep,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let port = 0..8u16;
+    let space = prop_oneof![Just(None), (0..PREFIX_BYTES_MAX).prop_map(Some)];
+    prop_oneof![
+        2 => (port.clone(), space.clone()).prop_map(|(port, space)| Step::Join(port, space)),
+        1 => port.clone().prop_map(Step::Leave),
+        10 => (port.clone(), "[a-z]{1,16}").prop_map(|(port, text)| Step::Say(port, text)),
+        1 => port.clone().prop_map(Step::TooLong),
+        3 => (port, space).prop_map(|(port, space)| Step::Space(port, space)),
+        5 => Just(Step::Sweep),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever the sockets take and whenever: nothing torn, nothing twice, nothing missing without a word.
+    #[test]
+    fn each_member_receives_the_log_or_is_told(steps in prop::collection::vec(step(), 1..400)) {
+        let mut world = World::new(usize::MAX);
+        for step in steps {
+            match step {
+                Step::Join(port, space) if !world.people.contains_key(&port) => {
+                    // Presence that does not fit the log is counted, which this model leaves out: make space.
+                    world.settle();
+                    world.join(port, space);
+                }
+                Step::Leave(port) if world.people.contains_key(&port) => {
+                    world.settle();
+                    world.leave(port);
+                }
+                Step::Say(port, text)
+                    if world.people.get(&port).is_some_and(|person| world.room.may_speak(person.id)) =>
+                {
+                    let _ = world.say(port, &text);
+                }
+                Step::TooLong(port) if world.people.contains_key(&port) => {
+                    let person = world.people.get_mut(&port).unwrap();
+                    let line = ServerLine::LineTooLong { line_bytes_max: LINE_BYTES };
+                    person.told += usize::from(world.room.tell(person.id, line));
+                }
+                Step::Space(port, space) if world.people.contains_key(&port) => world.give_space(port, space),
+                Step::Sweep => world.sweep(),
+                _ => {}
+            }
+        }
+        let ports: Vec<u16> = world.people.keys().copied().collect();
+        for port in &ports {
+            world.give_space(*port, None);
+        }
+        world.settle();
+        prop_assert!(world.room.is_quiet());
+        for port in ports {
+            world.check(port);
+        }
+        prop_assert_eq!(world.room.online(), world.people.len());
+    }
+}

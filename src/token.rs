@@ -1,0 +1,114 @@
+//! What identifies a thing in flight: operation, generation, slot. A descriptor is never an identity.
+//!
+//! The kernel hands back 64 bits with each completion. They name the slot in the slab, the generation of that slot, so
+//! that a completion meant for an earlier tenant is recognised, and the kind of operation.
+
+/// Index of a connection in the slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(pub u32);
+
+/// Which tenant of a slot is meant, 24 bits. Two tenants of one slot have different generations until 16 million
+/// connections later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Generation(u32);
+
+impl Generation {
+    const BITS: u32 = 24;
+    const MASK: u32 = (1 << Self::BITS) - 1;
+
+    pub const FIRST: Self = Self(0);
+
+    pub fn next(self) -> Self {
+        Self((self.0 + 1) & Self::MASK)
+    }
+}
+
+/// One connection, and never another one that later has the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    pub slot: Slot,
+    pub generation: Generation,
+}
+
+/// Kind of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Op {
+    /// Accepting connections, on the listener.
+    Accept = 1,
+    /// Waiting until a connection has bytes to receive.
+    Readable,
+    /// Waiting until a full socket has room.
+    Writable,
+    /// Receiving a chunk into the scratch memory of the turn; the slot is an index there.
+    Receive,
+    /// Sending; the slot is an index in the batch.
+    Send,
+    /// Waiting for a signal.
+    Signal,
+}
+
+impl Op {
+    const ALL: [Self; 6] = [Self::Accept, Self::Readable, Self::Writable, Self::Receive, Self::Send, Self::Signal];
+}
+
+/// Operation, generation and slot as the 64 bits that a kernel hands back: `op:8 | generation:24 | slot:32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub op: Op,
+    pub id: ConnectionId,
+}
+
+impl Token {
+    pub fn new(op: Op, id: ConnectionId) -> Self {
+        Self { op, id }
+    }
+
+    /// A token for an operation that belongs to no connection, or that is identified by its index in a batch.
+    pub fn indexed(op: Op, index: usize) -> Self {
+        let slot = Slot(u32::try_from(index).expect("a batch has far fewer than 2^32 entries"));
+        Self { op, id: ConnectionId { slot, generation: Generation::FIRST } }
+    }
+
+    pub fn index(self) -> usize {
+        self.id.slot.0 as usize
+    }
+
+    pub fn to_bits(self) -> u64 {
+        (self.op as u64) << 56 | u64::from(self.id.generation.0) << 32 | u64::from(self.id.slot.0)
+    }
+
+    /// `None` for bits that no token has.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        let op = Op::ALL.into_iter().find(|op| *op as u64 == bits >> 56)?;
+        let generation = Generation((bits >> 32) as u32 & Generation::MASK);
+        Some(Self { op, id: ConnectionId { slot: Slot(bits as u32), generation } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn generations_wrap_to_the_first() {
+        assert_eq!(Generation(Generation::MASK).next(), Generation::FIRST);
+        assert_eq!(Generation::FIRST.next(), Generation(1));
+    }
+
+    #[test]
+    fn bits_of_no_operation_are_no_token() {
+        assert_eq!(Token::from_bits(0), None);
+        assert_eq!(Token::from_bits(u64::MAX), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_survives_the_kernel(op in 0..Op::ALL.len(), generation in 0..=Generation::MASK, slot: u32) {
+            let id = ConnectionId { slot: Slot(slot), generation: Generation(generation) };
+            let token = Token::new(Op::ALL[op], id);
+            prop_assert_eq!(Token::from_bits(token.to_bits()), Some(token));
+        }
+    }
+}

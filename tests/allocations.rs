@@ -1,0 +1,129 @@
+//! Counts that do not drift from machine to machine: allocations per line, sends per line, memory per member.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use uproar::io::Completions;
+use uproar::io::signals::Signals;
+use uproar::io::uring::Uring;
+use uproar::line::Framing;
+use uproar::server::{Config, Server};
+use uproar::{limits, net, room};
+
+type Socket = std::os::fd::OwnedFd;
+
+/// A server in this very thread, turned by hand.
+struct World {
+    server: Server<Uring, std::io::Sink>,
+    completions: Completions<Socket>,
+    members: Vec<TcpStream>,
+    address: SocketAddr,
+}
+
+impl World {
+    fn new() -> Self {
+        let listener: TcpListener = net::listen("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config {
+            members_max: 1000,
+            line_bytes: limits::LINE_BYTES_DEFAULT,
+            framing: Framing::Line,
+            room: room::Settings {
+                log_bytes: 1 << 16,
+                line_bytes: limits::LINE_BYTES_DEFAULT,
+                announce_max: limits::ANNOUNCE_MAX_DEFAULT,
+            },
+        };
+        let io = Uring::new(listener, Signals::new().unwrap()).expect("io_uring is needed for this test");
+        Self { server: Server::new(io, config), completions: Completions::new(), members: Vec::new(), address }
+    }
+
+    fn turn(&mut self) {
+        self.server.turn(&mut self.completions).unwrap();
+    }
+
+    fn join(&mut self) {
+        let member = TcpStream::connect(self.address).unwrap();
+        member.set_nonblocking(true).unwrap();
+        member.set_nodelay(true).unwrap();
+        self.members.push(member);
+        while self.server.members() < self.members.len() {
+            self.turn();
+        }
+        self.drain();
+    }
+
+    /// Turns until nobody is sent anything more, reading everything. Returns the bytes read.
+    fn drain(&mut self) -> usize {
+        let mut total = 0;
+        while self.server.has_due() {
+            self.turn();
+        }
+        let mut bytes = [0; 4096];
+        for member in &mut self.members {
+            loop {
+                match member.read(&mut bytes) {
+                    Ok(count) => total += count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        total
+    }
+
+    /// One member speaks and everybody has heard it.
+    fn say(&mut self, author: usize, line: &[u8]) -> usize {
+        self.members[author].write_all(line).unwrap();
+        let messages = self.server.messages();
+        while self.server.messages() == messages {
+            self.turn();
+        }
+        self.drain()
+    }
+}
+
+#[test]
+fn a_line_in_the_steady_state_allocates_nothing_and_costs_one_send_a_member() {
+    let mut world = World::new();
+    for _ in 0..100 {
+        world.join();
+    }
+    let line = [b"x".repeat(63), b"\n".to_vec()].concat();
+    // Each member has spoken once, and the log has been through every segment.
+    for number in 0..2000 {
+        world.say(number % 100, &line);
+    }
+    let before = world.server.counters();
+    let mut heard = 0;
+    let allocations = allocation_counter::measure(|| {
+        for number in 0..1000 {
+            heard += world.say(number % 100, &line);
+        }
+    });
+    assert_eq!(allocations.count_total, 0, "allocations in 1,000 lines to 99 members each");
+    let after = world.server.counters();
+    assert_eq!(heard as u64, after.sent_bytes - before.sent_bytes);
+    let sends = after.sends - before.sends;
+    assert_eq!(sends, 99_000, "sends for 1,000 lines to 99 members each");
+}
+
+#[test]
+fn lines_that_arrive_together_cost_a_member_the_send_of_one() {
+    let mut world = World::new();
+    for _ in 0..20 {
+        world.join();
+    }
+    let before = world.server.counters().sends;
+    let ten = b"a line\n".repeat(10);
+    world.say(0, &ten);
+    assert_eq!(world.server.counters().sends - before, 19);
+}
+
+#[test]
+fn a_member_is_small() {
+    let connection = size_of::<uproar::connection::Connection<Socket>>();
+    let member = size_of::<room::member::Member>();
+    // With its links in the roster, its place in the slab and its descriptor in the back end.
+    assert!(connection + member + 40 <= 200, "connection {connection} B, member {member} B");
+}

@@ -1,0 +1,248 @@
+//! What the tests that run the real server share: the server as a process, and people who talk to it.
+//!
+//! Nothing here waits for a fixed time: a test says what it waits for, and fails when that has not come after a
+//! generous deadline.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for any machine; a test that fails takes this long to do so.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The back ends that every scenario is played on.
+pub const BACKENDS: [&str; 1] = ["uring"];
+
+/// A running `uproar serve`, killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    /// The line that said it is ready.
+    pub ready: String,
+    stderr: Receiver<String>,
+}
+
+/// Raises this process's soft limit on descriptors to the hard one.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("a limit may be raised to its maximum");
+}
+
+/// `uproar` with arguments, its standard streams closed or piped.
+pub fn uproar(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uproar"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+impl Server {
+    /// Starts a server on a port of the kernel's choice.
+    pub fn start(options: &[&str]) -> Self {
+        let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "off"]);
+        command.args(options);
+        Self::spawn(command)
+    }
+
+    /// Starts a prepared server and waits until it is ready.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the server's binary was built with the tests");
+        let stderr = lines_of(child.stderr.take().expect("stderr is piped"));
+        let ready = stderr.recv_timeout(PATIENCE).expect("the server says that it is ready");
+        let address = ready
+            .split_once("listening on ")
+            .and_then(|(_, rest)| rest.split(' ').next())
+            .unwrap_or_else(|| panic!("not a ready line: {ready}"));
+        let address = address.parse().expect("the ready line names the address");
+        Self { child, address, ready, stderr }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// A newcomer that has been welcomed, so that what is said afterwards reaches it.
+    pub fn join(&self) -> Person {
+        let mut person = Person::connect(self.address);
+        person.expect_start("> Connected to the chat server (");
+        person
+    }
+
+    /// Sends a signal by name, as `kill -NAME`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(status.expect("kill is on every machine").success());
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server did not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The next line on the server's standard error.
+    pub fn log_line(&self) -> String {
+        self.stderr.recv_timeout(PATIENCE).expect("the server logs a line")
+    }
+
+    /// A field of `/proc/PID/status` in KiB, such as `VmRSS`.
+    pub fn memory_kib(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// CPU time used so far, by the scheduler's count.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap();
+        Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines_of(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// One who talks to the server over a socket.
+pub struct Person {
+    stream: TcpStream,
+    /// Read and not yet expected.
+    unread: Vec<u8>,
+}
+
+impl Person {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server accepts");
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// The name that the server gives this person.
+    pub fn name(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the server takes what is sent");
+    }
+
+    /// The next line without its line feed, or `None` at the end of the stream.
+    pub fn line(&mut self) -> Option<String> {
+        self.line_before(Instant::now() + PATIENCE).expect("a line arrives")
+    }
+
+    /// `Err` when nothing has come by `deadline`.
+    fn line_before(&mut self, deadline: Instant) -> Result<Option<String>, ()> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return Ok(Some(String::from_utf8(line[..end].to_vec()).expect("the server sends UTF-8")));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(());
+            }
+            self.stream.set_read_timeout(Some(left)).unwrap();
+            let mut bytes = [0; 65536];
+            match self.stream.read(&mut bytes) {
+                Ok(0) => {
+                    assert!(self.unread.is_empty(), "the stream ended in the middle of a line: {:?}", self.unread);
+                    return Ok(None);
+                }
+                Ok(count) => self.unread.extend_from_slice(&bytes[..count]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // A server that closes while bytes of ours are unread resets the connection.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => panic!("reading failed: {error}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, line: impl AsRef<str>) {
+        assert_eq!(self.line().as_deref(), Some(line.as_ref()));
+    }
+
+    #[track_caller]
+    pub fn expect_start(&mut self, start: &str) -> String {
+        let line = self.line().expect("a line before the end");
+        assert!(line.starts_with(start), "{line:?} does not start with {start:?}");
+        line
+    }
+
+    /// Everything up to and with a line that `last` recognises.
+    pub fn lines_until(&mut self, last: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().expect("a line before the end");
+            let found = last(&line);
+            lines.push(line);
+            if found {
+                return lines;
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        assert_eq!(self.line(), None);
+    }
+
+    /// Waits until something has arrived and leaves it unread.
+    pub fn wait_for_byte(&mut self) {
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_ne!(self.stream.peek(&mut [0]).expect("something arrives"), 0, "the stream has ended");
+    }
+
+    /// What has not been expected yet, with what arrives in a short time.
+    pub fn rest_after(&mut self, time: Duration) -> Vec<String> {
+        let deadline = Instant::now() + time;
+        std::iter::from_fn(|| self.line_before(deadline).ok().flatten()).collect()
+    }
+
+    /// Leaves in good order: says that nothing more comes and reads what is left.
+    pub fn leave(mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+        while self.line().is_some() {}
+    }
+
+    /// Is gone: the server sees a reset.
+    pub fn vanish(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
+    }
+}
