@@ -47,7 +47,7 @@ const HISTORY_LINES_MAX: usize = 1000;
 const ESCAPE_WAIT_MS: u16 = 100;
 
 /// At the end of a piped input, how long the server is given to take it and to close.
-const INPUT_END_WAIT: Duration = Duration::from_secs(5);
+const INPUT_END_WAIT: Duration = Duration::from_secs(30);
 
 /// When the server closes first, how long a piped input is given to end too, so that the end of both is no failure.
 const INPUT_LAST_WAIT: Duration = Duration::from_millis(200);

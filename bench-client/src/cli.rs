@@ -12,6 +12,7 @@ use crate::expect::{Expectation, Expectations};
 use crate::plan::Arrival;
 use crate::reflect::Fault;
 use crate::server_process::Pin;
+use crate::sweep::{NamedServer, parse_server};
 
 /// Measures how long a chat room takes to hear a line.
 ///
@@ -31,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Measure one room
     Run(Box<RunArgs>),
+    /// Measure rooms of growing size at the same deliveries a second, one server or several in turn
+    Sweep(Box<SweepArgs>),
     /// Measure what a bare loop of sends to as many sockets costs on this machine
     Floor(FloorArgs),
     #[command(hide = true)]
@@ -86,8 +89,8 @@ pub struct LoadArgs {
     #[arg(long, value_name = "T", value_parser = humantime::parse_duration)]
     pub idle: Option<Duration>,
 
-    /// Connect to this many loopback addresses in turn; a server on every interface is needed. By default as many as the
-    /// local ports require
+    /// Connect from this many loopback addresses in turn, each of which has its own 28,000 ports. By default one for every
+    /// 10,000 members
     #[arg(long, value_name = "N")]
     pub spread: Option<u32>,
 
@@ -161,6 +164,32 @@ pub struct RunArgs {
     /// What to print on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SweepArgs {
+    /// Members of the rooms (100,1k,10k)
+    #[arg(long, value_delimiter = ',', required = true, value_name = "LIST", value_parser = parse_count)]
+    pub rungs: Vec<u64>,
+
+    /// Deliveries a second in total: the rate of a room is this over its members
+    #[arg(long, default_value = "100k/s", value_name = "R", value_parser = parse_rate)]
+    pub deliveries: f64,
+
+    /// Runs of each room, each with the server restarted; servers take turns
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub repeat: u32,
+
+    /// A server and the command that starts it, {addr} replaced; may be given several times
+    #[arg(long = "server", required = true, value_name = "NAME=CMD", value_parser = parse_server)]
+    pub servers: Vec<NamedServer>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder of the sweep is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

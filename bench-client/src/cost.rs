@@ -29,6 +29,8 @@ pub struct CostSample {
     pub server: Option<ServerCost>,
     pub client_cpu_ns: u64,
     pub client_involuntary_switches: u64,
+    /// Clock ticks of all processors that went to anything at all.
+    pub busy_ticks: u64,
     /// Clock ticks that the hypervisor gave to others, of all processors.
     pub steal_ticks: u64,
 }
@@ -46,12 +48,14 @@ impl Sampler {
 
     /// The costs now. A server that is gone has none.
     pub fn sample(&self) -> CostSample {
+        let (busy_ticks, steal_ticks) = machine_ticks(&fs::read_to_string("/proc/stat").unwrap_or_default());
         CostSample {
             at_ns: sys::monotonic_ns(),
             server: self.server_pid.and_then(server_cost),
             client_cpu_ns: sys::thread_cpu_ns(),
             client_involuntary_switches: sys::thread_context_switches().1,
-            steal_ticks: steal_ticks(),
+            busy_ticks,
+            steal_ticks,
         }
     }
 }
@@ -84,9 +88,12 @@ fn user_and_system_ticks(stat: &str) -> Option<(u64, u64)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-fn steal_ticks() -> u64 {
-    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    stat.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse().ok()).unwrap_or(0)
+/// Busy and stolen ticks from the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
+fn machine_ticks(stat: &str) -> (u64, u64) {
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).map(|ticks| ticks.parse().unwrap_or(0)).collect();
+    let at = |index: usize| ticks.get(index).copied().unwrap_or(0);
+    ([0, 1, 2, 5, 6].into_iter().map(at).sum(), at(7))
 }
 
 /// Pins all threads of process `pid` to one processor.
@@ -159,6 +166,12 @@ mod tests {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 100 0 0 0 17 29 0 0 20 0 1 0 5 1 1";
         assert_eq!(user_and_system_ticks(stat), Some((17, 29)));
         assert_eq!(user_and_system_ticks("nonsense"), None);
+    }
+
+    #[test]
+    fn idle_and_waiting_ticks_are_not_busy() {
+        assert_eq!(machine_ticks("cpu  1 2 4 1000 1000 8 16 32 0 0\ncpu0 9"), (31, 32));
+        assert_eq!(machine_ticks(""), (0, 0));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 mod connect;
 mod publish;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, SystemTime};
 
@@ -44,8 +44,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// What the engine is to do beside the plan.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where members connect, in turn.
-    pub addresses: Vec<SocketAddr>,
+    pub address: SocketAddr,
+    /// Where members connect from, in turn; none leaves it to the kernel.
+    pub sources: Vec<Ipv4Addr>,
     pub members: usize,
     /// Members that verify every line; all others count bytes. Publishers are verified only when all are.
     pub verified: usize,

@@ -35,6 +35,17 @@ pub fn describe() -> Value {
     })
 }
 
+/// The kernel's release, short: `6.18.44`.
+pub fn kernel_release() -> String {
+    let release = line("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.split('-').next().filter(|short| !short.is_empty()).unwrap_or("unknown").to_string()
+}
+
+/// The commit of the working directory, short, or `nogit`.
+pub fn git_commit() -> String {
+    output("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "nogit".to_string())
+}
+
 fn line(path: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_string())
 }
@@ -111,5 +122,6 @@ mod tests {
         assert!(environment["cpu"]["processors"].as_u64().unwrap() > 0);
         assert!(environment["kernel"].is_string());
         assert!(environment["sysctl"]["net.core.somaxconn"].is_string());
+        assert!(kernel_release().chars().next().unwrap().is_ascii_digit());
     }
 }

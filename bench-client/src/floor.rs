@@ -21,6 +21,7 @@ use crate::error::{Context, Error, Result, exit};
 use crate::message::author_of;
 use crate::report::summary::SendCost;
 use crate::report::table;
+use crate::run::sources;
 use crate::server_process::Pin;
 use crate::sys::{self, Epoll, Interest};
 
@@ -112,10 +113,12 @@ fn start_sender(shape: Shape) -> Result<Child> {
 fn drain(address: SocketAddr, sockets: usize) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let mut epoll = Epoll::new(EVENTS_MAX).context(|| "cannot make an epoll set".to_string())?;
+    let sources = sources(address, sockets, None)?;
     let mut members: Vec<OwnedFd> = Vec::with_capacity(sockets);
     for index in 0..sockets {
+        let source = sources.get(index % sources.len().max(1)).copied();
         // The sender accepts as fast as this connects; its queue holds thousands.
-        let socket = sys::connect(address).context(|| format!("cannot connect socket {index} of the floor"))?;
+        let socket = sys::connect(address, source).context(|| format!("cannot connect socket {index} of the floor"))?;
         epoll.add(socket.as_fd(), index as u64, Interest::Read).context(|| "cannot watch a socket".to_string())?;
         members.push(socket);
     }

@@ -16,6 +16,7 @@ mod reflect;
 mod report;
 mod run;
 mod server_process;
+mod sweep;
 mod sys;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(arguments) => run::command(arguments),
+        Command::Sweep(arguments) => sweep::command(arguments),
         Command::Floor(arguments) => floor::command(arguments),
         Command::FloorSender(arguments) => floor::sender_command(arguments),
         Command::Reflect(arguments) => {

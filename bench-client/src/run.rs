@@ -1,6 +1,5 @@
 //! One measured run from the start of the server to its summary, and the `run` command around it.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -20,8 +19,10 @@ use crate::sys;
 
 /// Descriptors that are not members' sockets.
 const OWN_DESCRIPTORS: u64 = 32;
-/// The part of the local ports that one destination is given; the rest of the machine uses some too.
-const PORT_SHARE: f64 = 0.9;
+/// Members that connect from one loopback address.
+const MEMBERS_PER_SOURCE: usize = 10_000;
+/// Loopback addresses that members connect from, at most.
+const SOURCES_MAX: usize = 254;
 
 /// Sends a second of the floor, at most: about half of a core, so that the receiver keeps up.
 const FLOOR_SENDS_PER_S_MAX: f64 = 100_000.0;
@@ -70,10 +71,11 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         (None, Some(_)) => free_address()?,
         (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
     };
-    settings.addresses = destinations(address, room.members, load.spread)?;
+    settings.address = address;
+    settings.sources = sources(address, room.members, load.spread)?;
     let server = match &target.command {
         None => None,
-        Some(command) => Some(ServerProcess::start(command, listen_address(address, &settings.addresses), load.pin)?),
+        Some(command) => Some(ServerProcess::start(command, address, load.pin)?),
     };
     let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
@@ -156,7 +158,8 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
         _ => room.members,
     };
     Ok(Settings {
-        addresses: Vec::new(),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        sources: Vec::new(),
         members: room.members,
         verified,
         line_bytes: load.size,
@@ -169,35 +172,24 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
     })
 }
 
-/// Where members connect: one address, or as many of the loopback ones as the local ports require.
-fn destinations(address: SocketAddr, members: usize, spread: Option<u32>) -> Result<Vec<SocketAddr>> {
+/// Where members of a loopback room connect from: no address given, or as many as their number requires.
+///
+/// A pair of addresses has some 28,000 ports, and a connect searches them one by one: when most of the even ones are
+/// taken it looks at thousands before it finds one, and joins become slow long before they fail.
+pub fn sources(address: SocketAddr, members: usize, spread: Option<u32>) -> Result<Vec<Ipv4Addr>> {
     let needed = match spread {
         Some(spread) => spread.max(1) as usize,
-        None => members.div_ceil(ports_per_destination()),
+        None => members.div_ceil(MEMBERS_PER_SOURCE),
     };
     match address.ip() {
-        _ if needed <= 1 => Ok(vec![address]),
-        IpAddr::V4(ip) if ip.is_loopback() && needed <= 254 => {
-            Ok((1..=needed).map(|last| SocketAddr::from(([127, 0, 0, last as u8], address.port()))).collect())
+        _ if needed == 1 => Ok(Vec::new()),
+        IpAddr::V4(ip) if ip.is_loopback() && needed <= SOURCES_MAX => {
+            Ok((1..=needed).map(|last| Ipv4Addr::new(127, 0, 0, last as u8)).collect())
         }
-        _ => Err(Error::new(format!(
-            "{members} members need {needed} destination addresses; that works on 127.0.0.1 alone, with a server on \
-             every interface"
-        ))),
+        // The kernel may still find ports for them all.
+        _ if spread.is_none() => Ok(Vec::new()),
+        _ => Err(Error::new(format!("--spread works for IPv4 loopback addresses and up to {SOURCES_MAX} of them"))),
     }
-}
-
-/// Local ports that connects to one destination may use up.
-fn ports_per_destination() -> usize {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let mut ends = range.split_whitespace().filter_map(|end| end.parse::<usize>().ok());
-    let (first, last) = (ends.next().unwrap_or(32_768), ends.next().unwrap_or(60_999));
-    ((last.saturating_sub(first) as f64 * PORT_SHARE) as usize).max(1)
-}
-
-/// Where a server that this tool starts is to listen: on every interface if several addresses lead to it.
-fn listen_address(address: SocketAddr, destinations: &[SocketAddr]) -> SocketAddr {
-    if destinations.len() > 1 { SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())) } else { address }
 }
 
 /// The last part of the path of a command's program.
@@ -276,13 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn destinations_are_spread_when_ports_run_out() {
-        assert_eq!(destinations(address(), 100, None).unwrap(), [address()]);
-        let spread = destinations(address(), 60_000, None).unwrap();
-        assert!(spread.len() >= 2, "{spread:?}");
-        assert_eq!(listen_address(address(), &spread), SocketAddr::from(([0, 0, 0, 0], 7)));
-        assert_eq!(destinations(address(), 10, Some(3)).unwrap().len(), 3);
-        assert!(destinations("10.0.0.1:7".parse().unwrap(), 10, Some(2)).is_err());
+    fn a_large_room_connects_from_several_addresses() {
+        assert!(sources(address(), 10_000, None).unwrap().is_empty());
+        let spread = sources(address(), 19_000, None).unwrap();
+        assert_eq!(spread, [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2)]);
+        assert_eq!(sources(address(), 10, Some(3)).unwrap().len(), 3);
+        let elsewhere = "10.0.0.1:7".parse().unwrap();
+        assert!(sources(elsewhere, 10, Some(2)).is_err());
+        assert!(sources(elsewhere, 100_000, None).unwrap().is_empty());
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -151,22 +151,20 @@ impl Epoll {
     }
 }
 
-/// A non-blocking TCP socket on its way to `address`. A connection that needs time is not an error here; one that fails
+/// A non-blocking TCP socket on its way to `address`, from `source` if one is given. A connection that needs time is not an error here; one that fails
 /// later makes the first read fail.
-pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+pub fn connect(address: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<OwnedFd> {
     let domain = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: no pointers.
     let fd = check(unsafe { libc::socket(domain, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the descriptor was just made and nobody else has it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    if let Some(source) = source {
+        bind_source(socket.as_fd(), source)?;
+    }
     let result = match address {
         SocketAddr::V4(address) => {
-            let raw = libc::sockaddr_in {
-                sin_family: libc::AF_INET as libc::sa_family_t,
-                sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
-                sin_zero: [0; 8],
-            };
+            let raw = sockaddr(address);
             // SAFETY: the kernel reads one sockaddr_in of the stated size.
             unsafe { libc::connect(fd, (&raw const raw).cast(), size_of_val(&raw) as u32) }
         }
@@ -187,6 +185,32 @@ pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(socket),
         Err(error) => Err(error),
     }
+}
+
+fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+        sin_zero: [0; 8],
+    }
+}
+
+/// Makes `fd` connect from `source`. The port is left to the connect (Linux 4.2), so that each pair of addresses has all
+/// local ports to itself.
+fn bind_source(fd: BorrowedFd<'_>, source: Ipv4Addr) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+    let raw = sockaddr(SocketAddrV4::new(source, 0));
+    // SAFETY: the kernel reads one sockaddr_in of the stated size.
+    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const raw).cast(), size_of_val(&raw) as u32) }).map(|_| ())
+}
+
+fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+    // SAFETY: the kernel reads one int of the stated size.
+    let result = unsafe {
+        libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), size_of_val(&value) as u32)
+    };
+    check(result).map(|_| ())
 }
 
 /// Receives into `buffer`; 0 is the end of the stream.
@@ -234,18 +258,7 @@ pub fn listen(fd: BorrowedFd<'_>, connections: i16) -> io::Result<()> {
 
 /// Sends small writes at once instead of waiting for acknowledgements.
 pub fn no_delay(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let on: c_int = 1;
-    // SAFETY: the kernel reads one int of the stated size.
-    let result = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_NODELAY,
-            (&raw const on).cast(),
-            size_of_val(&on) as u32,
-        )
-    };
-    check(result).map(|_| ())
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
 }
 
 /// Raises the soft limit of open descriptors to the hard one and returns it.
@@ -299,6 +312,12 @@ pub fn terminate(pid: u32) -> io::Result<()> {
 pub fn clock_ticks_per_second() -> u64 {
     // SAFETY: no pointers.
     unsafe { libc::sysconf(libc::_SC_CLK_TCK) as u64 }
+}
+
+/// Processors of the machine, whatever this thread is pinned to.
+pub fn processors() -> u64 {
+    // SAFETY: no pointers.
+    (unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).max(1) as u64
 }
 
 /// Makes the command's process receive SIGTERM when the thread that starts it ends, however it ends: no server

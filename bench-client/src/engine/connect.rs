@@ -53,14 +53,14 @@ impl Engine<'_> {
     }
 
     fn connect(&mut self, index: usize) -> Result<()> {
-        let address = self.settings.addresses[index % self.settings.addresses.len()];
+        let address = self.settings.address;
+        let source = self.settings.sources.get(index % self.settings.sources.len().max(1)).copied();
         let now_ns = sys::monotonic_ns();
-        let socket = match sys::connect(address) {
+        let socket = match sys::connect(address, source) {
             Ok(socket) => socket,
             Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {
                 return Err(Error::new(format!(
-                    "no local port is left for {address} after {index} members: wait a minute, or listen on every \
-                     interface and use --spread"
+                    "no local port is left for {address} after {index} members; use --spread on a loopback address"
                 )));
             }
             Err(error) => return Err(Error::new(format!("cannot connect to {address}: {error}"))),
@@ -95,7 +95,7 @@ impl Engine<'_> {
         let reason = self.first_farewell.as_deref().unwrap_or("no reason given");
         let members = self.members.len();
         if self.joined == 0 && reason.contains("refused") {
-            let address = self.settings.addresses[0];
+            let address = self.settings.address;
             return Error::new(format!("nobody listens on {address}; start the server, or let --server-cmd start it"));
         }
         Error::invalid(format!("only {} of {members} members joined: {reason}", self.joined))

@@ -26,6 +26,8 @@ const LAG_ROOM_DIVISOR: u64 = 100;
 /// A client thread busier than this is said to be.
 const CLIENT_BUSY: f64 = 0.9;
 const STEAL_SHARE_MAX: f64 = 0.01;
+/// Others on the machine busier than this are said to be.
+const OTHERS_SHARE_MAX: f64 = 0.05;
 
 /// One run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -205,6 +207,9 @@ pub struct ClientPart {
     /// Share of one core that the measuring thread used in the window.
     pub cpu_share: f64,
     pub involuntary_switches: u64,
+    /// Share of all processors that neither the server nor this thread used, but others did; null when the server's
+    /// process is not known.
+    pub others_cpu_share: Option<f64>,
     /// Share of all processors that the hypervisor gave to others in the window.
     pub steal_share: f64,
     /// The p99 of the schedule lag, however few the samples: what is held against the limit.
@@ -376,6 +381,9 @@ impl Summary {
         if self.client.steal_share > STEAL_SHARE_MAX {
             self.warnings.push(format!("the hypervisor took {:.1} % of the time", self.client.steal_share * 100.0));
         }
+        if let Some(share) = self.client.others_cpu_share.filter(|share| *share > OTHERS_SHARE_MAX) {
+            self.warnings.push(format!("other processes used {:.0} % of the machine", share * 100.0));
+        }
         for (name, rise) in &self.kernel_counter_rises {
             self.warnings.push(format!("kernel counter {name} rose by {rise}"));
         }
@@ -487,12 +495,18 @@ fn server_part(settings: &Settings, outcome: &Outcome) -> Option<ServerPart> {
 fn client_part(setting: &Setting, outcome: &Outcome, latency: &LatencyPart) -> ClientPart {
     let (before, after) = &outcome.window;
     let elapsed_s = elapsed_s(&outcome.window);
-    let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    let steal_s = after.steal_ticks.saturating_sub(before.steal_ticks) as f64 / sys::clock_ticks_per_second() as f64;
+    let processors = sys::processors() as f64;
+    let ticks_per_s = sys::clock_ticks_per_second() as f64;
+    let client_s = (after.client_cpu_ns - before.client_cpu_ns) as f64 * 1e-9;
+    let busy_s = after.busy_ticks.saturating_sub(before.busy_ticks) as f64 / ticks_per_s;
+    let server_s = cpu_share(&outcome.window).map(|share| share * elapsed_s);
+    let others_s = server_s.map(|server_s| (busy_s - server_s - client_s).max(0.0));
+    let steal_s = after.steal_ticks.saturating_sub(before.steal_ticks) as f64 / ticks_per_s;
     let room_ns = latency.room.p50_ns.or(latency.room.min_ns).unwrap_or(0);
     ClientPart {
-        cpu_share: (after.client_cpu_ns - before.client_cpu_ns) as f64 * 1e-9 / elapsed_s,
+        cpu_share: client_s / elapsed_s,
         involuntary_switches: after.client_involuntary_switches - before.client_involuntary_switches,
+        others_cpu_share: others_s.map(|others_s| others_s / elapsed_s / processors),
         steal_share: steal_s / elapsed_s / processors,
         lag_p99_ns: outcome.record.figures.lag.histogram.value_at_quantile(0.99),
         lag_limit_ns: setting.lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::report::summary::{Quantiles, Summary};
+use crate::sweep::Rung;
 
 /// A time in the unit that suits it, three digits: `812 ns`, `11.2 ms`.
 pub fn time(ns: u64) -> String {
@@ -280,6 +281,104 @@ fn floor(runs: &[Summary]) -> Option<String> {
         let _ = write!(text, ", {ratio:.2} of it");
     }
     Some(text)
+}
+
+/// One run of a sweep, in a line.
+pub fn run_line(run: &Summary, number: u32) -> String {
+    let room = &run.latency.room;
+    let cost = run.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
+    format!(
+        "{} members, {}, run {number}: whole room p50 {} max {}, delivery p50 {}, {} a delivery",
+        count(run.room.members),
+        run.server_name,
+        latency_of(room, room.p50_ns),
+        latency_of(room, room.max_ns),
+        latency_of(&run.latency.delivery, run.latency.delivery.p50_ns),
+        cost.map_or("-".to_string(), |ns| time(ns as u64)),
+    )
+}
+
+fn latency_of(quantiles: &Quantiles, value: Option<u64>) -> String {
+    match value {
+        None => "-".to_string(),
+        Some(value) => format!("{}{}", if quantiles.is_at_least(value) { ">= " } else { "" }, time(value)),
+    }
+}
+
+/// A column of a sweep's table: its heading, whether the terminal has room for it, and what stands there for a room that
+/// was measured.
+type Column = (&'static str, bool, fn(&[Summary]) -> String);
+
+const SWEEP_COLUMNS: [Column; 11] = [
+    ("messages/s", true, |runs| number(runs, |run| Some(run.sent.rate_per_s), rate)),
+    ("room p50", true, |runs| latency(runs, |run| (&run.latency.room, run.latency.room.p50_ns))),
+    ("runs: min..max", false, |runs| range(runs.iter().map(|run| run.latency.room.p50_ns))),
+    ("room p99", true, |runs| latency(runs, |run| (&run.latency.room, run.latency.room.p99_ns))),
+    ("room max", true, |runs| latency(runs, |run| (&run.latency.room, run.latency.room.max_ns))),
+    ("delivery p50", true, |runs| latency(runs, |run| (&run.latency.delivery, run.latency.delivery.p50_ns))),
+    ("delivery p99", false, |runs| latency(runs, |run| (&run.latency.delivery, run.latency.delivery.p99_ns))),
+    ("CPU a delivery", true, |runs| number(runs, |run| run.server.as_ref()?.cpu_per_delivery_ns, |ns| time(ns as u64))),
+    ("over bare send", true, |runs| {
+        number(runs, |run| run.floor.as_ref()?.ratio_to_send, |ratio| format!("{ratio:.2}"))
+    }),
+    ("memory a member", false, |runs| number(runs, |run| Some(run.server.as_ref()?.memory_per_member_bytes), bytes)),
+    ("lost, dup., order", true, problem_counts),
+];
+
+fn number(runs: &[Summary], of: fn(&Summary) -> Option<f64>, show: fn(f64) -> String) -> String {
+    figure(runs, of).map_or("-".to_string(), show)
+}
+
+fn problem_counts(runs: &[Summary]) -> String {
+    let total = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
+    let (lost, duplicate) = (total(|run| run.proof.lost), total(|run| run.proof.duplicate));
+    format!("{lost}, {duplicate}, {}", total(|run| run.proof.out_of_order))
+}
+
+/// A sweep for the terminal: the columns that fit there.
+pub fn sweep(rungs: &[Rung]) -> String {
+    let mut table = sweep_table(rungs, |(_, on_terminal, _)| *on_terminal);
+    table.load_style(presets::NOTHING);
+    format!("{}\n", table.trim_fmt())
+}
+
+/// `table.md`: all columns, and what their words mean.
+pub fn sweep_markdown(rungs: &[Rung]) -> String {
+    let mut table = sweep_table(rungs, |_| true);
+    table.load_style(presets::ASCII_MARKDOWN);
+    let mut text = format!("{}\n", table.trim_fmt());
+    text.push_str(
+        "\nMedians of the runs, never pooled; the range is of the runs' medians. Room: from the due time of a message until \
+         the whole room has it, one sample a message. Delivery: the same until each member has it. `-`: too few samples \
+         to speak of that quantile, or not measured. Client and server on one machine, over loopback.\n",
+    );
+    text
+}
+
+fn sweep_table(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
+    let columns: Vec<&Column> = SWEEP_COLUMNS.iter().filter(|column| wanted(column)).collect();
+    let mut table = Table::new();
+    let headings = columns.iter().map(|(heading, _, _)| *heading);
+    table.set_header(["members", "server"].into_iter().chain(headings).chain(["runs"]));
+    for rung in rungs {
+        let cell = |(_, _, show): &&Column| if rung.runs.is_empty() { "-".to_string() } else { show(&rung.runs) };
+        let mut row = vec![count(rung.members), rung.server.clone()];
+        row.extend(columns.iter().map(cell));
+        row.push(runs_cell(rung));
+        table.add_row(row);
+    }
+    align_right(&mut table);
+    table
+}
+
+/// How many runs are good, or why there are none.
+fn runs_cell(rung: &Rung) -> String {
+    let good = rung.runs.iter().filter(|run| run.valid && run.clean).count();
+    match &rung.not_run {
+        Some(reason) if rung.runs.is_empty() => format!("not run: {reason}"),
+        Some(reason) => format!("{good} of {} good, then not run: {reason}", rung.runs.len()),
+        None => format!("{good} of {} good", rung.runs.len()),
+    }
 }
 
 #[cfg(test)]
