@@ -46,8 +46,9 @@ const HISTORY_LINES_MAX: usize = 1000;
 /// Pause after which an escape byte from the keyboard is a key of its own. Nothing is printed meanwhile.
 const ESCAPE_WAIT_MS: u16 = 100;
 
-/// At the end of a piped input, how long the server is given to take it and to close.
-const INPUT_END_WAIT: Duration = Duration::from_secs(30);
+/// Default of `--wait`: at the end of a piped input, how long the server is given to take it and to close. A server that
+/// allows ten lines a second needs a while for a long text.
+pub const INPUT_END_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// When the server closes first, how long a piped input is given to end too, so that the end of both is no failure.
 const INPUT_LAST_WAIT: Duration = Duration::from_millis(200);
@@ -62,13 +63,13 @@ const EDITOR_STOP_WAIT: Duration = Duration::from_secs(3);
 /// What is said when the server has closed, in the original's words.
 const CLOSED: &str = "Server closed the connection.";
 
-/// Talks in the room at `address` until the user leaves, the input ends or the server closes. Errors are failures to
-/// connect and of the standard streams.
-pub fn run(address: &str) -> Result<ExitCode, Box<dyn Error>> {
+/// Talks in the room at `address` until the user leaves, the input ends or the server closes. `input_end_wait` bounds how
+/// long a server may take over the end of a piped input. Errors are failures to connect and of the standard streams.
+pub fn run(address: &str, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let stream = connect(address)?;
     match terminal::open() {
         Some(terminal) => terminal.run(stream),
-        None => plain::run(stream),
+        None => plain::run(stream, input_end_wait),
     }
 }
 

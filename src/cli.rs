@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::chat::INPUT_END_WAIT_DEFAULT;
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ANNOUNCE_MAX_DEFAULT, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
@@ -130,6 +131,10 @@ pub struct Chat {
     /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine
     #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
     pub addr: String,
+
+    /// At the end of a piped input, how long the server is given to take it: it may be slowing us down
+    #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
+    pub wait: humantime::Duration,
 }
 
 /// Which back end to use.

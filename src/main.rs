@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Serve(serve) => run_server(serve),
-        Command::Chat(chat) => chat::run(&chat.addr),
+        Command::Chat(chat) => chat::run(&chat.addr, *chat.wait),
         Command::Check(check) => run_check(check),
     };
     match result {

@@ -109,7 +109,11 @@ struct Piped {
 impl Piped {
     fn start(address: &str) -> Self {
         let mut command = uproar();
-        command.args(["chat", address]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["chat", "--wait", "2s", address])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         Self {
             input: child.stdin.take(),
@@ -249,7 +253,7 @@ fn a_server_that_closes_after_the_end_of_the_input_is_a_success() {
 fn a_server_that_never_closes_is_not_waited_for_for_ever() {
     let (mut client, stream) = piped_to_test();
     client.input = None;
-    let words = "uproar: the server has not closed within 5 s; it may not have taken the last lines";
+    let words = "uproar: the server has not closed within 2s; it may not have taken the last lines";
     client.check_end(1, &[], &[words]);
     drop(stream);
 }

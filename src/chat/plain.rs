@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use super::{CLOSED, INPUT_END_WAIT, INPUT_LAST_WAIT, READ_BYTES, ReceiveEnd, receive};
+use super::{CLOSED, INPUT_LAST_WAIT, READ_BYTES, ReceiveEnd, receive};
 
 /// What one of the threads has come to.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ enum Event {
     Received(ReceiveEnd),
 }
 
-pub fn run(stream: TcpStream) -> Result<ExitCode, Box<dyn Error>> {
+pub fn run(stream: TcpStream, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let stream = Arc::new(stream);
     let closed = Arc::new(AtomicBool::new(false));
     let (tell, events) = mpsc::channel();
@@ -48,7 +48,7 @@ pub fn run(stream: TcpStream) -> Result<ExitCode, Box<dyn Error>> {
     thread::spawn(move || {
         let _ = tell.send(send_input(&stream, &closed));
     });
-    decide(&events)
+    decide(&events, input_end_wait)
 }
 
 /// Copies the input to the server, completes its last line, and half closes the connection.
@@ -81,12 +81,12 @@ fn send_input(mut stream: &TcpStream, closed: &AtomicBool) -> Event {
 }
 
 /// Waits for both threads, as far as both matter.
-fn decide(events: &Receiver<Event>) -> Result<ExitCode, Box<dyn Error>> {
+fn decide(events: &Receiver<Event>, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let first = events.recv().expect("each thread tells how it ended");
     let (sent, received) = match first {
         Event::InputFailed(error) => return Err(format!("standard input: {error}").into()),
-        Event::Sent => (true, end_of_receiving(events, INPUT_END_WAIT)),
-        Event::Refused => (false, end_of_receiving(events, INPUT_END_WAIT)),
+        Event::Sent => (true, end_of_receiving(events, input_end_wait)),
+        Event::Refused => (false, end_of_receiving(events, input_end_wait)),
         Event::Received(ReceiveEnd::Closed) => {
             let sent = matches!(events.recv_timeout(INPUT_LAST_WAIT), Ok(Event::Sent));
             (sent, Some(ReceiveEnd::Closed))
@@ -98,8 +98,8 @@ fn decide(events: &Receiver<Event>) -> Result<ExitCode, Box<dyn Error>> {
         Some(ReceiveEnd::Show(error)) => Err(format!("standard output: {error}").into()),
         Some(ReceiveEnd::Closed) if sent => Ok(ExitCode::SUCCESS),
         None if sent => {
-            let seconds = INPUT_END_WAIT.as_secs();
-            Err(format!("the server has not closed within {seconds} s; it may not have taken the last lines").into())
+            let wait = humantime::format_duration(input_end_wait);
+            Err(format!("the server has not closed within {wait}; it may not have taken the last lines").into())
         }
         Some(ReceiveEnd::Closed | ReceiveEnd::Broken) | None => {
             let _ = writeln!(io::stderr(), "{CLOSED}");
