@@ -27,6 +27,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The line that said it is ready.
     pub ready: String,
+    /// What it said before that.
+    pub before_ready: Vec<String>,
     stderr: Receiver<String>,
 }
 
@@ -56,13 +58,17 @@ impl Server {
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the server's binary was built with the tests");
         let stderr = lines_of(child.stderr.take().expect("stderr is piped"));
-        let ready = stderr.recv_timeout(PATIENCE).expect("the server says that it is ready");
-        let address = ready
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split(' ').next())
-            .unwrap_or_else(|| panic!("not a ready line: {ready}"));
+        let mut before_ready = Vec::new();
+        let ready = loop {
+            let line = stderr.recv_timeout(PATIENCE).expect("the server says that it is ready");
+            if line.starts_with("uproar: listening on ") {
+                break line;
+            }
+            before_ready.push(line);
+        };
+        let address = ready.split(' ').nth(3).expect("the ready line names the address");
         let address = address.parse().expect("the ready line names the address");
-        Self { child, address, ready, stderr }
+        Self { child, address, ready, before_ready, stderr }
     }
 
     pub fn pid(&self) -> u32 {
