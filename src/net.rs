@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::limits::{KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_UNSENT_BYTES};
+use crate::limits::{KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES};
 
 /// Why an address cannot be listened on, and what would change that.
 #[derive(Debug)]
@@ -79,6 +79,7 @@ fn listen_on(address: SocketAddr, dead_after: Duration) -> io::Result<OwnedFd> {
     }
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_recv_buffer_size(&socket, SOCKET_RECEIVE_BYTES)?;
+    sockopt::set_socket_send_buffer_size(&socket, SOCKET_SEND_BYTES)?;
     set_unsent_bytes_max(&socket, SOCKET_UNSENT_BYTES)?;
     give_up_after(&socket, dead_after)?;
     rustix::net::bind(&socket, &address)?;
@@ -99,7 +100,8 @@ fn give_up_after(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12).
+/// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12). A peer that reads is sent
+/// them at once and never meets the bound.
 fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of_val(&bytes)).expect("four bytes");
     // SAFETY: the value lives until the call returns, and `length` is its size.

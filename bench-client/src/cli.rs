@@ -99,6 +99,19 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub verify: Option<u64>,
 
+    /// Members, of those connected, that read nothing while messages are sent; afterwards they read and prove that every
+    /// gap was told exactly
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub silent: Option<u64>,
+
+    /// Members, of those connected, that read so many bytes a second
+    #[arg(long, value_name = "N:BYTES/S", value_parser = parse_slow)]
+    pub slow: Option<Slow>,
+
+    /// Members that come and go beside those connected, a second
+    #[arg(long, value_name = "R", value_parser = parse_rate)]
+    pub churn: Option<f64>,
+
     /// Processors of the server and of this tool; the server's pinning needs --server-cmd or --server-pid
     #[arg(long, value_name = "SERVER,CLIENT", value_parser = parse_pin)]
     pub pin: Option<Pin>,
@@ -291,6 +304,21 @@ fn parse_scaled(text: &str) -> Option<f64> {
     let scaled = number.parse::<f64>().ok()? * scale;
     let rounded = scaled.round();
     Some(if (scaled - rounded).abs() < 1e-6 { rounded } else { scaled })
+}
+
+/// Members that read slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slow {
+    pub members: u64,
+    pub bytes_per_s: u64,
+}
+
+/// `N:BYTES/S`.
+pub fn parse_slow(text: &str) -> Result<Slow, String> {
+    let slow = text.split_once(':').and_then(|(members, rate)| {
+        Some(Slow { members: parse_count(members).ok()?, bytes_per_s: parse_rate(rate).ok()? as u64 })
+    });
+    slow.ok_or_else(|| format!("{text:?} is no number of slow members; write for example 100:4k/s"))
 }
 
 /// `SERVER,CLIENT`.

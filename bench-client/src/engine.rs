@@ -10,6 +10,7 @@
 //! It does not decide what is due (`plan`), keep figures (`recorder`) or judge a run (`report/summary.rs`).
 
 mod connect;
+pub mod crowd;
 mod publish;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +21,7 @@ use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cost::{CostSample, Sampler};
+use crate::engine::crowd::Crowd;
 use crate::engine::publish::Publisher;
 use crate::error::{Context, Error, Result};
 use crate::message::{Format, author_of};
@@ -36,6 +38,8 @@ const TAIL_BYTES_MAX: usize = 64 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// The plan starts this long after everything is ready.
 const LEAD_IN_NS: u64 = 20_000_000;
+/// The clock is watched for at most this long before a send is due.
+const WATCH_NS_MAX: u64 = 300_000;
 /// How long members stay after the last delivery: a repeat of it would come now.
 const AFTERMATH: Duration = Duration::from_millis(50);
 /// Presence lines that never stop arriving do not hold up a run for longer than this.
@@ -47,7 +51,9 @@ pub struct Settings {
     pub address: SocketAddr,
     /// Where members connect from, in turn; none leaves it to the kernel.
     pub sources: Vec<Ipv4Addr>,
+    /// Members that are measured; the crowd comes on top.
     pub members: usize,
+    pub crowd: crowd::Shape,
     /// Members that verify every line; all others count bytes. Publishers are verified only when all are.
     pub verified: usize,
     pub line_bytes: usize,
@@ -106,6 +112,8 @@ pub struct Outcome {
     /// How long the thread was away from its epoll set at a time.
     pub round: Histogram<u64>,
     pub warnings: Vec<String>,
+    /// None without one.
+    pub crowd: Option<crowd::Outcome>,
 }
 
 #[derive(Debug)]
@@ -134,6 +142,7 @@ struct Engine<'a> {
     epoll: Epoll,
     members: Vec<Member>,
     publishers: Vec<Publisher>,
+    crowd: Crowd,
     recorder: Recorder<'a>,
     format: Format,
     buffer: Vec<u8>,
@@ -158,6 +167,7 @@ struct Engine<'a> {
 pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcome> {
     let mut engine = Engine::new(settings, plan, sampler)?;
     let before_connect = sampler.sample();
+    engine.crowd.connect()?;
     let elapsed_ns = engine.connect_all()?;
     engine.settle()?;
     let settled = sampler.sample();
@@ -172,6 +182,7 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
     engine.read_for(AFTERMATH)?;
     engine.leave();
     let counted = engine.count_up(measured.wire_line_bytes as u64);
+    let crowd = (settings.crowd != crowd::Shape::default()).then(|| engine.crowd.finish());
     let record = engine.recorder.finish(measured.ended_ns);
     Ok(Outcome {
         connected: Connected { elapsed_ns, latency: engine.connect_latency },
@@ -188,6 +199,7 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
         wire_line_bytes: measured.wire_line_bytes,
         round: measured.round,
         warnings: engine.warnings,
+        crowd,
     })
 }
 
@@ -231,6 +243,13 @@ impl<'a> Engine<'a> {
             epoll: Epoll::new(EVENTS_MAX).context(|| "cannot make an epoll set".to_string())?,
             members,
             publishers,
+            crowd: Crowd::new(
+                settings.crowd,
+                settings.address,
+                &settings.sources,
+                format.clone(),
+                (plan.len(), plan.publishers()),
+            ),
             recorder: Recorder::new(plan, format.clone(), &publishers_of_verified),
             format,
             buffer: vec![0; TAIL_BYTES_MAX + READ_BYTES_MAX],
@@ -312,6 +331,7 @@ impl<'a> Engine<'a> {
         let deadline_ns = start_ns + self.plan.window_end_ns() + self.settings.drain.as_nanos() as u64;
         self.recorder.start(start_ns, authors);
         self.forget_bytes();
+        self.crowd.start(start_ns);
         let bar = self.run_bar();
         let mut bar_ns = 0;
         let sample_ns = start_ns + self.window_sample_ns();
@@ -334,12 +354,14 @@ impl<'a> Engine<'a> {
                 bar_ns = now_ns + 1_000_000_000;
             }
             let wake_ns = if sample.is_none() { sample_ns } else { deadline_ns };
-            let wake_ns = wake_ns.min(self.next_due_ns());
+            if now_ns >= self.crowd.due_ns() {
+                self.crowd.tick(now_ns);
+            }
+            let wake_ns = wake_ns.min(self.next_due_ns()).min(self.crowd.due_ns());
             let wake_ns = if bar.is_hidden() { wake_ns } else { wake_ns.min(bar_ns) };
-            let count = self
-                .epoll
-                .wait(Duration::from_nanos(wake_ns.saturating_sub(now_ns)))
-                .context(|| "cannot wait for sockets".to_string())?;
+            let sleep_ns = wake_ns.saturating_sub(now_ns).saturating_sub(self.watch_ns());
+            let count =
+                self.epoll.wait(Duration::from_nanos(sleep_ns)).context(|| "cannot wait for sockets".to_string())?;
             let woken_ns = sys::monotonic_ns();
             let ended_ns = self.on_events(count, woken_ns)?;
             if count > 0 {
@@ -353,6 +375,13 @@ impl<'a> Engine<'a> {
         let before = sample.unwrap_or_else(|| after.clone());
         let deliveries = self.deliveries(wire_line_bytes) - deliveries_before;
         Ok(Measured { start_ns, started, ended_ns, window: (before, after), deliveries, wire_line_bytes, round })
+    }
+
+    /// How long before a send is due the thread stops sleeping and watches the clock: waking up takes a processor that
+    /// has gone idle some hundred microseconds, and would be counted as the server's.
+    fn watch_ns(&self) -> u64 {
+        let interval_ns = self.plan.window_end_ns() / self.plan.len().max(1) as u64;
+        (interval_ns / 10).min(WATCH_NS_MAX)
     }
 
     /// Handles `count` events and returns the time after the last; sends what fell due between reads.

@@ -118,7 +118,8 @@ fn drain(address: SocketAddr, sockets: usize) -> Result<()> {
     for index in 0..sockets {
         let source = sources.get(index % sources.len().max(1)).copied();
         // The sender accepts as fast as this connects; its queue holds thousands.
-        let socket = sys::connect(address, source).context(|| format!("cannot connect socket {index} of the floor"))?;
+        let socket =
+            sys::connect(address, source, None).context(|| format!("cannot connect socket {index} of the floor"))?;
         epoll.add(socket.as_fd(), index as u64, Interest::Read).context(|| "cannot watch a socket".to_string())?;
         members.push(socket);
     }

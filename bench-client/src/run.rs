@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::{self, Format, LoadArgs, RunArgs};
 use crate::cost::{self, Sampler};
+use crate::engine::crowd::Shape;
 use crate::engine::{self, Outcome, Settings};
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
@@ -143,6 +144,20 @@ fn plan(room: Room, load: &LoadArgs) -> Result<Plan> {
 
 fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
     let limit = sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
+    let crowd = Shape {
+        silent: load.silent.unwrap_or(0) as usize,
+        slow: load.slow.map_or(0, |slow| slow.members as usize),
+        slow_bytes_per_s: load.slow.map_or(0, |slow| slow.bytes_per_s),
+        churn_per_s: load.churn.unwrap_or(0.0),
+    };
+    let measured = room.members.saturating_sub(crowd.silent + crowd.slow);
+    if measured <= plan.publishers() as usize {
+        return Err(Error::new(format!(
+            "of {} members {} are silent or slow, which leaves {measured}: at least one must publish and one only listen",
+            room.members,
+            crowd.silent + crowd.slow
+        )));
+    }
     if room.members as u64 + OWN_DESCRIPTORS > limit {
         return Err(Error::new(format!(
             "{} members need {} descriptors and the hard limit is {limit}; raise it with `ulimit -Hn` as root, or use \
@@ -152,15 +167,16 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
             limit - OWN_DESCRIPTORS
         )));
     }
-    let listeners = room.members - plan.publishers() as usize;
+    let listeners = measured - plan.publishers() as usize;
     let verified = match load.verify {
-        Some(sample) if (sample as usize) < room.members => (sample as usize).min(listeners),
-        _ => room.members,
+        Some(sample) if (sample as usize) < measured => (sample as usize).min(listeners),
+        _ => measured,
     };
     Ok(Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         sources: Vec::new(),
-        members: room.members,
+        members: measured,
+        crowd,
         verified,
         line_bytes: load.size,
         connect_rate: load.connect_rate,

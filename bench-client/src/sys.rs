@@ -151,14 +151,18 @@ impl Epoll {
     }
 }
 
-/// A non-blocking TCP socket on its way to `address`, from `source` if one is given. A connection that needs time is not an error here; one that fails
-/// later makes the first read fail.
-pub fn connect(address: SocketAddr, source: Option<Ipv4Addr>) -> io::Result<OwnedFd> {
+/// A non-blocking TCP socket on its way to `address`, from `source` if one is given, with a receive buffer of
+/// `receive_bytes` if it is not to be the kernel's choice. A connection that needs time is not an error here; one that
+/// fails later makes the first read fail.
+pub fn connect(address: SocketAddr, source: Option<Ipv4Addr>, receive_bytes: Option<c_int>) -> io::Result<OwnedFd> {
     let domain = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: no pointers.
     let fd = check(unsafe { libc::socket(domain, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the descriptor was just made and nobody else has it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    if let Some(bytes) = receive_bytes {
+        set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, bytes)?;
+    }
     if let Some(source) = source {
         bind_source(socket.as_fd(), source)?;
     }

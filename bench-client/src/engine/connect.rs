@@ -56,7 +56,7 @@ impl Engine<'_> {
         let address = self.settings.address;
         let source = self.settings.sources.get(index % self.settings.sources.len().max(1)).copied();
         let now_ns = sys::monotonic_ns();
-        let socket = match sys::connect(address, source) {
+        let socket = match sys::connect(address, source, None) {
             Ok(socket) => socket,
             Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {
                 return Err(Error::new(format!(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::CostSample;
-use crate::engine::{Outcome, Settings};
+use crate::engine::{Outcome, Settings, crowd};
 use crate::plan::{Arrival, Plan};
 use crate::recorder::figures::Latency;
 use crate::recorder::proof::Problems;
@@ -58,6 +58,8 @@ pub struct Summary {
     /// Null when no server process is known.
     pub server: Option<ServerPart>,
     pub client: ClientPart,
+    /// Null without `--silent`, `--slow` and `--churn`.
+    pub crowd: Option<CrowdPart>,
     /// Counters of the kernel's TCP, of the whole machine, that rose during the run.
     pub kernel_counter_rises: BTreeMap<String, u64>,
     /// What a bare loop of sends costs on this machine, measured just before and after the run.
@@ -198,8 +200,30 @@ pub struct ServerPart {
     pub memory_before_bytes: u64,
     pub memory_settled_bytes: u64,
     pub memory_per_member_bytes: f64,
+    /// Memory of its own just before the first measured message, and when the last delivery was in.
+    pub memory_window_start_bytes: u64,
+    pub memory_window_end_bytes: u64,
     /// Share of a core with all members connected and nobody speaking; null unless asked for.
     pub idle_cpu_share: Option<f64>,
+}
+
+/// Members beside those that are measured, which read nothing or little while messages were sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CrowdPart {
+    pub silent_members: u64,
+    pub slow_members: u64,
+    pub slow_bytes_per_s: u64,
+    pub churn_per_s: f64,
+    /// Members that, when they read again, got whole lines in order and were told of every gap exactly.
+    pub members_exact: u64,
+    pub members_inexact: u64,
+    /// Members that the server closed.
+    pub members_closed: u64,
+    /// Messages that they received, and that they were told they missed, all together.
+    pub messages_received: u64,
+    pub messages_told_missed: u64,
+    pub visits: u64,
+    pub visits_turned_away: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -323,7 +347,9 @@ impl Summary {
             server_ready_line: setting.server_ready_line,
             valid: true,
             reasons: Vec::new(),
-            clean: proof.problems().is_clean() && proof.order_hashes_equal == outcome.record.proven.members,
+            clean: proof.problems().is_clean()
+                && proof.order_hashes_equal == outcome.record.proven.members
+                && outcome.crowd.is_none_or(|crowd| crowd.inexact == 0),
             warnings: outcome.warnings.clone(),
             room: RoomPart {
                 members: settings.members as u64,
@@ -348,6 +374,7 @@ impl Summary {
             connect: connect_part(settings, outcome),
             server: server_part(settings, outcome),
             client,
+            crowd: outcome.crowd.map(crowd_part),
             kernel_counter_rises: setting.kernel_counter_rises,
             floor: None,
         };
@@ -394,6 +421,22 @@ impl Summary {
         let cost_ns = self.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
         let ratio = |floor: SendCost| cost_ns.map(|cost_ns| cost_ns / floor.mean_ns);
         self.floor = Some(FloorPart { send, uring, ratio_to_send: ratio(send), ratio_to_uring: uring.and_then(ratio) });
+    }
+}
+
+fn crowd_part(crowd: crowd::Outcome) -> CrowdPart {
+    CrowdPart {
+        silent_members: crowd.shape.silent as u64,
+        slow_members: crowd.shape.slow as u64,
+        slow_bytes_per_s: crowd.shape.slow_bytes_per_s,
+        churn_per_s: crowd.shape.churn_per_s,
+        members_exact: crowd.exact,
+        members_inexact: crowd.inexact,
+        members_closed: crowd.closed,
+        messages_received: crowd.received,
+        messages_told_missed: crowd.missed,
+        visits: crowd.visits,
+        visits_turned_away: crowd.turned_away,
     }
 }
 
@@ -477,6 +520,7 @@ fn server_part(settings: &Settings, outcome: &Outcome) -> Option<ServerPart> {
     let deliveries = outcome.window_deliveries as f64;
     let memory_before = outcome.before_connect.server?.memory_bytes;
     let memory_settled = outcome.settled.server?.memory_bytes;
+    let connected = settings.members + settings.crowd.silent + settings.crowd.slow;
     Some(ServerPart {
         cpu_s: cpu_ns * 1e-9,
         cpu_share: cpu_share(&outcome.window)?,
@@ -487,7 +531,9 @@ fn server_part(settings: &Settings, outcome: &Outcome) -> Option<ServerPart> {
         involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
         memory_before_bytes: memory_before,
         memory_settled_bytes: memory_settled,
-        memory_per_member_bytes: memory_settled.saturating_sub(memory_before) as f64 / settings.members as f64,
+        memory_window_start_bytes: outcome.window.0.server.as_ref().map_or(0, |server| server.memory_bytes),
+        memory_window_end_bytes: outcome.window.1.server.as_ref().map_or(0, |server| server.memory_bytes),
+        memory_per_member_bytes: memory_settled.saturating_sub(memory_before) as f64 / connected as f64,
         idle_cpu_share: outcome.idle.as_ref().and_then(cpu_share),
     })
 }

@@ -120,6 +120,7 @@ pub fn block(runs: &[Summary]) -> String {
     text.push_str(&latencies(runs));
     text.push('\n');
     proofs(&mut text, runs);
+    crowds(&mut text, runs);
     costs(&mut text, runs);
     let connect_s = figure(runs, |run| Some(run.connect.elapsed_s)).unwrap_or(0.0);
     let connect_rate = figure(runs, |run| Some(run.connect.rate_per_s)).unwrap_or(0.0);
@@ -234,6 +235,37 @@ fn proofs(text: &mut String, runs: &[Summary]) {
         let _ = write!(text, "   byte count right on {}/{}", count(counting - wrong), count(counting));
     }
     text.push('\n');
+}
+
+/// What became of members that read nothing or little, all runs together.
+fn crowds(text: &mut String, runs: &[Summary]) {
+    let Some(first) = &runs[0].crowd else { return };
+    let total = |of: fn(&crate::report::summary::CrowdPart) -> u64| -> String {
+        count(runs.iter().filter_map(|run| run.crowd.as_ref()).map(of).sum())
+    };
+    let _ = writeln!(
+        text,
+        "beside them {} silent, {} slow, {} visits ({} turned away): {} exact, {} not exact, {} closed; {} messages \
+         received, {} told missed",
+        count(first.silent_members),
+        count(first.slow_members),
+        total(|crowd| crowd.visits),
+        total(|crowd| crowd.visits_turned_away),
+        total(|crowd| crowd.members_exact),
+        total(|crowd| crowd.members_inexact),
+        total(|crowd| crowd.members_closed),
+        total(|crowd| crowd.messages_received),
+        total(|crowd| crowd.messages_told_missed),
+    );
+    let memory = |of: fn(&crate::report::summary::ServerPart) -> u64| {
+        figure(runs, |run| run.server.as_ref().map(|server| of(server) as f64))
+    };
+    if let (Some(start), Some(end)) =
+        (memory(|server| server.memory_window_start_bytes), memory(|server| server.memory_window_end_bytes))
+    {
+        let _ =
+            writeln!(text, "server memory {} at the first measured message, {} at the end", bytes(start), bytes(end));
+    }
 }
 
 fn costs(text: &mut String, runs: &[Summary]) {

@@ -1,0 +1,338 @@
+//! The crowd: members that a room must be able to bear, beside those that are measured.
+//!
+//! Silent members read until the plan starts and then nothing until it is over. Slow ones read so many bytes a second.
+//! Churners come and go. None of them is part of a latency. When the measured members have everything, the silent and
+//! the slow read what is left, and each proves that nothing was torn and that every gap was told exactly: what it
+//! received and what it was told it missed is the whole plan, in order.
+//!
+//! Their sockets are outside the epoll set: they are read at their own times, which costs the measured members little.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use crate::error::{Context, Error, Result};
+use crate::message::{Format, Line};
+use crate::sys;
+
+/// Receive buffer asked for by a member of the crowd, so that it is full soon and takes little kernel memory.
+const RECEIVE_BYTES: i32 = 8 * 1024;
+/// Slow members read this often.
+const SLOW_TICK_NS: u64 = 100_000_000;
+/// A churner stays this long.
+const VISIT_NS: u64 = 500_000_000;
+/// The crowd is given up when it has not been welcomed, or has not caught up, after this long without a byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+const READ_BYTES: usize = 64 * 1024;
+
+/// How many of each there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Shape {
+    pub silent: usize,
+    pub slow: usize,
+    /// Bytes that each slow member reads a second.
+    pub slow_bytes_per_s: u64,
+    /// Members that come, and as many that go, a second.
+    pub churn_per_s: f64,
+}
+
+/// What became of the crowd.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outcome {
+    pub shape: Shape,
+    /// Members whose lines and told gaps are the whole plan.
+    pub exact: u64,
+    /// Members that got a torn line, a line out of order, or not everything and not told so.
+    pub inexact: u64,
+    /// Members that the server closed.
+    pub closed: u64,
+    pub received: u64,
+    /// Messages that members were told they missed.
+    pub missed: u64,
+    pub visits: u64,
+    /// Churners that were not welcomed.
+    pub turned_away: u64,
+}
+
+pub struct Crowd {
+    shape: Shape,
+    address: SocketAddr,
+    sources: Vec<Ipv4Addr>,
+    format: Format,
+    messages: u64,
+    publishers: usize,
+    /// The silent, then the slow.
+    listeners: Vec<Listener>,
+    /// When the slow read next, once the plan has started.
+    slow_ns: u64,
+    /// When the next churner comes, once the plan has started.
+    churn_ns: u64,
+    visitors: VecDeque<(u64, OwnedFd)>,
+    visits: u64,
+    turned_away: u64,
+    buffer: Vec<u8>,
+}
+
+struct Listener {
+    /// None once the server has closed it.
+    socket: Option<OwnedFd>,
+    /// The beginning of a line whose end has not come.
+    tail: Vec<u8>,
+    welcomed: bool,
+    /// Next sequence expected of each publisher at least.
+    next: Vec<u64>,
+    received: u64,
+    missed: u64,
+    /// Lines that are no whole message, presence or notice, or out of order.
+    strange: u64,
+}
+
+impl Crowd {
+    pub fn new(shape: Shape, address: SocketAddr, sources: &[Ipv4Addr], format: Format, plan: (usize, u32)) -> Self {
+        Self {
+            shape,
+            address,
+            sources: sources.to_vec(),
+            format,
+            messages: plan.0 as u64,
+            publishers: plan.1 as usize,
+            listeners: Vec::new(),
+            slow_ns: u64::MAX,
+            churn_ns: u64::MAX,
+            visitors: VecDeque::new(),
+            visits: 0,
+            turned_away: 0,
+            buffer: vec![0; READ_BYTES],
+        }
+    }
+
+    /// Connects the silent and the slow and returns when all are welcomed.
+    pub fn connect(&mut self) -> Result<()> {
+        for index in 0..self.shape.silent + self.shape.slow {
+            let socket = self.dial(index)?;
+            self.listeners.push(Listener {
+                socket: Some(socket),
+                tail: Vec::new(),
+                welcomed: false,
+                next: vec![0; self.publishers],
+                received: 0,
+                missed: 0,
+                strange: 0,
+            });
+        }
+        self.read_until("be welcomed", |listener| listener.welcomed)
+    }
+
+    fn dial(&self, index: usize) -> Result<OwnedFd> {
+        let source = self.sources.get(index % self.sources.len().max(1)).copied();
+        sys::connect(self.address, source, Some(RECEIVE_BYTES))
+            .context(|| format!("cannot connect member {index} of the crowd to {}", self.address))
+    }
+
+    /// Reads what has come so far: the plan starts now.
+    pub fn start(&mut self, start_ns: u64) {
+        self.read_all();
+        if self.shape.slow > 0 {
+            self.slow_ns = start_ns + SLOW_TICK_NS;
+        }
+        if self.shape.churn_per_s > 0.0 {
+            self.churn_ns = start_ns;
+        }
+    }
+
+    /// When [`Crowd::tick`] has something to do.
+    pub fn due_ns(&self) -> u64 {
+        let leaving = self.visitors.front().map_or(u64::MAX, |(leave_ns, _)| *leave_ns);
+        self.slow_ns.min(self.churn_ns).min(leaving)
+    }
+
+    pub fn tick(&mut self, now_ns: u64) {
+        if now_ns >= self.slow_ns {
+            self.slow_ns += SLOW_TICK_NS;
+            let bytes = (self.shape.slow_bytes_per_s * SLOW_TICK_NS / 1_000_000_000).max(1) as usize;
+            for listener in &mut self.listeners[self.shape.silent..] {
+                listener.read(&mut self.buffer[..bytes.min(READ_BYTES)], &self.format);
+            }
+        }
+        while let Some((leave_ns, _)) = self.visitors.front()
+            && *leave_ns <= now_ns
+        {
+            let (_, socket) = self.visitors.pop_front().expect("the front was looked at");
+            self.see_off(&socket);
+        }
+        if now_ns >= self.churn_ns {
+            self.churn_ns += (1e9 / self.shape.churn_per_s) as u64;
+            self.visits += 1;
+            match self.dial(self.visits as usize) {
+                // An empty line says nothing and takes the way of one that does.
+                Ok(socket) => {
+                    let _ = sys::send(socket.as_fd(), b"\n");
+                    self.visitors.push_back((now_ns + VISIT_NS, socket));
+                }
+                Err(_) => self.turned_away += 1,
+            }
+        }
+    }
+
+    /// A churner goes, and should have been welcomed.
+    fn see_off(&mut self, socket: &OwnedFd) {
+        let welcomed =
+            matches!(sys::receive(socket.as_fd(), &mut self.buffer), Ok(bytes) if bytes > 0) && self.buffer[0] == b'>';
+        self.turned_away += u64::from(!welcomed);
+        // A socket that cannot be set to reset is closed the ordinary way, which only costs a port for a minute.
+        let _ = sys::reset_on_close(socket.as_fd());
+    }
+
+    /// The plan is over: everybody reads what is left, leaves, and says what it got.
+    pub fn finish(mut self) -> Outcome {
+        while let Some((_, socket)) = self.visitors.pop_front() {
+            self.see_off(&socket);
+        }
+        let messages = self.messages;
+        // Who cannot catch up is counted below, and no reason to lose the measurement.
+        let _ = self.read_until("catch up", |listener| listener.received + listener.missed >= messages);
+        let mut outcome =
+            Outcome { shape: self.shape, visits: self.visits, turned_away: self.turned_away, ..Outcome::default() };
+        for listener in &self.listeners {
+            let Some(socket) = &listener.socket else {
+                outcome.closed += 1;
+                continue;
+            };
+            // With churn, presence lines are among what was missed, and how many of them nobody here can know.
+            let told = listener.received + listener.missed;
+            let exact =
+                listener.strange == 0 && if self.shape.churn_per_s > 0.0 { told >= messages } else { told == messages };
+            outcome.exact += u64::from(exact);
+            outcome.inexact += u64::from(!exact);
+            outcome.received += listener.received;
+            outcome.missed += listener.missed;
+            let _ = sys::reset_on_close(socket.as_fd());
+        }
+        outcome
+    }
+
+    fn read_all(&mut self) -> usize {
+        let mut total = 0;
+        for listener in &mut self.listeners {
+            total += listener.read(&mut self.buffer, &self.format);
+        }
+        total
+    }
+
+    /// Reads until every open listener is `done`.
+    fn read_until(&mut self, what: &str, done: impl Fn(&Listener) -> bool) -> Result<()> {
+        let mut heard_ns = sys::monotonic_ns();
+        loop {
+            let bytes = self.read_all();
+            let left = self.listeners.iter().filter(|listener| listener.socket.is_some() && !done(listener)).count();
+            if left == 0 {
+                return Ok(());
+            }
+            let now_ns = sys::monotonic_ns();
+            if bytes > 0 {
+                heard_ns = now_ns;
+            } else if now_ns - heard_ns > PATIENCE.as_nanos() as u64 {
+                return Err(Error::invalid(format!("{left} members of the crowd did not {what}")));
+            } else {
+                sys::sleep_until(now_ns + 1_000_000);
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Reads once, at most the length of `buffer`; returns the bytes.
+    fn read(&mut self, buffer: &mut [u8], format: &Format) -> usize {
+        let Some(socket) = &self.socket else { return 0 };
+        match sys::receive(socket.as_fd(), buffer) {
+            Ok(bytes) if bytes > 0 => {
+                self.take(&buffer[..bytes], format);
+                bytes
+            }
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => 0,
+            _ => {
+                self.socket = None;
+                0
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], format: &Format) {
+        self.tail.extend_from_slice(bytes);
+        let tail = std::mem::take(&mut self.tail);
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &tail) {
+            self.on_line(&tail[start..end], format);
+            start = end + 1;
+        }
+        self.tail = tail;
+        self.tail.drain(..start);
+    }
+
+    fn on_line(&mut self, line: &[u8], format: &Format) {
+        match format.parse(line) {
+            Line::Presence => self.welcomed = true,
+            Line::Message { header, .. } => {
+                self.received += 1;
+                match self.next.get_mut(header.publisher as usize) {
+                    Some(next) if header.sequence >= *next => *next = header.sequence + 1,
+                    _ => self.strange += 1,
+                }
+            }
+            Line::Notice => self.missed += missed(line).unwrap_or(0),
+            Line::Other => self.strange += 1,
+        }
+    }
+}
+
+/// N of `! you missed N messages`.
+fn missed(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"! you missed ")?;
+    let digits = rest.split(|byte| *byte == b' ').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Header;
+
+    fn listener() -> Listener {
+        Listener {
+            socket: None,
+            tail: Vec::new(),
+            welcomed: false,
+            next: vec![0; 1],
+            received: 0,
+            missed: 0,
+            strange: 0,
+        }
+    }
+
+    fn line(format: &Format, sequence: u64) -> Vec<u8> {
+        let mut line = b"[127.0.0.1:7] ".to_vec();
+        format.encode(Header { publisher: 0, sequence, due_ns: 5 }, &mut line);
+        line
+    }
+
+    #[test]
+    fn gaps_that_are_told_add_up_and_torn_lines_show() {
+        let format = Format::new(64);
+        let mut listener = listener();
+        let mut bytes = b"> Connected to the chat server (1 user online)\n".to_vec();
+        bytes.extend(line(&format, 0));
+        bytes.extend_from_slice(b"! you missed 41 messages\n");
+        bytes.extend(line(&format, 42));
+        for byte in &bytes {
+            listener.take(&[*byte], &format);
+        }
+        assert!(listener.welcomed);
+        assert_eq!((listener.received, listener.missed, listener.strange), (2, 41, 0));
+        listener.take(&line(&format, 42), &format);
+        assert_eq!(listener.strange, 1, "a message that came before");
+        listener.take(&line(&format, 43)[..30], &format);
+        listener.take(b"\n", &format);
+        assert_eq!(listener.strange, 2, "a torn line");
+    }
+}
