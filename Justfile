@@ -1,4 +1,5 @@
-server := "target/release/uproar serve {addr} --backend uring --transcript off"
+# The load generator's publishers say more than a person may.
+server := "target/release/uproar serve {addr} --backend uring --transcript off --flood-rate 0"
 
 # List the recipes
 default:
@@ -17,3 +18,12 @@ bench-quick *options: build
 # Build server and load generator as they are measured
 build:
     cargo build --release --workspace
+
+# Whether every delivery is as it should be, in seconds; timings of a busy machine do not fail it
+bench-smoke results: build
+    target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 3s -w 1s --server uproar='{{server}}' \
+        -o '{{results}}' || [ $? -eq 3 ]
+
+# Everything that a change must pass
+ci:
+    .ci/run

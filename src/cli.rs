@@ -5,11 +5,16 @@ use std::io::IsTerminal;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::chat::INPUT_END_WAIT_DEFAULT;
+use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
-    ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    log_bytes_min,
+    ANNOUNCE_MAX_DEFAULT, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
+    FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
+    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, log_bytes_min,
 };
 use crate::line::Framing;
+use crate::room::{Settings, SlowPolicy};
+use crate::server::Config;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:8888";
@@ -26,6 +31,20 @@ pub struct Cli {
 pub enum Command {
     /// Serve a chat room
     Serve(Serve),
+    /// Talk in a chat room, on a terminal or through pipes
+    Chat(Chat),
+    /// See whether this machine is ready to serve, and how to make it so; changes nothing
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Members that are to be served at a time
+    #[arg(long, value_name = "N", default_value_t = CHECK_MEMBERS_DEFAULT)]
+    pub members: usize,
+
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 #[derive(Debug, Args)]
@@ -37,6 +56,10 @@ pub struct Serve {
     /// How to wait for the kernel
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "UPROAR_BACKEND")]
     pub backend: BackendChoice,
+
+    /// Run without restricting the ring and this process; for debugging
+    #[arg(long, env = "UPROAR_NO_SANDBOX")]
+    pub no_sandbox: bool,
 
     /// What ends a message: a line feed, or also the end of a received chunk for clients that send none
     #[arg(long, value_enum, default_value_t = Framing::Line, env = "UPROAR_FRAMING")]
@@ -50,6 +73,50 @@ pub struct Serve {
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(LOG_BYTES_DEFAULT as u64), env = "UPROAR_LOG_BYTES")]
     pub log_bytes: ByteSize,
 
+    /// What becomes of a member that falls off the log
+    #[arg(long, value_enum, default_value_t = SlowPolicy::Skip, env = "UPROAR_SLOW")]
+    pub slow: SlowPolicy,
+
+    /// How long a member whose socket is full may take no byte before it is closed
+    #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
+    pub stall_timeout: humantime::Duration,
+
+    /// How long a peer that answers nothing counts as there
+    #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
+    pub dead_after: humantime::Duration,
+
+    /// How long a line that was begun may make no progress before its author is closed
+    #[arg(long, value_name = "TIME", default_value_t = LINE_TIMEOUT_DEFAULT.into(), env = "UPROAR_LINE_TIMEOUT")]
+    pub line_timeout: humantime::Duration,
+
+    /// Lines a second that a member may say; more are delayed, 0 for no limit
+    #[arg(long, value_name = "LINES/S", default_value_t = FLOOD_RATE_DEFAULT, env = "UPROAR_FLOOD_RATE")]
+    pub flood_rate: u64,
+
+    /// Lines that a member may say at once
+    #[arg(long, value_name = "LINES", default_value_t = FLOOD_BURST_DEFAULT, env = "UPROAR_FLOOD_BURST")]
+    pub flood_burst: u64,
+
+    /// Bytes a second of fan-out that members may cause together; more lines are delayed, 0 for no limit
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(0), env = "UPROAR_ROOM_RATE")]
+    pub room_rate: ByteSize,
+
+    /// Joins a second from one address (IPv6: one /64 network), 0 for no limit
+    #[arg(long, value_name = "JOINS/S", default_value_t = 0, env = "UPROAR_JOIN_RATE")]
+    pub join_rate: u64,
+
+    /// Connections at a time from one address (IPv6: one /64 network), 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0, env = "UPROAR_CONNECTIONS_PER_ADDRESS")]
+    pub connections_per_address: usize,
+
+    /// Hold loopback addresses to the limits per address too
+    #[arg(long, env = "UPROAR_LIMIT_LOOPBACK")]
+    pub limit_loopback: bool,
+
+    /// How often to log the statistics line, which SIGUSR1 asks for at any time [default: never]
+    #[arg(long, value_name = "TIME", env = "UPROAR_STATS_INTERVAL")]
+    pub stats_interval: Option<humantime::Duration>,
+
     /// Room size up to which each join and leave is announced; above it they are summed up once a second
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
@@ -59,13 +126,28 @@ pub struct Serve {
     pub transcript: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct Chat {
+    /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine
+    #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
+    pub addr: String,
+
+    /// At the end of a piped input, how long the server is given to take it: it may be slowing us down
+    #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
+    pub wait: humantime::Duration,
+}
+
 /// Which back end to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// The best one that works here
+    /// io_uring where it works, epoll where it does not
     Auto,
     /// io_uring, or an error
     Uring,
+    /// The fallback where io_uring is forbidden
+    Epoll,
+    /// The original's, for comparison: up to 1,024 descriptors
+    Select,
 }
 
 impl Serve {
@@ -82,7 +164,40 @@ impl Serve {
                 "--log-bytes {log_bytes} is not from {log_bytes_min} to {LOG_BYTES_MAX}, for lines of {line_bytes} bytes"
             ));
         }
+        if self.stats_interval.is_some_and(|interval| interval.is_zero()) {
+            return Err("--stats-interval 0 would never end".to_owned());
+        }
+        if *self.dead_after < DEAD_AFTER_MIN {
+            return Err(format!("--dead-after is at least {}", humantime::format_duration(DEAD_AFTER_MIN)));
+        }
         Ok(())
+    }
+
+    /// The server's configuration for at most `members_max` members.
+    pub fn config(&self, members_max: usize) -> Config {
+        let room_rate = self.room_rate.as_u64();
+        Config {
+            members_max,
+            line_bytes: self.line_bytes(),
+            framing: self.framing,
+            flood: Rate::new(self.flood_rate, self.flood_burst),
+            addresses: AddressLimits {
+                join_rate: Rate::new(self.join_rate, self.join_rate * JOIN_BURST_FACTOR),
+                connections_max: self.connections_per_address,
+                loopback: self.limit_loopback,
+            },
+            stall_timeout: *self.stall_timeout,
+            line_timeout: *self.line_timeout,
+            stats_interval: self.stats_interval.map(|interval| *interval),
+            room: Settings {
+                members_max,
+                log_bytes: self.log_bytes(),
+                line_bytes: self.line_bytes(),
+                announce_max: self.announce_max,
+                slow: self.slow,
+                rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
+            },
+        }
     }
 
     pub fn line_bytes(&self) -> usize {
@@ -110,7 +225,7 @@ mod tests {
     fn serve(arguments: &[&str]) -> Result<Serve, String> {
         let all = ["uproar", "serve"].iter().chain(arguments);
         let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
-        let Command::Serve(serve) = cli.command;
+        let Command::Serve(serve) = cli.command else { panic!("the command is serve") };
         serve.check().map(|()| serve)
     }
 

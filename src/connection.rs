@@ -1,7 +1,9 @@
-//! One connection: its socket, what is in flight on it, and the bytes of a line that is not complete yet.
+//! One connection: its socket, what is in flight on it, and what it has said that is not a message yet.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
+use crate::flood::Bucket;
 use crate::line::Splitter;
 use crate::room::MemberId;
 
@@ -12,16 +14,50 @@ pub struct Connection<S> {
     pub address: SocketAddr,
     /// Set exactly while the connection is open. Without it the connection only waits for its last completions.
     pub member: Option<MemberId>,
+    /// Present once the peer has sent something; most members of a large room only listen.
+    pub voice: Option<Box<Voice>>,
+    /// Set exactly while its socket is full: when it last took a byte.
+    pub full_since: Option<Instant>,
     /// True exactly when a receive is in flight.
     pub receiving: bool,
     /// True exactly when the socket is watched for room.
     pub watching: bool,
-    /// True exactly when received bytes wait in `input` for the room to take them, and no receive is asked for.
+    /// True exactly when received bytes wait in `voice` for the room to take them, and no receive is asked for.
     pub held: bool,
+    /// True exactly when it is in the queue of those whose sockets are full.
+    pub stall_queued: bool,
+}
+
+/// What only a connection that has sent something needs.
+#[derive(Debug)]
+pub struct Voice {
     pub splitter: Splitter,
     /// Received and not yet consumed: the start of a line, or whole lines while the connection is held. At most a line
     /// and a chunk; without a buffer when empty.
     pub input: Vec<u8>,
+    /// When the last byte arrived.
+    pub heard_at: Instant,
+    pub flood: Bucket,
+    /// True once the member was told that it is being slowed.
+    pub slowed: bool,
+    /// True once a whole line was taken: what comes now is no other protocol's greeting.
+    pub has_spoken: bool,
+    /// True exactly when it is in the queue of those who have begun a line.
+    pub line_queued: bool,
+}
+
+impl Voice {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            splitter: Splitter::default(),
+            input: Vec::new(),
+            heard_at: now,
+            flood: Bucket::default(),
+            slowed: false,
+            has_spoken: false,
+            line_queued: false,
+        }
+    }
 }
 
 impl<S> Connection<S> {
@@ -30,11 +66,12 @@ impl<S> Connection<S> {
             socket,
             address,
             member: None,
+            voice: None,
+            full_since: None,
             receiving: false,
             watching: false,
             held: false,
-            splitter: Splitter::default(),
-            input: Vec::new(),
+            stall_queued: false,
         }
     }
 
@@ -49,6 +86,14 @@ impl<S> Connection<S> {
 pub enum CloseReason {
     /// The peer has sent its last byte.
     Left,
-    /// The connection broke.
+    /// The connection broke, or its peer no longer answers.
     Broken,
+    /// It fell off the log, and members that do are closed here.
+    Slow,
+    /// Its full socket has taken no byte for too long.
+    Stalled,
+    /// A line was begun and not continued for too long.
+    LineTimeout,
+    /// The peer speaks another protocol.
+    Foreign,
 }

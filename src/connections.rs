@@ -3,6 +3,7 @@
 use slab::Slab;
 
 use crate::connection::Connection;
+use crate::limits::SLAB_RESERVED_MAX;
 use crate::token::{ConnectionId, Generation, Slot};
 
 #[derive(Debug)]
@@ -13,8 +14,9 @@ pub struct Connections<S> {
 }
 
 impl<S> Connections<S> {
-    pub fn new() -> Self {
-        Self { slab: Slab::new(), generation: Generation::FIRST }
+    /// Place for `connections_max` connections, most of it address space until they come.
+    pub fn new(connections_max: usize) -> Self {
+        Self { slab: Slab::with_capacity(connections_max.min(SLAB_RESERVED_MAX)), generation: Generation::FIRST }
     }
 
     pub fn len(&self) -> usize {
@@ -57,12 +59,6 @@ impl<S> Connections<S> {
     }
 }
 
-impl<S> Default for Connections<S> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -72,7 +68,7 @@ mod tests {
     #[test]
     fn an_earlier_tenant_of_a_slot_is_not_found() {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut connections = Connections::new();
+        let mut connections = Connections::new(2);
         let first = connections.insert(Connection::new("first", address));
         connections.remove(first);
         let second = connections.insert(Connection::new("second", address));

@@ -17,6 +17,9 @@
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
+pub mod epoll;
+pub mod readiness;
+pub mod select;
 pub mod signals;
 pub mod uring;
 
@@ -99,8 +102,10 @@ pub enum Sent {
     Whole,
     /// So many bytes, fewer than asked. The socket is full now.
     Part(usize),
-    /// Nothing: the socket is full, or the kernel is short of memory for it.
+    /// Nothing: the socket is full.
     Full,
+    /// Nothing: the kernel is short of memory. The socket may be writable all the same, so watching it would spin.
+    NoMemory,
     /// Nothing, and nothing ever again.
     Dead(Errno),
 }
@@ -109,7 +114,8 @@ impl Sent {
     /// What an error of a send means for its socket.
     pub fn from_error(errno: Errno) -> Self {
         match errno {
-            Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM => Self::Full,
+            Errno::AGAIN | Errno::INTR => Self::Full,
+            Errno::NOBUFS | Errno::NOMEM => Self::NoMemory,
             errno => Self::Dead(errno),
         }
     }
@@ -135,6 +141,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGUSR1, which asks for the statistics line.
+    Statistics,
 }
 
 /// Where in [`Scratch`] the bytes of a receive lie.

@@ -4,17 +4,22 @@
 //! them into lines and makes them harmless, [`room`] appends them to its log and knows what each member has still to be
 //! sent, [`server`] turns that into batches of sends, which [`io`] carries out. `ARCHITECTURE.md` is the map.
 
+pub mod chat;
+pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod connections;
+pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
 pub mod io;
 pub mod limits;
 pub mod line;
+pub mod memory;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
 pub mod report;
 pub mod room;
 pub mod server;
+pub mod timeouts;
 pub mod token;
 pub mod transcript;

@@ -12,6 +12,15 @@ pub const RECEIVE_CHUNK_BYTES: usize = 4096;
 /// Most receives in one turn. Between them they share scratch memory of the turn, which stays in the second-level cache.
 pub const RECEIVES_PER_TURN_MAX: usize = 64;
 
+/// Most newcomers accepted in one turn by a back end that accepts them one by one.
+pub const ACCEPTS_PER_TURN_MAX: usize = 256;
+
+/// Most descriptors whose readiness is collected in one turn.
+pub const READY_PER_TURN_MAX: usize = 1024;
+
+/// Descriptors that select can watch: numbers below this (`FD_SETSIZE`, select(2)).
+pub const FD_SETSIZE: i32 = 1024;
+
 /// Most sends handed to the kernel at once. Larger batches are not cheaper (their requests fall out of the first-level
 /// cache) and would hold up everything else for longer: 64 sends take about 300 us.
 pub const SEND_BATCH_MEMBERS: usize = 64;
@@ -43,7 +52,15 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 
 /// Ranges of its own lines that a member which has not caught up may have waiting in the log. At the bound it is not
 /// read from until its cursor has moved: whoever does not listen may not talk for ever.
-pub const OWN_RANGES_MAX: usize = 256;
+pub const OWN_RANGES_MAX: usize = 128;
+
+/// Members for whom the slabs' address space is taken at the start, so that growing moves nothing and leaves no holes.
+/// Memory is used only as they come. More than this, where the descriptor limit allows it, makes the slabs grow.
+pub const SLAB_RESERVED_MAX: usize = 65_536;
+
+/// Bytes of notices that wait for a member; one that has not read so many is told no more. The end of a line that the
+/// log has forgotten comes on top.
+pub const OUTBOX_BYTES_MAX: usize = 512;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
@@ -54,12 +71,59 @@ pub const ANNOUNCE_MAX_DEFAULT: usize = 200;
 /// Pause between two presence summaries in a room above that bound.
 pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Default of `--flood-rate` and `--flood-burst`: lines a second that nobody types, and a paste of a screenful.
+pub const FLOOD_RATE_DEFAULT: u64 = 10;
+pub const FLOOD_BURST_DEFAULT: u64 = 50;
+
+/// Seconds' worth of `--room-rate` that a quiet room may use at once.
+pub const ROOM_BURST_SECONDS: u64 = 1;
+
+/// Joins from one address that may come at once, as a multiple of `--join-rate`.
+pub const JOIN_BURST_FACTOR: u64 = 5;
+
+/// Addresses whose joins are remembered. At the bound those with no connection and nothing to remember are forgotten.
+pub const ADDRESSES_MAX: usize = 65_536;
+
+/// Default of `--stall-timeout`: how long a member whose socket is full may take no byte.
+pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Default of `--line-timeout`: how long a line that was begun may make no progress.
+pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Default of `--dead-after`: how long a peer that answers nothing counts as there.
+pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Smallest `--dead-after`: the kernel counts its probes in seconds.
+pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
+
+/// Probes of a silent peer within `--dead-after`.
+pub const KEEPALIVE_PROBES: u32 = 3;
+
+/// Receive buffer of a connection, which the kernel doubles for its own overhead. What a flooder has sent ahead of being
+/// read waits here, so it is small.
+pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
+
+/// Default of `uproar check --members`.
+pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
+
 /// Descriptors kept back from members: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the house is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 
 /// Pause after a failed accept, when no slot is freed sooner. Accepting again at once would spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(500);
+
+/// Pause before an operation is tried again that the kernel had no memory for.
+pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
+
+/// What a slab adds to an entry: generation or links, place, and whether it is taken.
+pub const SLAB_ENTRY_BYTES: usize = 40;
+
+/// A descriptor in the back end's table.
+pub const DESCRIPTOR_BYTES: usize = 4;
+
+/// An entry of a queue of time-outs.
+pub const TIMEOUT_ENTRY_BYTES: usize = 24;
 
 /// Backlog asked of the kernel, which holds it to `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 65_535;

@@ -109,6 +109,29 @@ pub fn render_message(author: SocketAddr, text: &[u8], out: &mut Vec<u8>) -> boo
     visible
 }
 
+/// Another protocol, by which a peer shows that it takes this server for a different one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    Tls,
+    Http,
+}
+
+impl Foreign {
+    /// True when the first bytes of a connection begin a TLS handshake record (RFC 8446, section 5.1).
+    pub fn is_tls_hello(bytes: &[u8]) -> bool {
+        bytes.starts_with(&[0x16, 0x03])
+    }
+
+    /// True when the first line of a connection is an HTTP request line: `METHOD TARGET HTTP/N` (RFC 9112, section 3).
+    pub fn is_http_request(line: &[u8]) -> bool {
+        let mut words = line.split(|byte| *byte == b' ');
+        let method = words.next().is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_uppercase));
+        let target = words.next().is_some_and(|word| word == b"*" || word.contains(&b'/') || word.contains(&b':'));
+        let version = words.next().is_some_and(|word| word.starts_with(b"HTTP/"));
+        method && target && version && words.next().is_none()
+    }
+}
+
 /// A count of users as people say it: `1 user`, `2 users`.
 #[derive(Clone, Copy, Debug)]
 pub struct Users(pub u64);
@@ -136,6 +159,16 @@ pub enum ServerLine {
     Missed { messages: u64 },
     /// To a newcomer for whom there is no descriptor.
     HouseFull,
+    /// To a newcomer whose address is here too often.
+    TooManyConnections,
+    /// To a newcomer whose address has joined too often.
+    TooManyJoins,
+    /// To a member that says more than it may, once.
+    SlowDown,
+    /// To a member that did not finish a line.
+    LineTimeout,
+    /// To a peer that speaks another protocol.
+    Foreign(Foreign),
     /// To everybody when the server was told to stop.
     Stopping,
 }
@@ -155,6 +188,14 @@ impl fmt::Display for ServerLine {
             Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
             Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
             Self::HouseFull => write!(f, "! the house is full"),
+            Self::TooManyConnections => write!(f, "! too many connections from your address"),
+            Self::TooManyJoins => write!(f, "! too many joins from your address: try again later"),
+            Self::SlowDown => write!(f, "! slow down: your lines are delayed, not lost"),
+            Self::LineTimeout => write!(f, "! your line was not finished in time"),
+            Self::Foreign(Foreign::Tls) => write!(f, "! this is a plain chat server: it does not speak TLS"),
+            Self::Foreign(Foreign::Http) => {
+                write!(f, "! this is a chat server, not a web server: use nc, telnet or uproar chat")
+            }
             Self::Stopping => write!(f, "! the server is stopping"),
         }
     }
@@ -276,6 +317,18 @@ mod tests {
         ] {
             assert_eq!(String::from_utf8(sanitised(line)).unwrap(), expected, "{line:?}");
         }
+    }
+
+    #[test]
+    fn other_protocols_are_recognised_by_how_they_begin() {
+        for line in ["GET / HTTP/1.1", "POST /say?x=%20 HTTP/1.0", "OPTIONS * HTTP/1.1", "PRI * HTTP/2.0"] {
+            assert!(Foreign::is_http_request(line.as_bytes()), "{line}");
+        }
+        for line in ["", "GET", "GET /", "GET real HTTP", "get / HTTP/1.1", "I use HTTP/1.1", "GET / HTTP/1.1 please"] {
+            assert!(!Foreign::is_http_request(line.as_bytes()), "{line}");
+        }
+        assert!(Foreign::is_tls_hello(b"\x16\x03\x01\x02\x00\x01"));
+        assert!(!Foreign::is_tls_hello(b"\x16") && !Foreign::is_tls_hello(b"hi"));
     }
 
     #[test]

@@ -1,21 +1,31 @@
 //! `uproar`: parse, choose the back end, run, exit code.
 
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::{error, io};
 
 use clap::{CommandFactory, Parser};
-use uproar::cli::{BackendChoice, Cli, Command, Serve};
+use uproar::cli::{BackendChoice, Check, Cli, Command, Serve};
+use uproar::io::Io;
+use uproar::io::epoll::Epoll;
+use uproar::io::readiness::{Poller, Readiness};
+use uproar::io::select::Select;
 use uproar::io::signals::Signals;
-use uproar::io::uring::Uring;
-use uproar::limits::DESCRIPTOR_RESERVE;
+use uproar::io::uring::{Ring, Sandbox, Uring};
+use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE};
+use uproar::memory::MemoryBound;
 use uproar::report::report;
-use uproar::server::{Config, Flow, Server};
-use uproar::{net, room, transcript};
+use uproar::server::{Flow, Server};
+use uproar::{chat, check, net, transcript};
+
+type Failure = Box<dyn error::Error>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Serve(serve) => run_server(serve),
+        Command::Chat(chat) => chat::run(&chat.addr, *chat.wait),
+        Command::Check(check) => run_check(check),
     };
     match result {
         Ok(code) => code,
@@ -26,50 +36,86 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_server(serve: &Serve) -> Result<ExitCode, Box<dyn error::Error>> {
+/// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
+fn exit_if_wrong(serve: &Serve) {
     if let Err(wrong) = serve.check() {
         Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong).exit();
     }
-    let members_max = net::raise_descriptor_limit().saturating_sub(DESCRIPTOR_RESERVE);
+}
+
+fn run_check(check: &Check) -> Result<ExitCode, Failure> {
+    exit_if_wrong(&check.serve);
+    let ready = check::run(check, &mut io::stdout())?;
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
+    exit_if_wrong(serve);
+    let listener = net::listen(&serve.addr, (*serve.dead_after).max(*serve.stall_timeout))?;
+    let address = listener.local_addr()?;
+    let signals = Signals::new()?;
+    if !serve.no_sandbox {
+        rustix::thread::set_no_new_privs(true)?;
+    }
+    let sandbox = if serve.no_sandbox { Sandbox::Off } else { Sandbox::On };
+    let ring = match serve.backend {
+        BackendChoice::Epoll | BackendChoice::Select => None,
+        BackendChoice::Uring => {
+            Some(Ring::open(sandbox).map_err(|refused| format!("io_uring cannot be used here: {refused}"))?)
+        }
+        BackendChoice::Auto => Ring::open(sandbox)
+            .inspect_err(|refused| report(format_args!("using epoll, io_uring cannot be used here: {refused}")))
+            .ok(),
+    };
+    match (ring, serve.backend) {
+        (Some(ring), _) => serve_on(Uring::new(ring, listener, signals), "uring", usize::MAX, address, serve),
+        (None, BackendChoice::Select) => {
+            serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize, address, serve)
+        }
+        (None, _) => serve_when_ready(Epoll::new()?, listener, signals, usize::MAX, address, serve),
+    }
+}
+
+fn serve_when_ready<P: Poller>(
+    poller: P,
+    listener: TcpListener,
+    signals: Signals,
+    descriptors_max: usize,
+    address: SocketAddr,
+    serve: &Serve,
+) -> Result<ExitCode, Failure> {
+    serve_on(Readiness::new(poller, listener, signals)?, P::NAME, descriptors_max, address, serve)
+}
+
+/// Serves until told to stop, on a back end that takes at most `descriptors_max` descriptors.
+fn serve_on<I: Io>(
+    io: I,
+    backend: &str,
+    descriptors_max: usize,
+    address: SocketAddr,
+    serve: &Serve,
+) -> Result<ExitCode, Failure> {
+    let members_max = net::raise_descriptor_limit().min(descriptors_max).saturating_sub(DESCRIPTOR_RESERVE);
     if members_max == 0 {
         return Err("the descriptor limit leaves no place for members; raise it: ulimit -n 20000".into());
     }
-    let config = Config {
-        members_max,
-        line_bytes: serve.line_bytes(),
-        framing: serve.framing,
-        room: room::Settings {
-            log_bytes: serve.log_bytes(),
-            line_bytes: serve.line_bytes(),
-            announce_max: serve.announce_max,
-        },
-    };
-    let sink = match serve.transcript_path() {
-        Some(path) => Some(transcript::open(path).map_err(|error| format!("transcript {path}: {error}"))?),
-        None => None,
-    };
-    let listener = net::listen(&serve.addr)?;
-    let address = listener.local_addr()?;
-    let signals = Signals::new()?;
-    let io = match serve.backend {
-        BackendChoice::Auto | BackendChoice::Uring => {
-            Uring::new(listener, signals).map_err(|refused| format!("io_uring cannot be used here: {refused}"))?
-        }
-    };
+    let config = serve.config(members_max);
     let mut server = Server::new(io, config);
-    if let Some(sink) = sink {
+    if let Some(path) = serve.transcript_path() {
+        let sink = transcript::open(path).map_err(|error| format!("transcript {path}: {error}"))?;
         server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port()));
     }
-    report(format_args!("listening on {address} (uring, up to {members_max} members)"));
-    let flow = server.run().map_err(|error: io::Error| format!("the kernel failed: {error}"))?;
-    let counters = server.counters();
+    report(format_args!("listening on {address} ({backend}, up to {members_max} members)"));
+    report(format_args!("memory {}", MemoryBound::of(&config)));
+    let flow = server.run().map_err(|error| format!("the kernel failed: {error}"))?;
+    let statistics = server.statistics();
     match flow {
         Flow::StopAtOnce => {
-            report(format_args!("stopped at once, {} members cut off: {counters}", server.members()));
+            report(format_args!("stopped at once, members cut off: {statistics}"));
             Ok(ExitCode::FAILURE)
         }
         Flow::On | Flow::Stop => {
-            report(format_args!("stopped: {counters}"));
+            report(format_args!("stopped: {statistics}"));
             Ok(ExitCode::SUCCESS)
         }
     }

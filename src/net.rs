@@ -6,12 +6,13 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::limits::{LISTEN_BACKLOG, SOCKET_UNSENT_BYTES};
+use crate::limits::{KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_UNSENT_BYTES};
 
 /// Why an address cannot be listened on, and what would change that.
 #[derive(Debug)]
@@ -54,12 +55,13 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// Listens on the first of the addresses named by `text` that can be.
-pub fn listen(text: &str) -> Result<TcpListener, ListenError> {
+/// Listens on the first of the addresses named by `text` that can be. A peer that answers nothing for `dead_after`,
+/// whether or not there is something to send, is given up by the kernel.
+pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenError> {
     let failed = |source| ListenError { address: text.to_owned(), source };
     let mut last = invalid("the name has no address");
     for address in resolve(text).map_err(failed)? {
-        match listen_on(address) {
+        match listen_on(address, dead_after) {
             Ok(socket) => return Ok(TcpListener::from(socket)),
             Err(error) => last = error,
         }
@@ -67,7 +69,7 @@ pub fn listen(text: &str) -> Result<TcpListener, ListenError> {
     Err(failed(last))
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<OwnedFd> {
+fn listen_on(address: SocketAddr, dead_after: Duration) -> io::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -76,10 +78,25 @@ fn listen_on(address: SocketAddr) -> io::Result<OwnedFd> {
         sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
     }
     sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_socket_recv_buffer_size(&socket, SOCKET_RECEIVE_BYTES)?;
     set_unsent_bytes_max(&socket, SOCKET_UNSENT_BYTES)?;
+    give_up_after(&socket, dead_after)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, LISTEN_BACKLOG)?;
     Ok(socket)
+}
+
+/// Ends connections to peers that have vanished without a word. Bytes that are not acknowledged for so long end it
+/// (TCP_USER_TIMEOUT, Linux 2.6.37), and where nothing is sent the kernel asks (keepalive, RFC 9293 section 3.8.4).
+fn give_up_after(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    // Half of the time passes in silence, the other half with probes.
+    let half = dead_after / 2;
+    sockopt::set_tcp_keepidle(socket, half)?;
+    sockopt::set_tcp_keepintvl(socket, (half / KEEPALIVE_PROBES).max(Duration::from_secs(1)))?;
+    sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
+    sockopt::set_tcp_user_timeout(socket, u32::try_from(dead_after.as_millis()).unwrap_or(u32::MAX))?;
+    Ok(())
 }
 
 /// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12).
@@ -91,6 +108,12 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
         libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, value, length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer that is gone.
+pub fn peer_address(socket: &OwnedFd) -> Option<SocketAddr> {
+    let address = SocketAddr::try_from(rustix::net::getpeername(socket).ok()??).ok()?;
+    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 /// Raises the soft limit on descriptors to the hard one and returns it.

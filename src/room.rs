@@ -5,7 +5,7 @@
 //! room does no I/O and reads no clock, so all of it can be driven by a test.
 //!
 //! When the log is at its cap its oldest segment must go. Members that keep up are never in it: a room does not take a
-//! line ([`Pressed`]) while a sweep has not yet visited one of them, so writers wait for the sweep. Members that wait for
+//! line ([`NotNow::Pressed`]) while a sweep has not yet visited one of them, so writers wait for the sweep. Members that wait for
 //! their sockets, or have just drained, are skipped and told, and only they are looked at.
 
 pub mod log;
@@ -15,11 +15,13 @@ pub mod roster;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
+use crate::flood::{Bucket, Rate};
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
 use crate::line::{self, ServerLine};
 use crate::token::ConnectionId;
@@ -32,19 +34,40 @@ use roster::{Place, Roster};
 /// The members of one batch of sends.
 pub type Batch = ArrayVec<MemberId, SEND_BATCH_MEMBERS>;
 
-/// The log is at its cap and members that keep up have yet to be sent its oldest lines: say it again after a sweep.
+/// Why a line is not taken yet. It is to be said again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pressed;
+pub enum NotNow {
+    /// The log is at its cap and members that keep up have yet to be sent its oldest lines: after a sweep.
+    Pressed,
+    /// Its author has not been sent what was said before so many lines of its own: after that.
+    Unread,
+    /// More was said than may be: from that moment on.
+    Until(Instant),
+}
+
+/// What becomes of a member that falls off the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SlowPolicy {
+    /// It is told how many messages it missed and goes on from the oldest line kept
+    Skip,
+    /// It is closed
+    Close,
+}
 
 /// What a room is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
+    /// Most members at a time.
+    pub members_max: usize,
     /// Cap of the log.
     pub log_bytes: usize,
     /// Most bytes of a typed line.
     pub line_bytes: usize,
     /// Most members up to which each join and leave has a line of its own.
     pub announce_max: usize,
+    pub slow: SlowPolicy,
+    /// Bytes of fan-out that members may cause, together; `None` for no limit.
+    pub rate: Option<Rate>,
 }
 
 #[derive(Debug)]
@@ -52,11 +75,17 @@ pub struct Room {
     log: Log,
     roster: Roster,
     presence: Presence,
-    line_bytes: usize,
+    settings: Settings,
+    /// What is left of [`Settings::rate`].
+    fan_out: Bucket,
+    /// Members to be closed because they fell off the log.
+    fallen: VecDeque<ConnectionId>,
     /// The line being rendered; kept so that saying something allocates nothing.
     rendered: Vec<u8>,
     /// Messages that members were skipped over, all members together.
     skipped_messages: u64,
+    /// Messages sent whole to members, as far as it is counted: whoever is behind is counted when it is level.
+    deliveries: u64,
 }
 
 impl Room {
@@ -64,11 +93,14 @@ impl Room {
         let rendered_max = rendered_bytes_max(settings.line_bytes);
         Self {
             log: Log::new(settings.log_bytes, rendered_max),
-            roster: Roster::default(),
+            roster: Roster::new(settings.members_max),
             presence: Presence::new(settings.announce_max),
-            line_bytes: settings.line_bytes,
+            settings,
+            fan_out: Bucket::default(),
+            fallen: VecDeque::new(),
             rendered: Vec::with_capacity(rendered_max),
             skipped_messages: 0,
+            deliveries: 0,
         }
     }
 
@@ -89,6 +121,27 @@ impl Room {
         self.skipped_messages
     }
 
+    /// Messages handed whole to members' sockets. Those who lag are counted when they are level, skipped or gone.
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries
+    }
+
+    /// Bytes that the member furthest behind has to be sent. Looks at everybody who is slow.
+    pub fn lag_bytes_max(&self) -> u64 {
+        let slow = [Place::Waiting, Place::Drained].into_iter().filter_map(|place| self.roster.first(place));
+        let slow = slow.flat_map(|first| std::iter::successors(Some(first), |id| self.roster.next(*id)));
+        let lags = slow.chain(self.roster.first_behind()).map(|id| {
+            // A member that has lost its place lags by more than the log.
+            self.roster.member(id).lag(&self.log).unwrap_or(self.log.head() - self.log.tail())
+        });
+        lags.max().unwrap_or(0)
+    }
+
+    /// The next member to be closed because it fell off the log.
+    pub fn next_fallen(&mut self) -> Option<ConnectionId> {
+        self.fallen.pop_front()
+    }
+
     pub fn connection(&self, id: MemberId) -> ConnectionId {
         self.roster.member(id).connection
     }
@@ -101,7 +154,7 @@ impl Room {
         if !announced {
             self.presence.count_entered(now);
         }
-        let id = self.roster.insert(Member::new(connection, self.log.head()));
+        let id = self.roster.insert(Member::new(connection, &self.log));
         self.tell(id, ServerLine::Connected { online: online as u64 });
         id
     }
@@ -109,7 +162,7 @@ impl Room {
     /// A member is gone: those who stay are told.
     pub fn leave(&mut self, id: MemberId, address: SocketAddr, now: Instant) {
         let before = self.roster.len();
-        self.roster.remove(id);
+        self.deliveries += self.roster.remove(id).count_delivered(&self.log);
         let announced = self.presence.announces(before)
             && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
         if !announced {
@@ -118,16 +171,29 @@ impl Room {
     }
 
     /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message.
-    pub fn publish(&mut self, author: MemberId, address: SocketAddr, text: &[u8]) -> Result<(), Pressed> {
+    pub fn publish(&mut self, author: MemberId, address: SocketAddr, text: &[u8], now: Instant) -> Result<(), NotNow> {
+        if !self.may_speak(author) {
+            return Err(NotNow::Unread);
+        }
         let mut rendered = std::mem::take(&mut self.rendered);
         let visible = line::render_message(address, text, &mut rendered);
-        let start = self.log.head();
-        let appended = if visible { self.append(&rendered) } else { Ok(()) };
-        if visible && appended.is_ok() {
-            self.spoke(author, start);
-        }
+        let said = if visible { self.publish_rendered(author, &rendered, now) } else { Ok(()) };
         self.rendered = rendered;
-        appended
+        said
+    }
+
+    fn publish_rendered(&mut self, author: MemberId, line: &[u8], now: Instant) -> Result<(), NotNow> {
+        let fan_out_bytes = (line.len() * (self.roster.len() - 1)) as f64;
+        if let Some(rate) = self.settings.rate {
+            self.fan_out.check(rate, fan_out_bytes, now).map_err(NotNow::Until)?;
+        }
+        let start = self.log.head();
+        self.append(line)?;
+        self.spoke(author, start);
+        if let Some(rate) = self.settings.rate {
+            self.fan_out.take(rate, fan_out_bytes, now);
+        }
+        Ok(())
     }
 
     /// The line from `start` to the head is not sent back to its author.
@@ -149,7 +215,7 @@ impl Room {
     }
 
     /// Says a line of the server to everybody.
-    pub fn say(&mut self, line: ServerLine) -> Result<(), Pressed> {
+    pub fn say(&mut self, line: ServerLine) -> Result<(), NotNow> {
         let mut rendered = std::mem::take(&mut self.rendered);
         rendered.clear();
         line.render(&mut rendered);
@@ -160,7 +226,7 @@ impl Room {
 
     /// Says a line of the server to one member. False when it is not told, because it has not read the last ones.
     pub fn tell(&mut self, id: MemberId, line: ServerLine) -> bool {
-        let told = self.roster.member_mut(id).tell(&line, self.line_bytes);
+        let told = self.roster.member_mut(id).tell(&line);
         if self.roster.place(id) == Place::Keeping {
             let was_level = self.roster.member(id).lag(&self.log) == Some(0);
             if was_level {
@@ -181,7 +247,7 @@ impl Room {
         let online = self.roster.len() as u64;
         match self.say(ServerLine::Summary { entered, left, online }) {
             Ok(()) => self.presence.said(),
-            Err(Pressed) => self.presence.postpone(now),
+            Err(_) => self.presence.postpone(now),
         }
     }
 
@@ -232,6 +298,7 @@ impl Room {
         member.advance(bytes, &self.log);
         let level = member.is_level(&self.log);
         if level {
+            self.deliveries += member.count_delivered(&self.log);
             self.roster.put_level(id);
         }
         level
@@ -252,18 +319,27 @@ impl Room {
         }
     }
 
-    fn append(&mut self, line: &[u8]) -> Result<(), Pressed> {
+    /// What ends a member's stream with `line`. `None` when its socket is full or it has lost its place.
+    pub fn farewell(&self, id: MemberId, line: ServerLine) -> Option<Vec<u8>> {
+        let full = self.roster.place(id) == Place::Waiting;
+        if full { None } else { self.roster.member(id).farewell(&line, &self.log) }
+    }
+
+    fn append(&mut self, line: &[u8]) -> Result<(), NotNow> {
         if let Some(tail) = self.log.tail_needed(line.len()) {
             let longest_behind = self.roster.first_behind();
             if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
-                return Err(Pressed);
+                return Err(NotNow::Pressed);
             }
             for place in [Place::Waiting, Place::Drained] {
                 let mut next = self.roster.first(place);
                 while let Some(id) = next {
                     let member = self.roster.member_mut(id);
                     if member.needs_before(tail) {
-                        member.skip(&self.log);
+                        self.deliveries += member.skip(&self.log);
+                        if self.settings.slow == SlowPolicy::Close {
+                            self.fallen.push_back(member.connection);
+                        }
                     }
                     next = self.roster.next(id);
                 }

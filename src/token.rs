@@ -4,12 +4,12 @@
 //! that a completion meant for an earlier tenant is recognised, and the kind of operation.
 
 /// Index of a connection in the slab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
 /// Which tenant of a slot is meant, 24 bits. Two tenants of one slot have different generations until 16 million
 /// connections later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u32);
 
 impl Generation {
@@ -24,7 +24,7 @@ impl Generation {
 }
 
 /// One connection, and never another one that later has the same slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     pub slot: Slot,
     pub generation: Generation,

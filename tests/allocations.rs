@@ -3,11 +3,12 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use clap::Parser;
+use uproar::cli::{Cli, Command};
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
-use uproar::io::uring::Uring;
-use uproar::line::Framing;
-use uproar::server::{Config, Server};
+use uproar::io::uring::{Ring, Sandbox, Uring};
+use uproar::server::Server;
 use uproar::{limits, net, room};
 
 type Socket = std::os::fd::OwnedFd;
@@ -22,19 +23,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let listener: TcpListener = net::listen("127.0.0.1:0").unwrap();
+        let listener: TcpListener = net::listen("127.0.0.1:0", limits::DEAD_AFTER_DEFAULT).unwrap();
         let address = listener.local_addr().unwrap();
-        let config = Config {
-            members_max: 1000,
-            line_bytes: limits::LINE_BYTES_DEFAULT,
-            framing: Framing::Line,
-            room: room::Settings {
-                log_bytes: 1 << 16,
-                line_bytes: limits::LINE_BYTES_DEFAULT,
-                announce_max: limits::ANNOUNCE_MAX_DEFAULT,
-            },
-        };
-        let io = Uring::new(listener, Signals::new().unwrap()).expect("io_uring is needed for this test");
+        let options = ["uproar", "serve", "--log-bytes", "64KiB", "--flood-rate", "0"];
+        let Command::Serve(serve) = Cli::parse_from(options).command else { panic!("the command is serve") };
+        let config = serve.config(1000);
+        let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
+        let io = Uring::new(ring, listener, Signals::new().unwrap());
         Self { server: Server::new(io, config), completions: Completions::new(), members: Vec::new(), address }
     }
 
@@ -47,7 +42,7 @@ impl World {
         member.set_nonblocking(true).unwrap();
         member.set_nodelay(true).unwrap();
         self.members.push(member);
-        while self.server.members() < self.members.len() {
+        while self.server.statistics().members < self.members.len() as u64 {
             self.turn();
         }
         self.drain();
@@ -75,8 +70,8 @@ impl World {
     /// One member speaks and everybody has heard it.
     fn say(&mut self, author: usize, line: &[u8]) -> usize {
         self.members[author].write_all(line).unwrap();
-        let messages = self.server.messages();
-        while self.server.messages() == messages {
+        let messages = self.server.statistics().messages;
+        while self.server.statistics().messages == messages {
             self.turn();
         }
         self.drain()
@@ -94,7 +89,7 @@ fn a_line_in_the_steady_state_allocates_nothing_and_costs_one_send_a_member() {
     for number in 0..2000 {
         world.say(number % 100, &line);
     }
-    let before = world.server.counters();
+    let before = world.server.statistics().counters;
     let mut heard = 0;
     let allocations = allocation_counter::measure(|| {
         for number in 0..1000 {
@@ -102,7 +97,7 @@ fn a_line_in_the_steady_state_allocates_nothing_and_costs_one_send_a_member() {
         }
     });
     assert_eq!(allocations.count_total, 0, "allocations in 1,000 lines to 99 members each");
-    let after = world.server.counters();
+    let after = world.server.statistics().counters;
     assert_eq!(heard as u64, after.sent_bytes - before.sent_bytes);
     let sends = after.sends - before.sends;
     assert_eq!(sends, 99_000, "sends for 1,000 lines to 99 members each");
@@ -114,10 +109,10 @@ fn lines_that_arrive_together_cost_a_member_the_send_of_one() {
     for _ in 0..20 {
         world.join();
     }
-    let before = world.server.counters().sends;
+    let before = world.server.statistics().counters.sends;
     let ten = b"a line\n".repeat(10);
     world.say(0, &ten);
-    assert_eq!(world.server.counters().sends - before, 19);
+    assert_eq!(world.server.statistics().counters.sends - before, 19);
 }
 
 #[test]

@@ -7,26 +7,12 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, PATIENCE, Person, Server, uproar};
-
-/// `author` says `count` lines of 4 kB, no faster than `listener` reads and checks them.
-fn talk(author: &mut Person, listener: &mut Person, count: usize) {
-    let name = author.name();
-    let line = |number: usize| format!("{number} {}", "x".repeat(4000));
-    for start in (0..count).step_by(50) {
-        for number in start..start + 50 {
-            author.send(line(number) + "\n");
-        }
-        for number in start..start + 50 {
-            listener.expect(format!("[{name}] {}", line(number)));
-        }
-    }
-}
+use support::{BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, talk, uproar};
 
 #[test]
 fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {
     support::raise_descriptor_limit();
-    for backend in BACKENDS {
+    for backend in BACKENDS_WITHOUT_CEILING {
         let server = Server::start(&["--backend", backend]);
         let mut members: Vec<Person> = (0..2000).map(|_| Person::connect(server.address)).collect();
         for member in &mut members {
@@ -48,7 +34,7 @@ fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {
 #[test]
 fn a_full_socket_that_drains_gets_every_byte_once() {
     for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--log-bytes", "64MiB"]);
+        let server = Server::start(&["--backend", backend, "--log-bytes", "64MiB", "--flood-rate", "0"]);
         let mut slow = server.join();
         let mut author = server.join();
         let mut listener = server.join();
@@ -67,7 +53,7 @@ fn a_full_socket_that_drains_gets_every_byte_once() {
 #[test]
 fn a_member_that_does_not_read_is_skipped_and_told_and_hurts_nobody() {
     for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--log-bytes", "1MiB"]);
+        let server = Server::start(&["--backend", backend, "--log-bytes", "1MiB", "--flood-rate", "0"]);
         let mut slow = server.join();
         let mut author = server.join();
         let mut healthy = server.join();
@@ -155,7 +141,7 @@ fn a_stop_signal_says_goodbye_flushes_and_exits_with_0() {
 #[test]
 fn a_member_that_does_not_read_does_not_hold_up_a_stop_and_a_second_signal_exits_at_once() {
     for backend in BACKENDS {
-        let options = ["--backend", backend, "--log-bytes", "64MiB"];
+        let options = ["--backend", backend, "--log-bytes", "64MiB", "--flood-rate", "0"];
         let mut server = Server::start(&options);
         let _deaf = server.join();
         let mut author = server.join();
@@ -250,7 +236,8 @@ fn the_transcript_is_what_the_original_printed() {
 
 #[test]
 fn a_transcript_that_nobody_reads_holds_up_nobody() {
-    let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "-", "--log-bytes", "1MiB"]);
+    let mut command =
+        uproar(&["serve", "127.0.0.1:0", "--transcript", "-", "--log-bytes", "1MiB", "--flood-rate", "0"]);
     command.stdout(Stdio::piped());
     let mut server = Server::spawn(command);
     let mut stdout = server.child().stdout.take().unwrap();
@@ -271,4 +258,40 @@ fn a_transcript_that_nobody_reads_holds_up_nobody() {
         assert!(line.len() < 20 + 20 + 4000 + 8 || told > 0, "no line is torn: {line}");
     }
     assert!(told > 0, "8 MB do not fit a pipe and the log");
+}
+
+#[test]
+fn check_says_what_stands_in_the_way_and_changes_nothing() {
+    let output = uproar(&["check", "127.0.0.1:0", "--members", "10"]).stdout(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("memory: at most "), "{text}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let output = uproar(&["check", &taken, "--members", "2000000000"]).stdout(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let failures: Vec<&str> = text.lines().filter(|line| line.starts_with("FAIL  ")).collect();
+    assert!(failures.iter().any(|line| line.contains("descriptor limit")), "{text}");
+    assert!(failures.iter().any(|line| line.contains("Address already in use")), "{text}");
+}
+
+#[test]
+fn select_serves_up_to_its_ceiling_and_says_so_beyond_it() {
+    support::raise_descriptor_limit();
+    let server = Server::start(&["--backend", "select"]);
+    assert!(server.ready.ends_with("(select, up to 992 members)"), "{}", server.ready);
+    let mut members: Vec<Person> = (0..992).map(|_| server.join()).collect();
+    for _ in 0..200 {
+        let mut late = Person::connect(server.address);
+        late.expect("! the house is full");
+        late.expect_end();
+    }
+    let mut author = members.pop().unwrap();
+    author.send("at the ceiling\n");
+    let said = format!("[{}] at the ceiling", author.name());
+    for member in &mut members {
+        member.lines_until(|line| line == said);
+    }
 }

@@ -5,7 +5,7 @@ use std::{io, mem, ptr};
 
 use super::Signal;
 
-/// SIGINT and SIGTERM of this process, from now until it ends. (signalfd(2), Linux 2.6.22.)
+/// SIGINT, SIGTERM and SIGUSR1 of this process, from now until it ends. (signalfd(2), Linux 2.6.22.)
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
@@ -19,6 +19,7 @@ impl Signals {
             libc::sigemptyset(set.as_mut_ptr());
             libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);
             libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);
             let error = libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
             if error != 0 {
                 return Err(io::Error::from_raw_os_error(error));
@@ -42,6 +43,7 @@ impl Signals {
         let number = u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
         match libc::c_int::try_from(number) {
             Ok(libc::SIGINT) => Some(Signal::Interrupt),
+            Ok(libc::SIGUSR1) => Some(Signal::Statistics),
             _ => Some(Signal::Terminate),
         }
     }

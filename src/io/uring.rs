@@ -11,10 +11,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Instant;
 
+use io_uring::register::Restriction;
 use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
@@ -23,6 +24,7 @@ use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 use super::signals::Signals;
 use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until};
 use crate::limits::{RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
+use crate::net;
 use crate::token::{ConnectionId, Op, Token};
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
@@ -42,6 +44,14 @@ pub struct Uring {
     stash: Vec<cqueue::Entry>,
     /// The connections that the receives of this turn are for, by piece of scratch memory.
     receiving: Vec<ConnectionId>,
+}
+
+/// Whether the ring is restricted to the operations in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sandbox {
+    On,
+    /// For debugging.
+    Off,
 }
 
 /// Why io_uring cannot be used here, and what would change that.
@@ -86,10 +96,8 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Uring {
-    /// Makes the ring and tries it out. The listener is not accepted from before [`Io::accept`].
-    pub fn new(listener: TcpListener, signals: Signals) -> Result<Self, Refused> {
-        let mut ring = Ring::new()?;
-        ring.try_out()?;
+    /// Newcomers are not accepted before [`Io::accept`].
+    pub fn new(ring: Ring, listener: TcpListener, signals: Signals) -> Self {
         let mut uring = Self {
             ring,
             listener: Some(listener),
@@ -100,7 +108,7 @@ impl Uring {
             receiving: Vec::with_capacity(RECEIVES_PER_TURN_MAX),
         };
         uring.arm_signals();
-        Ok(uring)
+        uring
     }
 
     fn arm_signals(&mut self) {
@@ -177,7 +185,7 @@ impl Uring {
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 // A peer that is already gone has no address any more and is no newcomer.
                 if self.listener.is_some()
-                    && let Some(address) = peer_address(&socket)
+                    && let Some(address) = net::peer_address(&socket)
                 {
                     completions.list.push(Completion::Accepted(Ok((socket, address))));
                 }
@@ -192,12 +200,6 @@ impl Uring {
             Err(errno) => completions.list.push(Completion::Accepted(Err(errno))),
         }
     }
-}
-
-/// The peer's address as people know it: IPv4 also where the listener takes both.
-fn peer_address(socket: &OwnedFd) -> Option<SocketAddr> {
-    let address = SocketAddr::try_from(rustix::net::getpeername(socket).ok()??).ok()?;
-    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 /// The result of a completion: a count, or the error.
@@ -280,7 +282,7 @@ impl Io for Uring {
 }
 
 /// The two queues shared with the kernel, and every call on them.
-struct Ring {
+pub struct Ring {
     queues: IoUring,
     /// Completions taken off their queue to make room in it, older than those in it.
     reaped: VecDeque<cqueue::Entry>,
@@ -293,10 +295,17 @@ impl fmt::Debug for Ring {
 }
 
 impl Ring {
+    /// A ring that was tried out and may do only what this back end does.
+    pub fn open(sandbox: Sandbox) -> Result<Self, Refused> {
+        let mut ring = Self::new(sandbox)?.with_features()?;
+        ring.try_out()?;
+        Ok(ring)
+    }
+
     /// A ring that this thread alone submits to (`SINGLE_ISSUER`, 6.0) and whose completions run only when this thread
     /// asks for them (`DEFER_TASKRUN`, 6.1; `TASKRUN_FLAG` says when there are some). `SUBMIT_ALL` (5.18) lets the rest
     /// of a batch go out when one entry is bad. `NO_SQARRAY` (6.6) is taken where it is known.
-    fn new() -> Result<Self, Refused> {
+    fn new(sandbox: Sandbox) -> Result<Self, Refused> {
         let mut submissions = RING_SUBMISSIONS;
         let mut without_array = true;
         loop {
@@ -312,8 +321,14 @@ impl Ring {
             if without_array {
                 builder.setup_no_sqarray();
             }
+            if sandbox == Sandbox::On {
+                builder.setup_r_disabled();
+            }
             match builder.build(submissions) {
-                Ok(queues) => return Self { queues, reaped: VecDeque::new() }.with_features(),
+                Ok(queues) => {
+                    let ring = Self { queues, reaped: VecDeque::new() };
+                    return if sandbox == Sandbox::On { ring.restrict() } else { Ok(ring) };
+                }
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINVAL) if without_array => without_array = false,
                     // Since 6.18 ring memory counts as locked memory again.
@@ -322,6 +337,20 @@ impl Ring {
                 },
             }
         }
+    }
+
+    /// Allows the operations in use and no others, and no further registration: what is submitted cannot be seen by a
+    /// seccomp filter, so the ring has its own gate (`IORING_REGISTER_RESTRICTIONS`, 5.10). The ring was made disabled.
+    fn restrict(self) -> Result<Self, Refused> {
+        let allowed = [opcode::AcceptMulti::CODE, opcode::PollAdd::CODE, opcode::Recv::CODE, opcode::Send::CODE];
+        let mut restrictions = Vec::from(allowed.map(Restriction::sqe_op));
+        restrictions.push(Restriction::sqe_flags_allowed(squeue::Flags::SKIP_SUCCESS.bits()));
+        let submitter = self.queues.submitter();
+        submitter
+            .register_restrictions(&mut restrictions)
+            .map_err(|error| Refused::call("restricting the ring", &error))?;
+        submitter.register_enable_rings().map_err(|error| Refused::call("enabling the ring", &error))?;
+        Ok(self)
     }
 
     fn with_features(self) -> Result<Self, Refused> {
@@ -506,5 +535,21 @@ fn ignore_interruptions(result: std::io::Result<usize>) -> std::io::Result<()> {
             Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY) => Ok(()),
             _ => Err(error),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_refuses_what_the_server_does_not_do() {
+        for (sandbox, expected) in [(Sandbox::On, -libc::EACCES), (Sandbox::Off, 0)] {
+            let mut ring = Ring::open(sandbox).expect("io_uring is needed for this test");
+            ring.push(opcode::Nop::new().build(), Token::indexed(Op::Signal, 0));
+            ring.submit();
+            let entry = ring.next_completion().expect("what may not wait is resolved when it was submitted");
+            assert_eq!(entry.result(), expected, "{sandbox:?}");
+        }
     }
 }

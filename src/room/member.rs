@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use super::log::{Log, Position};
-use crate::limits::OWN_RANGES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
 use crate::line::ServerLine;
 use crate::token::ConnectionId;
 
@@ -18,7 +18,9 @@ pub struct Member {
     pub connection: ConnectionId,
     /// Everything before it was sent, or was not for this member. Meaningless while the member is skipped.
     cursor: Position,
-    /// Present once the member has spoken or was told something; most members of a large room only listen.
+    /// Messages of the log that need not be counted as delivered any more: counted already, its own, or missed.
+    counted: u64,
+    /// Present while the member is told something, and once it has spoken; most members of a large room only listen.
     aside: Option<Box<Aside>>,
 }
 
@@ -52,8 +54,13 @@ struct OwnRange {
 }
 
 impl Member {
-    pub fn new(connection: ConnectionId, cursor: Position) -> Self {
-        Self { connection, cursor, aside: None }
+    /// What the memory bound reckons for one range of own lines, and for what is kept aside.
+    pub const OWN_RANGE_BYTES: usize = size_of::<OwnRange>();
+    pub const ASIDE_BYTES: usize = size_of::<Aside>();
+
+    /// A member that will be sent what is appended to `log` from now on.
+    pub fn new(connection: ConnectionId, log: &Log) -> Self {
+        Self { connection, cursor: log.head(), counted: log.messages(), aside: None }
     }
 
     /// What is to be sent to this member next, in one piece; empty exactly when there is nothing.
@@ -84,6 +91,10 @@ impl Member {
             if aside.outbox_sent == aside.outbox.len() {
                 aside.outbox_sent = 0;
                 aside.outbox = Vec::new();
+                // Who has only been welcomed needs nothing aside; who speaks keeps the memory for its ranges.
+                if aside.own.capacity() == 0 {
+                    self.aside = None;
+                }
             }
             return;
         }
@@ -98,6 +109,7 @@ impl Member {
             && own.start == self.cursor
         {
             self.cursor = own.end;
+            self.counted += own.messages;
             aside.own.pop_front();
         }
     }
@@ -107,6 +119,7 @@ impl Member {
         let end = log.head();
         if self.cursor == start && !self.is_skipped() {
             self.cursor = end;
+            self.counted += 1;
             return true;
         }
         let messages_before = log.messages() - 1;
@@ -126,10 +139,10 @@ impl Member {
         self.aside.as_deref().is_none_or(|aside| aside.own.len() < OWN_RANGES_MAX)
     }
 
-    /// Puts a line into the outbox. False, and nothing done, when the outbox is over `bytes_max`.
-    pub fn tell(&mut self, line: &ServerLine, bytes_max: usize) -> bool {
+    /// Puts a line into the outbox. False, and nothing done, when too many notices wait there.
+    pub fn tell(&mut self, line: &ServerLine) -> bool {
         let outbox = &mut self.aside.get_or_insert_default().outbox;
-        if outbox.len() >= bytes_max {
+        if outbox.len() >= OUTBOX_BYTES_MAX {
             return false;
         }
         line.render(outbox);
@@ -155,14 +168,44 @@ impl Member {
         self.aside.as_deref().is_some_and(|aside| aside.missed_from.is_some())
     }
 
+    /// Messages sent whole to this member since the last call.
+    pub fn count_delivered(&mut self, log: &Log) -> u64 {
+        if self.is_skipped() {
+            return 0;
+        }
+        let sent = if self.cursor == log.head() {
+            log.messages()
+        } else {
+            log.messages_before(self.cursor) - u64::from(!log.is_line_start(self.cursor))
+        };
+        let delivered = sent - self.counted;
+        self.counted = sent;
+        delivered
+    }
+
+    /// What ends this member's stream with `line`, at a line boundary. `None` for a member that has lost its place.
+    pub fn farewell(&self, line: &ServerLine, log: &Log) -> Option<Vec<u8>> {
+        if self.is_skipped() {
+            return None;
+        }
+        let mut bytes = log.rest_of_line(self.cursor).to_vec();
+        if let Some(aside) = self.aside.as_deref() {
+            bytes.extend_from_slice(&aside.outbox[aside.outbox_sent..]);
+        }
+        line.render(&mut bytes);
+        Some(bytes)
+    }
+
     /// Takes what this member needs from a log that is about to forget its place: the rest of the line that it was in
-    /// the middle of.
-    pub fn skip(&mut self, log: &Log) {
+    /// the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
+    pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
         let rest = log.rest_of_line(self.cursor);
         assert!(rest.is_empty() || aside.outbox_sent == 0, "the outbox goes out between two lines");
         aside.outbox.splice(0..0, rest.iter().copied());
-        aside.missed_from = Some(log.messages_before(self.cursor));
+        let missed_from = log.messages_before(self.cursor);
+        aside.missed_from = Some(missed_from);
+        missed_from - std::mem::replace(&mut self.counted, missed_from)
     }
 
     /// Tells a skipped member what it missed and puts it at the oldest line kept. Returns the number of messages that it
@@ -192,6 +235,7 @@ impl Member {
             ServerLine::Missed { messages }.render(&mut aside.outbox);
         }
         self.cursor = tail;
+        self.counted = tail_messages;
         self.jump();
         messages
     }

@@ -15,6 +15,7 @@ use std::num::NonZeroU32;
 use slab::Slab;
 
 use super::member::Member;
+use crate::limits::SLAB_RESERVED_MAX;
 
 /// Index of a member in its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +60,7 @@ struct List {
 }
 
 /// The members of a room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Roster {
     entries: Slab<Entry>,
     /// By [`Place`], without the one in hand.
@@ -69,6 +70,15 @@ pub struct Roster {
 }
 
 impl Roster {
+    /// Place for `members_max` members, most of it address space until they come.
+    pub fn new(members_max: usize) -> Self {
+        Self {
+            entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)),
+            lists: [List::default(); 3],
+            level: None,
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -216,11 +226,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::room::log::Position;
+    use crate::room::log::Log;
     use crate::token::{ConnectionId, Generation, Slot};
 
     fn member() -> Member {
-        Member::new(ConnectionId { slot: Slot(0), generation: Generation::FIRST }, Position::default())
+        Member::new(ConnectionId { slot: Slot(0), generation: Generation::FIRST }, &Log::new(400, 50))
     }
 
     fn ids(roster: &Roster, place: Place) -> Vec<MemberId> {
@@ -229,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_sweep_takes_from_the_front_and_the_next_one_starts_elsewhere() {
-        let mut roster = Roster::default();
+        let mut roster = Roster::new(8);
         let all: Vec<MemberId> = (0..5).map(|_| roster.insert(member())).collect();
         assert_eq!(roster.first_behind(), None);
         roster.fall_behind(64);
@@ -289,7 +299,7 @@ mod tests {
         /// The lists against plain queues.
         #[test]
         fn everybody_is_in_one_place(steps in prop::collection::vec(step(), 1..200)) {
-            let mut roster = Roster::default();
+            let mut roster = Roster::new(8);
             let mut model = Model::default();
             for step in steps {
                 let pick = |model: &Model, at: usize| (!model.all.is_empty()).then(|| model.all[at % model.all.len()]);

@@ -16,7 +16,10 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The back ends that every scenario is played on.
-pub const BACKENDS: [&str; 1] = ["uring"];
+pub const BACKENDS: [&str; 3] = ["uring", "epoll", "select"];
+
+/// Those without the ceiling of select, for rooms beyond it.
+pub const BACKENDS_WITHOUT_CEILING: [&str; 2] = ["uring", "epoll"];
 
 /// A running `uproar serve`, killed when dropped.
 pub struct Server {
@@ -24,6 +27,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The line that said it is ready.
     pub ready: String,
+    /// What it said before that.
+    pub before_ready: Vec<String>,
     stderr: Receiver<String>,
 }
 
@@ -53,13 +58,17 @@ impl Server {
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the server's binary was built with the tests");
         let stderr = lines_of(child.stderr.take().expect("stderr is piped"));
-        let ready = stderr.recv_timeout(PATIENCE).expect("the server says that it is ready");
-        let address = ready
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split(' ').next())
-            .unwrap_or_else(|| panic!("not a ready line: {ready}"));
+        let mut before_ready = Vec::new();
+        let ready = loop {
+            let line = stderr.recv_timeout(PATIENCE).expect("the server says that it is ready");
+            if line.starts_with("uproar: listening on ") {
+                break line;
+            }
+            before_ready.push(line);
+        };
+        let address = ready.split(' ').nth(3).expect("the ready line names the address");
         let address = address.parse().expect("the ready line names the address");
-        Self { child, address, ready, stderr }
+        Self { child, address, ready, before_ready, stderr }
     }
 
     pub fn pid(&self) -> u32 {
@@ -118,6 +127,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// `author` says `count` lines of 4 kB, no faster than `listener` reads and checks them. Others may leave meanwhile.
+pub fn talk(author: &mut Person, listener: &mut Person, count: usize) {
+    let name = author.name();
+    let line = |number: usize| format!("{number} {}", "x".repeat(4000));
+    for start in (0..count).step_by(50) {
+        for number in start..start + 50 {
+            author.send(line(number) + "\n");
+        }
+        for number in start..start + 50 {
+            let heard = listener.lines_until(|line| !line.starts_with("< "));
+            assert_eq!(heard.last(), Some(&format!("[{name}] {}", line(number))));
+        }
     }
 }
 
@@ -205,6 +229,11 @@ impl Person {
         line
     }
 
+    /// The next line, or `None` when it has not come after `time`.
+    pub fn line_within(&mut self, time: Duration) -> Option<String> {
+        self.line_before(Instant::now() + time).ok().flatten()
+    }
+
     /// Everything up to and with a line that `last` recognises.
     pub fn lines_until(&mut self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
@@ -239,6 +268,23 @@ impl Person {
     pub fn leave(mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
         while self.line().is_some() {}
+    }
+
+    /// Goes without reading what is left.
+    pub fn close(self) {}
+
+    /// Says that nothing more comes, and stays.
+    pub fn half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Is gone without a word: no end and no reset is sent. `Err` where the kernel does not allow that.
+    pub fn become_half_open(self) -> Result<(), Self> {
+        // A socket in repair mode is closed silently (tcp_repair, Linux 3.5).
+        match nix::sys::socket::setsockopt(&self.stream, nix::sys::socket::sockopt::TcpRepair, &1) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self),
+        }
     }
 
     /// Is gone: the server sees a reset.

@@ -1,0 +1,179 @@
+//! The preflight: is this machine ready to serve so many members, and if not, which command makes it so. It changes
+//! nothing; the descriptor limit of this process alone is raised as `serve` would.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use bytesize::ByteSize;
+
+use crate::cli::Check;
+use crate::io::uring::{Ring, Sandbox};
+use crate::limits::DESCRIPTOR_RESERVE;
+use crate::memory::MemoryBound;
+use crate::net;
+
+/// Pages of TCP memory that a member takes with one unread line, receiver and sender on one machine.
+const TCP_PAGES_PER_MEMBER: u64 = 2;
+
+/// Connections that may wait to be accepted before a storm of joins meets refusals and one-second retries.
+const SOMAXCONN_WANTED: u64 = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    level: Level,
+    text: String,
+}
+
+impl Finding {
+    fn new(level: Level, text: impl Into<String>) -> Self {
+        Self { level, text: text.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Ok => "ok  ",
+            Level::Warn => "warn",
+            Level::Fail => "FAIL",
+        };
+        write!(f, "{level}  {}", self.text)
+    }
+}
+
+/// Writes one line a finding to `out`. True when nothing stands in the way.
+pub fn run(check: &Check, out: &mut impl Write) -> io::Result<bool> {
+    let descriptors = net::raise_descriptor_limit();
+    let members = check.members as u64;
+    let bound = MemoryBound::of(&check.serve.config(check.members.min(descriptors)));
+    let findings = [
+        io_uring(),
+        descriptor_limit(check.members, descriptors),
+        somaxconn(sysctl("net/core/somaxconn").first().copied()),
+        tcp_memory(members, &sysctl("net/ipv4/tcp_mem")),
+        address(check),
+        memory(&bound, available_memory()),
+    ];
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(findings.iter().all(|finding| finding.level != Level::Fail))
+}
+
+fn io_uring() -> Finding {
+    match Ring::open(Sandbox::On) {
+        Ok(_) => Finding::new(Level::Ok, "io_uring works here and behaves as it should"),
+        Err(refused) => Finding::new(Level::Warn, format!("io_uring cannot be used, epoll is used instead: {refused}")),
+    }
+}
+
+fn descriptor_limit(members: usize, limit: usize) -> Finding {
+    let needed = members.saturating_add(DESCRIPTOR_RESERVE);
+    if limit >= needed {
+        let places = limit - DESCRIPTOR_RESERVE;
+        return Finding::new(Level::Ok, format!("descriptor limit {limit}: place for {places} members"));
+    }
+    let text = format!(
+        "descriptor limit {limit} is too low for {members} members; raise it: ulimit -Hn {needed} as root, or \
+         LimitNOFILE={needed} in the service's unit"
+    );
+    Finding::new(Level::Fail, text)
+}
+
+fn somaxconn(value: Option<u64>) -> Finding {
+    match value {
+        Some(value) if value >= SOMAXCONN_WANTED => {
+            Finding::new(Level::Ok, format!("net.core.somaxconn {value}: a storm of joins finds place to wait"))
+        }
+        Some(value) => Finding::new(
+            Level::Warn,
+            format!(
+                "net.core.somaxconn {value} is low for a storm of joins; raise it: sysctl -w \
+                 net.core.somaxconn={SOMAXCONN_WANTED}"
+            ),
+        ),
+        None => Finding::new(Level::Warn, "net.core.somaxconn cannot be read"),
+    }
+}
+
+/// `tcp_mem` is three numbers of pages: no pressure below the first, pressure from the second, refusal from the third
+/// (tcp(7)).
+fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
+    let needed = members * TCP_PAGES_PER_MEMBER;
+    let [_, pressure, most] = *tcp_mem else {
+        return Finding::new(Level::Warn, "net.ipv4.tcp_mem cannot be read");
+    };
+    if needed <= pressure {
+        let text = format!("net.ipv4.tcp_mem: {members} members with an unread line take {needed} of {pressure} pages");
+        return Finding::new(Level::Ok, text);
+    }
+    let level = if needed <= most { Level::Warn } else { Level::Fail };
+    let [low, pressure, most] = [needed, needed * 3 / 2, needed * 2];
+    let text = format!(
+        "net.ipv4.tcp_mem is too small for {members} members with an unread line; raise it: sysctl -w \
+         net.ipv4.tcp_mem='{low} {pressure} {most}'"
+    );
+    Finding::new(level, text)
+}
+
+fn address(check: &Check) -> Finding {
+    match net::listen(&check.serve.addr, *check.serve.dead_after) {
+        Ok(_) => Finding::new(Level::Ok, format!("{} can be listened on", check.serve.addr)),
+        Err(error) => Finding::new(Level::Fail, error.to_string()),
+    }
+}
+
+fn memory(bound: &MemoryBound, available: Option<u64>) -> Finding {
+    let text = format!("memory: {bound}");
+    match available {
+        Some(available) if available < bound.total() as u64 => {
+            let text = format!("{text}; {} are available, choose smaller sizes", ByteSize(available));
+            Finding::new(Level::Warn, text)
+        }
+        _ => Finding::new(Level::Ok, text),
+    }
+}
+
+/// The numbers in a file of `/proc/sys`; none when it cannot be read.
+fn sysctl(name: &str) -> Vec<u64> {
+    let text = std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    text.split_whitespace().map_while(|word| word.parse().ok()).collect()
+}
+
+/// Bytes, by the kernel's own estimate.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_names_what_mends_it() {
+        let limit = descriptor_limit(19_000, 1024);
+        assert_eq!(limit.level, Level::Fail);
+        assert!(limit.text.contains("ulimit -Hn 19032"), "{limit}");
+        assert_eq!(descriptor_limit(19_000, 20_000).level, Level::Ok);
+
+        assert_eq!(somaxconn(Some(4096)).level, Level::Ok);
+        assert_eq!(somaxconn(Some(128)).level, Level::Warn);
+        assert_eq!(somaxconn(None).level, Level::Warn);
+
+        assert_eq!(tcp_memory(19_000, &[1, 38_000, 50_000]).level, Level::Ok);
+        assert_eq!(tcp_memory(19_000, &[1, 37_999, 50_000]).level, Level::Warn);
+        let small = tcp_memory(1_000_000, &[1, 2, 3]);
+        assert_eq!(small.level, Level::Fail);
+        assert!(small.text.contains("sysctl -w net.ipv4.tcp_mem='2000000 3000000 4000000'"), "{small}");
+        assert_eq!(tcp_memory(1, &[]).level, Level::Warn);
+    }
+}

@@ -1,0 +1,299 @@
+//! What the back ends share that learn of readiness and then act: epoll and select behind the completion-style seam.
+//!
+//! A [`Poller`] says which descriptors are ready; everything else is here: a chunk is received when it was asked for and
+//! there is something, a full socket is reported when it was watched and has room, and a send is `send(2)`. The poller may
+//! tell of readiness once per change or as long as it lasts: what is known to be readable is remembered here.
+
+use std::collections::VecDeque;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
+
+use super::signals::Signals;
+use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
+use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
+use crate::net;
+use crate::token::{ConnectionId, Op, Token};
+
+/// A mechanism that tells which of many descriptors are ready.
+pub trait Poller {
+    /// The kernel's name for it, as in the ready line.
+    const NAME: &'static str;
+
+    /// Has `descriptor` watched for `interest` from now on, in place of what it was watched for. `token` comes back with
+    /// its readiness.
+    fn watch(&mut self, descriptor: BorrowedFd<'_>, token: Token, interest: Interest) -> Result<(), Errno>;
+
+    /// Waits for readiness, at most for `timeout`, and appends it to `ready`.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<(Token, Ready)>) -> std::io::Result<()>;
+
+    /// False for a descriptor that the mechanism cannot watch.
+    fn takes(&self, descriptor: RawFd) -> bool;
+}
+
+/// What a descriptor is watched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    pub readable: bool,
+    pub writable: bool,
+}
+
+/// What a descriptor is ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    pub readable: bool,
+    pub writable: bool,
+    /// The peer has sent its last byte, or the connection is gone; reading tells which.
+    pub hung_up: bool,
+}
+
+/// A connection as far as its readiness goes.
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    id: ConnectionId,
+    descriptor: RawFd,
+    /// True when there may be something to receive that the poller will not tell of again.
+    readable: bool,
+    hung_up: bool,
+    wants_chunk: bool,
+    wants_room: bool,
+}
+
+#[derive(Debug)]
+pub struct Readiness<P> {
+    poller: P,
+    listener: Option<TcpListener>,
+    signals: Signals,
+    /// True exactly while newcomers are to be accepted.
+    accepting: bool,
+    /// By slot.
+    watched: Vec<Option<Watched>>,
+    /// Connections that want a chunk and may have one, in the order they became so.
+    readable: VecDeque<ConnectionId>,
+    /// Operations whose start the kernel refused.
+    refused: Vec<(ConnectionId, Errno)>,
+    ready: Vec<(Token, Ready)>,
+}
+
+impl<P: Poller> Readiness<P> {
+    /// Newcomers are not accepted before [`Io::accept`].
+    pub fn new(mut poller: P, listener: TcpListener, signals: Signals) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let read = Interest { readable: true, writable: false };
+        poller.watch(signals.as_fd(), Token::indexed(Op::Signal, 0), read)?;
+        Ok(Self {
+            poller,
+            listener: Some(listener),
+            signals,
+            accepting: false,
+            watched: Vec::new(),
+            readable: VecDeque::new(),
+            refused: Vec::new(),
+            ready: Vec::new(),
+        })
+    }
+
+    /// The slot's entry, a new one when the slot has changed hands.
+    fn entry(&mut self, socket: &OwnedFd, id: ConnectionId) -> &mut Watched {
+        let slot = id.slot.0 as usize;
+        if self.watched.len() <= slot {
+            self.watched.resize(slot + 1, None);
+        }
+        let entry = self.watched[slot].get_or_insert_with(|| Watched::new(socket, id));
+        if entry.id != id {
+            *entry = Watched::new(socket, id);
+        }
+        entry
+    }
+
+    /// Tells the poller what a connection waits for.
+    fn watch(&mut self, socket: BorrowedFd<'_>, id: ConnectionId) {
+        let Some(Some(entry)) = self.watched.get_mut(id.slot.0 as usize) else { return };
+        let interest = Interest { readable: entry.wants_chunk && !entry.readable, writable: entry.wants_room };
+        if let Err(errno) = self.poller.watch(socket, Token::new(Op::Readable, id), interest) {
+            self.refused.push((id, errno));
+        }
+    }
+
+    fn on_ready(&mut self, token: Token, ready: Ready, completions: &mut Completions<OwnedFd>) {
+        match token.op {
+            Op::Accept => self.accept_newcomers(completions),
+            Op::Signal => {
+                completions.list.extend(std::iter::from_fn(|| self.signals.next()).map(Completion::Signal));
+            }
+            _ => {
+                let entry = self.watched.get_mut(token.id.slot.0 as usize).and_then(Option::as_mut);
+                let Some(entry) = entry.filter(|entry| entry.id == token.id) else { return };
+                entry.hung_up |= ready.hung_up;
+                if (ready.readable || ready.hung_up) && !entry.readable {
+                    entry.readable = true;
+                    if entry.wants_chunk {
+                        self.readable.push_back(token.id);
+                    }
+                }
+                if (ready.writable || ready.hung_up) && entry.wants_room {
+                    entry.wants_room = false;
+                    completions.list.push(Completion::Writable(token.id));
+                }
+            }
+        }
+    }
+
+    /// Accepts who waits, at most so many that the others are not kept waiting; the rest is told of again.
+    fn accept_newcomers(&mut self, completions: &mut Completions<OwnedFd>) {
+        let Some(listener) = self.listener.as_ref().filter(|_| self.accepting) else { return };
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
+            match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
+                Ok(socket) if !self.poller.takes(socket.as_raw_fd()) => {
+                    // Its number is beyond what the mechanism can watch: for this server there is no place left.
+                    completions.list.push(Completion::Accepted(Err(Errno::MFILE)));
+                    break;
+                }
+                // A peer that is already gone has no address any more and is no newcomer.
+                Ok(socket) => {
+                    if let Some(address) = net::peer_address(&socket) {
+                        completions.list.push(Completion::Accepted(Ok((socket, address))));
+                    }
+                }
+                Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
+                Err(Errno::AGAIN) => return,
+                Err(errno) => {
+                    completions.list.push(Completion::Accepted(Err(errno)));
+                    break;
+                }
+            }
+        }
+        if matches!(completions.list.last(), Some(Completion::Accepted(Err(_)))) {
+            self.accepting = false;
+            self.watch_listener();
+        }
+    }
+
+    fn watch_listener(&mut self) {
+        if let Some(listener) = &self.listener {
+            let interest = Interest { readable: self.accepting, writable: false };
+            let watched = self.poller.watch(listener.as_fd(), Token::indexed(Op::Accept, 0), interest);
+            watched.expect("the listener was watched before, or is the first to be");
+        }
+    }
+
+    /// Receives one chunk from each of the first readable connections, at most `receives_max`.
+    fn receive_chunks(&mut self, receives_max: usize, completions: &mut Completions<OwnedFd>) {
+        let count = self.readable.len().min(receives_max).min(RECEIVES_PER_TURN_MAX);
+        for index in 0..count {
+            let id = self.readable.pop_front().expect("so many were counted");
+            let entry = self.watched[id.slot.0 as usize].as_mut().expect("a receive is in flight");
+            // SAFETY: a receive is in flight on this connection, so the server has not closed its socket.
+            let socket = unsafe { BorrowedFd::borrow_raw(entry.descriptor) };
+            let outcome = match rustix::net::recv(socket, completions.scratch.piece(index), RecvFlags::DONTWAIT) {
+                Ok((length, _)) => {
+                    // A short chunk was all there was, and what comes now is told of again.
+                    entry.readable = length == RECEIVE_CHUNK_BYTES || entry.hung_up;
+                    Ok(Chunk::new(index, length))
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    entry.readable = false;
+                    self.watch(socket, id);
+                    continue;
+                }
+                Err(errno) => Err(errno),
+            };
+            entry.wants_chunk = false;
+            completions.list.push(Completion::Received(id, outcome));
+        }
+    }
+}
+
+impl Watched {
+    fn new(socket: &OwnedFd, id: ConnectionId) -> Self {
+        let descriptor = socket.as_raw_fd();
+        Self { id, descriptor, readable: false, hung_up: false, wants_chunk: false, wants_room: false }
+    }
+}
+
+impl<P: Poller> Io for Readiness<P> {
+    type Socket = OwnedFd;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn accept(&mut self) {
+        self.accepting = true;
+        self.watch_listener();
+    }
+
+    fn stop_accepting(&mut self) {
+        self.accepting = false;
+        self.watch_listener();
+        self.listener = None;
+    }
+
+    fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) {
+        let entry = self.entry(socket, id);
+        entry.wants_chunk = true;
+        if entry.readable {
+            self.readable.push_back(id);
+        } else {
+            self.watch(socket.as_fd(), id);
+        }
+    }
+
+    fn watch_writable(&mut self, socket: &OwnedFd, id: ConnectionId) {
+        self.entry(socket, id).wants_room = true;
+        self.watch(socket.as_fd(), id);
+    }
+
+    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        for send in sends {
+            send.sent = match rustix::net::send(send.socket, send.bytes, flags) {
+                Ok(bytes) if bytes == send.bytes.len() => Sent::Whole,
+                Ok(bytes) => Sent::Part(bytes),
+                Err(errno) => Sent::from_error(errno),
+            };
+        }
+    }
+
+    fn shutdown(&mut self, socket: &OwnedFd) {
+        // It only fails on a connection that is already gone.
+        let _ = rustix::net::shutdown(socket, Shutdown::Both);
+    }
+
+    fn wait(
+        &mut self,
+        until: Until,
+        receives_max: usize,
+        completions: &mut Completions<OwnedFd>,
+    ) -> std::io::Result<()> {
+        completions.list.clear();
+        for (id, errno) in self.refused.drain(..) {
+            let entry = self.watched[id.slot.0 as usize].as_mut().expect("an operation was started");
+            if std::mem::take(&mut entry.wants_chunk) {
+                completions.list.push(Completion::Received(id, Err(errno)));
+            }
+            if std::mem::take(&mut entry.wants_room) {
+                completions.list.push(Completion::Writable(id));
+            }
+        }
+        let receives_ready = receives_max > 0 && !self.readable.is_empty();
+        let timeout = match until {
+            _ if receives_ready || !completions.list.is_empty() => Some(Duration::ZERO),
+            Until::Now => Some(Duration::ZERO),
+            Until::Deadline(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
+            Until::Completion => None,
+        };
+        let mut ready = std::mem::take(&mut self.ready);
+        let waited = self.poller.wait(timeout, &mut ready);
+        for (token, ready) in ready.drain(..) {
+            self.on_ready(token, ready, completions);
+        }
+        self.ready = ready;
+        waited?;
+        self.receive_chunks(receives_max, completions);
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! The most memory that a server will use, as a number known at its start.
+//!
+//! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `net` and by `tcp_mem`.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use bytesize::ByteSize;
+
+use crate::connection::{Connection, Voice};
+use crate::limits::{
+    DESCRIPTOR_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS,
+    RING_SUBMISSIONS, SLAB_ENTRY_BYTES, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
+};
+use crate::room::member::Member;
+use crate::server::Config;
+
+/// Sizes in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBound {
+    /// Whatever the members do: the ring's queues, scratch memory, the program's own data.
+    pub fixed: usize,
+    /// Cap of the room's log.
+    pub log: usize,
+    pub members: usize,
+    /// A member that only listens.
+    pub member_idle: usize,
+    /// A member that has begun a long line, was told all it can be told, and does not read.
+    pub member_worst: usize,
+}
+
+impl MemoryBound {
+    pub fn of(config: &Config) -> Self {
+        let line = config.line_bytes;
+        // Entries of the slabs and of the queues that every member may stand in, with what their growth may waste.
+        let member_idle =
+            size_of::<Connection<OwnedFd>>() + size_of::<Member>() + SLAB_ENTRY_BYTES + 2 * DESCRIPTOR_BYTES;
+        // A buffer that grows by doubling is at most twice as large as what it holds.
+        let input = 2 * (line + RECEIVE_CHUNK_BYTES);
+        let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));
+        let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
+        let member_worst = member_idle
+            + size_of::<Voice>()
+            + Member::ASIDE_BYTES
+            + input
+            + outbox
+            + own_ranges
+            + 2 * 4 * TIMEOUT_ENTRY_BYTES;
+        Self {
+            fixed: RING_SUBMISSIONS as usize * 64
+                + RING_COMPLETIONS as usize * 16
+                + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
+                + (2 << 20),
+            log: config.room.log_bytes,
+            members: config.members_max,
+            member_idle,
+            member_worst,
+        }
+    }
+
+    /// The bound itself.
+    pub fn total(&self) -> usize {
+        self.fixed + self.log + self.members.saturating_mul(self.member_worst)
+    }
+}
+
+impl fmt::Display for MemoryBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = |bytes: usize| ByteSize(bytes as u64);
+        write!(f, "at most {}: {} fixed, {} of log, ", size(self.total()), size(self.fixed), size(self.log))?;
+        write!(f, "{} members of at most {} ", self.members, size(self.member_worst))?;
+        write!(f, "({} for one that only listens)", size(self.member_idle))
+    }
+}

@@ -1,0 +1,79 @@
+//! Who comes in and who goes: accepting, turning away, closing, and freeing what a connection had.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::Server;
+use crate::connection::{CloseReason, Connection};
+use crate::flood::Refusal;
+use crate::io::{Io, Send};
+use crate::line::ServerLine;
+use crate::token::ConnectionId;
+
+impl<I: Io, W: io::Write> Server<I, W> {
+    pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
+        if self.connections.len() >= self.config.members_max {
+            self.counters.full_house += 1;
+            self.refuse(&socket, ServerLine::HouseFull);
+            return;
+        }
+        if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
+            self.counters.turned_away += 1;
+            let line = match refusal {
+                Refusal::TooManyConnections => ServerLine::TooManyConnections,
+                Refusal::TooManyJoins => ServerLine::TooManyJoins,
+            };
+            self.refuse(&socket, line);
+            return;
+        }
+        self.counters.accepted += 1;
+        let id = self.connections.insert(Connection::new(socket, address));
+        let member = self.lobby.join(id, address, self.now);
+        self.connections.at_mut(id).member = Some(member);
+        self.ask_for_chunk(id);
+    }
+
+    /// Tells a newcomer why it is not let in. The socket is closed when the caller drops it.
+    fn refuse(&mut self, socket: &I::Socket, line: ServerLine) {
+        let mut bytes = Vec::new();
+        line.render(&mut bytes);
+        // A newcomer whose socket does not even take this is not told.
+        self.io.send_batch(&mut [Send::new(socket, &bytes)]);
+        self.io.shutdown(socket);
+    }
+
+    /// Closes a connection with a last line, if its socket takes one.
+    pub(super) fn dismiss(&mut self, id: ConnectionId, line: ServerLine, reason: CloseReason) {
+        let connection = self.connections.at(id);
+        if let Some(member) = connection.member
+            && let Some(bytes) = self.lobby.farewell(member, line)
+        {
+            self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
+        }
+        self.close(id, reason);
+    }
+
+    /// Ends a connection's membership. Its slot stays taken until nothing is in flight on it.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let connection = self.connections.at_mut(id);
+        let Some(member) = connection.member.take() else { return };
+        connection.voice = None;
+        let address = connection.address;
+        self.io.shutdown(&connection.socket);
+        self.lobby.leave(member, address, self.now);
+        self.addresses.leave(address.ip(), self.now);
+        self.counters.closes.count(reason);
+    }
+
+    /// Frees the slot of a closed connection that has nothing in flight.
+    pub(super) fn release(&mut self, id: ConnectionId) {
+        let connection = self.connections.at(id);
+        if connection.member.is_none() && connection.is_idle() {
+            drop(self.connections.remove(id));
+            // A descriptor is free again.
+            if self.accept_paused.take().is_some() {
+                self.io.accept();
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! From received bytes to lines said in the room, and what holds a line back.
+//!
+//! A connection whose next line the room does not take yet is held: its bytes stay where they are and no more are asked
+//! for, so TCP slows the peer and nothing is lost. It goes on when the reason has passed.
+
+use std::cmp::Reverse;
+use std::{io, mem};
+
+use super::Server;
+use crate::connection::{CloseReason, Connection, Voice};
+use crate::io::Io;
+use crate::limits::SPARE_BUFFERS_MAX;
+use crate::line::{Foreign, Framing, Item, ServerLine};
+use crate::room::NotNow;
+use crate::timeouts::Standing;
+use crate::token::ConnectionId;
+
+/// How far the lines of a connection were taken.
+enum Taken {
+    /// All whole lines.
+    All,
+    /// Up to one that has to wait.
+    Held(NotNow),
+    /// The peer takes this server for another.
+    Foreign(Foreign),
+}
+
+impl<I: Io, W: io::Write> Server<I, W> {
+    pub(super) fn on_received(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let connection = self.connections.at_mut(id);
+        if connection.member.is_none() {
+            return;
+        }
+        if bytes.is_empty() {
+            self.close(id, CloseReason::Left);
+            return;
+        }
+        self.counters.received_bytes += bytes.len() as u64;
+        let voice = connection.voice.get_or_insert_with(|| Box::new(Voice::new(self.now)));
+        voice.heard_at = self.now;
+        if voice.input.is_empty() {
+            let mut rest = bytes;
+            let taken = self.take_lines(id, &mut rest);
+            self.keep(id, None, rest);
+            self.on_taken(id, taken);
+        } else {
+            voice.input.extend_from_slice(bytes);
+            self.take_input(id);
+        }
+    }
+
+    /// Lets held connections go on whose reason has passed.
+    pub(super) fn resume_held(&mut self) {
+        while let Some(Reverse((until, id))) = self.delayed.peek().copied()
+            && until <= self.now
+        {
+            self.delayed.pop();
+            self.resumable.push(id);
+        }
+        let mut resumable = mem::take(&mut self.resumable);
+        for id in resumable.drain(..) {
+            // It may have been closed, or held for another reason, since it was put on the list.
+            if self.connections.find(id).is_some_and(|connection| connection.held && connection.member.is_some()) {
+                self.take_input(id);
+                self.release(id);
+            }
+        }
+        if self.resumable.is_empty() {
+            self.resumable = resumable;
+        }
+    }
+
+    /// Closes connections that have begun a line and not gone on with it.
+    pub(super) fn cut_unfinished_lines(&mut self) {
+        loop {
+            let connections = &mut self.connections;
+            let expired = self.line_timeouts.expired(self.now, |id| {
+                let Some(connection) = connections.find(id) else { return Standing::Fine };
+                let Some(voice) = &mut connection.voice else { return Standing::Fine };
+                if voice.input.is_empty() || connection.held || connection.member.is_none() {
+                    voice.line_queued = false;
+                    return Standing::Fine;
+                }
+                Standing::Since(voice.heard_at)
+            });
+            let Some(id) = expired else { return };
+            self.dismiss(id, ServerLine::LineTimeout, CloseReason::LineTimeout);
+            self.release(id);
+        }
+    }
+
+    /// Takes lines from the bytes that a connection has waiting.
+    fn take_input(&mut self, id: ConnectionId) {
+        let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
+        let input = mem::take(&mut voice.input);
+        let mut rest = input.as_slice();
+        let taken = self.take_lines(id, &mut rest);
+        let consumed = input.len() - rest.len();
+        self.keep(id, Some((input, consumed)), &[]);
+        self.on_taken(id, taken);
+    }
+
+    /// Keeps what was not consumed: of a buffer that the connection had, or `rest` of a chunk.
+    fn keep(&mut self, id: ConnectionId, buffer: Option<(Vec<u8>, usize)>, rest: &[u8]) {
+        let mut input = match buffer {
+            Some((mut input, consumed)) => {
+                input.drain(..consumed);
+                input
+            }
+            None if rest.is_empty() => return,
+            None => self.spare.pop().unwrap_or_default(),
+        };
+        input.extend_from_slice(rest);
+        if !input.is_empty() {
+            let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
+            voice.input = input;
+        } else if self.spare.len() < SPARE_BUFFERS_MAX {
+            self.spare.push(input);
+        }
+    }
+
+    /// Takes whole lines off the front of `rest` as long as the room takes them.
+    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8]) -> Taken {
+        let Connection { address, member, voice, .. } = self.connections.at_mut(id);
+        let member = member.expect("lines are taken from open connections");
+        let voice = voice.as_mut().expect("what was received has a voice");
+        let line_bytes = self.config.line_bytes;
+        if !voice.has_spoken && Foreign::is_tls_hello(rest) {
+            return Taken::Foreign(Foreign::Tls);
+        }
+        loop {
+            let before = (voice.splitter, *rest);
+            let item = voice.splitter.next(rest, line_bytes).or_else(|| match self.config.framing {
+                Framing::Line => None,
+                Framing::Chunk => voice.splitter.finish(rest),
+            });
+            let Some(item) = item else { return Taken::All };
+            if let Item::Line(line) = item
+                && !voice.has_spoken
+                && Foreign::is_http_request(line)
+            {
+                return Taken::Foreign(Foreign::Http);
+            }
+            let allowed = match self.config.flood {
+                Some(rate) => voice.flood.check(rate, 1.0, self.now),
+                None => Ok(()),
+            };
+            let taken = match (allowed, item) {
+                (Err(until), _) => {
+                    if !mem::replace(&mut voice.slowed, true) {
+                        self.lobby.tell(member, ServerLine::SlowDown);
+                    }
+                    Err(NotNow::Until(until))
+                }
+                (Ok(()), Item::Line(line)) => self.lobby.publish(member, *address, line, self.now),
+                (Ok(()), Item::TooLong) => {
+                    self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
+                    Ok(())
+                }
+            };
+            if let Err(reason) = taken {
+                (voice.splitter, *rest) = before;
+                return Taken::Held(reason);
+            }
+            voice.has_spoken = true;
+            if let Some(rate) = self.config.flood {
+                voice.flood.take(rate, 1.0, self.now);
+            }
+        }
+    }
+
+    /// Asks for more, or sees to it that a held connection goes on.
+    fn on_taken(&mut self, id: ConnectionId, taken: Taken) {
+        let connection = self.connections.at_mut(id);
+        connection.held = matches!(taken, Taken::Held(_));
+        match taken {
+            Taken::All => {
+                let voice = connection.voice.as_mut().expect("what was received has a voice");
+                if !voice.input.is_empty() && !mem::replace(&mut voice.line_queued, true) {
+                    self.line_timeouts.watch(id, self.now);
+                }
+                self.ask_for_chunk(id);
+            }
+            Taken::Held(NotNow::Pressed) => self.resumable.push(id),
+            Taken::Held(NotNow::Until(until)) => self.delayed.push(Reverse((until, id))),
+            // It goes on when it has been sent what lies ahead of it: see `on_level`.
+            Taken::Held(NotNow::Unread) => {}
+            Taken::Foreign(foreign) => self.dismiss(id, ServerLine::Foreign(foreign), CloseReason::Foreign),
+        }
+    }
+
+    pub(super) fn ask_for_chunk(&mut self, id: ConnectionId) {
+        let connection = self.connections.at_mut(id);
+        if connection.member.is_some() && !connection.held && !connection.receiving && self.stopping.is_none() {
+            connection.receiving = true;
+            self.io.receive(&connection.socket, id);
+        }
+    }
+}

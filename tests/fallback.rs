@@ -1,0 +1,66 @@
+//! Where io_uring is refused: epoll takes over and says why, and whoever insists on io_uring is told what would allow it.
+//!
+//! The refusal is real: a seccomp filter like a container's, put on the thread that starts the server.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use support::{Server, uproar};
+
+/// Runs `test` in a thread whose children get `errno` from `call`.
+fn where_refused(call: libc::c_long, errno: i32, test: impl FnOnce() + Send + 'static) {
+    let refuse = SeccompAction::Errno(errno as u32);
+    let rules = BTreeMap::from([(call, Vec::new())]);
+    let architecture = std::env::consts::ARCH.try_into().expect("seccomp knows this machine");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    let refused = thread::spawn(move || {
+        seccompiler::apply_filter(&program).expect("a process may restrict itself");
+        test();
+    });
+    refused.join().expect("the test in the restricted thread passes");
+}
+
+fn check(call: libc::c_long, errno: i32, name: &'static str, fix: &'static str) {
+    where_refused(call, errno, move || {
+        let server = Server::start(&["--backend", "auto"]);
+        let fallback = format!("uproar: using epoll, io_uring cannot be used here: {name}: ");
+        assert!(server.before_ready[0].starts_with(&fallback), "{:?}", server.before_ready);
+        assert!(server.ready.contains(" (epoll, up to "), "{}", server.ready);
+        let (mut a, mut b) = (server.join(), server.join());
+        a.expect_start("> New user ");
+        b.send("all the same\n");
+        a.expect(format!("[{}] all the same", b.name()));
+
+        let output = uproar(&["serve", "127.0.0.1:0", "--backend", "uring"]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.starts_with(&format!("uproar: io_uring cannot be used here: {name}: ")), "{stderr}");
+        assert!(stderr.contains(fix) && stderr.lines().count() == 1, "{stderr}");
+    });
+}
+
+#[test]
+fn a_container_that_forbids_the_set_up() {
+    check(libc::SYS_io_uring_setup, libc::EPERM, "io_uring_setup", "allow io_uring_setup, io_uring_enter");
+}
+
+#[test]
+fn a_kernel_without_io_uring() {
+    check(libc::SYS_io_uring_setup, libc::ENOSYS, "io_uring_setup", "Linux 6.1 or later is needed");
+}
+
+#[test]
+fn a_filter_that_allows_the_set_up_and_nothing_more() {
+    check(libc::SYS_io_uring_enter, libc::EPERM, "io_uring_enter", "allow io_uring_setup, io_uring_enter");
+}
+
+#[test]
+fn auto_takes_io_uring_where_it_works() {
+    let server = Server::start(&["--backend", "auto"]);
+    assert!(server.ready.contains(" (uring, up to "), "{}", server.ready);
+    assert!(server.before_ready.is_empty());
+}
