@@ -22,7 +22,7 @@ use crate::sweep::{NamedServer, parse_server};
 /// Exit codes: 0 good, 1 usage or a failure of the machine, 2 deliveries not as they should be, 3 run invalid (plan not
 /// kept, client-bound, not all members joined), 4 an expectation did not hold.
 #[derive(Debug, Parser)]
-#[command(name = "bench-client", version, max_term_width = 120)]
+#[command(name = "bench-client", version, max_term_width = 120, args_override_self = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -61,7 +61,7 @@ pub struct LoadArgs {
     #[arg(long, default_value = "10s", value_name = "T", value_parser = humantime::parse_duration)]
     pub drain: Duration,
 
-    /// Bytes of a line as sent, newline included; at least 32, a few more for very long plans
+    /// Bytes of a line as sent, newline included; from 32, a few more for very long plans, to 60,000
     #[arg(short, long, default_value_t = 64, value_name = "BYTES")]
     pub size: usize,
 
@@ -274,6 +274,10 @@ pub struct ReflectArgs {
     /// The message whose delivery is spoilt
     #[arg(long, default_value_t = 0, hide = true)]
     pub fault_at: u64,
+
+    /// Whose delivery of it
+    #[arg(long, default_value_t = 0, hide = true)]
+    pub fault_member: usize,
 }
 
 /// A count with a suffix: `100`, `10k`, `1.5m`.

@@ -68,8 +68,10 @@ fn server_cost(pid: u32) -> Option<ServerCost> {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
         cost.voluntary_switches += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
         cost.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
-        cost.memory_bytes = field(&status, "RssAnon:").unwrap_or(0) * 1024;
     }
+    // Of the process, not of a task: a thread that is just ending has no memory.
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    cost.memory_bytes = field(&status, "RssAnon:")? * 1024;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     (cost.user_ticks, cost.system_ticks) = user_and_system_ticks(&stat)?;
     Some(cost)

@@ -52,7 +52,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Floor(arguments) => floor::command(arguments),
         Command::FloorSender(arguments) => floor::sender_command(arguments),
         Command::Reflect(arguments) => {
-            reflect::reflect(arguments.address, arguments.fault, arguments.fault_at)?;
+            reflect::reflect(arguments)?;
             Ok(exit::GOOD)
         }
     }

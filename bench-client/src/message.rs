@@ -8,6 +8,8 @@
 
 /// The shortest line a run may ask for. Longer runs and more publishers need more, see [`Format::line_bytes_min`].
 pub const LINE_BYTES_MIN: usize = 32;
+/// The longest: with its author it fits into what a member keeps of an unfinished line.
+pub const LINE_BYTES_MAX: usize = 60_000;
 
 /// Digits of a due time: nanoseconds since the machine started, three years of them.
 const DUE_DIGITS: usize = 17;

@@ -5,10 +5,11 @@
 //! not a server to compare with. The faults are for tests: each spoils one delivery, which the tool must find.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use crate::cli::ReflectArgs;
 use crate::error::{Context, Result};
 use crate::message::author_of;
 use crate::sys::{self, Epoll, Interest};
@@ -49,12 +50,15 @@ struct Reflector {
     clients: BTreeMap<u64, Client>,
     next: u64,
     fault: Option<Fault>,
+    /// Whom it strikes: the how-manieth of those who hear the message.
+    fault_member: usize,
     /// Messages until the fault strikes.
     fault_in: u64,
 }
 
 /// Serves `address` until the process is stopped.
-pub fn reflect(address: SocketAddr, fault: Option<Fault>, fault_at: u64) -> Result<()> {
+pub fn reflect(arguments: &ReflectArgs) -> Result<()> {
+    let address = arguments.address;
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let listener = TcpListener::bind(address).context(|| format!("cannot listen on {address}"))?;
     sys::listen(listener.as_fd(), BACKLOG).context(|| format!("cannot listen on {address}"))?;
@@ -63,7 +67,15 @@ pub fn reflect(address: SocketAddr, fault: Option<Fault>, fault_at: u64) -> Resu
     epoll.add(listener.as_fd(), LISTENER, Interest::Read).context(|| "cannot watch the listener".to_string())?;
     let bound = listener.local_addr().context(|| "cannot tell the address".to_string())?;
     eprintln!("reflect: listening on {bound}");
-    let mut reflector = Reflector { epoll, listener, clients: BTreeMap::new(), next: 0, fault, fault_in: fault_at };
+    let mut reflector = Reflector {
+        epoll,
+        listener,
+        clients: BTreeMap::new(),
+        next: 0,
+        fault: arguments.fault,
+        fault_member: arguments.fault_member,
+        fault_in: arguments.fault_at,
+    };
     loop {
         let count = reflector.epoll.wait(Duration::from_secs(3600)).context(|| "cannot wait".to_string())?;
         for index in 0..count {
@@ -128,7 +140,7 @@ impl Reflector {
         let fault = if self.fault_in == 0 { self.fault.take() } else { None };
         self.fault_in = self.fault_in.saturating_sub(1);
         let tokens: Vec<u64> = self.clients.keys().copied().filter(|&token| token != author).collect();
-        let spoilt = tokens.first().copied();
+        let spoilt = tokens.get(self.fault_member).copied();
         for token in tokens {
             match fault {
                 Some(fault) if Some(token) == spoilt => self.spoil(fault, author, token, message),

@@ -139,6 +139,9 @@ fn plan(room: Room, load: &LoadArgs) -> Result<Plan> {
             load.size
         )));
     }
+    if load.size > message::LINE_BYTES_MAX {
+        return Err(Error::new(format!("-s {} is too long; use at most -s {}", load.size, message::LINE_BYTES_MAX)));
+    }
     Ok(plan)
 }
 

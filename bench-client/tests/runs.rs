@@ -1,0 +1,149 @@
+//! Runs of the program as a user makes them: what they print, write and end with.
+
+mod common;
+
+use common::{SHORT, json, outcome, reflect_command, reflector, run};
+use serde_json::Value;
+
+#[test]
+fn a_clean_run_writes_its_files_and_ends_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "40", "-p", "3", "-r", "100/s", "-n", "60", "-s", "100", "--repeat", "2", "-o", out];
+    let more = ["--server-cmd", &server, "--idle", "100ms", "--expect", "lost=0,duplicate=0,room.p50<20s,sent=60"];
+    let output = run(&[&arguments[..], &more, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("room of 40") && printed.contains("2 runs"), "{printed}");
+    assert!(printed.contains("order hash equal on 80/80"), "{printed}");
+    assert!(json(&directory.path().join("env.json"))["kernel"].is_string());
+    for number in 1..=2 {
+        let files = directory.path().join(format!("run{number}"));
+        let summary = json(&files.join("summary.json"));
+        assert_eq!(summary["schema"], 1);
+        assert_eq!((&summary["valid"], &summary["clean"]), (&Value::Bool(true), &Value::Bool(true)));
+        assert_eq!(summary["room"]["wire_line_bytes"], 100 + "[127.0.0.1:40000] ".len());
+        assert_eq!(summary["latency"]["room"]["samples"], 60);
+        assert_eq!(summary["latency"]["delivery"]["samples"], 60 * 39);
+        assert_eq!(summary["latency"]["room"]["p99_ns"], Value::Null, "60 messages say nothing of a p99");
+        assert_eq!(summary["proof"]["order_hashes_equal"], 40);
+        assert!(summary["server"]["cpu_per_delivery_ns"].as_f64().unwrap() > 0.0);
+        assert!(summary["server"]["idle_cpu_share"].is_f64());
+        for name in ["delivery.hgrm", "delivery_uncorrected.hgrm", "room.hgrm", "intervals.hlog"] {
+            assert!(files.join(name).metadata().unwrap().len() > 200, "{name}");
+        }
+        let messages = std::fs::read_to_string(files.join("messages.csv")).unwrap();
+        assert_eq!(messages.lines().count(), 61);
+        assert!(messages.lines().skip(1).all(|row| row.ends_with(",39,39")), "{messages}");
+    }
+}
+
+#[test]
+fn a_room_on_ipv6_with_warm_up_and_random_arrivals() {
+    let (server, address) = reflector("[::1]");
+    let pid = server.0.id().to_string();
+    let address = address.to_string();
+    let arguments = ["run", &address, "-c", "10", "-r", "100/s", "-d", "500ms", "-w", "200ms", "--arrival", "poisson"];
+    let more = ["--settle", "100ms", "--lag-limit", "30s", "--server-pid", &pid, "--format", "json"];
+    let output = run(&[&arguments[..], &more].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["plan"]["arrival"], "poisson");
+    assert_eq!((&summary["plan"]["warmup_messages"], &summary["plan"]["messages"]), (&20.into(), &50.into()));
+    assert_eq!(summary["latency"]["delivery"]["samples"], 50 * 9, "warm-up is left out");
+}
+
+#[test]
+fn a_large_message_and_members_from_several_addresses() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "30", "-r", "50/s", "-n", "20", "-s", "20000", "--spread", "3", "--format", "json"];
+    let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["sent"]["messages"], 20);
+}
+
+#[test]
+fn members_that_only_count_bytes_add_up() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "50", "-p", "2", "-r", "500/s", "-n", "300", "--verify", "4", "--format", "json"];
+    let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["room"]["verified_members"], &summary["proof"]["counting_members"]), (&4.into(), &46.into()));
+    assert_eq!(summary["latency"]["delivery"]["samples"], 300 * 4);
+    assert_eq!(summary["sent"]["deliveries"], 300 * 49, "bytes count as the deliveries they are");
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_has_its_own_code() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "5", "-r", "100/s", "-n", "20", "--format", "quiet", "--server-cmd", &server];
+    let expectations = ["--expect", "lost=0,room.p50<1ns,room.p99<1s"];
+    let (code, stderr) = outcome(&run(&[&arguments[..], &expectations, &SHORT].concat()));
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("room.p50<1ns: it is") && stderr.contains("20 samples are too few"), "{stderr}");
+}
+
+#[test]
+fn what_cannot_be_done_is_one_line_with_its_fix() {
+    let cases: [(&[&str], &str); 9] = [
+        (&["run", "-c", "0"], "no whole number above zero"),
+        (&["run", "-r", "fast"], "no rate above zero"),
+        (&["run", "--expect", "speed=1"], "is no figure"),
+        (&["run", "-c", "2", "-p", "2"], "one only listen"),
+        (&["run", "-c", "10", "-s", "20"], "use -s 32 or more"),
+        (&["run", "-c", "10", "-s", "100k"], "invalid digit"),
+        (&["run", "-c", "900m"], "hard limit"),
+        (&["run", "127.0.0.1:1", "-c", "5"], "nobody listens on 127.0.0.1:1"),
+        (&["run", "-c", "5", "--server-cmd", "false {addr}"], "ended before it listened"),
+    ];
+    for (arguments, expected) in cases {
+        let (code, stderr) = outcome(&run(arguments));
+        assert_eq!(code, Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let reflect = format!("reflect={}", reflect_command(""));
+    let arguments = ["sweep", "--rungs", "10,30", "--deliveries", "1k", "--repeat", "2", "-d", "400ms", "-o", out];
+    let servers = ["--server", &reflect, "--server", "broken=false {addr}"];
+    let output = run(&[&arguments[..], &servers, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    let sweep = json(&folder.join("sweep.json"));
+    let rows: Vec<(u64, &str, &str)> = sweep["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["members"].as_u64().unwrap(), row["server"].as_str().unwrap(), row["state"].as_str().unwrap()))
+        .collect();
+    let expected =
+        |members| [(members, "reflect", "good"), (members, "reflect", "good"), (members, "broken", "not run")];
+    assert_eq!(rows, [expected(10), expected(30)].concat());
+    let csv = std::fs::read_to_string(folder.join("sweep.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 7);
+    let table = std::fs::read_to_string(folder.join("table.md")).unwrap();
+    assert!(table.contains("2 of 2 good") && table.contains("not run: the server ended"), "{table}");
+    for name in ["room_vs_members.svg", "spectrum_0000010.svg", "spectrum_0000030.svg"] {
+        let svg = std::fs::read_to_string(folder.join(name)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("reflect"), "{name}: {svg}");
+    }
+    assert!(folder.join("reflect/c0000010/run2/summary.json").exists());
+    assert!(folder.join("env.json").exists());
+}
+
+#[test]
+fn a_floor_costs_something() {
+    let output = run(&["floor", "-c", "50", "-r", "200/s", "-d", "300ms", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let floor: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(floor["send"]["min_ns"].as_f64().unwrap() > 0.0, "{floor}");
+    assert!(floor["uring"].is_object() || floor["uring_refused"].is_string(), "{floor}");
+    assert_eq!(floor["send_bytes"], 82);
+}
