@@ -19,6 +19,26 @@ bench-quick *options: build
 build:
     cargo build --release --workspace
 
+crowd := "target/release/bench-client run --pin 0,1 --no-progress --server-cmd 'target/release/uproar serve {addr} --transcript off"
+
+# 1,000 of 2,000 members read nothing while gigabytes are broadcast: memory is flat, and each is told exactly what it missed
+crowd-silent: build
+    {{crowd}} --flood-rate 0' -c 2k --silent 1k -r 20k -p 10 -w 6s -d 10s --verify 16 --lag-limit 10ms
+
+# 9,000 of 10,000 members read nothing: the latency of the others, with and without them, in turn
+crowd-stopped: build
+    for round in 1 2 3; do for room in 1k "10k --silent 9k"; do {{crowd}} --flood-rate 0' -c $room -r 100 -s 1000 -w 6s -d 8s \
+        --lag-limit 10ms; done; done
+
+# One member floods a room of 500 at full speed: the latency of the others, without, with, and with no limit on floods
+crowd-flood: build
+    for round in 1 2 3; do {{crowd}}' -c 500 -r 5 -d 10s -w 2s; {{crowd}}' -c 500 -r 5 -d 10s -w 2s --flood 1; \
+        {{crowd}} --flood-rate 0' -c 500 -r 5 -d 10s -w 2s --flood 1; done
+
+# Members come and go while the others talk
+crowd-churn: build
+    {{crowd}} --flood-rate 0' -c 5k -r 20 -d 10s -w 2s --churn 1000
+
 # Whether every delivery is as it should be, in seconds; timings of a busy machine do not fail it
 bench-smoke results: build
     target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 3s -w 1s --server uproar='{{server}}' \

@@ -112,6 +112,10 @@ pub struct LoadArgs {
     #[arg(long, value_name = "R", value_parser = parse_rate)]
     pub churn: Option<f64>,
 
+    /// Members beside those connected that send lines which nobody hears, as fast as the server takes them
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub flood: Option<u64>,
+
     /// Processors of the server and of this tool; the server's pinning needs --server-cmd or --server-pid
     #[arg(long, value_name = "SERVER,CLIENT", value_parser = parse_pin)]
     pub pin: Option<Pin>,

@@ -152,6 +152,7 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
         slow: load.slow.map_or(0, |slow| slow.members as usize),
         slow_bytes_per_s: load.slow.map_or(0, |slow| slow.bytes_per_s),
         churn_per_s: load.churn.unwrap_or(0.0),
+        flooders: load.flood.unwrap_or(0) as usize,
     };
     let measured = room.members.saturating_sub(crowd.silent + crowd.slow);
     if measured <= plan.publishers() as usize {

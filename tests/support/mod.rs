@@ -171,6 +171,18 @@ impl Person {
         Self { stream, unread: Vec::new() }
     }
 
+    /// Connects from another address of this machine: each has its own ports, of which one has 28,000.
+    pub fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        // The port is chosen when the other end is known (Linux 4.2).
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true).unwrap();
+        bind(&socket, &SocketAddr::from((source, 0))).unwrap();
+        connect(&socket, &address).expect("the server accepts");
+        sockopt::set_tcp_nodelay(&socket, true).unwrap();
+        Self { stream: TcpStream::from(socket), unread: Vec::new() }
+    }
+
     /// The name that the server gives this person.
     pub fn name(&self) -> SocketAddr {
         self.stream.local_addr().unwrap()

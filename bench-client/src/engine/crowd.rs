@@ -1,7 +1,8 @@
 //! The crowd: members that a room must be able to bear, beside those that are measured.
 //!
 //! Silent members read until the plan starts and then nothing until it is over. Slow ones read so many bytes a second.
-//! Churners come and go. None of them is part of a latency. When the measured members have everything, the silent and
+//! Churners come and go. Flooders send lines as fast as the server takes them, lines without a visible byte, which cost
+//! it what others cost and are heard by nobody. None of them is part of a latency. When the measured members have everything, the silent and
 //! the slow read what is left, and each proves that nothing was torn and that every gap was told exactly: what it
 //! received and what it was told it missed is the whole plan, in order.
 //!
@@ -25,6 +26,10 @@ const VISIT_NS: u64 = 500_000_000;
 /// The crowd is given up when it has not been welcomed, or has not caught up, after this long without a byte.
 const PATIENCE: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 64 * 1024;
+/// Flooders send this often, each time until the server's side is full.
+const FLOOD_TICK_NS: u64 = 1_000_000;
+/// A line without a visible byte.
+const FLOOD_LINE: &[u8] = b"\x1b\n";
 
 /// How many of each there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -35,6 +40,7 @@ pub struct Shape {
     pub slow_bytes_per_s: u64,
     /// Members that come, and as many that go, a second.
     pub churn_per_s: f64,
+    pub flooders: usize,
 }
 
 /// What became of the crowd.
@@ -53,6 +59,8 @@ pub struct Outcome {
     pub visits: u64,
     /// Churners that were not welcomed.
     pub turned_away: u64,
+    /// Bytes that the flooders' sockets took.
+    pub flood_bytes: u64,
 }
 
 pub struct Crowd {
@@ -69,6 +77,12 @@ pub struct Crowd {
     /// When the next churner comes, once the plan has started.
     churn_ns: u64,
     visitors: VecDeque<(u64, OwnedFd)>,
+    flooders: Vec<OwnedFd>,
+    /// When the flooders send next, once the plan has started.
+    flood_ns: u64,
+    /// Many of [`FLOOD_LINE`].
+    flood: Vec<u8>,
+    flood_bytes: u64,
     visits: u64,
     turned_away: u64,
     buffer: Vec<u8>,
@@ -101,6 +115,10 @@ impl Crowd {
             slow_ns: u64::MAX,
             churn_ns: u64::MAX,
             visitors: VecDeque::new(),
+            flooders: Vec::new(),
+            flood_ns: u64::MAX,
+            flood: FLOOD_LINE.repeat(READ_BYTES / FLOOD_LINE.len()),
+            flood_bytes: 0,
             visits: 0,
             turned_away: 0,
             buffer: vec![0; READ_BYTES],
@@ -121,6 +139,9 @@ impl Crowd {
                 strange: 0,
             });
         }
+        for index in 0..self.shape.flooders {
+            self.flooders.push(self.dial(index)?);
+        }
         self.read_until("be welcomed", |listener| listener.welcomed)
     }
 
@@ -139,12 +160,15 @@ impl Crowd {
         if self.shape.churn_per_s > 0.0 {
             self.churn_ns = start_ns;
         }
+        if self.shape.flooders > 0 {
+            self.flood_ns = start_ns;
+        }
     }
 
     /// When [`Crowd::tick`] has something to do.
     pub fn due_ns(&self) -> u64 {
         let leaving = self.visitors.front().map_or(u64::MAX, |(leave_ns, _)| *leave_ns);
-        self.slow_ns.min(self.churn_ns).min(leaving)
+        self.slow_ns.min(self.churn_ns).min(self.flood_ns).min(leaving)
     }
 
     pub fn tick(&mut self, now_ns: u64) {
@@ -153,6 +177,17 @@ impl Crowd {
             let bytes = (self.shape.slow_bytes_per_s * SLOW_TICK_NS / 1_000_000_000).max(1) as usize;
             for listener in &mut self.listeners[self.shape.silent..] {
                 listener.read(&mut self.buffer[..bytes.min(READ_BYTES)], &self.format);
+            }
+        }
+        if now_ns >= self.flood_ns {
+            self.flood_ns = now_ns + FLOOD_TICK_NS;
+            for flooder in &self.flooders {
+                // A part of a line is followed by the start of another: its escape byte is as invisible.
+                while let Ok(bytes) = sys::send(flooder.as_fd(), &self.flood) {
+                    self.flood_bytes += bytes as u64;
+                }
+                // What others say is read, so that the server has no other reason to slow a flooder down.
+                while matches!(sys::discard(flooder.as_fd(), READ_BYTES), Ok(bytes) if bytes > 0) {}
             }
         }
         while let Some((leave_ns, _)) = self.visitors.front()
@@ -192,8 +227,13 @@ impl Crowd {
         let messages = self.messages;
         // Who cannot catch up is counted below, and no reason to lose the measurement.
         let _ = self.read_until("catch up", |listener| listener.received + listener.missed >= messages);
-        let mut outcome =
-            Outcome { shape: self.shape, visits: self.visits, turned_away: self.turned_away, ..Outcome::default() };
+        let mut outcome = Outcome {
+            shape: self.shape,
+            visits: self.visits,
+            turned_away: self.turned_away,
+            flood_bytes: self.flood_bytes,
+            ..Outcome::default()
+        };
         for listener in &self.listeners {
             let Some(socket) = &listener.socket else {
                 outcome.closed += 1;

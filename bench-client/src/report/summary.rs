@@ -58,7 +58,7 @@ pub struct Summary {
     /// Null when no server process is known.
     pub server: Option<ServerPart>,
     pub client: ClientPart,
-    /// Null without `--silent`, `--slow` and `--churn`.
+    /// Null without `--silent`, `--slow`, `--churn` and `--flood`.
     pub crowd: Option<CrowdPart>,
     /// Counters of the kernel's TCP, of the whole machine, that rose during the run.
     pub kernel_counter_rises: BTreeMap<String, u64>,
@@ -224,6 +224,9 @@ pub struct CrowdPart {
     pub messages_told_missed: u64,
     pub visits: u64,
     pub visits_turned_away: u64,
+    /// Members that sent as fast as the server took it, and how much it took.
+    pub flooders: u64,
+    pub flood_bytes: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -437,6 +440,8 @@ fn crowd_part(crowd: crowd::Outcome) -> CrowdPart {
         messages_told_missed: crowd.missed,
         visits: crowd.visits,
         visits_turned_away: crowd.turned_away,
+        flooders: crowd.shape.flooders as u64,
+        flood_bytes: crowd.flood_bytes,
     }
 }
 

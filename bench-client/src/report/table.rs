@@ -245,12 +245,14 @@ fn crowds(text: &mut String, runs: &[Summary]) {
     };
     let _ = writeln!(
         text,
-        "beside them {} silent, {} slow, {} visits ({} turned away): {} exact, {} not exact, {} closed; {} messages \
-         received, {} told missed",
-        count(first.silent_members),
-        count(first.slow_members),
+        "beside them {} flooders, {} B taken of them, {} visits, {} turned away, {} silent, {} slow: {} exact, {} not \
+         exact, {} closed; {} messages received, {} told missed",
+        count(first.flooders),
+        total(|crowd| crowd.flood_bytes),
         total(|crowd| crowd.visits),
         total(|crowd| crowd.visits_turned_away),
+        count(first.silent_members),
+        count(first.slow_members),
         total(|crowd| crowd.members_exact),
         total(|crowd| crowd.members_inexact),
         total(|crowd| crowd.members_closed),
