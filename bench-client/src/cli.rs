@@ -174,6 +174,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "LIST")]
     pub expect: Option<Expectations>,
 
+    /// Find the highest rate at which this holds, from -r or --deliveries on; each trial is a run (room.p99<1s)
+    #[arg(long, value_name = "LIST", conflicts_with = "repeat")]
+    pub search: Option<Expectations>,
+
     /// Write env.json, and summary.json, *.hgrm, intervals.hlog and messages.csv of each run, into this folder
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -129,8 +129,13 @@ impl Expectation {
         if holds {
             return Ok(());
         }
-        let shown = if self.figure.contains('.') { table::time(value as u64) } else { format!("{value}") };
+        let shown = if self.figure.contains('.') { table::time(value as u64) } else { plain(value) };
         Err(format!("{self}: it is {}{shown}", if at_least { "at least " } else { "" }))
+    }
+
+    /// True exactly when `summary` has the figure, with samples enough.
+    pub fn is_known(&self, summary: &Summary) -> bool {
+        self.find(summary).is_some()
     }
 
     fn find(&self, summary: &Summary) -> Option<Found> {
@@ -171,6 +176,11 @@ impl Expectation {
     }
 }
 
+/// A number without decimals that say nothing.
+fn plain(value: f64) -> String {
+    if value.fract() == 0.0 || value >= 1e4 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
 fn quantiles<'a>(summary: &'a Summary, name: &str) -> Option<&'a Quantiles> {
     let latency = &summary.latency;
     match name {
@@ -184,5 +194,70 @@ fn quantiles<'a>(summary: &'a Summary, name: &str) -> Option<&'a Quantiles> {
         "delivery_uncorrected" => Some(&latency.delivery_uncorrected),
         "lag" => Some(&latency.schedule_lag),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::{ProofPart, ServerPart};
+
+    const MS: u64 = 1_000_000;
+
+    fn summary() -> Summary {
+        let mut summary = Summary { proof: ProofPart { lost: 3, ..ProofPart::default() }, ..Summary::default() };
+        summary.latency.room =
+            Quantiles { samples: 60, p50_ns: Some(12 * MS), max_ns: Some(90 * MS), ..Quantiles::default() };
+        summary.server = Some(ServerPart { cpu_per_delivery_ns: Some(4000.5), ..ServerPart::default() });
+        summary
+    }
+
+    #[test]
+    fn expectations_hold_or_say_what_they_found() {
+        let cases = [
+            ("lost=3", None),
+            ("lost = 0", Some("lost = 0: it is 3")),
+            ("lost>=4", Some("lost>=4: it is 3")),
+            ("room.p50<13ms", None),
+            ("room.p50<=12ms", None),
+            ("room.p50>11ms 900us", None),
+            ("room.p50<12ms", Some("room.p50<12ms: it is 12.0 ms")),
+            ("room.max<0.05s", Some("room.max<0.05s: it is 90.0 ms")),
+            ("room.p99<1s", Some("room.p99<1s: not known, 60 samples are too few")),
+            ("cost_ns<5000", None),
+            ("cost_ns<4000", Some("cost_ns<4000: it is 4000.500")),
+            ("idle<0.01", Some("idle<0.01: not known, give --idle")),
+            ("floor_ratio<1.1", Some("floor_ratio<1.1: not known, give --floor and a server process")),
+        ];
+        for (text, failure) in cases {
+            let expectation: Expectation = text.parse().unwrap();
+            assert_eq!(expectation.check(&summary()).err().as_deref(), failure, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lower_bound_is_not_below_anything() {
+        let mut summary = summary();
+        summary.latency.room.at_least_from_ns = Some(90 * MS);
+        let check = |text: &str| text.parse::<Expectation>().unwrap().check(&summary);
+        assert!(check("room.p50<13ms").is_ok());
+        assert!(check("room.max>80ms").is_ok());
+        assert_eq!(check("room.max<1s").unwrap_err(), "room.max<1s: it is at least 90.0 ms");
+    }
+
+    #[test]
+    fn what_is_no_expectation_is_explained() {
+        let cases = [
+            ("lost", "compares nothing"),
+            ("lost=none", "is no number"),
+            ("room<1s", "is no figure"),
+            ("room.p95<1s", "is no figure"),
+            ("room.p99<1", "is no time"),
+        ];
+        for (text, expected) in cases {
+            let error = text.parse::<Expectation>().unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert_eq!("lost=0, room.p50<1s,".parse::<Expectations>().unwrap().0.len(), 2);
     }
 }

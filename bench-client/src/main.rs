@@ -15,6 +15,7 @@ mod recorder;
 mod reflect;
 mod report;
 mod run;
+mod search;
 mod server_process;
 mod sweep;
 mod sys;

@@ -14,6 +14,9 @@ pub const LINE_BYTES_MAX: usize = 60_000;
 /// Digits of a due time: nanoseconds since the machine started, three years of them.
 const DUE_DIGITS: usize = 17;
 
+/// Digits of any number of a line.
+const DIGITS_MAX: usize = 19;
+
 /// What padding repeats: every byte differs from its neighbours, so a shifted line does not pass for a whole one.
 const PADDING: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -119,15 +122,19 @@ fn push_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(b' ');
 }
 
-/// A number of 1 to 19 digits and the space after it.
+/// A number of 1 to 19 digits and the space after it. Nineteen digits always fit, so nothing is checked for overflow:
+/// this is the costliest part of a delivery.
 fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0u64;
-    for (at, byte) in bytes.iter().enumerate().take(20) {
-        match byte {
-            b'0'..=b'9' if at < 19 => number = number * 10 + u64::from(byte - b'0'),
-            b' ' if at > 0 => return Some((number, &bytes[at + 1..])),
-            _ => return None,
+    let mut rest = bytes;
+    while let [byte, after @ ..] = rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let digits = bytes.len() - rest.len();
+            return (*byte == b' ' && (1..=DIGITS_MAX).contains(&digits)).then_some((number, after));
         }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        rest = after;
     }
     None
 }

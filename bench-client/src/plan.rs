@@ -9,10 +9,11 @@
 use std::time::Duration;
 
 /// How due times follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrival {
     /// Evenly, one interval apart.
+    #[default]
     Fixed,
     /// At random, independent of each other, with the same mean.
     Poisson,

@@ -9,12 +9,14 @@ use crate::engine::crowd::Shape;
 use crate::engine::{self, Outcome, Settings};
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
+use crate::expect::Expectation;
 use crate::floor;
 use crate::message;
 use crate::plan::{Length, Load, Plan};
 use crate::report;
 use crate::report::summary::{Setting, Summary};
 use crate::report::table;
+use crate::search::Search;
 use crate::server_process::{ServerProcess, free_address};
 use crate::sys;
 
@@ -87,7 +89,7 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         server_name: target.name.clone(),
         server_command: target.command.clone(),
         server_ready_line: server.as_ref().and_then(ServerProcess::ready_line),
-        arrival: Some(load.arrival),
+        arrival: load.arrival,
         seed: load.seed,
         rate_per_s: room.rate_per_s,
         lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
@@ -232,25 +234,73 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
         pid: arguments.server_pid,
         address: arguments.address,
     };
-    let mut summaries = Vec::new();
     if let Some(directory) = &arguments.out {
         report::write_json(&directory.join("env.json"), &environment::describe())?;
     }
+    if let Some(condition) = &arguments.search {
+        return search(&target, room, &condition.0, arguments);
+    }
+    let mut summaries = Vec::new();
     for number in 1..=arguments.repeat.max(1) {
-        let run = measure(&target, room, &arguments.load)?;
-        if let Some(directory) = &arguments.out {
-            report::write_run(&directory.join(format!("run{number}")), &run.plan, &run.outcome, &run.summary)?;
-        }
-        if arguments.format == Format::Json {
-            let json = serde_json::to_string(&run.summary).context(|| "cannot write the summary".to_string())?;
-            println!("{json}");
-        }
-        summaries.push(run.summary);
+        summaries.push(measure_and_write(&target, room, number, arguments)?);
     }
-    if arguments.format == Format::Table {
-        print!("{}", table::block(&summaries));
-    }
+    print(&summaries, arguments)?;
     Ok(judge(&summaries, arguments))
+}
+
+fn measure_and_write(target: &Target, room: Room, number: u32, arguments: &RunArgs) -> Result<Summary> {
+    let run = measure(target, room, &arguments.load)?;
+    if let Some(directory) = &arguments.out {
+        report::write_run(&directory.join(format!("run{number}")), &run.plan, &run.outcome, &run.summary)?;
+    }
+    Ok(run.summary)
+}
+
+fn print(summaries: &[Summary], arguments: &RunArgs) -> Result<()> {
+    match arguments.format {
+        Format::Table => print!("{}", table::block(summaries)),
+        Format::Quiet => {}
+        Format::Json => {
+            for summary in summaries {
+                println!("{}", serde_json::to_string(summary).context(|| "cannot write the summary".to_string())?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Finds the highest rate at which a run is good and `condition` holds, and prints the run at that rate.
+fn search(target: &Target, mut room: Room, condition: &[Expectation], arguments: &RunArgs) -> Result<u8> {
+    let mut search = Search::new(room.rate_per_s);
+    let mut best = None;
+    for number in 1.. {
+        room.rate_per_s = search.rate();
+        let summary = measure_and_write(target, room, number, arguments)?;
+        let unknown = condition.iter().find(|expectation| summary.valid && !expectation.is_known(&summary));
+        if let Some(expectation) = unknown {
+            let failure = expectation.check(&summary).err().unwrap_or_default();
+            return Err(Error::new(format!("cannot search by {failure}")));
+        }
+        let failures: Vec<String> =
+            condition.iter().filter_map(|expectation| expectation.check(&summary).err()).collect();
+        let held = summary.clean && summary.valid && failures.is_empty();
+        eprintln!("{}: {}", table::run_line(&summary, number), if held { "holds" } else { "does not hold" });
+        eprint!("{}", table::problem_lines(&summary));
+        failures.iter().for_each(|failure| eprintln!("  {failure}"));
+        if held {
+            best = Some(summary);
+        }
+        if !search.tried(held) {
+            break;
+        }
+    }
+    let (Some(rate), Some(summary)) = (search.held(), best) else {
+        eprintln!("it holds at no rate that was tried");
+        return Ok(exit::UNEXPECTED);
+    };
+    print(&[summary], arguments)?;
+    eprintln!("highest rate: {} messages/s", table::rate(rate));
+    Ok(exit::GOOD)
 }
 
 /// The exit code for `summaries`; failed expectations, and problems if nothing else is printed, go to stderr.

@@ -147,3 +147,19 @@ fn a_floor_costs_something() {
     assert!(floor["uring"].is_object() || floor["uring_refused"].is_string(), "{floor}");
     assert_eq!(floor["send_bytes"], 82);
 }
+
+#[test]
+fn a_search_ends_at_a_rate_that_holds() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "5", "-r", "100/s", "-n", "25", "--format", "json", "--server-cmd", &server];
+    // 25 messages are sent at any rate, so the condition turns where they take less than the plan's end allows.
+    let output = run(&[&arguments[..], &["--search", "sent=25,deliveries_per_s<500"], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["sent"]["deliveries_per_s"].as_f64().unwrap() < 500.0, "{summary:#}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("highest rate"), "{output:?}");
+    let output = run(&[&arguments[..], &["--search", "room.p99<1s"], &SHORT].concat());
+    let (code, stderr) = outcome(&output);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("25 samples are too few"), "{stderr}");
+}

@@ -72,7 +72,7 @@ pub struct Proven {
     pub problems: Problems,
     /// The first few members with problems, described.
     pub examples: Vec<String>,
-    /// Verified members whose hash is that of the room's order.
+    /// Verified members that lost nothing and whose hash is that of the room's order.
     pub hashes_equal: u64,
     pub members: u64,
     /// Hash of the room's whole order.
@@ -272,7 +272,7 @@ impl Proof {
             let lost = expected.saturating_sub(member.received + early);
             self.problems.lost += lost;
             let reference = if own == 0 { hash } else { hash_without(plan, &self.order, member.publisher) };
-            if member.hash == reference {
+            if member.hash == reference && lost == 0 {
                 hashes_equal += 1;
             } else if examples.len() < EXAMPLES_MAX {
                 examples.push(self.describe(plan, number, member, lost));

@@ -30,7 +30,7 @@ const STEAL_SHARE_MAX: f64 = 0.01;
 const OTHERS_SHARE_MAX: f64 = 0.05;
 
 /// One run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// 1.
     pub schema: u32,
@@ -66,7 +66,7 @@ pub struct Summary {
     pub floor: Option<FloorPart>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RoomPart {
     pub members: u64,
     /// Members that also send.
@@ -79,7 +79,7 @@ pub struct RoomPart {
     pub wire_line_bytes: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PlanPart {
     pub arrival: Arrival,
     pub seed: u64,
@@ -92,7 +92,7 @@ pub struct PlanPart {
     pub messages: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SentPart {
     /// Measured messages that were sent at all.
     pub messages: u64,
@@ -108,7 +108,7 @@ pub struct SentPart {
     pub deliveries_per_s: f64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ProofPart {
     pub lost: u64,
     pub duplicate: u64,
@@ -116,7 +116,7 @@ pub struct ProofPart {
     pub echoed: u64,
     pub corrupt: u64,
     pub foreign: u64,
-    /// Verified members whose order hash is the room's.
+    /// Verified members that lost nothing and whose order hash is the room's.
     pub order_hashes_equal: u64,
     /// Hash of the room's order, hexadecimal.
     pub order_hash: String,
@@ -155,7 +155,7 @@ pub struct Quantiles {
     pub saturated: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LatencyPart {
     /// From the due time until the whole room has the message; one sample a message.
     pub room: Quantiles,
@@ -176,7 +176,7 @@ pub struct LatencyPart {
     pub client_round: Quantiles,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ConnectPart {
     pub elapsed_s: f64,
     pub rate_per_s: f64,
@@ -184,7 +184,7 @@ pub struct ConnectPart {
     pub latency: Quantiles,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ServerPart {
     /// Processor time in the window.
     pub cpu_s: f64,
@@ -229,7 +229,7 @@ pub struct CrowdPart {
     pub flood_bytes: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ClientPart {
     /// Share of one core that the measuring thread used in the window.
     pub cpu_share: f64,
@@ -246,7 +246,7 @@ pub struct ClientPart {
 }
 
 /// Cost of a bare send to each of as many sockets, nanoseconds of processor time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FloorPart {
     pub send: SendCost,
     /// A batch of 64 io_uring sends an enter; null where io_uring is refused.
@@ -257,7 +257,7 @@ pub struct FloorPart {
 }
 
 /// Processor time of one send, over passes to all sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SendCost {
     pub passes: u64,
     pub min_ns: f64,
@@ -271,7 +271,7 @@ pub struct Setting {
     pub server_name: String,
     pub server_command: Option<String>,
     pub server_ready_line: Option<String>,
-    pub arrival: Option<Arrival>,
+    pub arrival: Arrival,
     pub seed: u64,
     pub rate_per_s: f64,
     /// Schedule lag allowed at p99, if the caller sets it.
@@ -362,7 +362,7 @@ impl Summary {
                 wire_line_bytes: outcome.wire_line_bytes as u64,
             },
             plan: PlanPart {
-                arrival: setting.arrival.unwrap_or(Arrival::Fixed),
+                arrival: setting.arrival,
                 seed: setting.seed,
                 rate_per_s: setting.rate_per_s,
                 warmup_s: plan.window_start_ns() as f64 * 1e-9,
@@ -561,5 +561,69 @@ fn client_part(setting: &Setting, outcome: &Outcome, latency: &LatencyPart) -> C
         steal_share: steal_s / elapsed_s / processors,
         lag_p99_ns: outcome.record.figures.lag.histogram.value_at_quantile(0.99),
         lag_limit_ns: setting.lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that is as it should be.
+    fn good() -> Summary {
+        let mut summary = Summary { clean: true, ..Summary::default() };
+        summary.plan.messages = 100;
+        summary.sent.messages_on_plan = 100;
+        summary.client.lag_limit_ns = LAG_NS_MIN;
+        summary
+    }
+
+    #[test]
+    fn a_run_is_invalid_for_each_of_its_reasons() {
+        type Spoil = fn(&mut Summary);
+        let cases: [(Spoil, Option<&str>); 5] = [
+            (|_| {}, None),
+            (|run| run.sent.messages_on_plan = 98, Some("plan not kept: 98.0 % of the messages were sent in time")),
+            (
+                |run| run.client.lag_p99_ns = 300_000,
+                Some("client-bound: messages were sent 300 us late at p99, the limit is 200 us"),
+            ),
+            (|run| run.proof.disconnected = 2, Some("2 members were disconnected")),
+            (|run| run.client.cpu_share = 0.95, None),
+        ];
+        for (spoil, reason) in cases {
+            let mut summary = good();
+            spoil(&mut summary);
+            summary.judge();
+            assert_eq!(summary.reasons.first().map(String::as_str), reason);
+            assert_eq!(summary.valid, reason.is_none());
+        }
+    }
+
+    #[test]
+    fn what_a_reader_should_know_is_a_warning() {
+        let mut summary = good();
+        summary.client.cpu_share = 0.95;
+        summary.client.steal_share = 0.02;
+        summary.client.others_cpu_share = Some(0.5);
+        summary.kernel_counter_rises.insert("ListenDrops".to_string(), 4);
+        summary.judge();
+        assert!(summary.valid);
+        assert_eq!(summary.warnings.len(), 4, "{:?}", summary.warnings);
+    }
+
+    #[test]
+    fn the_cost_is_put_over_the_floor() {
+        let mut summary = good();
+        summary.server = Some(ServerPart { cpu_per_delivery_ns: Some(4400.0), ..ServerPart::default() });
+        summary.set_floor(SendCost { mean_ns: 4000.0, ..SendCost::default() }, None);
+        let floor = summary.floor.unwrap();
+        assert_eq!((floor.ratio_to_send, floor.ratio_to_uring), (Some(1.1), None));
+    }
+
+    #[test]
+    fn a_summary_is_read_back() {
+        let json = serde_json::to_string(&good()).unwrap();
+        let summary: Summary = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&summary).unwrap(), json);
     }
 }

@@ -322,9 +322,10 @@ pub fn run_line(run: &Summary, number: u32) -> String {
     let room = &run.latency.room;
     let cost = run.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
     format!(
-        "{} members, {}, run {number}: whole room p50 {} max {}, delivery p50 {}, {} a delivery",
+        "{} members, {}, run {number}, {} messages/s: whole room p50 {} max {}, delivery p50 {}, {} a delivery",
         count(run.room.members),
         run.server_name,
+        rate(run.plan.rate_per_s),
         latency_of(room, room.p50_ns),
         latency_of(room, room.max_ns),
         latency_of(&run.latency.delivery, run.latency.delivery.p50_ns),
