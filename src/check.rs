@@ -6,9 +6,9 @@ use std::io::{self, Write};
 
 use bytesize::ByteSize;
 
-use crate::cli::Check;
+use crate::cli::{BackendChoice, Check};
 use crate::io::uring::{Ring, Sandbox};
-use crate::limits::DESCRIPTOR_RESERVE;
+use crate::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE};
 use crate::memory::MemoryBound;
 use crate::net;
 
@@ -42,7 +42,7 @@ impl fmt::Display for Finding {
         let level = match self.level {
             Level::Ok => "ok  ",
             Level::Warn => "warn",
-            Level::Fail => "FAIL",
+            Level::Fail => "fail",
         };
         write!(f, "{level}  {}", self.text)
     }
@@ -54,8 +54,8 @@ pub fn run(check: &Check, out: &mut impl Write) -> io::Result<bool> {
     let members = check.members as u64;
     let bound = MemoryBound::of(&check.serve.config(check.members.min(descriptors)));
     let findings = [
-        io_uring(),
-        descriptor_limit(check.members, descriptors),
+        io_uring(check.serve.backend),
+        descriptor_limit(check.members, descriptors, check.serve.backend),
         somaxconn(sysctl("net/core/somaxconn").first().copied()),
         tcp_memory(members, &sysctl("net/ipv4/tcp_mem")),
         address(check),
@@ -67,14 +67,21 @@ pub fn run(check: &Check, out: &mut impl Write) -> io::Result<bool> {
     Ok(findings.iter().all(|finding| finding.level != Level::Fail))
 }
 
-fn io_uring() -> Finding {
+fn io_uring(backend: BackendChoice) -> Finding {
     match Ring::open(Sandbox::On) {
         Ok(_) => Finding::new(Level::Ok, "io_uring works here and behaves as it should"),
+        Err(refused) if backend == BackendChoice::Uring => {
+            Finding::new(Level::Fail, format!("io_uring cannot be used: {refused}"))
+        }
         Err(refused) => Finding::new(Level::Warn, format!("io_uring cannot be used, epoll is used instead: {refused}")),
     }
 }
 
-fn descriptor_limit(members: usize, limit: usize) -> Finding {
+fn descriptor_limit(members: usize, limit: usize, backend: BackendChoice) -> Finding {
+    let ceiling = FD_SETSIZE as usize - DESCRIPTOR_RESERVE;
+    if backend == BackendChoice::Select && members > ceiling {
+        return Finding::new(Level::Fail, format!("select ends at {ceiling} members; choose another --backend"));
+    }
     let needed = members.saturating_add(DESCRIPTOR_RESERVE);
     if limit >= needed {
         let places = limit - DESCRIPTOR_RESERVE;
@@ -106,7 +113,7 @@ fn somaxconn(value: Option<u64>) -> Finding {
 /// `tcp_mem` is three numbers of pages: no pressure below the first, pressure from the second, refusal from the third
 /// (tcp(7)).
 fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
-    let needed = members * TCP_PAGES_PER_MEMBER;
+    let needed = members.saturating_mul(TCP_PAGES_PER_MEMBER);
     let [_, pressure, most] = *tcp_mem else {
         return Finding::new(Level::Warn, "net.ipv4.tcp_mem cannot be read");
     };
@@ -115,7 +122,7 @@ fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
         return Finding::new(Level::Ok, text);
     }
     let level = if needed <= most { Level::Warn } else { Level::Fail };
-    let [low, pressure, most] = [needed, needed * 3 / 2, needed * 2];
+    let [low, pressure, most] = [needed, needed.saturating_mul(3) / 2, needed.saturating_mul(2)];
     let text = format!(
         "net.ipv4.tcp_mem is too small for {members} members with an unread line; raise it: sysctl -w \
          net.ipv4.tcp_mem='{low} {pressure} {most}'"
@@ -124,7 +131,7 @@ fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
 }
 
 fn address(check: &Check) -> Finding {
-    match net::listen(&check.serve.addr, *check.serve.dead_after) {
+    match net::listen(&check.serve.addr, check.serve.give_up_after()) {
         Ok(_) => Finding::new(Level::Ok, format!("{} can be listened on", check.serve.addr)),
         Err(error) => Finding::new(Level::Fail, error.to_string()),
     }
@@ -160,10 +167,11 @@ mod tests {
 
     #[test]
     fn each_finding_names_what_mends_it() {
-        let limit = descriptor_limit(19_000, 1024);
+        let limit = descriptor_limit(19_000, 1024, BackendChoice::Auto);
         assert_eq!(limit.level, Level::Fail);
         assert!(limit.text.contains("ulimit -Hn 19032"), "{limit}");
-        assert_eq!(descriptor_limit(19_000, 20_000).level, Level::Ok);
+        assert_eq!(descriptor_limit(19_000, 20_000, BackendChoice::Auto).level, Level::Ok);
+        assert_eq!(descriptor_limit(5000, 20_000, BackendChoice::Select).level, Level::Fail);
 
         assert_eq!(somaxconn(Some(4096)).level, Level::Ok);
         assert_eq!(somaxconn(Some(128)).level, Level::Warn);

@@ -1,6 +1,7 @@
 //! The command line: options as they are typed, held to their ranges, and turned into the server's configuration.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,7 +11,8 @@ use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ANNOUNCE_MAX_DEFAULT, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
     FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
-    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, log_bytes_min,
+    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT,
+    log_bytes_min,
 };
 use crate::line::Framing;
 use crate::room::{Settings, SlowPolicy};
@@ -40,7 +42,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Check {
     /// Members that are to be served at a time
-    #[arg(long, value_name = "N", default_value_t = CHECK_MEMBERS_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = CHECK_MEMBERS_DEFAULT, env = "UPROAR_MEMBERS")]
     pub members: usize,
 
     #[command(flatten)]
@@ -81,7 +83,7 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there
+    /// How long a peer that answers nothing counts as there; at least as long as --stall-timeout
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
@@ -164,6 +166,26 @@ impl Serve {
                 "--log-bytes {log_bytes} is not from {log_bytes_min} to {LOG_BYTES_MAX}, for lines of {line_bytes} bytes"
             ));
         }
+        for (name, time) in [
+            ("--stall-timeout", Some(self.stall_timeout)),
+            ("--dead-after", Some(self.dead_after)),
+            ("--line-timeout", Some(self.line_timeout)),
+            ("--stats-interval", self.stats_interval),
+        ] {
+            if time.is_some_and(|time| *time > OPTION_TIME_MAX) {
+                return Err(format!("{name} is at most {}", humantime::format_duration(OPTION_TIME_MAX)));
+            }
+        }
+        for (name, rate) in [
+            ("--flood-rate", self.flood_rate),
+            ("--flood-burst", self.flood_burst),
+            ("--room-rate", self.room_rate.as_u64()),
+            ("--join-rate", self.join_rate),
+        ] {
+            if rate > OPTION_RATE_MAX {
+                return Err(format!("{name} is at most {OPTION_RATE_MAX}"));
+            }
+        }
         if self.stats_interval.is_some_and(|interval| interval.is_zero()) {
             return Err("--stats-interval 0 would never end".to_owned());
         }
@@ -171,6 +193,12 @@ impl Serve {
             return Err(format!("--dead-after is at least {}", humantime::format_duration(DEAD_AFTER_MIN)));
         }
         Ok(())
+    }
+
+    /// How long a peer that answers nothing is kept. The kernel also counts a full peer as one that does not answer, and
+    /// giving up those is left to `--stall-timeout`.
+    pub fn give_up_after(&self) -> Duration {
+        (*self.dead_after).max(*self.stall_timeout)
     }
 
     /// The server's configuration for at most `members_max` members.
@@ -248,6 +276,11 @@ mod tests {
             &["--log-bytes", "lots"],
             &["--framing", "words"],
             &["--backend", "kqueue"],
+            &["--flood-burst", "18446744073709551615"],
+            &["--join-rate", "9000000000000000000"],
+            &["--line-timeout", "300000000000y"],
+            &["--stats-interval", "366d"],
+            &["--dead-after", "1s"],
         ] {
             assert!(serve(wrong).is_err(), "{wrong:?}");
         }

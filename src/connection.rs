@@ -1,11 +1,12 @@
 //! One connection: its socket, what is in flight on it, and what it has said that is not a message yet.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::flood::Bucket;
 use crate::line::Splitter;
-use crate::room::MemberId;
+use crate::room::{MemberId, NotNow};
 
 #[derive(Debug)]
 pub struct Connection<S> {
@@ -16,14 +17,18 @@ pub struct Connection<S> {
     pub member: Option<MemberId>,
     /// Present once the peer has sent something; most members of a large room only listen.
     pub voice: Option<Box<Voice>>,
-    /// Set exactly while its socket is full: when it last took a byte.
+    /// Set from when its socket is full until it has been sent everything: when it last took a byte.
     pub full_since: Option<Instant>,
+    /// True exactly when its socket, once full, was reported to have room and has not been sent to since.
+    pub drained: bool,
     /// True exactly when a receive is in flight.
     pub receiving: bool,
     /// True exactly when the socket is watched for room.
     pub watching: bool,
-    /// True exactly when received bytes wait in `voice` for the room to take them, and no receive is asked for.
-    pub held: bool,
+    /// Set exactly while received lines wait in `voice`, and no receive is asked for: why the room did not take them.
+    pub held: Option<NotNow>,
+    /// True exactly when it is in the queue of those that the kernel had no memory for.
+    pub starved: bool,
     /// True exactly when it is in the queue of those whose sockets are full.
     pub stall_queued: bool,
 }
@@ -70,7 +75,9 @@ impl<S> Connection<S> {
             full_since: None,
             receiving: false,
             watching: false,
-            held: false,
+            drained: false,
+            held: None,
+            starved: false,
             stall_queued: false,
         }
     }
@@ -78,6 +85,19 @@ impl<S> Connection<S> {
     /// True when nothing is in flight, so that the socket may be closed.
     pub fn is_idle(&self) -> bool {
         !self.receiving && !self.watching
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Left => "left",
+            Self::Broken => "connection broken",
+            Self::Slow => "fell off the log",
+            Self::Stalled => "took no byte for too long",
+            Self::LineTimeout => "did not finish a line in time",
+            Self::Foreign => "speaks another protocol",
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::limits::ADDRESSES_MAX;
+use crate::limits::{ADDRESSES_CLEANING, ADDRESSES_MAX};
 
 /// How fast a bucket fills and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,10 +20,6 @@ impl Rate {
     /// `None`, for no limit, when `per_second` is 0. The bucket holds at least one.
     pub fn new(per_second: u64, burst: u64) -> Option<Self> {
         (per_second > 0).then(|| Self { per_second: per_second as f64, burst: burst.max(1) as f64 })
-    }
-
-    pub fn per_second(self) -> f64 {
-        self.per_second
     }
 
     fn time_for(self, amount: f64) -> Duration {
@@ -87,11 +83,13 @@ struct Usage {
 pub struct Addresses {
     limits: AddressLimits,
     usage: HashMap<IpAddr, Usage>,
+    /// When those with nothing to remember were last forgotten.
+    cleaned: Option<Instant>,
 }
 
 impl Addresses {
     pub fn new(limits: AddressLimits) -> Self {
-        Self { limits, usage: HashMap::new() }
+        Self { limits, usage: HashMap::new(), cleaned: None }
     }
 
     /// A newcomer from `address`. Each one that is let in is answered by a [`Addresses::leave`].
@@ -99,8 +97,14 @@ impl Addresses {
         if !self.counts(address) {
             return Ok(());
         }
-        if self.usage.len() >= ADDRESSES_MAX {
-            self.usage.retain(|_, usage| usage.connections > 0 || !usage.joins.is_full(now));
+        if self.usage.len() >= ADDRESSES_MAX && !self.usage.contains_key(&network(address)) {
+            if self.cleaned.is_none_or(|cleaned| cleaned + ADDRESSES_CLEANING <= now) {
+                self.cleaned = Some(now);
+                self.usage.retain(|_, usage| usage.connections > 0 || !usage.joins.is_full(now));
+            }
+            if self.usage.len() >= ADDRESSES_MAX {
+                return Err(Refusal::TooManyJoins);
+            }
         }
         let usage = self.usage.entry(network(address)).or_default();
         if self.limits.connections_max > 0 && usage.connections >= self.limits.connections_max {

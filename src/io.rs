@@ -9,7 +9,7 @@
 //! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until the
 //!    turn ends. Not asking again is backpressure: TCP then slows the sender.
 //! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent whole,
-//!    sent in part, full, or dead. A full socket is then watched with one one-shot request.
+//!    sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot request.
 //! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, nothing is cancelled before memory is
 //!    reused.
 //! 6. A socket is closed only when every operation on it has posted its last completion: shut down, wait, close.
@@ -26,7 +26,7 @@ pub mod uring;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -79,6 +79,17 @@ pub enum Until {
     Deadline(Instant),
     /// As long as it takes.
     Completion,
+}
+
+impl Until {
+    /// The longest wait from `now` on; `None` for as long as it takes.
+    pub fn timeout(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Now => Some(Duration::ZERO),
+            Self::Deadline(deadline) => Some(deadline.saturating_duration_since(now)),
+            Self::Completion => None,
+        }
+    }
 }
 
 /// One send of a batch.

@@ -84,6 +84,23 @@ pub const JOIN_BURST_FACTOR: u64 = 5;
 /// Addresses whose joins are remembered. At the bound those with no connection and nothing to remember are forgotten.
 pub const ADDRESSES_MAX: usize = 65_536;
 
+/// Pause between two such cleanings; meanwhile newcomers from unknown addresses are turned away.
+pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
+
+/// Closes by our own decision that are logged a second. The statistics count them all.
+pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
+
+/// Entries that a queue of time-outs may hold beyond two a connection, before those of connections that are gone are
+/// dropped from it.
+pub const TIMEOUT_SLACK: usize = 1024;
+
+/// Longest time and highest rate that an option takes: sums of them stay far from any overflow.
+pub const OPTION_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+pub const OPTION_RATE_MAX: u64 = 1_000_000_000_000;
+
+/// Longest pause that the kernel keeps between probes of a silent peer (`MAX_TCP_KEEPIDLE`).
+pub const KEEPALIVE_PAUSE_MAX: Duration = Duration::from_secs(32_767);
+
 /// Default of `--stall-timeout`: how long a member whose socket is full may take no byte.
 pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 

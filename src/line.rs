@@ -65,6 +65,11 @@ impl Splitter {
         }
     }
 
+    /// True when the bytes to come belong to a line that was reported as too long.
+    pub fn is_discarding(&self) -> bool {
+        self.discarding
+    }
+
     /// Takes what `rest` holds as one line, for [`Framing::Chunk`]. `None` when there is nothing.
     pub fn finish<'a>(&mut self, rest: &mut &'a [u8]) -> Option<Item<'a>> {
         let line = std::mem::take(rest);

@@ -51,7 +51,7 @@ fn run_check(check: &Check) -> Result<ExitCode, Failure> {
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     exit_if_wrong(serve);
-    let listener = net::listen(&serve.addr, (*serve.dead_after).max(*serve.stall_timeout))?;
+    let listener = net::listen(&serve.addr, serve.give_up_after())?;
     let address = listener.local_addr()?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {
@@ -102,8 +102,12 @@ fn serve_on<I: Io>(
     let config = serve.config(members_max);
     let mut server = Server::new(io, config);
     if let Some(path) = serve.transcript_path() {
-        let sink = transcript::open(path).map_err(|error| format!("transcript {path}: {error}"))?;
-        server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port()));
+        match transcript::open(path) {
+            Ok(sink) => server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port())),
+            Err(error) if serve.transcript.is_some() => return Err(format!("transcript {path}: {error}").into()),
+            // Nobody asked for it: a terminal that belongs to somebody else, say.
+            Err(error) => report(format_args!("no transcript: {error}")),
+        }
     }
     report(format_args!("listening on {address} ({backend}, up to {members_max} members)"));
     report(format_args!("memory {}", MemoryBound::of(&config)));

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use crate::connection::{Connection, Voice};
 use crate::limits::{
     DESCRIPTOR_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS,
-    RING_SUBMISSIONS, SLAB_ENTRY_BYTES, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
+    RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
 };
 use crate::room::member::Member;
 use crate::server::Config;
@@ -50,6 +50,7 @@ impl MemoryBound {
             fixed: RING_SUBMISSIONS as usize * 64
                 + RING_COMPLETIONS as usize * 16
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
+                + SPARE_BUFFERS_MAX * input
                 + (2 << 20),
             log: config.room.log_bytes,
             members: config.members_max,

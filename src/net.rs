@@ -8,11 +8,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::limits::{KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES};
+use crate::limits::{
+    KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
+};
 
 /// Why an address cannot be listened on, and what would change that.
 #[derive(Debug)]
@@ -93,10 +94,12 @@ fn give_up_after(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     sockopt::set_socket_keepalive(socket, true)?;
     // Half of the time passes in silence, the other half with probes.
     let half = dead_after / 2;
-    sockopt::set_tcp_keepidle(socket, half)?;
-    sockopt::set_tcp_keepintvl(socket, (half / KEEPALIVE_PROBES).max(Duration::from_secs(1)))?;
+    let pause = |time: Duration| time.clamp(Duration::from_secs(1), KEEPALIVE_PAUSE_MAX);
+    sockopt::set_tcp_keepidle(socket, pause(half))?;
+    sockopt::set_tcp_keepintvl(socket, pause(half / KEEPALIVE_PROBES))?;
     sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
-    sockopt::set_tcp_user_timeout(socket, u32::try_from(dead_after.as_millis()).unwrap_or(u32::MAX))?;
+    let milliseconds = i32::try_from(dead_after.as_millis()).unwrap_or(i32::MAX);
+    sockopt::set_tcp_user_timeout(socket, milliseconds.unsigned_abs())?;
     Ok(())
 }
 
@@ -123,11 +126,9 @@ pub fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
-        match setrlimit(Resource::Nofile, raised) {
-            Ok(()) => limit = raised,
-            // An unlimited hard limit is above fs.nr_open, which the kernel does not allow: keep the soft one.
-            Err(Errno::PERM | Errno::INVAL) => {}
-            Err(_) => {}
+        // An unlimited hard limit is above fs.nr_open, which the kernel does not allow: then the soft one stays.
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            limit = raised;
         }
     }
     limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)

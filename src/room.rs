@@ -41,8 +41,10 @@ pub enum NotNow {
     Pressed,
     /// Its author has not been sent what was said before so many lines of its own: after that.
     Unread,
-    /// More was said than may be: from that moment on.
+    /// Its author said more than it may: from that moment on.
     Until(Instant),
+    /// The room said more than it may: from that moment on, one after the other.
+    Rationed(Instant),
 }
 
 /// What becomes of a member that falls off the log.
@@ -185,7 +187,7 @@ impl Room {
     fn publish_rendered(&mut self, author: MemberId, line: &[u8], now: Instant) -> Result<(), NotNow> {
         let fan_out_bytes = (line.len() * (self.roster.len() - 1)) as f64;
         if let Some(rate) = self.settings.rate {
-            self.fan_out.check(rate, fan_out_bytes, now).map_err(NotNow::Until)?;
+            self.fan_out.check(rate, fan_out_bytes, now).map_err(NotNow::Rationed)?;
         }
         let start = self.log.head();
         self.append(line)?;
@@ -270,13 +272,8 @@ impl Room {
             && let Some(id) = self.roster.first(Place::Drained)
         {
             self.roster.take(id);
-            let member = self.roster.member_mut(id);
-            self.skipped_messages += member.resume(&self.log);
-            if member.is_level(&self.log) {
-                self.roster.put_level(id);
-            } else {
-                batch.push(id);
-            }
+            self.skipped_messages += self.roster.member_mut(id).resume(&self.log);
+            batch.push(id);
         }
         while !batch.is_full()
             && let Some(id) = self.roster.first_behind()
@@ -326,6 +323,7 @@ impl Room {
     }
 
     fn append(&mut self, line: &[u8]) -> Result<(), NotNow> {
+        assert_eq!(self.roster.in_hand(), 0, "nothing is said while a batch is in hand");
         if let Some(tail) = self.log.tail_needed(line.len()) {
             let longest_behind = self.roster.first_behind();
             if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {

@@ -23,9 +23,9 @@ use rustix::io::Errno;
 
 use crate::connection::CloseReason;
 use crate::connections::Connections;
-use crate::flood::{AddressLimits, Addresses, Rate};
+use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
-use crate::limits::{ACCEPT_RETRY, MEMORY_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
+use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
 use crate::report::report;
 use crate::room::{self, Room};
@@ -79,6 +79,9 @@ pub struct Server<I: Io, W> {
     resumable: Vec<ConnectionId>,
     /// Held connections whose lines may be taken from a moment on, soonest first.
     delayed: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+    /// Held connections in the order in which they wait for the room's ration of fan-out, and when there is more of it.
+    rationed: VecDeque<ConnectionId>,
+    rationed_until: Instant,
     /// Connections that the kernel had no memory for, and when to try again.
     starved: VecDeque<(Instant, ConnectionId)>,
     /// Connections whose sockets are or were full.
@@ -89,10 +92,16 @@ pub struct Server<I: Io, W> {
     spare: Vec<Vec<u8>>,
     /// Set exactly while accepting has ended on an error: when to arm it again.
     accept_paused: Option<Instant>,
+    /// True once a failure to accept was logged, until a newcomer is accepted.
+    accept_reported: bool,
+    /// What is left of the closes that may be logged.
+    close_reports: Bucket,
     /// When the statistics line is due.
     stats_due: Option<Instant>,
     /// Set once the server was told to stop: when it stops whatever is left to send.
     stopping: Option<Instant>,
+    /// True from then until the goodbye was said.
+    goodbye_due: bool,
     stop_at_once: bool,
 }
 
@@ -112,13 +121,18 @@ impl<I: Io, W: io::Write> Server<I, W> {
             now,
             resumable: Vec::new(),
             delayed: BinaryHeap::new(),
+            rationed: VecDeque::new(),
+            rationed_until: now,
             starved: VecDeque::new(),
             stall_timeouts: Timeouts::new(config.stall_timeout),
             line_timeouts: Timeouts::new(config.line_timeout),
             spare: Vec::new(),
             accept_paused: None,
+            accept_reported: false,
+            close_reports: Bucket::default(),
             stats_due: config.stats_interval.map(|interval| now + interval),
             stopping: None,
+            goodbye_due: false,
             stop_at_once: false,
         }
     }
@@ -170,6 +184,10 @@ impl<I: Io, W: io::Write> Server<I, W> {
         }
         self.on_deadlines();
         self.resume_held();
+        if self.goodbye_due {
+            // A room that is pressed takes it after a sweep.
+            self.goodbye_due = self.lobby.say(ServerLine::Stopping).is_err();
+        }
         self.cut_fallen();
         self.sweep();
         self.write_transcript();
@@ -180,14 +198,16 @@ impl<I: Io, W: io::Write> Server<I, W> {
         match completion {
             Completion::Accepted(Ok((socket, address))) => self.on_accepted(socket, address),
             Completion::Accepted(Err(errno)) => {
-                report(format_args!("accepting paused: {}", io::Error::from(errno)));
+                if !std::mem::replace(&mut self.accept_reported, true) {
+                    report(format_args!("accepting paused: {}", io::Error::from(errno)));
+                }
                 self.accept_paused = Some(self.now + ACCEPT_RETRY);
             }
             Completion::Received(id, outcome) => {
                 self.connections.at_mut(id).receiving = false;
                 match outcome {
                     Ok(chunk) => self.on_received(id, scratch.bytes(&chunk)),
-                    Err(Errno::NOBUFS | Errno::NOMEM) => self.starved.push_back((self.now + MEMORY_RETRY, id)),
+                    Err(Errno::NOBUFS | Errno::NOMEM) => self.starve(id),
                     Err(_) => self.close(id, CloseReason::Broken),
                 }
                 self.release(id);
@@ -214,8 +234,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 self.stopping = Some(self.now + STOP_FLUSH);
                 self.accept_paused = None;
                 self.io.stop_accepting();
-                // In a room that is pressed the line does not fit the log; its members see the end without a word.
-                let _ = self.lobby.say(ServerLine::Stopping);
+                self.goodbye_due = true;
             }
         }
     }
@@ -256,6 +275,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             self.stopping,
             self.lobby.deadline(),
             self.delayed.peek().map(|Reverse((until, _))| *until),
+            (!self.rationed.is_empty()).then_some(self.rationed_until),
             self.starved.front().map(|(retry, _)| *retry),
             self.stall_timeouts.deadline(),
             self.line_timeouts.deadline(),
@@ -269,7 +289,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.lobby.log()));
         if self.stop_at_once {
             Flow::StopAtOnce
-        } else if deadline <= self.now || (self.lobby.is_quiet() && written) {
+        } else if deadline <= self.now || (!self.goodbye_due && self.lobby.is_quiet() && written) {
             Flow::Stop
         } else {
             Flow::On

@@ -35,6 +35,20 @@ impl Timeouts {
         self.queue.push_back((since, id));
     }
 
+    /// Entries, those of connections that are gone among them.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Drops the entries that are not to be kept.
+    pub fn retain(&mut self, mut keep: impl FnMut(ConnectionId) -> bool) {
+        self.queue.retain(|(_, id)| keep(*id));
+    }
+
     /// When [`Timeouts::expired`] is next worth a call.
     pub fn deadline(&self) -> Option<Instant> {
         self.queue.front().map(|(since, _)| *since + self.period)

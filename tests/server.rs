@@ -272,7 +272,7 @@ fn check_says_what_stands_in_the_way_and_changes_nothing() {
     let output = uproar(&["check", &taken, "--members", "2000000000"]).stdout(Stdio::piped()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    let failures: Vec<&str> = text.lines().filter(|line| line.starts_with("FAIL  ")).collect();
+    let failures: Vec<&str> = text.lines().filter(|line| line.starts_with("fail  ")).collect();
     assert!(failures.iter().any(|line| line.contains("descriptor limit")), "{text}");
     assert!(failures.iter().any(|line| line.contains("Address already in use")), "{text}");
 }

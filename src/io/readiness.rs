@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
 
 use super::signals::Signals;
 use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
-use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
+use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
 
@@ -57,7 +57,6 @@ struct Watched {
     descriptor: RawFd,
     /// True when there may be something to receive that the poller will not tell of again.
     readable: bool,
-    hung_up: bool,
     wants_chunk: bool,
     wants_room: bool,
 }
@@ -127,7 +126,6 @@ impl<P: Poller> Readiness<P> {
             _ => {
                 let entry = self.watched.get_mut(token.id.slot.0 as usize).and_then(Option::as_mut);
                 let Some(entry) = entry.filter(|entry| entry.id == token.id) else { return };
-                entry.hung_up |= ready.hung_up;
                 if (ready.readable || ready.hung_up) && !entry.readable {
                     entry.readable = true;
                     if entry.wants_chunk {
@@ -190,8 +188,8 @@ impl<P: Poller> Readiness<P> {
             let socket = unsafe { BorrowedFd::borrow_raw(entry.descriptor) };
             let outcome = match rustix::net::recv(socket, completions.scratch.piece(index), RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
-                    // A short chunk was all there was, and what comes now is told of again.
-                    entry.readable = length == RECEIVE_CHUNK_BYTES || entry.hung_up;
+                    // Only a refusal says that there is no more: a chunk is also short in front of urgent data.
+                    entry.readable = length > 0;
                     Ok(Chunk::new(index, length))
                 }
                 Err(Errno::AGAIN | Errno::INTR) => {
@@ -210,7 +208,7 @@ impl<P: Poller> Readiness<P> {
 impl Watched {
     fn new(socket: &OwnedFd, id: ConnectionId) -> Self {
         let descriptor = socket.as_raw_fd();
-        Self { id, descriptor, readable: false, hung_up: false, wants_chunk: false, wants_room: false }
+        Self { id, descriptor, readable: false, wants_chunk: false, wants_room: false }
     }
 }
 
@@ -280,12 +278,8 @@ impl<P: Poller> Io for Readiness<P> {
             }
         }
         let receives_ready = receives_max > 0 && !self.readable.is_empty();
-        let timeout = match until {
-            _ if receives_ready || !completions.list.is_empty() => Some(Duration::ZERO),
-            Until::Now => Some(Duration::ZERO),
-            Until::Deadline(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
-            Until::Completion => None,
-        };
+        let until = if receives_ready || !completions.list.is_empty() { Until::Now } else { until };
+        let timeout = until.timeout(Instant::now());
         let mut ready = std::mem::take(&mut self.ready);
         let waited = self.poller.wait(timeout, &mut ready);
         for (token, ready) in ready.drain(..) {

@@ -258,14 +258,9 @@ impl Io for Uring {
     ) -> std::io::Result<()> {
         completions.list.clear();
         let receives_ready = receives_max > 0 && !self.readable.is_empty();
-        let timeout = match until {
-            _ if receives_ready || !self.stash.is_empty() => None,
-            Until::Now => None,
-            Until::Deadline(deadline) => Some(Some(deadline.saturating_duration_since(Instant::now()))),
-            Until::Completion => Some(None),
-        };
-        if let Some(timeout) = timeout {
-            self.ring.wait(timeout)?;
+        let found = receives_ready || !self.stash.is_empty() || !self.ring.reaped.is_empty();
+        if !found && until != Until::Now {
+            self.ring.wait(until.timeout(Instant::now()))?;
         }
         self.ring.harvest()?;
         let mut stash = std::mem::take(&mut self.stash);
@@ -440,6 +435,7 @@ impl Ring {
             }
             let send = &mut sends[token.index()];
             send.sent = match outcome(entry.result()) {
+                Ok(bytes) if bytes == send.bytes.len() => Sent::Whole,
                 Ok(bytes) => Sent::Part(bytes),
                 Err(errno) => Sent::from_error(errno),
             };

@@ -92,6 +92,11 @@ impl Roster {
         self.lists[place as usize].len
     }
 
+    /// Members taken by a batch.
+    pub fn in_hand(&self) -> usize {
+        self.entries.len() - self.lists.iter().map(|list| list.len).sum::<usize>()
+    }
+
     pub fn place(&self, id: MemberId) -> Place {
         self.entry(id).place
     }

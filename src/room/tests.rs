@@ -40,6 +40,8 @@ struct Person {
     /// Length of `said` when it joined.
     joined: usize,
     received: Vec<u8>,
+    /// Whether its connection breaks at the next send.
+    dies: bool,
     /// Notices to it alone.
     told: usize,
     /// Bytes that its socket takes before it is full; endless when `None`.
@@ -84,7 +86,7 @@ impl World {
         let online = self.room.online() as u64;
         self.heard(None, ServerLine::Entered { address: address(port), online }.to_string());
         let joined = self.said.len();
-        self.people.insert(port, Person { id, joined, received: Vec::new(), told: 0, space });
+        self.people.insert(port, Person { id, joined, received: Vec::new(), told: 0, dies: false, space });
     }
 
     fn leave(&mut self, port: u16) -> Person {
@@ -106,9 +108,15 @@ impl World {
     /// Sends one batch, each member as much as its socket takes.
     fn sweep(&mut self) {
         let mut batch = self.room.take_batch();
+        let mut dead = Vec::new();
         while let Some(id) = batch.pop() {
             let port = self.room.connection(id).slot.0 as u16;
             let person = self.people.get_mut(&port).unwrap();
+            if std::mem::take(&mut person.dies) {
+                self.room.wait(id, 0);
+                dead.push(port);
+                continue;
+            }
             loop {
                 let due = self.room.due(id);
                 assert!(!due.is_empty(), "a member in hand has something due");
@@ -123,6 +131,10 @@ impl World {
                     break;
                 }
             }
+        }
+        // Several may die in one batch, with a line said about each.
+        for port in dead {
+            self.leave(port);
         }
     }
 
@@ -246,6 +258,7 @@ enum Step {
     Leave(u16),
     Say(u16, String),
     TooLong(u16),
+    Die(u16),
     Space(u16, Option<usize>),
     Sweep,
 }
@@ -258,6 +271,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => port.clone().prop_map(Step::Leave),
         10 => (port.clone(), "[a-z]{1,16}").prop_map(|(port, text)| Step::Say(port, text)),
         1 => port.clone().prop_map(Step::TooLong),
+        1 => port.clone().prop_map(Step::Die),
         3 => (port, space).prop_map(|(port, space)| Step::Space(port, space)),
         5 => Just(Step::Sweep),
     ]
@@ -283,7 +297,9 @@ proptest! {
                         world.give_space(port, None);
                     }
                     world.settle();
-                    world.leave(port);
+                    if world.people.contains_key(&port) {
+                        world.leave(port);
+                    }
                 }
                 Step::Say(port, text)
                     if world.people.get(&port).is_some_and(|person| world.room.may_speak(person.id)) =>
@@ -295,19 +311,22 @@ proptest! {
                     let line = ServerLine::LineTooLong { line_bytes_max: LINE_BYTES };
                     person.told += usize::from(world.room.tell(person.id, line));
                 }
+                Step::Die(port) if world.people.contains_key(&port) => {
+                    world.people.get_mut(&port).unwrap().dies = true;
+                }
                 Step::Space(port, space) if world.people.contains_key(&port) => world.give_space(port, space),
                 Step::Sweep => world.sweep(),
                 _ => {}
             }
         }
-        let ports: Vec<u16> = world.people.keys().copied().collect();
-        for port in &ports {
-            world.give_space(*port, None);
+        for port in world.people.keys().copied().collect::<Vec<_>>() {
+            world.people.get_mut(&port).unwrap().dies = false;
+            world.give_space(port, None);
         }
         world.settle();
         prop_assert!(world.room.is_quiet());
-        for port in ports {
-            world.check(port);
+        for port in world.people.keys() {
+            world.check(*port);
         }
         prop_assert_eq!(world.room.online(), world.people.len());
         let received: usize = world.people.values().map(Person::messages).sum();

@@ -40,11 +40,6 @@ impl Closes {
             CloseReason::Foreign => &mut self.foreign,
         } += 1;
     }
-
-    pub fn total(&self) -> u64 {
-        let Self { left, broken, slow, stalled, line_timeout, foreign } = self;
-        left + broken + slow + stalled + line_timeout + foreign
-    }
 }
 
 /// Everything that the statistics line says.

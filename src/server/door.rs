@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection};
-use crate::flood::Refusal;
+use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
+use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::line::ServerLine;
+use crate::report::report;
 use crate::token::ConnectionId;
 
 impl<I: Io, W: io::Write> Server<I, W> {
@@ -27,6 +29,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             return;
         }
         self.counters.accepted += 1;
+        self.accept_reported = false;
         let id = self.connections.insert(Connection::new(socket, address));
         let member = self.lobby.join(id, address, self.now);
         self.connections.at_mut(id).member = Some(member);
@@ -58,11 +61,35 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let connection = self.connections.at_mut(id);
         let Some(member) = connection.member.take() else { return };
         connection.voice = None;
+        connection.held = None;
         let address = connection.address;
         self.io.shutdown(&connection.socket);
         self.lobby.leave(member, address, self.now);
         self.addresses.leave(address.ip(), self.now);
         self.counters.closes.count(reason);
+        if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
+            self.report_close(address, reason);
+        }
+    }
+
+    /// Logs that a member was closed by us, so many a second; the statistics count them all.
+    fn report_close(&mut self, address: SocketAddr, reason: CloseReason) {
+        let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
+        if self.close_reports.check(rate, 1.0, self.now).is_ok() {
+            self.close_reports.take(rate, 1.0, self.now);
+            report(format_args!("closed {address}: {reason}"));
+        }
+    }
+
+    /// Drops what the queues of time-outs hold of connections that are gone, once that is most of them.
+    pub(super) fn forget_the_gone(&mut self) {
+        let connections = &mut self.connections;
+        let queued_max = 2 * connections.len() + TIMEOUT_SLACK;
+        for timeouts in [&mut self.stall_timeouts, &mut self.line_timeouts] {
+            if timeouts.len() > queued_max {
+                timeouts.retain(|id| connections.find(id).is_some());
+            }
+        }
     }
 
     /// Frees the slot of a closed connection that has nothing in flight.

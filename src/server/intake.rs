@@ -28,7 +28,8 @@ enum Taken {
 impl<I: Io, W: io::Write> Server<I, W> {
     pub(super) fn on_received(&mut self, id: ConnectionId, bytes: &[u8]) {
         let connection = self.connections.at_mut(id);
-        if connection.member.is_none() {
+        // What arrives after the goodbye is not said.
+        if connection.member.is_none() || self.stopping.is_some() {
             return;
         }
         if bytes.is_empty() {
@@ -40,34 +41,54 @@ impl<I: Io, W: io::Write> Server<I, W> {
         voice.heard_at = self.now;
         if voice.input.is_empty() {
             let mut rest = bytes;
-            let taken = self.take_lines(id, &mut rest);
+            let taken = self.take_lines(id, &mut rest, false);
             self.keep(id, None, rest);
             self.on_taken(id, taken);
         } else {
             voice.input.extend_from_slice(bytes);
-            self.take_input(id);
+            self.take_input(id, false);
         }
     }
 
     /// Lets held connections go on whose reason has passed.
     pub(super) fn resume_held(&mut self) {
+        if self.stopping.is_some() {
+            self.resumable.clear();
+            self.delayed.clear();
+            self.rationed.clear();
+            return;
+        }
         while let Some(Reverse((until, id))) = self.delayed.peek().copied()
             && until <= self.now
         {
             self.delayed.pop();
-            self.resumable.push(id);
+            // It may have been closed since.
+            if self.is_held(id, NotNow::Until(until)) {
+                self.resumable.push(id);
+            }
         }
         let mut resumable = mem::take(&mut self.resumable);
         for id in resumable.drain(..) {
-            // It may have been closed, or held for another reason, since it was put on the list.
-            if self.connections.find(id).is_some_and(|connection| connection.held && connection.member.is_some()) {
-                self.take_input(id);
+            if self.connections.find(id).is_some_and(|connection| connection.held.is_some()) {
+                self.take_input(id, false);
                 self.release(id);
             }
         }
         if self.resumable.is_empty() {
             self.resumable = resumable;
         }
+        while self.rationed_until <= self.now
+            && let Some(id) = self.rationed.pop_front()
+        {
+            if self.connections.find(id).is_some_and(|connection| connection.held.is_some()) {
+                self.take_input(id, true);
+                self.release(id);
+            }
+        }
+    }
+
+    fn is_held(&mut self, id: ConnectionId, reason: NotNow) -> bool {
+        self.connections.find(id).is_some_and(|connection| connection.held == Some(reason))
     }
 
     /// Closes connections that have begun a line and not gone on with it.
@@ -77,7 +98,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             let expired = self.line_timeouts.expired(self.now, |id| {
                 let Some(connection) = connections.find(id) else { return Standing::Fine };
                 let Some(voice) = &mut connection.voice else { return Standing::Fine };
-                if voice.input.is_empty() || connection.held || connection.member.is_none() {
+                if voice.input.is_empty() || connection.held.is_some() || connection.member.is_none() {
                     voice.line_queued = false;
                     return Standing::Fine;
                 }
@@ -89,12 +110,12 @@ impl<I: Io, W: io::Write> Server<I, W> {
         }
     }
 
-    /// Takes lines from the bytes that a connection has waiting.
-    fn take_input(&mut self, id: ConnectionId) {
+    /// Takes lines from the bytes that a connection has waiting. `its_turn` when it waited for the room's ration longest.
+    fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
         let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
         let input = mem::take(&mut voice.input);
         let mut rest = input.as_slice();
-        let taken = self.take_lines(id, &mut rest);
+        let taken = self.take_lines(id, &mut rest, its_turn);
         let consumed = input.len() - rest.len();
         self.keep(id, Some((input, consumed)), &[]);
         self.on_taken(id, taken);
@@ -120,13 +141,22 @@ impl<I: Io, W: io::Write> Server<I, W> {
     }
 
     /// Takes whole lines off the front of `rest` as long as the room takes them.
-    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8]) -> Taken {
+    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8], its_turn: bool) -> Taken {
         let Connection { address, member, voice, .. } = self.connections.at_mut(id);
         let member = member.expect("lines are taken from open connections");
         let voice = voice.as_mut().expect("what was received has a voice");
         let line_bytes = self.config.line_bytes;
         if !voice.has_spoken && Foreign::is_tls_hello(rest) {
             return Taken::Foreign(Foreign::Tls);
+        }
+        // What is discarded costs as much as a line a chunk.
+        if voice.splitter.is_discarding()
+            && let Some(rate) = self.config.flood
+        {
+            if let Err(until) = voice.flood.check(rate, 1.0, self.now) {
+                return Taken::Held(NotNow::Until(until));
+            }
+            voice.flood.take(rate, 1.0, self.now);
         }
         loop {
             let before = (voice.splitter, *rest);
@@ -152,6 +182,10 @@ impl<I: Io, W: io::Write> Server<I, W> {
                     }
                     Err(NotNow::Until(until))
                 }
+                // Others wait for the room's ration, and were first.
+                (Ok(()), Item::Line(_)) if !its_turn && !self.rationed.is_empty() => {
+                    Err(NotNow::Rationed(self.rationed_until))
+                }
                 (Ok(()), Item::Line(line)) => self.lobby.publish(member, *address, line, self.now),
                 (Ok(()), Item::TooLong) => {
                     self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
@@ -172,18 +206,26 @@ impl<I: Io, W: io::Write> Server<I, W> {
     /// Asks for more, or sees to it that a held connection goes on.
     fn on_taken(&mut self, id: ConnectionId, taken: Taken) {
         let connection = self.connections.at_mut(id);
-        connection.held = matches!(taken, Taken::Held(_));
+        connection.held = match taken {
+            Taken::Held(reason) => Some(reason),
+            Taken::All | Taken::Foreign(_) => None,
+        };
         match taken {
             Taken::All => {
                 let voice = connection.voice.as_mut().expect("what was received has a voice");
                 if !voice.input.is_empty() && !mem::replace(&mut voice.line_queued, true) {
                     self.line_timeouts.watch(id, self.now);
+                    self.forget_the_gone();
                 }
                 self.ask_for_chunk(id);
             }
             Taken::Held(NotNow::Pressed) => self.resumable.push(id),
             Taken::Held(NotNow::Until(until)) => self.delayed.push(Reverse((until, id))),
-            // It goes on when it has been sent what lies ahead of it: see `on_level`.
+            Taken::Held(NotNow::Rationed(until)) => {
+                self.rationed_until = self.rationed_until.max(until);
+                self.rationed.push_back(id);
+            }
+            // It goes on when it has been sent what lies ahead of it: see `on_taken_whole`.
             Taken::Held(NotNow::Unread) => {}
             Taken::Foreign(foreign) => self.dismiss(id, ServerLine::Foreign(foreign), CloseReason::Foreign),
         }
@@ -191,7 +233,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
 
     pub(super) fn ask_for_chunk(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
-        if connection.member.is_some() && !connection.held && !connection.receiving && self.stopping.is_none() {
+        if connection.member.is_some() && connection.held.is_none() && !connection.receiving && self.stopping.is_none()
+        {
             connection.receiving = true;
             self.io.receive(&connection.socket, id);
         }

@@ -8,7 +8,7 @@ use super::Server;
 use crate::connection::CloseReason;
 use crate::io::{Io, Send, Sent};
 use crate::limits::{MEMORY_RETRY, SEND_BATCH_MEMBERS};
-use crate::room::MemberId;
+use crate::room::{MemberId, NotNow};
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
 
@@ -52,43 +52,72 @@ impl<I: Io, W: io::Write> Server<I, W> {
         };
         self.counters.sent_bytes += taken as u64;
         match sent {
-            Sent::Whole if !self.lobby.advance(member, bytes) => return Some(member),
-            Sent::Whole => self.on_level(id, member),
+            Sent::Whole => {
+                let level = self.lobby.advance(member, bytes);
+                self.on_taken_whole(id, member, level);
+                return (!level).then_some(member);
+            }
+            // Its socket had room a moment ago and takes nothing all the same: TCP is out of memory, and watching the
+            // socket would spin.
+            Sent::Full if self.connections.at(id).drained => self.on_no_memory(id, member),
+            Sent::NoMemory => self.on_no_memory(id, member),
             Sent::Part(_) | Sent::Full => {
                 self.lobby.wait(member, taken);
-                self.on_full(id, taken > 0);
+                self.on_full(id);
                 let connection = self.connections.at_mut(id);
                 assert!(!connection.watching, "a watched member is not sent to");
                 connection.watching = true;
                 self.io.watch_writable(&connection.socket, id);
             }
-            Sent::NoMemory => {
+            Sent::Dead(_) => {
+                // Not in hand when the others are told that it left.
                 self.lobby.wait(member, 0);
-                self.on_full(id, false);
-                self.starved.push_back((self.now + MEMORY_RETRY, id));
+                dead.push(id);
             }
-            Sent::Dead(_) => dead.push(id),
         }
         None
     }
 
-    /// A member has been sent everything; one that was held because it did not read has read now.
-    fn on_level(&mut self, id: ConnectionId, member: MemberId) {
+    /// A send was taken whole. A member that is level and was held because it did not read has read now.
+    fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
         let connection = self.connections.at_mut(id);
+        connection.drained = false;
+        if !level {
+            // It may be full in the middle of what follows: these bytes count as taken now.
+            connection.full_since = connection.full_since.map(|_| self.now);
+            return;
+        }
         connection.full_since = None;
-        if connection.held && self.lobby.may_speak(member) {
+        if connection.held == Some(NotNow::Unread) && self.lobby.may_speak(member) {
             self.resumable.push(id);
         }
     }
 
-    /// A member's socket is full, whether or not it took some bytes before.
-    fn on_full(&mut self, id: ConnectionId, took_some: bool) {
+    /// A member's socket is full, after it took some bytes or for the first time.
+    fn on_full(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
-        if took_some || connection.full_since.is_none() {
-            connection.full_since = Some(self.now);
-        }
+        connection.full_since = Some(self.now);
+        connection.drained = false;
         if !std::mem::replace(&mut connection.stall_queued, true) {
             self.stall_timeouts.watch(id, self.now);
+            self.forget_the_gone();
+        }
+    }
+
+    /// The kernel had no memory for a send: it is tried again after a pause.
+    fn on_no_memory(&mut self, id: ConnectionId, member: MemberId) {
+        self.lobby.wait(member, 0);
+        if self.connections.at(id).full_since.is_none() {
+            self.on_full(id);
+        }
+        self.starve(id);
+    }
+
+    /// Has an operation tried again that the kernel had no memory for.
+    pub(super) fn starve(&mut self, id: ConnectionId) {
+        let connection = self.connections.at_mut(id);
+        if !std::mem::replace(&mut connection.starved, true) {
+            self.starved.push_back((self.now + MEMORY_RETRY, id));
         }
     }
 
@@ -96,6 +125,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
     pub(super) fn on_writable(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         connection.watching = false;
+        connection.drained = true;
         if let Some(member) = connection.member {
             self.lobby.drained(member);
         }
@@ -108,6 +138,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         {
             self.starved.pop_front();
             let Some(connection) = self.connections.find(id) else { continue };
+            connection.starved = false;
             if let Some(member) = connection.member {
                 if !connection.watching {
                     self.lobby.drained(member);

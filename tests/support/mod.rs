@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -60,7 +61,8 @@ impl Server {
         let stderr = lines_of(child.stderr.take().expect("stderr is piped"));
         let mut before_ready = Vec::new();
         let ready = loop {
-            let line = stderr.recv_timeout(PATIENCE).expect("the server says that it is ready");
+            let line = stderr.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("the server is not ready; it said {before_ready:?}"));
             if line.starts_with("uproar: listening on ") {
                 break line;
             }
@@ -145,6 +147,39 @@ pub fn talk(author: &mut Person, listener: &mut Person, count: usize) {
     }
 }
 
+/// The statistics line as a map.
+pub fn statistics(server: &Server) -> BTreeMap<String, u64> {
+    server.signal("USR1");
+    loop {
+        let line = server.log_line();
+        if let Some(fields) = line.strip_prefix("uproar: members=") {
+            let fields = format!("members={fields}");
+            return fields
+                .split(' ')
+                .map(|field| field.split_once('=').expect("fields are name=number"))
+                .map(|(name, number)| (name.to_owned(), number.parse().expect("fields are name=number")))
+                .collect();
+        }
+    }
+}
+
+/// Asks for statistics until they are as expected.
+pub fn wait_for(
+    server: &Server,
+    what: &str,
+    expected: impl Fn(&BTreeMap<String, u64>) -> bool,
+) -> BTreeMap<String, u64> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let statistics = statistics(server);
+        if expected(&statistics) {
+            return statistics;
+        }
+        assert!(Instant::now() < deadline, "{what}: {statistics:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn lines_of(stderr: ChildStderr) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -173,13 +208,22 @@ impl Person {
 
     /// Connects from another address of this machine: each has its own ports, of which one has 28,000.
     pub fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
-        use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         // The port is chosen when the other end is known (Linux 4.2).
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true).unwrap();
         bind(&socket, &SocketAddr::from((source, 0))).unwrap();
         connect(&socket, &address).expect("the server accepts");
         sockopt::set_tcp_nodelay(&socket, true).unwrap();
+        Self { stream: TcpStream::from(socket), unread: Vec::new() }
+    }
+
+    /// Connects with a small receive buffer, which is soon full when it is not read.
+    pub fn connect_small(address: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        sockopt::set_socket_recv_buffer_size(&socket, 2048).unwrap();
+        connect(&socket, &address).expect("the server accepts");
         Self { stream: TcpStream::from(socket), unread: Vec::new() }
     }
 
