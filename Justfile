@@ -7,7 +7,7 @@ default:
 
 # Measure rooms up to 19,000 members, under ten minutes; leaves a dated folder in results/. More options may follow
 bench *options: build
-    target/release/bench-client sweep --rungs 100,1k,1100,5k,10k,19k --deliveries 100k --repeat 3 -d 10s -w 2s --floor \
+    target/release/bench-client sweep --rungs 100,1k,1100,5k,10k,19k --deliveries 100k --repeat 3 -d 11s -w 2s --floor \
         --pin 0,1 --server uproar='{{server}}' {{options}}
 
 # The same in less than a minute, once each

@@ -12,6 +12,8 @@
 mod connect;
 pub mod crowd;
 mod publish;
+mod read;
+mod roles;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,18 +25,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cost::{CostSample, Sampler};
 use crate::engine::crowd::Crowd;
 use crate::engine::publish::Publisher;
+use crate::engine::read::{READ_BYTES_MAX, TAIL_BYTES_MAX};
+use crate::engine::roles::roles;
 use crate::error::{Context, Error, Result};
 use crate::message::{Format, author_of};
 use crate::plan::Plan;
 use crate::recorder::{Record, Recorder, histogram};
 use crate::sys::{self, Epoll};
 
-/// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
-const READ_BYTES_MAX: usize = 128 * 1024;
-/// Bytes a counting member takes off its socket at once; bounded, so that a send that is due waits for no more.
-const DISCARD_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes without a newline after which a member's input is no line any more.
-const TAIL_BYTES_MAX: usize = 64 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// The plan starts this long after everything is ready.
 const LEAD_IN_NS: u64 = 20_000_000;
@@ -430,91 +428,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Reads the socket of `index` once; returns the time after that.
-    fn on_readable(&mut self, index: usize) -> u64 {
-        let member = &mut self.members[index];
-        let Some(socket) = &member.socket else { return sys::monotonic_ns() };
-        if member.verified.is_none() && member.joined {
-            let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);
-            let now_ns = sys::monotonic_ns();
-            match result {
-                Ok(bytes) if bytes > 0 => {
-                    self.heard_ns = now_ns;
-                    member.bytes += bytes as u64;
-                    self.counted_bytes += bytes as u64;
-                }
-                result => self.on_no_bytes(index, result, now_ns),
-            }
-            return now_ns;
-        }
-        let kept = member.tail.len();
-        self.buffer[..kept].copy_from_slice(&member.tail);
-        let result = sys::receive(socket.as_fd(), &mut self.buffer[kept..kept + READ_BYTES_MAX]);
-        let now_ns = sys::monotonic_ns();
-        match result {
-            Ok(bytes) if bytes > 0 => {
-                self.heard_ns = now_ns;
-                if !member.joined {
-                    self.on_first_bytes(index, kept + bytes, now_ns);
-                }
-                self.on_bytes(index, kept + bytes, now_ns);
-            }
-            result => self.on_no_bytes(index, result, now_ns),
-        }
-        now_ns
-    }
-
-    /// Hands the lines in the first `filled` bytes of the buffer to the recorder and keeps the rest.
-    fn on_bytes(&mut self, index: usize, filled: usize, now_ns: u64) {
-        let member = &mut self.members[index];
-        let filled = &self.buffer[..filled];
-        let mut start = 0;
-        if !member.joined {
-            // Not welcomed: kept whole, to be quoted when the server closes.
-            start = filled.len().saturating_sub(TAIL_BYTES_MAX);
-        } else if let Some(verified) = member.verified {
-            for end in memchr::memchr_iter(b'\n', filled) {
-                self.recorder.on_line(verified as usize, &filled[start..end], now_ns);
-                start = end + 1;
-            }
-            if filled.len() - start > TAIL_BYTES_MAX {
-                self.recorder.on_line(verified as usize, &filled[start..], now_ns);
-                start = filled.len();
-            }
-        } else {
-            // The bytes that came with the welcome; from here on they are only counted.
-            start = filled.len();
-        }
-        member.tail.clear();
-        member.tail.extend_from_slice(&filled[start..]);
-    }
-
-    fn on_no_bytes(&mut self, index: usize, result: std::io::Result<usize>, now_ns: u64) {
-        match result {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => self.on_closed(index, error.to_string(), now_ns),
-            Ok(_) => self.on_closed(index, "the server closed the connection".to_string(), now_ns),
-        }
-    }
-
-    fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
-        let member = &mut self.members[index];
-        let Some(socket) = member.socket.take() else { return };
-        // Closing takes the socket out of the set; nothing else holds its description.
-        drop(socket);
-        self.disconnected += 1;
-        if member.joined
-            && let Some(verified) = member.verified
-        {
-            self.verified_open -= 1;
-            self.recorder.on_left(verified as usize, now_ns);
-        }
-        let said = member.tail.trim_ascii().escape_ascii().to_string();
-        let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
-        self.first_farewell.get_or_insert(reason);
-    }
-
     /// Deliveries to all members since the plan started; counting members in whole lines.
     fn deliveries(&self, wire_line_bytes: usize) -> u64 {
         self.recorder.deliveries() + self.counted_bytes / wire_line_bytes as u64
@@ -591,65 +504,5 @@ impl<'a> Engine<'a> {
             self.plan.len(),
             self.recorder.deliveries()
         ));
-    }
-}
-
-/// What a member does in a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Role {
-    publisher: Option<u32>,
-    verified: Option<u32>,
-}
-
-/// Who publishes and who verifies. Both are spread evenly over the order of joining, because a server that serves in
-/// that order treats the first and the last very differently; publishers sit between the samples, not on them.
-fn roles(members: usize, publishers: usize, verified: usize) -> Vec<Role> {
-    assert!(publishers < members && (1..=members).contains(&verified), "the command line checked the counts");
-    let mut roles = vec![Role::default(); members];
-    for publisher in 0..publishers {
-        roles[(2 * publisher + 1) * members / (2 * publishers)].publisher = Some(publisher as u32);
-    }
-    let listeners: Vec<usize> = (0..members).filter(|&index| roles[index].publisher.is_none()).collect();
-    let mut chosen = vec![verified == members; members];
-    let sample = verified.min(listeners.len());
-    for at in 0..sample {
-        let listener = if sample == 1 { 0 } else { at * (listeners.len() - 1) / (sample - 1) };
-        chosen[listeners[listener]] = true;
-    }
-    let verified_roles = roles.iter_mut().zip(chosen).filter(|(_, chosen)| *chosen);
-    for (number, (role, _)) in verified_roles.enumerate() {
-        role.verified = Some(number as u32);
-    }
-    roles
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_sample_holds_the_first_and_the_last_listener() {
-        let roles = roles(10, 1, 3);
-        let verified: Vec<usize> = (0..10).filter(|&index| roles[index].verified.is_some()).collect();
-        assert_eq!(verified, [0, 4, 9]);
-        assert_eq!(roles.iter().position(|role| role.publisher.is_some()), Some(5));
-    }
-
-    proptest! {
-        #[test]
-        fn every_publisher_has_a_seat_and_a_sample_only_listens(members in 2usize..500, publishers in 1usize..20, verified in 1usize..500) {
-            let publishers = publishers.min(members - 1);
-            // Below all, at most the listeners can be sampled.
-            let verified = if verified >= members { members } else { verified.min(members - publishers) };
-            let roles = roles(members, publishers, verified);
-            let numbers: Vec<u32> = roles.iter().filter_map(|role| role.publisher).collect();
-            prop_assert_eq!(numbers, (0..publishers as u32).collect::<Vec<_>>());
-            let sampled: Vec<u32> = roles.iter().filter_map(|role| role.verified).collect();
-            prop_assert_eq!(sampled, (0..verified as u32).collect::<Vec<_>>());
-            if verified < members {
-                prop_assert!(roles.iter().all(|role| role.publisher.is_none() || role.verified.is_none()));
-            }
-        }
     }
 }

@@ -403,6 +403,10 @@ fn sweep_table(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
         table.add_row(row);
     }
     align_right(&mut table);
+    // A reason may be long; to the right it would push everything else away.
+    if let Some(column) = table.column_iter_mut().last() {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
     table
 }
 

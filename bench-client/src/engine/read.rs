@@ -1,0 +1,103 @@
+//! The members' side of reading: one socket, once, and what became of it.
+//!
+//! A verified member's bytes are cut into lines where they lie; only the beginning of a line whose end has not come is
+//! copied and kept. A counting member's bytes are dropped by the kernel.
+
+use std::os::fd::AsFd;
+
+use crate::engine::Engine;
+use crate::sys;
+
+/// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
+pub(super) const READ_BYTES_MAX: usize = 128 * 1024;
+/// Bytes without a newline after which a member's input is no line any more.
+pub(super) const TAIL_BYTES_MAX: usize = 64 * 1024;
+/// Bytes a counting member takes off its socket at once; bounded, so that a send that is due waits for no more.
+const DISCARD_BYTES_MAX: usize = 1024 * 1024;
+
+impl Engine<'_> {
+    /// Reads the socket of `index` once; returns the time after that.
+    pub(super) fn on_readable(&mut self, index: usize) -> u64 {
+        let member = &mut self.members[index];
+        let Some(socket) = &member.socket else { return sys::monotonic_ns() };
+        if member.verified.is_none() && member.joined {
+            let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);
+            let now_ns = sys::monotonic_ns();
+            match result {
+                Ok(bytes) if bytes > 0 => {
+                    self.heard_ns = now_ns;
+                    member.bytes += bytes as u64;
+                    self.counted_bytes += bytes as u64;
+                }
+                result => self.on_no_bytes(index, result, now_ns),
+            }
+            return now_ns;
+        }
+        let kept = member.tail.len();
+        self.buffer[..kept].copy_from_slice(&member.tail);
+        let result = sys::receive(socket.as_fd(), &mut self.buffer[kept..kept + READ_BYTES_MAX]);
+        let now_ns = sys::monotonic_ns();
+        match result {
+            Ok(bytes) if bytes > 0 => {
+                self.heard_ns = now_ns;
+                if !member.joined {
+                    self.on_first_bytes(index, kept + bytes, now_ns);
+                }
+                self.on_bytes(index, kept + bytes, now_ns);
+            }
+            result => self.on_no_bytes(index, result, now_ns),
+        }
+        now_ns
+    }
+
+    /// Hands the lines in the first `filled` bytes of the buffer to the recorder and keeps the rest.
+    fn on_bytes(&mut self, index: usize, filled: usize, now_ns: u64) {
+        let member = &mut self.members[index];
+        let filled = &self.buffer[..filled];
+        let mut start = 0;
+        if !member.joined {
+            // Not welcomed: kept whole, to be quoted when the server closes.
+            start = filled.len().saturating_sub(TAIL_BYTES_MAX);
+        } else if let Some(verified) = member.verified {
+            for end in memchr::memchr_iter(b'\n', filled) {
+                self.recorder.on_line(verified as usize, &filled[start..end], now_ns);
+                start = end + 1;
+            }
+            if filled.len() - start > TAIL_BYTES_MAX {
+                self.recorder.on_line(verified as usize, &filled[start..], now_ns);
+                start = filled.len();
+            }
+        } else {
+            // The bytes that came with the welcome; from here on they are only counted.
+            start = filled.len();
+        }
+        member.tail.clear();
+        member.tail.extend_from_slice(&filled[start..]);
+    }
+
+    fn on_no_bytes(&mut self, index: usize, result: std::io::Result<usize>, now_ns: u64) {
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => self.on_closed(index, error.to_string(), now_ns),
+            Ok(_) => self.on_closed(index, "the server closed the connection".to_string(), now_ns),
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
+        let member = &mut self.members[index];
+        let Some(socket) = member.socket.take() else { return };
+        // Closing takes the socket out of the set; nothing else holds its description.
+        drop(socket);
+        self.disconnected += 1;
+        if member.joined
+            && let Some(verified) = member.verified
+        {
+            self.verified_open -= 1;
+            self.recorder.on_left(verified as usize, now_ns);
+        }
+        let said = member.tail.trim_ascii().escape_ascii().to_string();
+        let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
+        self.first_farewell.get_or_insert(reason);
+    }
+}

@@ -1,0 +1,154 @@
+//! The parts of a summary, each from what a run left behind. Arithmetic alone; judging is in `summary.rs`.
+
+use crate::cost::CostSample;
+use crate::engine::{Outcome, Settings, crowd};
+use crate::plan::Plan;
+use crate::recorder::figures::Latency;
+use crate::report::summary::{
+    ClientPart, ConnectPart, CrowdPart, LatencyPart, ProofPart, SentPart, ServerPart, Setting,
+};
+use crate::sys;
+
+/// A message sent this long after the end of the plan is still on plan.
+const PLAN_END_GRACE_NS: u64 = 10_000_000;
+/// The schedule lag allowed at its p99, whatever the room latency is.
+pub(super) const LAG_NS_MIN: u64 = 200_000;
+/// Beyond the least: this part of the room's median.
+const LAG_ROOM_DIVISOR: u64 = 100;
+
+pub(super) fn proof_part(outcome: &Outcome) -> ProofPart {
+    let proven = &outcome.record.proven;
+    let words = &outcome.record.words;
+    ProofPart {
+        lost: proven.problems.lost + outcome.counted.lost,
+        duplicate: proven.problems.duplicate + outcome.counted.duplicate,
+        out_of_order: proven.problems.out_of_order,
+        echoed: proven.problems.echoed,
+        corrupt: proven.problems.corrupt,
+        foreign: proven.problems.foreign,
+        order_hashes_equal: proven.hashes_equal,
+        order_hash: format!("{:016x}", proven.hash),
+        counting_members: outcome.counted.members,
+        counting_members_wrong: outcome.counted.wrong,
+        disconnected: outcome.disconnected,
+        examples: proven.examples.clone(),
+        strange_lines: words.strangers.clone(),
+        presence_lines: words.presence_lines,
+        notice_lines: words.notice_lines,
+        notices: words.notices.clone(),
+    }
+}
+
+pub(super) fn latency_part(outcome: &Outcome) -> LatencyPart {
+    let figures = &outcome.record.figures;
+    let [first, half, ninety, ninety_nine] = &figures.marks;
+    LatencyPart {
+        room: (&figures.room).into(),
+        room_first: first.into(),
+        room_50: half.into(),
+        room_90: ninety.into(),
+        room_99: ninety_nine.into(),
+        spread: (&figures.spread).into(),
+        delivery: (&figures.delivery).into(),
+        delivery_uncorrected: (&figures.uncorrected).into(),
+        schedule_lag: (&figures.lag).into(),
+        client_round: (&Latency { histogram: outcome.round.clone(), ..Latency::default() }).into(),
+    }
+}
+
+pub(super) fn sent_part(plan: &Plan, outcome: &Outcome, settings: &Settings, window_s: f64) -> SentPart {
+    let end_ns = outcome.start_ns + plan.window_end_ns() + PLAN_END_GRACE_NS;
+    let measured = &outcome.record.messages[outcome.record.warmup_messages..];
+    let messages = measured.iter().filter(|message| message.sent_ns != 0).count() as u64;
+    let on_plan = measured.iter().filter(|message| message.sent_ns != 0 && message.sent_ns <= end_ns).count() as u64;
+    let elapsed_s = elapsed_s(&outcome.window);
+    SentPart {
+        messages,
+        messages_on_plan: on_plan,
+        rate_per_s: on_plan as f64 / window_s,
+        deliveries_planned_per_s: measured.len() as f64 / window_s * (settings.members - 1) as f64,
+        deliveries: outcome.window_deliveries,
+        deliveries_per_s: outcome.window_deliveries as f64 / elapsed_s,
+    }
+}
+
+pub(super) fn connect_part(settings: &Settings, outcome: &Outcome) -> ConnectPart {
+    let elapsed_s = outcome.connected.elapsed_ns as f64 * 1e-9;
+    let latency = Latency { histogram: outcome.connected.latency.clone(), ..Latency::default() };
+    ConnectPart { elapsed_s, rate_per_s: settings.members as f64 / elapsed_s, latency: (&latency).into() }
+}
+
+fn elapsed_s((before, after): &(CostSample, CostSample)) -> f64 {
+    // A window that was never reached has no length; a nanosecond keeps its rates finite.
+    (after.at_ns - before.at_ns).max(1) as f64 * 1e-9
+}
+
+fn cpu_share(pair: &(CostSample, CostSample)) -> Option<f64> {
+    let cpu_ns = pair.1.server?.cpu_ns.saturating_sub(pair.0.server?.cpu_ns);
+    Some(cpu_ns as f64 * 1e-9 / elapsed_s(pair))
+}
+
+pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<ServerPart> {
+    let (before, after) = (outcome.window.0.server?, outcome.window.1.server?);
+    let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns) as f64;
+    let user = after.user_ticks.saturating_sub(before.user_ticks) as f64;
+    let system = after.system_ticks.saturating_sub(before.system_ticks) as f64;
+    let deliveries = outcome.window_deliveries as f64;
+    let memory_before = outcome.before_connect.server?.memory_bytes;
+    let memory_settled = outcome.settled.server?.memory_bytes;
+    let connected = settings.members + settings.crowd.silent + settings.crowd.slow;
+    Some(ServerPart {
+        cpu_s: cpu_ns * 1e-9,
+        cpu_share: cpu_share(&outcome.window)?,
+        user_share: (user + system > 0.0).then(|| user / (user + system)),
+        deliveries_per_cpu_s: (cpu_ns > 0.0).then(|| deliveries / (cpu_ns * 1e-9)),
+        cpu_per_delivery_ns: (deliveries > 0.0).then(|| cpu_ns / deliveries),
+        voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
+        involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
+        memory_before_bytes: memory_before,
+        memory_settled_bytes: memory_settled,
+        memory_per_member_bytes: memory_settled.saturating_sub(memory_before) as f64 / connected as f64,
+        memory_window_start_bytes: before.memory_bytes,
+        memory_window_end_bytes: after.memory_bytes,
+        idle_cpu_share: outcome.idle.as_ref().and_then(cpu_share),
+    })
+}
+
+pub(super) fn crowd_part(crowd: crowd::Outcome) -> CrowdPart {
+    CrowdPart {
+        silent_members: crowd.shape.silent as u64,
+        slow_members: crowd.shape.slow as u64,
+        slow_bytes_per_s: crowd.shape.slow_bytes_per_s,
+        churn_per_s: crowd.shape.churn_per_s,
+        members_exact: crowd.exact,
+        members_inexact: crowd.inexact,
+        members_closed: crowd.closed,
+        messages_received: crowd.received,
+        messages_told_missed: crowd.missed,
+        visits: crowd.visits,
+        visits_turned_away: crowd.turned_away,
+        flooders: crowd.shape.flooders as u64,
+        flood_bytes: crowd.flood_bytes,
+    }
+}
+
+pub(super) fn client_part(setting: &Setting, outcome: &Outcome, latency: &LatencyPart) -> ClientPart {
+    let (before, after) = &outcome.window;
+    let elapsed_s = elapsed_s(&outcome.window);
+    let processors = sys::processors() as f64;
+    let ticks_per_s = sys::clock_ticks_per_second() as f64;
+    let client_s = (after.client_cpu_ns - before.client_cpu_ns) as f64 * 1e-9;
+    let busy_s = after.busy_ticks.saturating_sub(before.busy_ticks) as f64 / ticks_per_s;
+    let server_s = cpu_share(&outcome.window).map(|share| share * elapsed_s);
+    let others_s = server_s.map(|server_s| (busy_s - server_s - client_s).max(0.0));
+    let steal_s = after.steal_ticks.saturating_sub(before.steal_ticks) as f64 / ticks_per_s;
+    let room_ns = latency.room.p50_ns.or(latency.room.min_ns).unwrap_or(0);
+    ClientPart {
+        cpu_share: client_s / elapsed_s,
+        involuntary_switches: after.client_involuntary_switches - before.client_involuntary_switches,
+        others_cpu_share: others_s.map(|others_s| others_s / elapsed_s / processors),
+        steal_share: steal_s / elapsed_s / processors,
+        lag_p99_ns: outcome.record.figures.lag.histogram.value_at_quantile(0.99),
+        lag_limit_ns: setting.lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
+    }
+}
