@@ -1,5 +1,7 @@
 //! The command line: options as they are typed, held to their ranges, and turned into the server's configuration.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
