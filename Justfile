@@ -35,6 +35,10 @@ bench-peers *options: build peers-installed
 bench-peers-quick *options: build peers-installed
     {{peers}} --rungs 100,1k --repeat 1 -d 2s -w 1s --parts offered,idle {{options}}
 
+# What a delivery, a line and a newcomer cost over io_uring and over epoll, and the system calls; needs root
+bench-costs *options: build
+    target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 {{uring}} {{epoll}} {{options}}
+
 # Say how to install the servers that are missing
 [private]
 peers-installed:

@@ -38,6 +38,8 @@ pub enum Command {
     Sweep(Box<SweepArgs>),
     /// Measure the same rooms on uproar and on message brokers, in turn, and search for what each keeps up with
     Peers(Box<PeersArgs>),
+    /// Measure what a delivery, a line and a newcomer cost each server, in turn
+    Costs(Box<CostsArgs>),
     /// Draw the tables, rows and pictures of a results folder anew, from its runs
     Report(ReportArgs),
     /// Compare two sweeps in ratios
@@ -142,6 +144,10 @@ pub struct LoadArgs {
     /// Measure before and after each run what a bare loop of sends costs, and print the server's cost over it
     #[arg(long)]
     pub floor: bool,
+
+    /// Count the server's system calls too, which costs it some time at each
+    #[arg(long)]
+    pub count_calls: bool,
 
     /// How long messages may be sent late at p99, and deliveries wait to be read at p50, before a run is invalid; by default 200us,
     /// or if that is larger 1 % of the room's median, and half of the median delivery
@@ -267,6 +273,28 @@ pub struct PeersArgs {
     pub load: LoadArgs,
 
     /// The dated folder of the comparison is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CostsArgs {
+    /// Members of the room
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
+
+    /// Rounds; servers take turns in each
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub repeat: u32,
+
+    /// A server and the command that starts it, {addr} and {port} replaced
+    #[arg(long = "server", required = true, value_name = "NAME=CMD", value_parser = parse_server)]
+    pub servers: Vec<NamedServer>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder is made in this one
     #[arg(short, long, default_value = "results", value_name = "DIR")]
     pub out: PathBuf,
 }

@@ -3,8 +3,12 @@
 //! Processor time is the scheduler's own count in nanoseconds (`schedstat`), not the hundredths of a second of `stat`,
 //! which only split it into user and system time. A sample is taken between sends, never while a room is served.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+
+use perf_event::events::Tracepoint;
+use perf_event::{Builder, Counter};
 
 use crate::error::{Context, Error, Result};
 use crate::sys;
@@ -27,6 +31,8 @@ pub struct CostSample {
     pub at_ns: u64,
     /// None if no server process is known.
     pub server: Option<ServerCost>,
+    /// System calls of the server's process; None unless they are counted.
+    pub server_calls: Option<u64>,
     pub client_cpu_ns: u64,
     pub client_involuntary_switches: u64,
     /// Clock ticks of all processors that went to anything at all.
@@ -36,14 +42,21 @@ pub struct CostSample {
 }
 
 /// Takes samples of this thread, of the machine and of the server process if one is known.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Sampler {
     server_pid: Option<u32>,
+    calls: Option<RefCell<Counter>>,
 }
 
 impl Sampler {
     pub fn new(server_pid: Option<u32>) -> Self {
-        Self { server_pid }
+        Self { server_pid, calls: None }
+    }
+
+    /// Counts the server's system calls too, which costs it some time at each.
+    pub fn counting_calls(self) -> Result<Self> {
+        let Some(pid) = self.server_pid else { return Ok(self) };
+        Ok(Self { calls: Some(RefCell::new(call_counter(pid)?)), ..self })
     }
 
     /// The costs now. A server that is gone has none.
@@ -52,12 +65,27 @@ impl Sampler {
         CostSample {
             at_ns: sys::monotonic_ns(),
             server: self.server_pid.and_then(server_cost),
+            server_calls: self.calls.as_ref().and_then(|calls| calls.borrow_mut().read().ok()),
             client_cpu_ns: sys::thread_cpu_ns(),
             client_involuntary_switches: sys::thread_context_switches().1,
             busy_ticks,
             steal_ticks,
         }
     }
+}
+
+/// Where the kernel says which number the tracepoint has that every system call passes.
+const CALLS_TRACEPOINT: &str = "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
+
+/// Counts system calls of `pid` and of the threads that it starts, from now on.
+fn call_counter(pid: u32) -> Result<Counter> {
+    let fix = || "cannot count system calls; it needs root, and tracefs mounted on /sys/kernel/tracing".to_string();
+    let id = fs::read_to_string(CALLS_TRACEPOINT).context(fix)?;
+    let id = id.trim().parse().context(fix)?;
+    let pid = i32::try_from(pid).context(fix)?;
+    let mut builder = Builder::new(Tracepoint::with_id(id));
+    builder.observe_pid(pid).any_cpu().inherit(true).include_kernel().enabled(true);
+    builder.build().context(fix)
 }
 
 fn server_cost(pid: u32) -> Option<ServerCost> {

@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod cost;
+mod costs;
 mod doctor;
 mod engine;
 mod environment;
@@ -56,6 +57,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(arguments) => run::command(arguments),
         Command::Sweep(arguments) => sweep::command(arguments),
         Command::Peers(arguments) => peers::command(arguments),
+        Command::Costs(arguments) => costs::command(arguments),
         Command::Report(arguments) => redraw::command(arguments),
         Command::Check(arguments) => check::command(arguments),
         Command::Doctor(arguments) => doctor::command(arguments),

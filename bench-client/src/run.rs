@@ -94,7 +94,9 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
         cost::pin_process(pid, pin.server)?;
     }
-    let outcome = engine::run(&settings, &plan, &Sampler::new(pid))?;
+    let sampler = Sampler::new(pid);
+    let sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
+    let outcome = engine::run(&settings, &plan, &sampler)?;
     let setting = Setting {
         server_name: target.name.clone(),
         server_command: target.command.clone(),

@@ -182,3 +182,21 @@ fn a_search_ends_at_a_rate_that_holds() {
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("25 samples are too few"), "{stderr}");
 }
+
+#[test]
+fn costs_are_measured_for_each_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (format!("one={}", reflect_command("")), format!("two={}", reflect_command("")));
+    let arguments = ["costs", "-c", "20", "-d", "300ms", "--repeat", "1", "--server", &one, "--server", &two];
+    let output = run(&[&arguments[..], &["-o", directory.path().to_str().unwrap()], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("two / one") && printed.contains("CPU a newcomer"), "{printed}");
+    let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    let rows = std::fs::read_to_string(folder.join("costs.csv")).unwrap();
+    for what in ["quiet_delivery_ns", "busy_delivery_ns", "line_ns", "newcomer_ns"] {
+        let values = rows.lines().filter_map(|row| row.strip_prefix(&format!("{what},")));
+        let values: Vec<f64> = values.map(|row| row.rsplit(',').next().unwrap().parse().unwrap()).collect();
+        assert!(matches!(values[..], [one, two] if one > 0.0 && two > 0.0), "{what}: {rows}");
+    }
+}

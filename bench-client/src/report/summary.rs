@@ -205,6 +205,9 @@ pub struct ServerPart {
     pub user_share: Option<f64>,
     pub deliveries_per_cpu_s: Option<f64>,
     pub cpu_per_delivery_ns: Option<f64>,
+    /// System calls in the window over the deliveries; null unless they were counted.
+    #[serde(default)]
+    pub calls_per_delivery: Option<f64>,
     pub voluntary_switches: u64,
     pub involuntary_switches: u64,
     /// Memory of its own before the first connect, and with all members in a quiet room.

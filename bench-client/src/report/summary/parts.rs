@@ -107,6 +107,12 @@ pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<Serv
         user_share: (user + system > 0.0).then(|| user / (user + system)),
         deliveries_per_cpu_s: (cpu_ns > 0.0).then(|| deliveries / (cpu_ns * 1e-9)),
         cpu_per_delivery_ns: (deliveries > 0.0).then(|| cpu_ns / deliveries),
+        calls_per_delivery: outcome
+            .window
+            .0
+            .server_calls
+            .zip(outcome.window.1.server_calls)
+            .and_then(|(before, after)| (deliveries > 0.0).then(|| after.saturating_sub(before) as f64 / deliveries)),
         voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
         involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
         memory_before_bytes: memory_before,
