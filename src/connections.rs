@@ -52,6 +52,15 @@ impl<S> Connections<S> {
         self.find(id).expect("the slot has not changed hands")
     }
 
+    /// Everybody, in order of slots.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
+        self.slab.iter().map(|(slot, (generation, connection))| {
+            let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
+            (ConnectionId { slot, generation: *generation }, connection)
+        })
+    }
+
     pub fn remove(&mut self, id: ConnectionId) -> Connection<S> {
         let (generation, connection) = self.slab.remove(id.slot.0 as usize);
         assert!(generation == id.generation, "the slot has not changed hands");

@@ -136,6 +136,16 @@ impl Addresses {
     }
 }
 
+#[cfg(any(test, feature = "sim"))]
+impl Addresses {
+    /// Panics when an address has more than its share.
+    pub fn invariants(&self) {
+        assert!(self.usage.len() <= ADDRESSES_MAX, "the addresses remembered are bounded");
+        let most = if self.limits.connections_max > 0 { self.limits.connections_max } else { usize::MAX };
+        assert!(self.usage.values().all(|usage| usage.connections <= most), "an address has at most its share");
+    }
+}
+
 /// One subscriber's share of the address space: an IPv6 subscriber has at least 64 bits.
 fn network(address: IpAddr) -> IpAddr {
     match address {

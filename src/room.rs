@@ -164,7 +164,8 @@ impl Room {
     /// A member is gone: those who stay are told.
     pub fn leave(&mut self, id: MemberId, address: SocketAddr, now: Instant) {
         let before = self.roster.len();
-        self.deliveries += self.roster.remove(id).count_delivered(&self.log);
+        let d = self.roster.remove(id).count_delivered(&self.log);
+        self.deliveries += d;
         let announced = self.presence.announces(before)
             && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
         if !announced {
@@ -295,7 +296,8 @@ impl Room {
         member.advance(bytes, &self.log);
         let level = member.is_level(&self.log);
         if level {
-            self.deliveries += member.count_delivered(&self.log);
+            let d = member.count_delivered(&self.log);
+            self.deliveries += d;
             self.roster.put_level(id);
         }
         level
@@ -347,5 +349,20 @@ impl Room {
         self.roster.fall_behind(SEND_BATCH_MEMBERS);
         self.log.append(line);
         Ok(())
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Room {
+    pub fn place(&self, id: MemberId) -> Place {
+        self.roster.place(id)
+    }
+
+    /// Panics when the room is not as it must be between two batches.
+    pub fn invariants(&self) {
+        assert_eq!(self.roster.in_hand(), 0, "nobody is in hand between two batches");
+        self.log.invariants();
+        self.roster.invariants(&self.log);
+        self.presence.invariants();
     }
 }

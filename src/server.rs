@@ -12,6 +12,8 @@
 pub mod counters;
 mod door;
 mod intake;
+#[cfg(any(test, feature = "sim"))]
+mod invariants;
 mod sweep;
 
 use std::cmp::Reverse;
@@ -204,7 +206,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 self.accept_paused = Some(self.now + ACCEPT_RETRY);
             }
             Completion::Received(id, outcome) => {
-                self.connections.at_mut(id).receiving = false;
+                let expected = self.connections.find(id).map(|connection| &mut connection.receiving);
+                if !expected.is_some_and(std::mem::take) {
+                    self.counters.stale += 1;
+                    return;
+                }
                 match outcome {
                     Ok(chunk) => self.on_received(id, scratch.bytes(&chunk)),
                     Err(Errno::NOBUFS | Errno::NOMEM) => self.starve(id),
@@ -213,6 +219,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 self.release(id);
             }
             Completion::Writable(id) => {
+                let expected = self.connections.find(id).map(|connection| &mut connection.watching);
+                if !expected.is_some_and(std::mem::take) {
+                    self.counters.stale += 1;
+                    return;
+                }
                 self.on_writable(id);
                 self.release(id);
             }

@@ -173,6 +173,28 @@ impl Log {
     }
 }
 
+#[cfg(any(test, feature = "sim"))]
+impl Log {
+    /// Panics when the segments do not adjoin, miscount or exceed their sizes.
+    pub fn invariants(&self) {
+        assert!((1..=self.segments_max).contains(&self.segments.len()), "the cap holds");
+        let mut before: Option<&Segment> = None;
+        for segment in &self.segments {
+            assert!(segment.bytes.len() <= self.segment_bytes, "a segment has its size");
+            assert!(segment.bytes.is_empty() || segment.bytes.ends_with(b"\n"), "a segment holds whole lines");
+            if let Some(before) = before {
+                assert!(segment.base == before.base + before.bytes.len(), "segments adjoin");
+                let lines = memchr::memchr_iter(b'\n', &before.bytes).count() as u64;
+                assert_eq!(segment.messages_before, before.messages_before + lines, "messages are counted");
+            }
+            before = Some(segment);
+        }
+        let last = self.last();
+        let lines = memchr::memchr_iter(b'\n', &last.bytes).count() as u64;
+        assert_eq!(self.messages, last.messages_before + lines, "messages are counted");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

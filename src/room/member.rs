@@ -240,3 +240,30 @@ impl Member {
         messages
     }
 }
+
+#[cfg(any(test, feature = "sim"))]
+impl Member {
+    /// Where the member is, for comparing members that have not lost their place.
+    pub fn cursor(&self) -> Option<Position> {
+        (!self.is_skipped()).then_some(self.cursor)
+    }
+
+    /// Panics when the member could not be sent what is right.
+    pub fn invariants(&self, log: &Log) {
+        assert!(self.is_skipped() || log.contains(self.cursor), "a cursor lies in the log");
+        assert!(self.counted <= log.messages(), "no more is counted than was said");
+        let Some(aside) = self.aside.as_deref() else { return };
+        assert!(aside.own.len() <= OWN_RANGES_MAX + 1, "own ranges are bounded");
+        let mut end = if self.is_skipped() { Position::default() } else { self.cursor };
+        for own in &aside.own {
+            let first = end == self.cursor && !self.is_skipped();
+            assert!(if first { own.start > end } else { own.start >= end }, "own ranges lie ahead, in order");
+            assert!(own.start < own.end && own.end <= log.head() && own.messages > 0, "an own range is said");
+            end = own.end;
+        }
+        assert!(aside.outbox_sent <= aside.outbox.len(), "no more is sent than there is");
+        assert!(aside.outbox.is_empty() || aside.outbox_sent < aside.outbox.len(), "what was sent is gone");
+        let between = self.is_skipped() || aside.outbox_sent == 0 || log.is_line_start(self.cursor);
+        assert!(between, "notices stand between two lines");
+    }
+}

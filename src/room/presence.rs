@@ -60,6 +60,14 @@ impl Presence {
     }
 }
 
+#[cfg(any(test, feature = "sim"))]
+impl Presence {
+    /// Panics when what was counted would not be said.
+    pub fn invariants(&self) {
+        assert_eq!(self.due.is_some(), self.entered + self.left > 0, "a summary is due exactly while there is one");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -124,7 +124,6 @@ impl<I: Io, W: io::Write> Server<I, W> {
     /// A watched socket has room, or is dead.
     pub(super) fn on_writable(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
-        connection.watching = false;
         connection.drained = true;
         if let Some(member) = connection.member {
             self.lobby.drained(member);

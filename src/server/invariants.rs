@@ -1,0 +1,90 @@
+//! What holds between turns, checked: for tests and the simulated kernel.
+
+use std::io;
+
+use super::Server;
+use crate::io::Io;
+use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
+use crate::room::NotNow;
+use crate::room::roster::Place;
+
+impl<I: Io, W: io::Write> Server<I, W> {
+    /// Messages ever said.
+    pub fn said(&self) -> u64 {
+        self.lobby.log().messages()
+    }
+
+    /// The lines in the log from the `messages`th ever said on, as far as it is kept.
+    pub fn lines_from(&self, messages: u64) -> Vec<Vec<u8>> {
+        let log = self.lobby.log();
+        let mut at = log.tail();
+        let mut lines = Vec::new();
+        while at < log.head() {
+            let line = log.bytes_from(at).split_inclusive(|byte| *byte == b'\n').next().expect("it is not empty");
+            if log.messages_before(at) >= messages {
+                lines.push(line.to_vec());
+            }
+            at = at + line.len();
+        }
+        lines
+    }
+
+    /// Panics when a structure is not as it must be between two turns. Looks at everything.
+    pub fn invariants(&self) {
+        self.lobby.invariants();
+        self.addresses.invariants();
+        self.stall_timeouts.invariants();
+        self.line_timeouts.invariants();
+        let mut members = 0;
+        for (id, connection) in self.connections.iter() {
+            let Some(member) = connection.member else {
+                assert!(!connection.is_idle(), "a closed connection is here only while something is in flight");
+                assert!(connection.voice.is_none() && connection.held.is_none(), "what it said is gone");
+                continue;
+            };
+            members += 1;
+            assert_eq!(self.lobby.connection(member), id, "member and connection know each other");
+            let place = self.lobby.place(member);
+            assert!(!connection.watching || place == Place::Waiting, "a watched member waits for its socket");
+            let will_drain = connection.watching || connection.starved;
+            assert!(place != Place::Waiting || will_drain, "who waits for its socket will be told of it");
+            assert!(place != Place::Waiting || connection.full_since.is_some(), "a full socket has been full since");
+            assert!(connection.full_since.is_none() || connection.stall_queued, "a full socket is timed");
+            let starved = self.starved.iter().filter(|(_, other)| *other == id).count();
+            assert_eq!(usize::from(connection.starved), starved, "it stands among the starved once, or does not");
+            // Nobody is deaf: every member is received from, or something will have it received from.
+            assert!(!(connection.receiving && connection.held.is_some()), "who is held is not received from");
+            let listens = connection.receiving || connection.starved || connection.held.is_some();
+            assert!(listens || self.stopping.is_some(), "every member is listened to");
+            let Some(voice) = &connection.voice else {
+                assert!(connection.held.is_none(), "who said nothing is not held");
+                continue;
+            };
+            assert!(voice.input.len() <= self.config.line_bytes + 1 + RECEIVE_CHUNK_BYTES, "input is bounded");
+            if self.stopping.is_some() {
+                continue;
+            }
+            match connection.held {
+                None => assert!(voice.input.len() <= self.config.line_bytes + 1, "only the start of a line waits"),
+                Some(NotNow::Pressed) => assert!(self.resumable.contains(&id), "the pressed go on after a sweep"),
+                Some(NotNow::Until(_)) => {
+                    assert!(self.delayed.iter().any(|entry| entry.0.1 == id), "the delayed have their time");
+                }
+                Some(NotNow::Rationed(_)) => assert!(self.rationed.contains(&id), "the rationed stand in line"),
+                Some(NotNow::Unread) => {
+                    let goes_on = !self.lobby.may_speak(member) || self.resumable.contains(&id);
+                    assert!(goes_on || place != Place::Keeping || self.lobby.has_due(), "who has read goes on");
+                }
+            }
+            let begun = !voice.input.is_empty() && connection.held.is_none();
+            assert!(!begun || voice.line_queued, "a begun line is timed");
+        }
+        assert_eq!(self.lobby.online(), members, "members are the open connections");
+        assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
+        assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));
+        let counters = &self.counters;
+        let closes = counters.closes;
+        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
+        assert_eq!(counters.accepted - closed, members as u64, "members are those who came and did not go");
+    }
+}
