@@ -17,6 +17,8 @@
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
+#[cfg(test)]
+mod contract;
 pub mod epoll;
 pub mod readiness;
 pub mod select;
@@ -124,12 +126,14 @@ pub enum Sent {
 }
 
 impl Sent {
-    /// What an error of a send means for its socket.
-    pub fn from_error(errno: Errno) -> Self {
-        match errno {
-            Errno::AGAIN | Errno::INTR => Self::Full,
-            Errno::NOBUFS | Errno::NOMEM => Self::NoMemory,
-            errno => Self::Dead(errno),
+    /// What the result of a send of `asked` bytes means for its socket.
+    pub fn from_result(result: Result<usize, Errno>, asked: usize) -> Self {
+        match result {
+            Ok(bytes) if bytes == asked => Self::Whole,
+            Ok(bytes) => Self::Part(bytes),
+            Err(Errno::AGAIN | Errno::INTR) => Self::Full,
+            Err(Errno::NOBUFS | Errno::NOMEM) => Self::NoMemory,
+            Err(errno) => Self::Dead(errno),
         }
     }
 }

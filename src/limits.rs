@@ -32,6 +32,10 @@ pub const SEND_BATCH_DRAINED: usize = SEND_BATCH_MEMBERS / 4;
 /// are much longer than what accumulates between two sweeps.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// A segment notes how many lines end before each so many bytes. To skip a member its lines are counted from the last note:
+/// thousands may be skipped at once, and reading half a segment for each would take 10 us a member.
+pub const LOG_MARK_BYTES: usize = 4096;
+
 /// A log has at least this many segments at its cap, so that retiring one takes a small part of the history.
 pub const LOG_SEGMENTS_MIN: usize = 4;
 

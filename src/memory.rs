@@ -9,8 +9,8 @@ use bytesize::ByteSize;
 
 use crate::connection::{Connection, Voice};
 use crate::limits::{
-    DESCRIPTOR_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS,
-    RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
+    DESCRIPTOR_BYTES, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX,
+    RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
 };
 use crate::room::member::Member;
 use crate::server::Config;
@@ -20,7 +20,7 @@ use crate::server::Config;
 pub struct MemoryBound {
     /// Whatever the members do: the ring's queues, scratch memory, the program's own data.
     pub fixed: usize,
-    /// Cap of the room's log.
+    /// Cap of the room's log, with the notes of its segments.
     pub log: usize,
     pub members: usize,
     /// A member that only listens.
@@ -52,7 +52,7 @@ impl MemoryBound {
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
                 + SPARE_BUFFERS_MAX * input
                 + (2 << 20),
-            log: config.room.log_bytes,
+            log: config.room.log_bytes + config.room.log_bytes / LOG_MARK_BYTES * size_of::<u32>(),
             members: config.members_max,
             member_idle,
             member_worst,

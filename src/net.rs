@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
@@ -119,6 +119,12 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
 pub fn peer_address(socket: &OwnedFd) -> Option<SocketAddr> {
     let address = SocketAddr::try_from(rustix::net::getpeername(socket).ok()??).ok()?;
     Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+/// Ends both directions of a connection. What was sent is still delivered.
+pub fn shut_down(socket: &OwnedFd) {
+    // It only fails on a connection that is already gone.
+    let _ = rustix::net::shutdown(socket, Shutdown::Both);
 }
 
 /// Raises the soft limit on descriptors to the hard one and returns it.

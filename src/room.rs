@@ -6,7 +6,7 @@
 //!
 //! When the log is at its cap its oldest segment must go. Members that keep up are never in it: a room does not take a
 //! line ([`NotNow::Pressed`]) while a sweep has not yet visited one of them, so writers wait for the sweep. Members that wait for
-//! their sockets, or have just drained, are skipped and told, and only they are looked at.
+//! their sockets, or have just drained, are skipped and told, and only they are looked at, once until their sockets drain.
 
 pub mod log;
 pub mod member;
@@ -116,7 +116,7 @@ impl Room {
 
     /// Members whose sockets are full.
     pub fn waiting(&self) -> usize {
-        self.roster.len_of(Place::Waiting)
+        self.roster.len_of(Place::Waiting) + self.roster.len_of(Place::Lost)
     }
 
     pub fn skipped_messages(&self) -> u64 {
@@ -130,7 +130,8 @@ impl Room {
 
     /// Bytes that the member furthest behind has to be sent. Looks at everybody who is slow.
     pub fn lag_bytes_max(&self) -> u64 {
-        let slow = [Place::Waiting, Place::Drained].into_iter().filter_map(|place| self.roster.first(place));
+        let slow =
+            [Place::Waiting, Place::Drained, Place::Lost].into_iter().filter_map(|place| self.roster.first(place));
         let slow = slow.flat_map(|first| std::iter::successors(Some(first), |id| self.roster.next(*id)));
         let lags = slow.chain(self.roster.first_behind()).map(|id| {
             // A member that has lost its place lags by more than the log.
@@ -313,15 +314,19 @@ impl Room {
 
     /// The socket of a waiting member has room again.
     pub fn drained(&mut self, id: MemberId) {
-        if self.roster.place(id) == Place::Waiting {
+        if self.is_full(id) {
             self.roster.put_aside(id, Place::Drained);
         }
     }
 
     /// What ends a member's stream with `line`. `None` when its socket is full or it has lost its place.
     pub fn farewell(&self, id: MemberId, line: ServerLine) -> Option<Vec<u8>> {
-        let full = self.roster.place(id) == Place::Waiting;
-        if full { None } else { self.roster.member(id).farewell(&line, &self.log) }
+        if self.is_full(id) { None } else { self.roster.member(id).farewell(&line, &self.log) }
+    }
+
+    /// True while the member waits for its socket.
+    fn is_full(&self, id: MemberId) -> bool {
+        matches!(self.roster.place(id), Place::Waiting | Place::Lost)
     }
 
     fn append(&mut self, line: &[u8]) -> Result<(), NotNow> {
@@ -331,24 +336,33 @@ impl Room {
             if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
                 return Err(NotNow::Pressed);
             }
-            for place in [Place::Waiting, Place::Drained] {
-                let mut next = self.roster.first(place);
-                while let Some(id) = next {
-                    let member = self.roster.member_mut(id);
-                    if member.needs_before(tail) {
-                        self.deliveries += member.skip(&self.log);
-                        if self.settings.slow == SlowPolicy::Close {
-                            self.fallen.push_back(member.connection);
-                        }
-                    }
-                    next = self.roster.next(id);
-                }
-            }
+            self.skip_before(tail);
             self.log.retire();
         }
         self.roster.fall_behind(SEND_BATCH_MEMBERS);
         self.log.append(line);
         Ok(())
+    }
+
+    /// Skips the slow whose place lies before `tail`.
+    fn skip_before(&mut self, tail: Position) {
+        for place in [Place::Waiting, Place::Drained] {
+            let mut next = self.roster.first(place);
+            while let Some(id) = next {
+                next = self.roster.next(id);
+                let member = self.roster.member_mut(id);
+                if !member.needs_before(tail) {
+                    continue;
+                }
+                self.deliveries += member.skip(&self.log);
+                if self.settings.slow == SlowPolicy::Close {
+                    self.fallen.push_back(member.connection);
+                }
+                if place == Place::Waiting {
+                    self.roster.put_aside(id, Place::Lost);
+                }
+            }
+        }
     }
 }
 

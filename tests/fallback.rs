@@ -4,16 +4,22 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::thread;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use support::{Server, uproar};
 
-/// Runs `test` in a thread whose children get `errno` from `call`.
-fn where_refused(call: libc::c_long, errno: i32, test: impl FnOnce() + Send + 'static) {
+/// Every system call of io_uring. A container's default profile refuses them all.
+const RING_CALLS: [(&str, libc::c_long); 3] = [
+    ("io_uring_setup", libc::SYS_io_uring_setup),
+    ("io_uring_enter", libc::SYS_io_uring_enter),
+    ("io_uring_register", libc::SYS_io_uring_register),
+];
+
+/// Runs `test` in a thread whose children get `errno` from each of `calls`.
+fn where_refused(calls: &[libc::c_long], errno: i32, test: impl FnOnce() + Send + 'static) {
     let refuse = SeccompAction::Errno(errno as u32);
-    let rules = BTreeMap::from([(call, Vec::new())]);
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
     let architecture = std::env::consts::ARCH.try_into().expect("seccomp knows this machine");
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture).unwrap();
     let program: BpfProgram = filter.try_into().unwrap();
@@ -25,7 +31,7 @@ fn where_refused(call: libc::c_long, errno: i32, test: impl FnOnce() + Send + 's
 }
 
 fn check(call: libc::c_long, errno: i32, name: &'static str, fix: &'static str) {
-    where_refused(call, errno, move || {
+    where_refused(&[call], errno, move || {
         let server = Server::start(&["--backend", "auto"]);
         let fallback = format!("uproar: using epoll, io_uring cannot be used here: {name}: ");
         assert!(server.before_ready[0].starts_with(&fallback), "{:?}", server.before_ready);
@@ -56,6 +62,27 @@ fn a_kernel_without_io_uring() {
 #[test]
 fn a_filter_that_allows_the_set_up_and_nothing_more() {
     check(libc::SYS_io_uring_enter, libc::EPERM, "io_uring_enter", "allow io_uring_setup, io_uring_enter");
+}
+
+/// What `contrib/seccomp-io-uring.json` allows on top of a container's profile is enough, and nothing of it can be left out.
+#[test]
+fn the_addition_to_a_container_profile_is_exactly_what_is_needed() {
+    let addition = include_str!("../contrib/seccomp-io-uring.json");
+    let allowed: Vec<&str> = addition.split('"').filter(|word| word.starts_with("io_uring_")).collect();
+    let refused = |left_out: Option<&str>| -> Vec<libc::c_long> {
+        let refused = RING_CALLS.iter().filter(|(name, _)| !allowed.contains(name) || left_out == Some(*name));
+        refused.map(|(_, call)| *call).collect()
+    };
+    let ring = || uproar(&["serve", "127.0.0.1:0", "--backend", "uring"]);
+    assert_eq!(refused(None), [], "the addition names every call");
+    for name in allowed.iter().copied() {
+        where_refused(&refused(Some(name)), libc::EPERM, move || {
+            let output = ring().output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "without {name}: {output:?}");
+        });
+    }
+    let server = Server::spawn(ring());
+    assert!(server.ready.contains(" (uring, up to "), "{}", server.ready);
 }
 
 #[test]

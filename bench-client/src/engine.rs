@@ -329,7 +329,7 @@ impl<'a> Engine<'a> {
         let deadline_ns = start_ns + self.plan.window_end_ns() + self.settings.drain.as_nanos() as u64;
         self.recorder.start(start_ns, authors);
         self.forget_bytes();
-        self.crowd.start(start_ns);
+        self.crowd.start(start_ns, self.plan.window_start_ns());
         let bar = self.run_bar();
         let mut bar_ns = 0;
         let sample_ns = start_ns + self.window_sample_ns();

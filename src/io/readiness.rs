@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::signals::Signals;
 use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
@@ -248,17 +248,12 @@ impl<P: Poller> Io for Readiness<P> {
     fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         for send in sends {
-            send.sent = match rustix::net::send(send.socket, send.bytes, flags) {
-                Ok(bytes) if bytes == send.bytes.len() => Sent::Whole,
-                Ok(bytes) => Sent::Part(bytes),
-                Err(errno) => Sent::from_error(errno),
-            };
+            send.sent = Sent::from_result(rustix::net::send(send.socket, send.bytes, flags), send.bytes.len());
         }
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {
-        // It only fails on a connection that is already gone.
-        let _ = rustix::net::shutdown(socket, Shutdown::Both);
+        net::shut_down(socket);
     }
 
     fn wait(

@@ -246,8 +246,7 @@ impl Io for Uring {
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {
-        // It only fails on a connection that is already gone.
-        let _ = rustix::net::shutdown(socket, Shutdown::Both);
+        net::shut_down(socket);
     }
 
     fn wait(
@@ -434,11 +433,7 @@ impl Ring {
                 continue;
             }
             let send = &mut sends[token.index()];
-            send.sent = match outcome(entry.result()) {
-                Ok(bytes) if bytes == send.bytes.len() => Sent::Whole,
-                Ok(bytes) => Sent::Part(bytes),
-                Err(errno) => Sent::from_error(errno),
-            };
+            send.sent = Sent::from_result(outcome(entry.result()), send.bytes.len());
         }
     }
 

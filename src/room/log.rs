@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::ops::{Add, Sub};
 
-use crate::limits::{LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
+use crate::limits::{LOG_MARK_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
 
 /// A place in the log: bytes since the first line ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,34 @@ struct Segment {
     messages_before: u64,
     /// Whole lines. Its capacity is the log's segment size and is never exceeded.
     bytes: Vec<u8>,
+    /// Line feeds in the first [`LOG_MARK_BYTES`], twice as many and so on, as far as the segment is written. With them the
+    /// messages before a position are counted without reading the segment.
+    marks: Vec<u32>,
+}
+
+impl Segment {
+    fn new(segment_bytes: usize) -> Self {
+        let marks = Vec::with_capacity(segment_bytes / LOG_MARK_BYTES);
+        Self { base: Position::default(), messages_before: 0, bytes: Vec::with_capacity(segment_bytes), marks }
+    }
+
+    fn append(&mut self, line: &[u8], lines_before: u32) {
+        self.bytes.extend_from_slice(line);
+        let mut boundary = (self.marks.len() + 1) * LOG_MARK_BYTES;
+        while boundary <= self.bytes.len() {
+            // Its line feed is the last byte of a line.
+            self.marks.push(lines_before + u32::from(boundary == self.bytes.len()));
+            boundary += LOG_MARK_BYTES;
+        }
+    }
+
+    /// Line feeds in the first `length` bytes.
+    fn line_feeds(&self, length: usize) -> u64 {
+        let marked = length / LOG_MARK_BYTES;
+        let before = if marked == 0 { 0 } else { self.marks[marked - 1] };
+        let after = memchr::memchr_iter(b'\n', &self.bytes[marked * LOG_MARK_BYTES..length]).count();
+        u64::from(before) + after as u64
+    }
 }
 
 /// The bytes of a room from [`Log::tail`], the oldest byte kept, to [`Log::head`], the end.
@@ -46,8 +74,8 @@ struct Segment {
 pub struct Log {
     /// Oldest first, at least one. They adjoin: each base is its predecessor's end.
     segments: VecDeque<Segment>,
-    /// The buffer of the segment retired last, to be the next one's.
-    spare: Option<Vec<u8>>,
+    /// The segment retired last, empty, to be the next one.
+    spare: Option<Segment>,
     segment_bytes: usize,
     segments_max: usize,
     /// Messages ever appended.
@@ -60,9 +88,8 @@ impl Log {
     pub fn new(bytes_max: usize, line_bytes_max: usize) -> Self {
         let segment_bytes = LOG_SEGMENT_BYTES_MAX.min(bytes_max / LOG_SEGMENTS_MIN);
         assert!(segment_bytes >= line_bytes_max, "every line fits a segment");
-        let first = Segment { base: Position::default(), messages_before: 0, bytes: Vec::with_capacity(segment_bytes) };
         Self {
-            segments: VecDeque::from([first]),
+            segments: VecDeque::from([Segment::new(segment_bytes)]),
             spare: None,
             segment_bytes,
             segments_max: bytes_max / segment_bytes,
@@ -100,7 +127,8 @@ impl Log {
         assert!(self.segments.len() > 1, "the segment being written is never retired");
         let mut retired = self.segments.pop_front().expect("a log has at least one segment");
         retired.bytes.clear();
-        self.spare = Some(retired.bytes);
+        retired.marks.clear();
+        self.spare = Some(retired);
     }
 
     /// Appends one whole line, line feed included. The caller has retired what [`Log::tail_needed`] asked for.
@@ -108,10 +136,13 @@ impl Log {
         assert!(line.ends_with(b"\n"), "a line ends with a line feed");
         if !self.last_fits(line.len()) {
             assert!(self.segments.len() < self.segments_max, "the oldest segment was retired first");
-            let bytes = self.spare.take().unwrap_or_else(|| Vec::with_capacity(self.segment_bytes));
-            self.segments.push_back(Segment { base: self.head(), messages_before: self.messages, bytes });
+            let empty = self.spare.take().unwrap_or_else(|| Segment::new(self.segment_bytes));
+            self.segments.push_back(Segment { base: self.head(), messages_before: self.messages, ..empty });
         }
-        self.segments.back_mut().expect("a log has at least one segment").bytes.extend_from_slice(line);
+        let last = self.segments.back_mut().expect("a log has at least one segment");
+        let lines_before =
+            u32::try_from(self.messages - last.messages_before).expect("a segment has fewer lines than bytes");
+        last.append(line, lines_before);
         self.messages += 1;
     }
 
@@ -145,8 +176,7 @@ impl Log {
     pub fn messages_before(&self, position: Position) -> u64 {
         let segment = self.segment_of(position);
         let offset = usize::try_from(position - segment.base).expect("a position lies within its segment");
-        let line_feeds = memchr::memchr_iter(b'\n', &segment.bytes[..offset]).count() as u64;
-        segment.messages_before + line_feeds + u64::from(!self.is_line_start(position))
+        segment.messages_before + segment.line_feeds(offset) + u64::from(!self.is_line_start(position))
     }
 
     /// True exactly when `position` can be read from: neither retired nor past the head.
@@ -240,6 +270,25 @@ mod tests {
         assert_eq!((log.tail(), log.head(), log.messages()), (at(7), at(35), 5));
         assert!(!log.contains(at(6)) && log.contains(at(7)) && log.contains(at(35)) && !log.contains(at(36)));
         assert_eq!(log.messages_before(log.tail()), 1);
+    }
+
+    #[test]
+    fn marks_count_the_lines_that_end_before_them() {
+        let mut log = Log::new(8 * LOG_MARK_BYTES, LOG_MARK_BYTES);
+        let mut starts = Vec::new();
+        let mut length = 0;
+        // Lines that end at, one before and one after a mark, among others.
+        for line_bytes in [LOG_MARK_BYTES, LOG_MARK_BYTES - 1, 1, 2, 5, LOG_MARK_BYTES - 100, 93, 1] {
+            starts.push(length);
+            let mut line = vec![b'x'; line_bytes - 1];
+            line.push(b'\n');
+            log.append(&line);
+            length += line_bytes;
+        }
+        for offset in 0..=length {
+            let before = starts.iter().filter(|start| **start < offset).count();
+            assert_eq!(log.messages_before(at(offset as u64)), before as u64, "{offset}");
+        }
     }
 
     proptest! {

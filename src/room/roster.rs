@@ -1,4 +1,4 @@
-//! Who is where: every member of a room is in exactly one of four places, and moving it costs the same in any room.
+//! Who is where: every member of a room is in exactly one of five places, and moving it costs the same in any room.
 //!
 //! The places are doubly linked lists threaded through the members' slab, so a member can leave its place from the
 //! middle. The list of those who keep up is in two parts: in front those who are behind, at the end those who are level,
@@ -8,7 +8,8 @@
 //! 1. A member is in the list that its place names, once, or in hand and in none.
 //! 2. Who is level has been sent everything.
 //! 3. Among the behind cursors never decrease from front to back: the front says what all of them have.
-//! 4. Who waits costs nothing: no sweep looks there until the socket has drained.
+//! 4. Who waits costs nothing: no sweep looks there until the socket has drained, and whoever has lost its place in the log is
+//!    not looked at again when more of the log is forgotten.
 
 use std::num::NonZeroU32;
 
@@ -27,8 +28,10 @@ pub enum Place {
     Keeping,
     /// Was slow, and its socket has room again.
     Drained,
-    /// Its socket is full.
+    /// Its socket is full, and its place in the log is kept.
     Waiting,
+    /// Its socket is full, and the log has forgotten its place.
+    Lost,
     /// Taken by the batch that is being sent.
     InHand,
 }
@@ -64,7 +67,7 @@ struct List {
 pub struct Roster {
     entries: Slab<Entry>,
     /// By [`Place`], without the one in hand.
-    lists: [List; 3],
+    lists: [List; 4],
     /// The first level member among those who keep up; `None` when all of them are behind.
     level: Option<Link>,
 }
@@ -74,7 +77,7 @@ impl Roster {
     pub fn new(members_max: usize) -> Self {
         Self {
             entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)),
-            lists: [List::default(); 3],
+            lists: [List::default(); 4],
             level: None,
         }
     }
@@ -153,9 +156,9 @@ impl Roster {
         self.insert_before(id, self.level, Place::Keeping);
     }
 
-    /// Puts a member, from wherever it is, at the end of the drained or the waiting.
+    /// Puts a member, from wherever it is, at the end of the drained, the waiting or the lost.
     pub fn put_aside(&mut self, id: MemberId, place: Place) {
-        assert!(matches!(place, Place::Drained | Place::Waiting));
+        assert!(matches!(place, Place::Drained | Place::Waiting | Place::Lost));
         self.take(id);
         self.insert_before(id, None, place);
     }
@@ -296,6 +299,7 @@ mod tests {
         Behind(usize),
         Drained(usize),
         Waiting(usize),
+        Lost(usize),
         Take(usize),
         FallBehind,
     }
@@ -308,6 +312,7 @@ mod tests {
             2 => any::<usize>().prop_map(Step::Behind),
             1 => any::<usize>().prop_map(Step::Drained),
             1 => any::<usize>().prop_map(Step::Waiting),
+            1 => any::<usize>().prop_map(Step::Lost),
             1 => any::<usize>().prop_map(Step::Take),
             1 => Just(Step::FallBehind),
         ]
@@ -319,12 +324,13 @@ mod tests {
         level: VecDeque<MemberId>,
         drained: VecDeque<MemberId>,
         waiting: VecDeque<MemberId>,
+        lost: VecDeque<MemberId>,
         all: Vec<MemberId>,
     }
 
     impl Model {
         fn forget(&mut self, id: MemberId) {
-            for list in [&mut self.behind, &mut self.level, &mut self.drained, &mut self.waiting] {
+            for list in [&mut self.behind, &mut self.level, &mut self.drained, &mut self.waiting, &mut self.lost] {
                 list.retain(|other| *other != id);
             }
         }
@@ -355,7 +361,12 @@ mod tests {
                         model.forget(id);
                         model.all.retain(|other| *other != id);
                     }
-                    Step::Level(at) | Step::Behind(at) | Step::Drained(at) | Step::Waiting(at) | Step::Take(at) => {
+                    Step::Level(at)
+                    | Step::Behind(at)
+                    | Step::Drained(at)
+                    | Step::Waiting(at)
+                    | Step::Lost(at)
+                    | Step::Take(at) => {
                         let Some(id) = pick(&model, at) else { continue };
                         model.forget(id);
                         match step {
@@ -375,6 +386,10 @@ mod tests {
                                 roster.put_aside(id, Place::Waiting);
                                 model.waiting.push_back(id);
                             }
+                            Step::Lost(_) => {
+                                roster.put_aside(id, Place::Lost);
+                                model.lost.push_back(id);
+                            }
                             _ => roster.take(id),
                         }
                     }
@@ -384,8 +399,9 @@ mod tests {
                 prop_assert_eq!(roster.first_behind(), model.behind.front().copied());
                 prop_assert_eq!(ids(&roster, Place::Drained), model.drained.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(ids(&roster, Place::Waiting), model.waiting.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(ids(&roster, Place::Lost), model.lost.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(roster.len(), model.all.len());
-                for place in [Place::Keeping, Place::Drained, Place::Waiting] {
+                for place in [Place::Keeping, Place::Drained, Place::Waiting, Place::Lost] {
                     prop_assert_eq!(roster.len_of(place), ids(&roster, place).len());
                 }
             }

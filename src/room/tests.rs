@@ -92,7 +92,7 @@ impl World {
     fn leave(&mut self, port: u16) -> Person {
         let person = self.people.remove(&port).unwrap();
         self.received_before += person.messages();
-        self.left_unread += usize::from(self.room.roster.place(person.id) == Place::Waiting);
+        self.left_unread += usize::from(self.room.is_full(person.id));
         self.room.leave(person.id, address(port), self.now);
         let online = self.room.online() as u64;
         self.heard(None, ServerLine::Left { address: address(port), online }.to_string());

@@ -62,14 +62,14 @@ impl<I: Io, W: io::Write> Server<I, W> {
             && until <= self.now
         {
             self.delayed.pop();
-            // It may have been closed since.
-            if self.is_held(id, NotNow::Until(until)) {
+            // It may have been closed, or held for another reason, since.
+            if self.held(id) == Some(NotNow::Until(until)) {
                 self.resumable.push(id);
             }
         }
         let mut resumable = mem::take(&mut self.resumable);
         for id in resumable.drain(..) {
-            if self.connections.find(id).is_some_and(|connection| connection.held.is_some()) {
+            if self.held(id).is_some() {
                 self.take_input(id, false);
                 self.release(id);
             }
@@ -80,15 +80,16 @@ impl<I: Io, W: io::Write> Server<I, W> {
         while self.rationed_until <= self.now
             && let Some(id) = self.rationed.pop_front()
         {
-            if self.connections.find(id).is_some_and(|connection| connection.held.is_some()) {
+            if self.held(id).is_some() {
                 self.take_input(id, true);
                 self.release(id);
             }
         }
     }
 
-    fn is_held(&mut self, id: ConnectionId, reason: NotNow) -> bool {
-        self.connections.find(id).is_some_and(|connection| connection.held == Some(reason))
+    /// Why a connection that may be gone is held, if it is.
+    fn held(&mut self, id: ConnectionId) -> Option<NotNow> {
+        self.connections.find(id)?.held
     }
 
     /// Closes connections that have begun a line and not gone on with it.

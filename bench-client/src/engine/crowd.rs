@@ -1,10 +1,12 @@
 //! The crowd: members that a room must be able to bear, beside those that are measured.
 //!
-//! Silent members read until the plan starts and then nothing until it is over. Slow ones read so many bytes a second.
+//! Silent members read at first and stop, one after another in the first half of the warm-up, and read nothing more until the
+//! plan is over. What was under way to them fills their sockets in the second half. Without warm-up all stop in the instant in
+//! which the plan starts. Slow ones read so many bytes a second.
 //! Churners come and go. Flooders send lines as fast as the server takes them, lines without a visible byte, which cost
-//! it what others cost and are heard by nobody. None of them is part of a latency. When the measured members have everything, the silent and
-//! the slow read what is left, and each proves that nothing was torn and that every gap was told exactly: what it
-//! received and what it was told it missed is the whole plan, in order.
+//! it what others cost and are heard by nobody. None of them is part of a latency. When the measured members have
+//! everything, the silent and the slow read what is left, and each proves that nothing was torn and that every gap was
+//! told exactly: what it received and what it was told it missed is the whole plan, in order.
 //!
 //! Their sockets are outside the epoll set: they are read at their own times, which costs the measured members little.
 
@@ -17,8 +19,14 @@ use crate::error::{Context, Error, Result};
 use crate::message::{Format, Line};
 use crate::sys;
 
-/// Receive buffer asked for by a member of the crowd, so that it is full soon and takes little kernel memory.
-const RECEIVE_BYTES: i32 = 8 * 1024;
+/// Receive buffers asked for by members of the crowd: small, so that they are full soon and take little kernel memory, and
+/// of many sizes, so that not all are full at the same moment. The kernel probes a peer whose window is closed after
+/// 0.2, 0.4, 0.8 s and so on: thousands that stopped in one instant are probed in one instant, each time again, on the
+/// core of the server. This is also why the silent do not all stop at once.
+const RECEIVE_BYTES_MIN: usize = 4 * 1024;
+const RECEIVE_BYTES_MAX: usize = 48 * 1024;
+/// The silent that have not stopped yet read this often.
+const SILENT_TICK_NS: u64 = 100_000_000;
 /// Slow members read this often.
 const SLOW_TICK_NS: u64 = 100_000_000;
 /// A churner stays this long.
@@ -72,6 +80,10 @@ pub struct Crowd {
     publishers: usize,
     /// The silent, then the slow.
     listeners: Vec<Listener>,
+    /// When the first of the silent stops, and when the last has.
+    stopping_ns: (u64, u64),
+    /// When the silent that have not stopped read next, once the plan has started.
+    silent_ns: u64,
     /// When the slow read next, once the plan has started.
     slow_ns: u64,
     /// When the next churner comes, once the plan has started.
@@ -112,6 +124,8 @@ impl Crowd {
             messages: plan.0 as u64,
             publishers: plan.1 as usize,
             listeners: Vec::new(),
+            stopping_ns: (0, 0),
+            silent_ns: u64::MAX,
             slow_ns: u64::MAX,
             churn_ns: u64::MAX,
             visitors: VecDeque::new(),
@@ -147,13 +161,17 @@ impl Crowd {
 
     fn dial(&self, index: usize) -> Result<OwnedFd> {
         let source = self.sources.get(index % self.sources.len().max(1)).copied();
-        sys::connect(self.address, source, Some(RECEIVE_BYTES))
+        sys::connect(self.address, source, Some(receive_bytes(index)))
             .context(|| format!("cannot connect member {index} of the crowd to {}", self.address))
     }
 
-    /// Reads what has come so far: the plan starts now.
-    pub fn start(&mut self, start_ns: u64) {
+    /// Reads what has come so far: the plan starts at `start_ns`, and is warm `warmup_ns` later.
+    pub fn start(&mut self, start_ns: u64, warmup_ns: u64) {
         self.read_all();
+        self.stopping_ns = (start_ns, start_ns + warmup_ns / 2);
+        if self.shape.silent > 0 && warmup_ns > 0 {
+            self.silent_ns = start_ns + SILENT_TICK_NS;
+        }
         if self.shape.slow > 0 {
             self.slow_ns = start_ns + SLOW_TICK_NS;
         }
@@ -168,10 +186,17 @@ impl Crowd {
     /// When [`Crowd::tick`] has something to do.
     pub fn due_ns(&self) -> u64 {
         let leaving = self.visitors.front().map_or(u64::MAX, |(leave_ns, _)| *leave_ns);
-        self.slow_ns.min(self.churn_ns).min(self.flood_ns).min(leaving)
+        self.silent_ns.min(self.slow_ns).min(self.churn_ns).min(self.flood_ns).min(leaving)
     }
 
     pub fn tick(&mut self, now_ns: u64) {
+        if now_ns >= self.silent_ns {
+            let stopped = stopped(self.shape.silent, self.stopping_ns, now_ns);
+            self.silent_ns = if stopped < self.shape.silent { now_ns + SILENT_TICK_NS } else { u64::MAX };
+            for listener in &mut self.listeners[stopped..self.shape.silent] {
+                listener.read(&mut self.buffer, &self.format);
+            }
+        }
         if now_ns >= self.slow_ns {
             self.slow_ns += SLOW_TICK_NS;
             let bytes = (self.shape.slow_bytes_per_s * SLOW_TICK_NS / 1_000_000_000).max(1) as usize;
@@ -326,6 +351,20 @@ impl Listener {
     }
 }
 
+/// The receive buffer asked for by the `index`th member of the crowd: any thousand in a row have them all.
+fn receive_bytes(index: usize) -> i32 {
+    let bytes = RECEIVE_BYTES_MIN + (RECEIVE_BYTES_MAX - RECEIVE_BYTES_MIN) * (index % 1_000) / 1_000;
+    i32::try_from(bytes).expect("the bound is small")
+}
+
+/// How many of `silent` have stopped at `now_ns`, when they stop evenly between the two times.
+fn stopped(silent: usize, (first_ns, last_ns): (u64, u64), now_ns: u64) -> usize {
+    match last_ns.saturating_sub(first_ns) {
+        0 => silent,
+        length_ns => silent * now_ns.saturating_sub(first_ns).min(length_ns) as usize / length_ns as usize,
+    }
+}
+
 /// N of `! you missed N messages`.
 fn missed(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(b"! you missed ")?;
@@ -354,6 +393,13 @@ mod tests {
         let mut line = b"[127.0.0.1:7] ".to_vec();
         format.encode(Header { publisher: 0, sequence, due_ns: 5 }, &mut line);
         line
+    }
+
+    #[test]
+    fn the_silent_stop_evenly() {
+        let at = |now_ns| stopped(9_000, (100, 1_100), now_ns);
+        assert_eq!([at(0), at(100), at(101), at(600), at(1_100), at(u64::MAX)], [0, 0, 9, 4_500, 9_000, 9_000]);
+        assert_eq!(stopped(9_000, (100, 100), 100), 9_000, "without warm-up all at once");
     }
 
     #[test]

@@ -1,0 +1,484 @@
+//! The contract of the seam as tests, the same for every back end: each is a function over [`World`], a kernel with a
+//! listener and peers beyond it. What only a process can show (descriptors running out, a refused ring) is tested from
+//! outside.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Completion, Completions, Io, Send, Sent, Signal, Until};
+use crate::limits::RECEIVE_CHUNK_BYTES;
+use crate::token::{ConnectionId, Generation, Slot};
+
+/// Long enough for any machine; a test that fails takes this long to do so.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Short, and long enough for something that should not happen to happen.
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// A kernel under test and what lies beyond its sockets.
+pub trait World {
+    type Io: Io;
+    type Peer;
+
+    fn io(&mut self) -> &mut Self::Io;
+    fn connect(&mut self) -> Self::Peer;
+    /// `None` when the newcomer is refused.
+    fn try_connect(&mut self) -> Option<Self::Peer>;
+    fn address(&self, peer: &Self::Peer) -> SocketAddr;
+    /// Everything is taken.
+    fn peer_sends(&mut self, peer: &mut Self::Peer, bytes: &[u8]);
+    /// What has arrived, at least one byte; empty at the end of the stream.
+    fn peer_reads(&mut self, peer: &mut Self::Peer) -> Vec<u8>;
+    /// Sends no more, and still reads.
+    fn peer_finishes(&mut self, peer: &mut Self::Peer);
+    fn peer_resets(&mut self, peer: Self::Peer);
+    fn signal(&mut self, signal: Signal);
+}
+
+type Socket<W> = <<W as World>::Io as Io>::Socket;
+
+/// What has completed and has not been looked at, chunks as bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Received(ConnectionId, Result<Vec<u8>, ()>),
+    Writable(ConnectionId),
+    Signal(Signal),
+}
+
+/// A world with its completions.
+struct Stage<W: World> {
+    world: W,
+    completions: Completions<Socket<W>>,
+    accepted: Vec<(Socket<W>, SocketAddr)>,
+    seen: Vec<Seen>,
+}
+
+impl<W: World> Stage<W> {
+    fn new(world: W) -> Self {
+        let mut stage = Self { world, completions: Completions::new(), accepted: Vec::new(), seen: Vec::new() };
+        stage.world.io().accept();
+        stage
+    }
+
+    fn io(&mut self) -> &mut W::Io {
+        self.world.io()
+    }
+
+    fn wait(&mut self, until: Until, receives_max: usize) {
+        self.world.io().wait(until, receives_max, &mut self.completions).expect("the kernel works");
+        let Completions { list, scratch } = &mut self.completions;
+        for completion in list.drain(..) {
+            match completion {
+                Completion::Accepted(accepted) => self.accepted.push(accepted.expect("accepting goes well")),
+                Completion::Received(id, Ok(chunk)) => {
+                    self.seen.push(Seen::Received(id, Ok(scratch.bytes(&chunk).to_vec())));
+                }
+                Completion::Received(id, Err(_)) => self.seen.push(Seen::Received(id, Err(()))),
+                Completion::Writable(id) => self.seen.push(Seen::Writable(id)),
+                Completion::Signal(signal) => self.seen.push(Seen::Signal(signal)),
+            }
+        }
+    }
+
+    /// Goes on until `done`, which must come.
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !done(self) {
+            assert!(start.elapsed() < PATIENCE, "{what} did not happen; seen {:?}", self.seen);
+            let deadline = self.io().now() + MOMENT;
+            self.wait(Until::Deadline(deadline), usize::MAX);
+        }
+    }
+
+    /// Goes on for a moment, in which nothing may complete.
+    fn nothing_happens(&mut self) {
+        let deadline = self.io().now() + MOMENT;
+        while self.io().now() < deadline {
+            self.wait(Until::Deadline(deadline), usize::MAX);
+        }
+        assert_eq!(self.seen, []);
+    }
+
+    fn join(&mut self) -> (W::Peer, Socket<W>) {
+        let peer = self.world.connect();
+        self.until("an accept", |stage| !stage.accepted.is_empty());
+        let (socket, address) = self.accepted.remove(0);
+        assert_eq!(address, self.world.address(&peer));
+        (peer, socket)
+    }
+
+    fn receive(&mut self, socket: &Socket<W>, id: ConnectionId) {
+        self.io().receive(socket, id);
+    }
+
+    /// Asks for a chunk and waits for it.
+    fn received(&mut self, socket: &Socket<W>, id: ConnectionId) -> Result<Vec<u8>, ()> {
+        self.receive(socket, id);
+        self.until("a receive", |stage| !stage.seen.is_empty());
+        match self.seen.remove(0) {
+            Seen::Received(of, chunk) if of == id => chunk,
+            other => panic!("not what was asked for: {other:?}"),
+        }
+    }
+
+    fn send(&mut self, socket: &Socket<W>, bytes: &[u8]) -> Sent {
+        let mut sends = [Send::new(socket, bytes)];
+        self.io().send_batch(&mut sends);
+        sends[0].sent
+    }
+
+    /// Fills a socket whose peer does not read; returns the bytes that it took.
+    fn fill(&mut self, socket: &Socket<W>) -> usize {
+        let bytes = vec![b'x'; 1 << 20];
+        let mut taken = 0;
+        let start = Instant::now();
+        loop {
+            assert!(start.elapsed() < PATIENCE, "a socket took {taken} bytes and is not full");
+            match self.send(socket, &bytes) {
+                Sent::Whole => taken += bytes.len(),
+                Sent::Part(part) => {
+                    assert!(part > 0 && part < bytes.len(), "a part is some and not all");
+                    taken += part;
+                }
+                // What is under way may still make room.
+                Sent::Full if self.rests(socket, &bytes, &mut taken) => return taken,
+                Sent::Full => {}
+                other => panic!("a socket that nobody reads is full, not {other:?}"),
+            }
+        }
+    }
+
+    /// True when a full socket takes nothing more after a moment.
+    fn rests(&mut self, socket: &Socket<W>, bytes: &[u8], taken: &mut usize) -> bool {
+        self.nothing_happens();
+        match self.send(socket, bytes) {
+            Sent::Full => true,
+            Sent::Part(part) => {
+                *taken += part;
+                false
+            }
+            other => panic!("a full socket has taken {other:?}"),
+        }
+    }
+}
+
+fn id(slot: u32) -> ConnectionId {
+    ConnectionId { slot: Slot(slot), generation: Generation::FIRST }
+}
+
+/// Plays every test on worlds made by `new`.
+pub fn check<W: World>(new: impl Fn() -> W) {
+    accepting_stays_armed(Stage::new(new()));
+    nobody_is_accepted_after_the_end(Stage::new(new()));
+    a_chunk_comes_when_it_is_asked_for(Stage::new(new()));
+    many_chunks_come_in_order(Stage::new(new()));
+    a_turn_receives_no_more_than_it_was_told_to(Stage::new(new()));
+    the_end_of_a_stream_is_an_empty_chunk(Stage::new(new()));
+    a_reset_is_an_error(Stage::new(new()));
+    a_full_socket_is_reported_once_it_has_room(Stage::new(new()));
+    each_send_of_a_batch_has_its_own_outcome(Stage::new(new()));
+    shutting_down_completes_what_is_in_flight(Stage::new(new()));
+    what_was_sent_before_shutting_down_is_delivered(Stage::new(new()));
+    a_slot_has_a_new_tenant(Stage::new(new()));
+    waiting_ends_when_it_was_told_to(Stage::new(new()));
+    signals_arrive(Stage::new(new()));
+}
+
+fn accepting_stays_armed<W: World>(mut stage: Stage<W>) {
+    let peers: Vec<W::Peer> = (0..40).map(|_| stage.world.connect()).collect();
+    stage.until("all accepts", |stage| stage.accepted.len() == peers.len());
+    let mut expected: Vec<SocketAddr> = peers.iter().map(|peer| stage.world.address(peer)).collect();
+    let mut accepted: Vec<SocketAddr> = stage.accepted.iter().map(|(_, address)| *address).collect();
+    expected.sort();
+    accepted.sort();
+    assert_eq!(accepted, expected);
+}
+
+fn nobody_is_accepted_after_the_end<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    stage.io().stop_accepting();
+    // Back ends may end it only with the next wait.
+    stage.nothing_happens();
+    assert!(stage.world.try_connect().is_none(), "newcomers are refused");
+    assert!(stage.accepted.is_empty());
+    stage.world.peer_sends(&mut peer, b"still here");
+    assert_eq!(stage.received(&socket, id(0)), Ok(b"still here".to_vec()));
+}
+
+fn a_chunk_comes_when_it_is_asked_for<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    stage.world.peer_sends(&mut peer, b"one");
+    stage.nothing_happens();
+    assert_eq!(stage.received(&socket, id(0)), Ok(b"one".to_vec()));
+    // Not asking again is backpressure: nothing comes, and nothing is lost.
+    stage.world.peer_sends(&mut peer, b"two");
+    stage.nothing_happens();
+    assert_eq!(stage.received(&socket, id(0)), Ok(b"two".to_vec()));
+    // Asked first, said afterwards.
+    stage.receive(&socket, id(0));
+    stage.nothing_happens();
+    stage.world.peer_sends(&mut peer, b"three");
+    stage.until("the chunk", |stage| !stage.seen.is_empty());
+    assert_eq!(stage.seen, [Seen::Received(id(0), Ok(b"three".to_vec()))]);
+}
+
+fn many_chunks_come_in_order<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    let said: Vec<u8> = (0..5 * RECEIVE_CHUNK_BYTES + 17).map(|index| (index % 251) as u8).collect();
+    stage.world.peer_sends(&mut peer, &said);
+    let mut heard = Vec::new();
+    while heard.len() < said.len() {
+        let chunk = stage.received(&socket, id(0)).unwrap();
+        assert!(!chunk.is_empty() && chunk.len() <= RECEIVE_CHUNK_BYTES);
+        heard.extend_from_slice(&chunk);
+    }
+    assert_eq!(heard, said);
+}
+
+fn a_turn_receives_no_more_than_it_was_told_to<W: World>(mut stage: Stage<W>) {
+    let mut members: Vec<(W::Peer, Socket<W>)> = (0..5).map(|_| stage.join()).collect();
+    for (slot, (_, socket)) in members.iter().enumerate() {
+        stage.io().receive(socket, id(slot as u32));
+    }
+    for (peer, _) in &mut members {
+        stage.world.peer_sends(peer, b"me");
+    }
+    let start = Instant::now();
+    while stage.seen.len() < 5 {
+        assert!(start.elapsed() < PATIENCE, "everybody's turn comes");
+        let before = stage.seen.len();
+        stage.wait(Until::Now, 2);
+        assert!(stage.seen.len() - before <= 2, "two a turn");
+        let seen = stage.seen.len();
+        stage.wait(Until::Now, 0);
+        assert_eq!(stage.seen.len(), seen, "none is none");
+    }
+    let mut slots: Vec<u32> = Vec::new();
+    for seen in &stage.seen {
+        let Seen::Received(of, Ok(chunk)) = seen else { panic!("{seen:?}") };
+        assert_eq!(chunk, b"me");
+        slots.push(of.slot.0);
+    }
+    slots.sort_unstable();
+    assert_eq!(slots, [0, 1, 2, 3, 4], "each once");
+}
+
+fn the_end_of_a_stream_is_an_empty_chunk<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    stage.world.peer_sends(&mut peer, b"bye");
+    stage.world.peer_finishes(&mut peer);
+    assert_eq!(stage.received(&socket, id(0)), Ok(b"bye".to_vec()));
+    assert_eq!(stage.received(&socket, id(0)), Ok(Vec::new()));
+    // Half closed: it still reads.
+    assert_eq!(stage.send(&socket, b"later"), Sent::Whole);
+    assert_eq!(stage.world.peer_reads(&mut peer), b"later");
+}
+
+fn a_reset_is_an_error<W: World>(mut stage: Stage<W>) {
+    let (peer, socket) = stage.join();
+    stage.receive(&socket, id(0));
+    stage.nothing_happens();
+    stage.world.peer_resets(peer);
+    stage.until("the error", |stage| !stage.seen.is_empty());
+    assert_eq!(stage.seen, [Seen::Received(id(0), Err(()))]);
+    assert!(matches!(stage.send(&socket, b"anybody?"), Sent::Dead(_)));
+}
+
+fn a_full_socket_is_reported_once_it_has_room<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    let taken = stage.fill(&socket);
+    stage.io().watch_writable(&socket, id(0));
+    stage.nothing_happens();
+    let mut read = 0;
+    while read < taken {
+        read += stage.world.peer_reads(&mut peer).len();
+    }
+    assert_eq!(read, taken, "what was sent in part is what arrives");
+    stage.until("room", |stage| !stage.seen.is_empty());
+    assert_eq!(stage.seen, [Seen::Writable(id(0))]);
+    stage.seen.clear();
+    assert_eq!(stage.send(&socket, b"and on"), Sent::Whole);
+    assert_eq!(stage.world.peer_reads(&mut peer), b"and on");
+    // One-shot: not told again.
+    stage.nothing_happens();
+}
+
+fn each_send_of_a_batch_has_its_own_outcome<W: World>(mut stage: Stage<W>) {
+    let (mut first, healthy) = stage.join();
+    let (_second, full) = stage.join();
+    let (third, dead) = stage.join();
+    let (mut fourth, last) = stage.join();
+    stage.fill(&full);
+    stage.receive(&dead, id(2));
+    stage.world.peer_resets(third);
+    stage.until("the reset", |stage| !stage.seen.is_empty());
+    let mut sends = [Send::new(&healthy, b"a"), Send::new(&full, b"b"), Send::new(&dead, b"c"), Send::new(&last, b"d")];
+    stage.world.io().send_batch(&mut sends);
+    let outcomes = sends.map(|send| send.sent);
+    assert!(matches!(outcomes, [Sent::Whole, Sent::Full, Sent::Dead(_), Sent::Whole]), "{outcomes:?}");
+    assert_eq!(stage.world.peer_reads(&mut first), b"a");
+    assert_eq!(stage.world.peer_reads(&mut fourth), b"d");
+}
+
+fn shutting_down_completes_what_is_in_flight<W: World>(mut stage: Stage<W>) {
+    let (_peer, socket) = stage.join();
+    stage.fill(&socket);
+    stage.receive(&socket, id(0));
+    stage.io().watch_writable(&socket, id(0));
+    stage.nothing_happens();
+    stage.io().shutdown(&socket);
+    stage.until("both completions", |stage| stage.seen.len() == 2);
+    assert!(stage.seen.contains(&Seen::Writable(id(0))), "{:?}", stage.seen);
+    assert!(stage.seen.iter().any(|seen| matches!(seen, Seen::Received(..))), "{:?}", stage.seen);
+    stage.seen.clear();
+    drop(socket);
+    stage.nothing_happens();
+}
+
+fn what_was_sent_before_shutting_down_is_delivered<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
+    stage.io().shutdown(&socket);
+    drop(socket);
+    assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
+    assert_eq!(stage.world.peer_reads(&mut peer), b"");
+}
+
+fn a_slot_has_a_new_tenant<W: World>(mut stage: Stage<W>) {
+    let mut tenant = id(3);
+    for round in 0..4u8 {
+        let (mut peer, socket) = stage.join();
+        stage.world.peer_sends(&mut peer, &[round]);
+        assert_eq!(stage.received(&socket, tenant), Ok(vec![round]));
+        stage.receive(&socket, tenant);
+        stage.io().shutdown(&socket);
+        stage.until("the last completion", |stage| !stage.seen.is_empty());
+        assert!(matches!(stage.seen[..], [Seen::Received(of, _)] if of == tenant), "{:?}", stage.seen);
+        stage.seen.clear();
+        drop(socket);
+        tenant.generation = tenant.generation.next();
+    }
+}
+
+fn waiting_ends_when_it_was_told_to<W: World>(mut stage: Stage<W>) {
+    stage.wait(Until::Now, usize::MAX);
+    let deadline = stage.io().now() + MOMENT;
+    stage.wait(Until::Deadline(deadline), usize::MAX);
+    assert!(stage.io().now() >= deadline, "nothing had completed");
+    let past = stage.io().now();
+    stage.wait(Until::Deadline(past), usize::MAX);
+    assert_eq!(stage.seen, []);
+}
+
+fn signals_arrive<W: World>(mut stage: Stage<W>) {
+    for signal in [Signal::Statistics, Signal::Interrupt, Signal::Terminate] {
+        stage.world.signal(signal);
+        stage.until("the signal", |stage| !stage.seen.is_empty());
+        assert_eq!(stage.seen, [Seen::Signal(signal)]);
+        stage.seen.clear();
+    }
+}
+
+/// The world beyond real sockets.
+mod real {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use rustix::net::sockopt;
+
+    use super::{PATIENCE, World, check};
+    use crate::io::epoll::Epoll;
+    use crate::io::readiness::{Poller, Readiness};
+    use crate::io::select::Select;
+    use crate::io::signals::Signals;
+    use crate::io::uring::{Ring, Sandbox, Uring};
+    use crate::io::{Io, Signal};
+    use crate::net;
+
+    struct Real<I> {
+        io: I,
+        address: SocketAddr,
+    }
+
+    impl<I: Io> Real<I> {
+        fn new(open: impl FnOnce(TcpListener, Signals) -> I) -> Self {
+            let listener = net::listen("127.0.0.1:0", PATIENCE).expect("a port is free");
+            let address = listener.local_addr().expect("it is bound");
+            Self { address, io: open(listener, Signals::new().expect("signals can be blocked")) }
+        }
+    }
+
+    impl<I: Io> World for Real<I> {
+        type Io = I;
+        type Peer = TcpStream;
+
+        fn io(&mut self) -> &mut I {
+            &mut self.io
+        }
+
+        fn connect(&mut self) -> TcpStream {
+            let peer = self.try_connect().expect("the listener listens");
+            peer.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+            peer
+        }
+
+        fn try_connect(&mut self) -> Option<TcpStream> {
+            TcpStream::connect(self.address).ok()
+        }
+
+        fn address(&self, peer: &TcpStream) -> SocketAddr {
+            peer.local_addr().expect("it is connected")
+        }
+
+        fn peer_sends(&mut self, peer: &mut TcpStream, bytes: &[u8]) {
+            peer.write_all(bytes).expect("the connection stands");
+        }
+
+        fn peer_reads(&mut self, peer: &mut TcpStream) -> Vec<u8> {
+            let mut buffer = vec![0; 1 << 16];
+            let length = peer.read(&mut buffer).expect("something arrives, or the end");
+            buffer.truncate(length);
+            buffer
+        }
+
+        fn peer_finishes(&mut self, peer: &mut TcpStream) {
+            peer.shutdown(Shutdown::Write).expect("the connection stands");
+        }
+
+        fn peer_resets(&mut self, peer: TcpStream) {
+            // A socket that lingers for no time is closed with a reset (socket(7)).
+            sockopt::set_socket_linger(peer.as_fd(), Some(std::time::Duration::ZERO)).expect("a socket can linger");
+        }
+
+        fn signal(&mut self, signal: Signal) {
+            use nix::sys::signal::{Signal as Number, raise};
+            // To this thread alone, which has it blocked.
+            let number = match signal {
+                Signal::Interrupt => Number::SIGINT,
+                Signal::Terminate => Number::SIGTERM,
+                Signal::Statistics => Number::SIGUSR1,
+            };
+            raise(number).expect("a signal can be sent to oneself");
+        }
+    }
+
+    fn ready<P: Poller>(poller: P) -> Real<Readiness<P>> {
+        Real::new(|listener, signals| Readiness::new(poller, listener, signals).expect("the listener can be watched"))
+    }
+
+    #[test]
+    fn io_uring_keeps_the_contract() {
+        let ring = || Ring::open(Sandbox::On).expect("io_uring is needed for this test");
+        check(|| Real::new(|listener, signals| Uring::new(ring(), listener, signals)));
+    }
+
+    #[test]
+    fn epoll_keeps_the_contract() {
+        check(|| ready(Epoll::new().expect("epoll is there")));
+    }
+
+    #[test]
+    fn select_keeps_the_contract() {
+        check(|| ready(Select::new()));
+    }
+}
