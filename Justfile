@@ -54,6 +54,10 @@ sim seeds="10000":
 sim-replay seed:
     {{sim}} replay {{seed}}
 
+# A room of a million members in memory: takes a few GB and a minute
+sim-million:
+    {{sim}} room 1000000 20
+
 # As many seeds as 30 minutes on two cores allow, others every night
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use uproar::io::sim::big::{self, Figures};
 use uproar::io::sim::run::{check, replay};
 
 /// Plays seeds on the simulated kernel.
@@ -37,6 +38,8 @@ enum Command {
     },
     /// Play one seed and print what happens
     Replay { seed: u64 },
+    /// Fill a room with so many, have so much said, and print what it took
+    Room { members: u32, messages: u32 },
 }
 
 /// Pause between two lines of progress.
@@ -50,6 +53,15 @@ fn main() -> ExitCode {
         Command::Replay { seed } => {
             let outcome = replay(seed, |line| println!("{line}"));
             println!("{outcome:?}");
+            ExitCode::SUCCESS
+        }
+        Command::Room { members, messages } => {
+            let start = Instant::now();
+            let figures = big::play(members, messages);
+            let Figures { members, messages, deliveries, turns, footprint, footprint_per_member, bound } = figures;
+            println!("{members} members heard {messages} messages: {deliveries} deliveries, {turns} turns");
+            println!("memory {footprint} bytes, {footprint_per_member} for each member; {bound}");
+            println!("{:.1} s", start.elapsed().as_secs_f64());
             ExitCode::SUCCESS
         }
     }

@@ -29,6 +29,7 @@ use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
+use crate::planted::Planted;
 use crate::report::report;
 use crate::room::{self, Room};
 use crate::timeouts::Timeouts;
@@ -253,7 +254,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
     fn on_deadlines(&mut self) {
         if self.accept_paused.is_some_and(|retry| retry <= self.now) {
             self.accept_paused = None;
-            self.io.accept();
+            if !Planted::AcceptNeverResumed.is_on() {
+                self.io.accept();
+            }
         }
         if self.stats_due.is_some_and(|due| due <= self.now) {
             self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);

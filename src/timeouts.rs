@@ -73,6 +73,11 @@ impl Timeouts {
 
 #[cfg(any(test, feature = "sim"))]
 impl Timeouts {
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.queue.capacity() * size_of::<(Instant, ConnectionId)>()
+    }
+
     /// Panics when a connection is queued twice.
     pub fn invariants(&self) {
         let mut ids: Vec<ConnectionId> = self.queue.iter().map(|(_, id)| *id).collect();

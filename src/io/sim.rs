@@ -7,6 +7,11 @@
 //!
 //! Compiled for tests and with the feature `sim` only.
 
+pub mod big;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod conversations;
 pub mod crowd;
 pub mod draw;
 pub mod faults;
@@ -34,6 +39,12 @@ pub use run::{fuzz, run};
 #[derive(Debug)]
 pub struct Sim {
     pub kernel: Rc<RefCell<Kernel>>,
+}
+
+impl Sim {
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel: Rc::new(RefCell::new(kernel)) }
+    }
 }
 
 /// The server's end of a connection.
@@ -96,11 +107,7 @@ impl Io for Sim {
         let mut kernel = self.kernel.borrow_mut();
         let lent: Vec<u64> = sends.iter().map(|send| hash(send.bytes)).collect();
         for send in sends.iter_mut() {
-            send.sent = match kernel.send(send.socket.peer, send.bytes) {
-                Ok(taken) if taken == send.bytes.len() => Sent::Whole,
-                Ok(taken) => Sent::Part(taken),
-                Err(errno) => Sent::from_error(errno),
-            };
+            send.sent = Sent::from_result(kernel.send(send.socket.peer, send.bytes), send.bytes.len());
         }
         for (send, lent) in sends.iter().zip(lent) {
             assert_eq!(hash(send.bytes), lent, "bytes that are lent do not change");

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use crate::limits::PRESENCE_SUMMARY_INTERVAL;
+use crate::planted::Planted;
 
 #[derive(Debug)]
 pub struct Presence {
@@ -33,7 +34,7 @@ impl Presence {
     }
 
     pub fn count_left(&mut self, now: Instant) {
-        self.left += 1;
+        self.left += if Planted::WrongPresenceCount.is_on() { 2 } else { 1 };
         self.due.get_or_insert(now + PRESENCE_SUMMARY_INTERVAL);
     }
 

@@ -11,6 +11,7 @@ use crate::connection::{CloseReason, Connection, Voice};
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
 use crate::line::{Foreign, Framing, Item, ServerLine};
+use crate::planted::Planted;
 use crate::room::NotNow;
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
@@ -224,6 +225,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             }
             Taken::Held(NotNow::Pressed) => self.resumable.push(id),
             Taken::Held(NotNow::Until(until)) => self.delayed.push(Reverse((until, id))),
+            Taken::Held(NotNow::Rationed(_)) if Planted::HeldForEver.is_on() => {}
             Taken::Held(NotNow::Rationed(until)) => {
                 self.rationed_until = self.rationed_until.max(until);
                 self.rationed.push_back(id);
@@ -240,6 +242,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
         {
             connection.receiving = true;
             self.io.receive(&connection.socket, id);
+            if Planted::ReceiveArmedTwice.is_on() && connection.voice.is_some() {
+                self.io.receive(&connection.socket, id);
+            }
         }
     }
 }

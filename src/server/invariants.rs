@@ -1,12 +1,17 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use super::Server;
+use crate::connection::{Connection, Voice};
 use crate::io::Io;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
+use crate::memory::MemoryBound;
 use crate::room::NotNow;
 use crate::room::roster::Place;
+use crate::token::{ConnectionId, Generation};
 
 impl<I: Io, W: io::Write> Server<I, W> {
     /// Messages ever said.
@@ -29,12 +34,40 @@ impl<I: Io, W: io::Write> Server<I, W> {
         lines
     }
 
+    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as descriptors.
+    pub fn footprint(&self) -> usize {
+        let connections: usize = self
+            .connections
+            .iter()
+            .map(|(_, connection)| {
+                let voice = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
+                size_of::<Connection<OwnedFd>>() + size_of::<Generation>() + voice
+            })
+            .sum();
+        let held = self.resumable.capacity() + self.rationed.capacity();
+        let timed = self.delayed.capacity() + self.starved.capacity();
+        let spare: usize = self.spare.iter().map(Vec::capacity).sum();
+        connections
+            + self.lobby.footprint()
+            + self.stall_timeouts.footprint()
+            + self.line_timeouts.footprint()
+            + held * size_of::<ConnectionId>()
+            + timed * size_of::<(Instant, ConnectionId)>()
+            + spare
+    }
+
+    /// Memory of the log, in bytes.
+    pub fn log_footprint(&self) -> usize {
+        self.lobby.log().footprint()
+    }
+
     /// Panics when a structure is not as it must be between two turns. Looks at everything.
     pub fn invariants(&self) {
         self.lobby.invariants();
         self.addresses.invariants();
         self.stall_timeouts.invariants();
         self.line_timeouts.invariants();
+        let bound = MemoryBound::of(&self.config);
         let mut members = 0;
         for (id, connection) in self.connections.iter() {
             let Some(member) = connection.member else {
@@ -45,10 +78,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
             members += 1;
             assert_eq!(self.lobby.connection(member), id, "member and connection know each other");
             let place = self.lobby.place(member);
-            assert!(!connection.watching || place == Place::Waiting, "a watched member waits for its socket");
+            let waits = matches!(place, Place::Waiting | Place::Lost);
+            assert!(!connection.watching || waits, "a watched member waits for its socket");
             let will_drain = connection.watching || connection.starved;
-            assert!(place != Place::Waiting || will_drain, "who waits for its socket will be told of it");
-            assert!(place != Place::Waiting || connection.full_since.is_some(), "a full socket has been full since");
+            assert!(!waits || will_drain, "who waits for its socket will be told of it");
+            assert!(!waits || connection.full_since.is_some(), "a full socket has been full since");
             assert!(connection.full_since.is_none() || connection.stall_queued, "a full socket is timed");
             let starved = self.starved.iter().filter(|(_, other)| *other == id).count();
             assert_eq!(usize::from(connection.starved), starved, "it stands among the starved once, or does not");
@@ -56,6 +90,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
             assert!(!(connection.receiving && connection.held.is_some()), "who is held is not received from");
             let listens = connection.receiving || connection.starved || connection.held.is_some();
             assert!(listens || self.stopping.is_some(), "every member is listened to");
+            let voice_bytes = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
+            let own = bound.member_idle + voice_bytes + self.lobby.aside_bytes(member);
+            assert!(own <= bound.member_worst, "a member takes {own} bytes, at most {}", bound.member_worst);
             let Some(voice) = &connection.voice else {
                 assert!(connection.held.is_none(), "who said nothing is not held");
                 continue;

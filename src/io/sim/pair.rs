@@ -117,6 +117,24 @@ impl Pair {
         record.chunk_ends.push(record.heard.len());
     }
 
+    /// What was sent since the last look.
+    pub fn look(&mut self) -> Vec<u8> {
+        let record = self.record.as_deref_mut().expect("it is recorded");
+        let seen = record.sent[record.looked_at..].to_vec();
+        record.looked_at = record.sent.len();
+        seen
+    }
+
+    /// The next whole line since the last look, without its line feed.
+    pub fn look_at_line(&mut self) -> Option<Vec<u8>> {
+        let record = self.record.as_deref_mut().expect("it is recorded");
+        let rest = &record.sent[record.looked_at..];
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let line = rest[..end].to_vec();
+        record.looked_at += end + 1;
+        Some(line)
+    }
+
     /// Forgets what was sent so far.
     pub fn forget(&mut self) {
         self.sent_hash = 0;

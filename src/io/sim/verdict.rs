@@ -89,8 +89,9 @@ impl Verdict {
                 assert!(stream.is_empty(), "who was not accepted was sent nothing");
                 continue;
             };
-            if model::is_refusal(stream) || (stream.is_empty() && pair.id.is_none()) {
-                refused += 1;
+            let told = model::is_refusal(stream);
+            if told || (stream.is_empty() && pair.id.is_none()) {
+                refused += u64::from(told);
                 assert!(!here && pair.id.is_none(), "{peer} was turned away");
                 assert!(!story.messages.contains_key(&pair.address), "{peer} was turned away and spoke");
                 continue;
