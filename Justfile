@@ -27,8 +27,8 @@ crowd-silent: build
 
 # 9,000 of 10,000 members read nothing: the latency of the others, with and without them, in turn
 crowd-stopped: build
-    for round in 1 2 3 4 5; do for room in 1k "10k --silent 9k"; do {{crowd}} --flood-rate 0 --log-bytes 1MiB' -c $room \
-        -r 100 -s 1000 -w 12s -d 15s --lag-limit 10ms; done; done
+    for round in 1 2 3 4; do for room in 1k "10k --silent 9k" "10k --silent 9k" 1k; do \
+        {{crowd}} --flood-rate 0 --log-bytes 1MiB' -c $room -r 100 -s 1000 -w 10s -d 6s --lag-limit 10ms; done; done
 
 # One member floods a room of 500 at full speed: the latency of the others, without, with, and with no limit on floods
 crowd-flood: build

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::expect::{Expectation, Expectations};
 use crate::plan::Arrival;
+use crate::protocol::Protocol;
 use crate::reflect::Fault;
 use crate::server_process::Pin;
 use crate::sweep::{NamedServer, parse_server};
@@ -155,10 +156,14 @@ pub struct RunArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_count, conflicts_with = "duration")]
     pub messages: Option<u64>,
 
+    /// What the server speaks
+    #[arg(long, value_enum, default_value_t = Protocol::Uproar)]
+    pub protocol: Protocol,
+
     #[command(flatten)]
     pub load: LoadArgs,
 
-    /// Start the server with this command for each run, {addr} replaced, and stop it after
+    /// Start the server with this command for each run, {addr} and {port} replaced, and stop it after
     #[arg(long, value_name = "CMD", conflicts_with = "server_pid")]
     pub server_cmd: Option<String>,
 
@@ -201,8 +206,8 @@ pub struct SweepArgs {
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub repeat: u32,
 
-    /// A server and the command that starts it, {addr} replaced; may be given several times
-    #[arg(long = "server", required = true, value_name = "NAME=CMD", value_parser = parse_server)]
+    /// A server and the command that starts it, {addr} and {port} replaced; may be given several times
+    #[arg(long = "server", required = true, value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
     pub servers: Vec<NamedServer>,
 
     #[command(flatten)]

@@ -30,6 +30,7 @@ use crate::engine::roles::roles;
 use crate::error::{Context, Error, Result};
 use crate::message::{Format, author_of};
 use crate::plan::Plan;
+use crate::protocol::{Protocol, Wire};
 use crate::recorder::{Record, Recorder, histogram};
 use crate::sys::{self, Epoll};
 
@@ -47,6 +48,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub address: SocketAddr,
+    pub protocol: Protocol,
     /// Where members connect from, in turn; none leaves it to the kernel.
     pub sources: Vec<Ipv4Addr>,
     /// Members that are measured; the crowd comes on top.
@@ -128,7 +130,9 @@ struct Member {
     tail: Vec<u8>,
     /// When its connect began.
     connect_ns: u64,
-    /// True exactly when the server's first line to it has come.
+    /// What it still has to send to enter the room; empty once the socket has taken it.
+    hello: Vec<u8>,
+    /// True exactly when the server's first line to it, or its confirmation, has come.
     joined: bool,
 }
 
@@ -143,6 +147,7 @@ struct Engine<'a> {
     crowd: Crowd,
     recorder: Recorder<'a>,
     format: Format,
+    wire: Wire,
     buffer: Vec<u8>,
     /// First message not handed to its publisher yet.
     next: usize,
@@ -230,10 +235,12 @@ impl<'a> Engine<'a> {
                 bytes: 0,
                 tail: Vec::new(),
                 connect_ns: 0,
+                hello: Vec::new(),
                 joined: false,
             });
         }
         let format = Format::new(settings.line_bytes);
+        let wire = Wire::new(settings.protocol, settings.line_bytes);
         Ok(Self {
             settings,
             plan,
@@ -250,6 +257,7 @@ impl<'a> Engine<'a> {
             ),
             recorder: Recorder::new(plan, format.clone(), &publishers_of_verified),
             format,
+            wire,
             buffer: vec![0; TAIL_BYTES_MAX + READ_BYTES_MAX],
             next: 0,
             joined: 0,
@@ -283,7 +291,7 @@ impl<'a> Engine<'a> {
     }
 
     fn settle_ns(&self) -> u64 {
-        self.settings.settle.as_nanos() as u64
+        self.settings.settle.max(self.wire.settle_min()).as_nanos() as u64
     }
 
     fn all_still_here(&self) -> Result<()> {
@@ -313,6 +321,9 @@ impl<'a> Engine<'a> {
         let count = self.epoll.wait(timeout).context(|| "cannot wait for sockets".to_string())?;
         for index in 0..count {
             let event = self.epoll.event(index);
+            if event.writable {
+                self.greet(event.token as usize)?;
+            }
             if event.readable {
                 self.on_readable(event.token as usize);
             }
@@ -323,7 +334,7 @@ impl<'a> Engine<'a> {
     /// The plan: sends what is due, reads the rest of the time, until all is delivered or the drain time is over.
     fn carry_out(&mut self) -> Result<Measured> {
         let authors = self.authors()?;
-        let wire_line_bytes = authors.iter().map(Vec::len).max().unwrap_or(0) + self.settings.line_bytes;
+        let wire_line_bytes = authors.iter().map(Vec::len).max().unwrap_or(0) + self.wire.delivery_bytes();
         let start_ns = sys::monotonic_ns() + LEAD_IN_NS;
         let started = SystemTime::now() + Duration::from_nanos(LEAD_IN_NS);
         let deadline_ns = start_ns + self.plan.window_end_ns() + self.settings.drain.as_nanos() as u64;
@@ -410,8 +421,11 @@ impl<'a> Engine<'a> {
         window_ns.saturating_sub((gap_ns / 2).min(2_000_000))
     }
 
-    /// What the room calls each publisher: the address its socket has on this side.
+    /// What the room calls each publisher: with uproar the address its socket has on this side, elsewhere nothing.
     fn authors(&self) -> Result<Vec<Vec<u8>>> {
+        if self.wire.protocol != Protocol::Uproar {
+            return Ok(vec![Vec::new(); self.publishers.len()]);
+        }
         let author = |publisher: &Publisher| {
             let socket = self.members[publisher.member].socket.as_ref().expect("all members are still here");
             let socket = socket.try_clone().context(|| "cannot look at a publisher's socket".to_string())?;
@@ -445,7 +459,10 @@ impl<'a> Engine<'a> {
             return true;
         }
         // The sum is cheap and says no most of the time; a surplus of one member must not hide another's want.
-        let own: u64 = self.publishers.iter().map(|publisher| publisher.bytes_counted_by_nobody(&self.members)).sum();
+        let own: u64 = match self.wire.echoes() {
+            true => 0,
+            false => self.publishers.iter().map(|publisher| publisher.bytes_counted_by_nobody(&self.members)).sum(),
+        };
         let expected = (self.counted_bytes_each + self.recorder.presence_bytes()) * counting - own;
         self.counted_bytes >= expected
             && self.members.iter().all(|member| member.socket.is_none() || member.bytes >= self.expected_bytes(member))
@@ -456,7 +473,8 @@ impl<'a> Engine<'a> {
         if member.verified.is_some() {
             return 0;
         }
-        let own = member.publisher.map_or(0, |publisher| self.publishers[publisher as usize].bytes_sent);
+        let publisher = member.publisher.filter(|_| !self.wire.echoes());
+        let own = publisher.map_or(0, |publisher| self.publishers[publisher as usize].bytes_sent);
         self.counted_bytes_each - own + self.recorder.presence_bytes()
     }
 

@@ -11,6 +11,7 @@ mod expect;
 mod floor;
 mod message;
 mod plan;
+mod protocol;
 mod recorder;
 mod reflect;
 mod report;

@@ -89,6 +89,14 @@ impl Format {
 
     fn parse_message<'a>(&self, line: &'a [u8]) -> Option<Line<'a>> {
         let (author, payload) = line.split_at_checked(line.len().checked_sub(self.payload_bytes)?)?;
+        Some(Line::Message { author, header: self.parse_payload(payload)? })
+    }
+
+    /// The header of a payload that is whole and undamaged: what a publisher sends, without its newline.
+    pub fn parse_payload(&self, payload: &[u8]) -> Option<Header> {
+        if payload.len() != self.payload_bytes {
+            return None;
+        }
         let rest = payload.strip_prefix(b"B ")?;
         let (publisher, rest) = take_number(rest)?;
         let (sequence, rest) = take_number(rest)?;
@@ -96,8 +104,7 @@ impl Format {
         if rest != &self.padding[..rest.len()] {
             return None;
         }
-        let header = Header { publisher: u32::try_from(publisher).ok()?, sequence, due_ns };
-        Some(Line::Message { author, header })
+        Some(Header { publisher: u32::try_from(publisher).ok()?, sequence, due_ns })
     }
 }
 

@@ -205,12 +205,25 @@ impl<'p> Recorder<'p> {
                 self.words.presence_lines += 1;
                 self.proof.on_presence(member, line.len() + 1);
             }
-            Line::Notice => {
-                self.words.notice_lines += 1;
-                quote(&mut self.words.notices, line);
-            }
+            Line::Notice => self.on_notice(line),
             Line::Other => self.on_stranger(line),
         }
+    }
+
+    /// Verified member `member` was delivered `payload` at `now_ns` by a server that names no author; `own` is the publisher
+    /// that the member is, if that server sends members their own messages too.
+    pub fn on_payload(&mut self, member: usize, payload: &[u8], own: Option<u32>, now_ns: u64) {
+        match self.format.parse_payload(payload) {
+            Some(header) if own == Some(header.publisher) => {}
+            Some(header) => self.on_message(member, payload, b"", header, now_ns),
+            None => self.on_stranger(payload),
+        }
+    }
+
+    /// The server said `text` to one member.
+    pub fn on_notice(&mut self, text: &[u8]) {
+        self.words.notice_lines += 1;
+        quote(&mut self.words.notices, text);
     }
 
     fn on_message(&mut self, member: usize, line: &[u8], author: &[u8], header: Header, now_ns: u64) {
@@ -251,7 +264,7 @@ impl<'p> Recorder<'p> {
     }
 
     /// A line that is no message of this run: damaged if it begins as one of ours does, else somebody else's.
-    fn on_stranger(&mut self, line: &[u8]) {
+    pub fn on_stranger(&mut self, line: &[u8]) {
         let author_bytes = memchr::memmem::find(line, b"] ").map_or(0, |at| at + 2);
         if self.authors_known.contains(&line[..author_bytes]) {
             self.proof.problems.corrupt += 1;

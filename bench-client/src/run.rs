@@ -13,6 +13,7 @@ use crate::expect::Expectation;
 use crate::floor;
 use crate::message;
 use crate::plan::{Length, Load, Plan};
+use crate::protocol::Protocol;
 use crate::report;
 use crate::report::summary::{Setting, Summary};
 use crate::report::table;
@@ -36,6 +37,7 @@ const FLOOR_PASSES: f64 = 24.0;
 #[derive(Debug, Clone, Default)]
 pub struct Target {
     pub name: String,
+    pub protocol: Protocol,
     /// Starts the server for each run.
     pub command: Option<String>,
     /// Process of a server that runs already.
@@ -75,6 +77,10 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
     };
     settings.address = address;
+    settings.protocol = target.protocol;
+    if target.protocol != Protocol::Uproar && settings.crowd != Shape::default() {
+        return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
+    }
     settings.sources = sources(address, room.members, load.spread)?;
     let server = match &target.command {
         None => None,
@@ -180,6 +186,7 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
     };
     Ok(Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        protocol: Protocol::Uproar,
         sources: Vec::new(),
         members: measured,
         crowd,
@@ -229,6 +236,7 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
         length: arguments.messages.map_or(Length::Time(arguments.load.duration), Length::Messages),
     };
     let target = Target {
+        protocol: arguments.protocol,
         name: arguments.server_cmd.as_deref().map_or("server".to_string(), program_name),
         command: arguments.server_cmd.clone(),
         pid: arguments.server_pid,

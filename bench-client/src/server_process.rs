@@ -46,10 +46,13 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `command` with `{addr}` replaced by `address`, and waits until it listens there.
+    /// Starts `command` with `{addr}` replaced by `address` and `{port}` by its port, and waits until it listens there.
     pub fn start(command: &str, address: SocketAddr, pin: Option<Pin>) -> Result<Self> {
         let words = split_words(command).map_err(Error::new)?;
-        let words: Vec<String> = words.iter().map(|word| word.replace("{addr}", &address.to_string())).collect();
+        let fill = |word: &String| {
+            word.replace("{addr}", &address.to_string()).replace("{port}", &address.port().to_string())
+        };
+        let words: Vec<String> = words.iter().map(fill).collect();
         let [program, arguments @ ..] = words.as_slice() else {
             return Err(Error::new("the server command is empty"));
         };

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,6 +14,7 @@ use crate::cli::SweepArgs;
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::plan::Length;
+use crate::protocol::Protocol;
 use crate::recorder::figures::Latency;
 use crate::report::plot::{self, Spectrum};
 use crate::report::summary::{Quantiles, Summary};
@@ -23,6 +25,7 @@ use crate::run::{self, Room, Target};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedServer {
     pub name: String,
+    pub protocol: Protocol,
     pub command: String,
 }
 
@@ -132,7 +135,12 @@ fn measure(
         rate_per_s: arguments.deliveries / rung.members as f64,
         length: Length::Time(arguments.load.duration),
     };
-    let target = Target { name: server.name.clone(), command: Some(server.command.clone()), pid: None, address: None };
+    let target = Target {
+        name: server.name.clone(),
+        protocol: server.protocol,
+        command: Some(server.command.clone()),
+        ..Target::default()
+    };
     let run = match run::measure(&target, room, &arguments.load) {
         Ok(run) => run,
         Err(error) => {
@@ -272,7 +280,7 @@ fn row(rung: &Rung, number: u64, run: Option<&Summary>) -> Row {
     }
 }
 
-/// `NAME=COMMAND`; the name becomes a folder.
+/// `NAME=COMMAND` or `NAME:PROTOCOL=COMMAND`; the name becomes a folder.
 pub fn parse_server(text: &str) -> std::result::Result<NamedServer, String> {
     let wrong = || {
         Error::new(format!(
@@ -280,12 +288,16 @@ pub fn parse_server(text: &str) -> std::result::Result<NamedServer, String> {
         ))
     };
     let (name, command) = text.split_once('=').ok_or_else(|| wrong().to_string())?;
+    let (name, protocol) = match name.split_once(':') {
+        None => (name, Protocol::Uproar),
+        Some((name, protocol)) => (name, Protocol::from_str(protocol, false)?),
+    };
     let is_plain =
         !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
     if !is_plain || name.starts_with('.') || command.trim().is_empty() {
         return Err(wrong().to_string());
     }
-    Ok(NamedServer { name: name.to_string(), command: command.to_string() })
+    Ok(NamedServer { name: name.to_string(), protocol, command: command.to_string() })
 }
 
 #[cfg(test)]
@@ -296,7 +308,9 @@ mod tests {
     fn a_server_has_a_name_that_can_be_a_folder() {
         let server = parse_server("uproar-uring=bin/uproar serve {addr} --x=y").unwrap();
         assert_eq!((server.name.as_str(), server.command.as_str()), ("uproar-uring", "bin/uproar serve {addr} --x=y"));
-        for wrong in ["", "uproar", "=x", "a/b=x", "..=x", "a= "] {
+        let peer = parse_server("redis-7:redis=redis-server --port {port}").unwrap();
+        assert_eq!((peer.name.as_str(), peer.protocol), ("redis-7", Protocol::Redis));
+        for wrong in ["", "uproar", "a:b=x", "=x", "a/b=x", "..=x", "a= "] {
             assert!(parse_server(wrong).is_err(), "{wrong}");
         }
     }

@@ -68,23 +68,38 @@ impl Engine<'_> {
         if self.members[index].publisher.is_some() {
             sys::no_delay(socket.as_fd()).context(|| "cannot set TCP_NODELAY".to_string())?;
         }
+        let hello = self.wire.hello(index, self.members[index].publisher.is_some());
+        let interest = if hello.is_empty() { Interest::Read } else { Interest::ReadAndWrite };
         self.epoll
-            .add(socket.as_fd(), index as u64, Interest::Read)
+            .add(socket.as_fd(), index as u64, interest)
             .context(|| "cannot watch a member's socket".to_string())?;
         let member = &mut self.members[index];
         member.connect_ns = now_ns;
+        member.hello = hello;
         member.socket = Some(socket);
         Ok(())
     }
 
-    /// The first bytes to member `index` fill the buffer up to `filled`: it has joined, unless they say otherwise.
-    pub(super) fn on_first_bytes(&mut self, index: usize, filled: usize, now_ns: u64) {
+    /// Member `index` is connected and says what its protocol asks of it to enter the room.
+    pub(super) fn greet(&mut self, index: usize) -> Result<()> {
         let member = &mut self.members[index];
-        let line_is_whole = self.buffer[..filled].contains(&b'\n');
-        // A notice instead of a welcome is a refusal; the close that follows it quotes it.
-        if !line_is_whole || self.buffer[0] == b'!' {
-            return;
+        let Some(socket) = member.socket.as_ref().filter(|_| !member.hello.is_empty()) else { return Ok(()) };
+        match sys::send(socket.as_fd(), &member.hello) {
+            Ok(bytes) => drop(member.hello.drain(..bytes)),
+            // A socket that failed says so when it is read.
+            Err(_) => return Ok(()),
         }
+        if member.hello.is_empty() {
+            self.epoll
+                .modify(socket.as_fd(), index as u64, Interest::Read)
+                .context(|| "cannot watch a member's socket".to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The server has taken member `index` into the room.
+    pub(super) fn on_joined(&mut self, index: usize, now_ns: u64) {
+        let member = &mut self.members[index];
         member.joined = true;
         self.joined += 1;
         self.verified_open += u32::from(member.verified.is_some());

@@ -22,8 +22,9 @@ use crate::sys;
 /// Receive buffers asked for by members of the crowd: small, so that they are full soon and take little kernel memory, and
 /// of many sizes, so that not all are full at the same moment. The kernel probes a peer whose window is closed after
 /// 0.2, 0.4, 0.8 s and so on: thousands that stopped in one instant are probed in one instant, each time again, on the
-/// core of the server. This is also why the silent do not all stop at once.
-const RECEIVE_BYTES_MIN: usize = 4 * 1024;
+/// core of the server. This is also why the silent do not all stop at once. Buffers of less than some 8 KiB cannot even hold
+/// what the kernel was told it may send: it drops segments, and sends them again when nobody waits for them any more.
+const RECEIVE_BYTES_MIN: usize = 16 * 1024;
 const RECEIVE_BYTES_MAX: usize = 48 * 1024;
 /// The silent that have not stopped yet read this often.
 const SILENT_TICK_NS: u64 = 100_000_000;

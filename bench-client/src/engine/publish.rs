@@ -62,7 +62,7 @@ impl Engine<'_> {
                 due_ns: self.recorder.due_ns(self.next),
             };
             let sender = &mut self.publishers[publisher as usize];
-            self.format.encode(header, &mut sender.out);
+            self.wire.publish(&self.format, header, &mut sender.out);
             sender.queued.push_back((sender.out.len(), self.next as u32));
             self.next += 1;
         }
@@ -85,6 +85,17 @@ impl Engine<'_> {
         }
     }
 
+    /// Answers the server's question whether member `index` is still there, unless that would fall into a message; the
+    /// server asks again long before it gives a member up.
+    pub(super) fn pong(&self, index: usize) {
+        let member = &self.members[index];
+        let is_blocked = member.publisher.is_some_and(|publisher| self.publishers[publisher as usize].blocked);
+        if let Some(socket) = member.socket.as_ref().filter(|_| !is_blocked) {
+            // A full socket of a listener, which sends nothing else, cannot be.
+            let _ = sys::send(socket.as_fd(), self.wire.pong());
+        }
+    }
+
     fn flush(&mut self, publisher: usize) -> Result<()> {
         let sender = &mut self.publishers[publisher];
         let member = sender.member;
@@ -100,7 +111,7 @@ impl Engine<'_> {
             }
         }
         let author_is_verified = self.members[member].verified.is_some();
-        let wire_bytes = self.recorder.author_bytes(publisher) + self.settings.line_bytes as u64;
+        let wire_bytes = self.recorder.author_bytes(publisher) + self.wire.delivery_bytes() as u64;
         while let Some(&(end, index)) = sender.queued.front()
             && end <= sender.out_start
         {

@@ -6,6 +6,7 @@
 use std::os::fd::AsFd;
 
 use crate::engine::Engine;
+use crate::protocol::{Piece, Protocol, uproar};
 use crate::sys;
 
 /// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
@@ -40,10 +41,15 @@ impl Engine<'_> {
         match result {
             Ok(bytes) if bytes > 0 => {
                 self.heard_ns = now_ns;
-                if !member.joined {
-                    self.on_first_bytes(index, kept + bytes, now_ns);
+                if self.wire.protocol == Protocol::Uproar {
+                    // A notice instead of a welcome is a refusal; the close that follows it quotes it.
+                    if !member.joined && uproar::is_welcome(&self.buffer[..kept + bytes]) {
+                        self.on_joined(index, now_ns);
+                    }
+                    self.on_bytes(index, kept + bytes, now_ns);
+                } else {
+                    self.on_pieces(index, kept + bytes, now_ns);
                 }
-                self.on_bytes(index, kept + bytes, now_ns);
             }
             result => self.on_no_bytes(index, result, now_ns),
         }
@@ -73,6 +79,33 @@ impl Engine<'_> {
         }
         member.tail.clear();
         member.tail.extend_from_slice(&filled[start..]);
+    }
+
+    /// The same for a peer's protocol: what the first `filled` bytes of the buffer hold, piece by piece.
+    fn on_pieces(&mut self, index: usize, filled: usize, now_ns: u64) {
+        let verified = self.members[index].verified.map(|verified| verified as usize);
+        let own = self.members[index].publisher.filter(|_| self.wire.echoes());
+        let mut start = 0;
+        while let Some((piece, length)) = self.wire.next(&self.buffer[start..filled]) {
+            match (piece, verified) {
+                (Piece::Message(payload), Some(verified)) => self.recorder.on_payload(verified, payload, own, now_ns),
+                (Piece::Joined, _) if !self.members[index].joined => self.on_joined(index, now_ns),
+                (Piece::Ping, _) => self.pong(index),
+                // Instead of a confirmation it is a refusal: kept, to be quoted when the server closes.
+                (Piece::Notice(_) | Piece::Strange(_), _) if !self.members[index].joined => break,
+                (Piece::Notice(text), _) => self.recorder.on_notice(text),
+                (Piece::Strange(bytes), Some(_)) => self.recorder.on_stranger(bytes),
+                _ => {}
+            }
+            start += length;
+        }
+        if filled - start > TAIL_BYTES_MAX {
+            self.recorder.on_stranger(&self.buffer[start..filled]);
+            start = filled;
+        }
+        let member = &mut self.members[index];
+        member.tail.clear();
+        member.tail.extend_from_slice(&self.buffer[start..filled]);
     }
 
     fn on_no_bytes(&mut self, index: usize, result: std::io::Result<usize>, now_ns: u64) {

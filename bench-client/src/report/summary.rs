@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Outcome, Settings};
 use crate::plan::{Arrival, Plan};
+use crate::protocol::Protocol;
 use crate::recorder::figures::Latency;
 use crate::recorder::proof::Problems;
 use crate::report::summary::parts::{
@@ -35,6 +36,9 @@ pub struct Summary {
     pub tool: String,
     /// Name of the server, as given to a sweep; else its program.
     pub server_name: String,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// The command that started the server, if this tool did.
     pub server_command: Option<String>,
     /// The line that the server said it listens with.
@@ -343,6 +347,7 @@ impl Summary {
             schema: SCHEMA,
             tool: format!("bench-client {}", env!("CARGO_PKG_VERSION")),
             server_name: setting.server_name,
+            protocol: settings.protocol,
             server_command: setting.server_command,
             server_ready_line: setting.server_ready_line,
             valid: true,

@@ -1,0 +1,164 @@
+//! What a run speaks with its server: uproar's lines, or the protocol of a peer that it is measured beside.
+//!
+//! One file a protocol says how a member enters the room, how a message is published, and what the front of a received
+//! stream is. Here is what they share: a delivery of a run has the same bytes around its payload every time, so it is
+//! recognised by one comparison, and only what is something else goes to the protocol's own parser.
+//!
+//! The payload is the same everywhere: the line of `message.rs` without its newline, as a peer's framing ends it. Peers
+//! name no author, so their deliveries are shorter than uproar's by that; the header says who published.
+//!
+//! Pure: no sockets and no clock. A parser is handed the stream from a boundary on and says what comes first and how long
+//! it is, or that more bytes are needed; who keeps the bytes is the engine's business.
+
+mod mqtt;
+mod nats;
+mod redis;
+pub mod uproar;
+
+use std::time::Duration;
+
+use crate::message::{Format, Header};
+
+/// The channel, subject or topic that is the room.
+const ROOM: &str = "room";
+/// No length in a stream of a run is above this: lines have at most 60,000 bytes.
+const LENGTH_MAX: usize = 1 << 20;
+
+/// What a server speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Lines, each behind its author
+    #[default]
+    Uproar,
+    /// Redis publish and subscribe; publishers in RESP3, which lets one connection do both
+    Redis,
+    /// NATS core, without echo
+    Nats,
+    /// MQTT 5, quality of service 0, no local
+    Mqtt,
+}
+
+/// What comes first in a received stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A delivery of a message of the room: what its publisher sent.
+    Message(&'a [u8]),
+    /// The member is in the room from here on.
+    Joined,
+    /// The server wants [`Wire::pong`] back.
+    Ping,
+    /// A word of the server to this member: an error or a refusal.
+    Notice(&'a [u8]),
+    /// Part of the protocol that calls for nothing.
+    Nothing,
+    /// Not of this protocol, or of another room.
+    Strange(&'a [u8]),
+}
+
+/// A protocol with the lengths of one run.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    pub protocol: Protocol,
+    payload_bytes: usize,
+    /// What stands before and behind the payload of a delivery, as a listener receives it.
+    delivery_head: Vec<u8>,
+    delivery_end: &'static [u8],
+    /// The same as a publisher sends it.
+    publish_head: Vec<u8>,
+    publish_end: &'static [u8],
+}
+
+impl Wire {
+    /// For lines of `line_bytes`, newline included.
+    pub fn new(protocol: Protocol, line_bytes: usize) -> Self {
+        let payload_bytes = line_bytes - 1;
+        let (delivery_head, publish_head, end): (_, _, &'static [u8]) = match protocol {
+            Protocol::Uproar => (Vec::new(), Vec::new(), b"\n"),
+            Protocol::Redis => (redis::delivery_head(payload_bytes), redis::publish_head(payload_bytes), b"\r\n"),
+            Protocol::Nats => (nats::delivery_head(payload_bytes), nats::publish_head(payload_bytes), b"\r\n"),
+            Protocol::Mqtt => (mqtt::publish_head(payload_bytes), mqtt::publish_head(payload_bytes), b""),
+        };
+        Self { protocol, payload_bytes, delivery_head, delivery_end: end, publish_head, publish_end: end }
+    }
+
+    /// What member `member` sends as soon as it is connected; nothing where connecting is joining.
+    pub fn hello(&self, member: usize, publishes: bool) -> Vec<u8> {
+        match self.protocol {
+            Protocol::Uproar => Vec::new(),
+            Protocol::Redis => redis::hello(publishes),
+            Protocol::Nats => nats::hello(),
+            Protocol::Mqtt => mqtt::hello(member),
+        }
+    }
+
+    /// The answer to [`Piece::Ping`].
+    pub fn pong(&self) -> &'static [u8] {
+        match self.protocol {
+            Protocol::Nats => nats::PONG,
+            Protocol::Uproar | Protocol::Redis | Protocol::Mqtt => b"",
+        }
+    }
+
+    /// True exactly when a publisher is sent its own messages too, which it then leaves out of account.
+    pub fn echoes(&self) -> bool {
+        self.protocol == Protocol::Redis
+    }
+
+    /// The room is not quiet before this long after the last join, whatever was heard.
+    pub fn settle_min(&self) -> Duration {
+        match self.protocol {
+            Protocol::Nats => nats::SETTLE_MIN,
+            Protocol::Uproar | Protocol::Redis | Protocol::Mqtt => Duration::ZERO,
+        }
+    }
+
+    /// Bytes of one delivery to a listener, an author's left out.
+    pub fn delivery_bytes(&self) -> usize {
+        self.delivery_head.len() + self.payload_bytes + self.delivery_end.len()
+    }
+
+    /// Appends to `out` what publishes the message of `header`.
+    pub fn publish(&self, format: &Format, header: Header, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.publish_head);
+        format.encode(header, out);
+        if self.protocol != Protocol::Uproar {
+            out.pop();
+            out.extend_from_slice(self.publish_end);
+        }
+    }
+
+    /// What `bytes`, which begin at a boundary, begin with, and how long that is; `None` until more bytes have come.
+    /// Not for uproar, whose lines are cut out where they lie.
+    pub fn next<'b>(&self, bytes: &'b [u8]) -> Option<(Piece<'b>, usize)> {
+        let head = self.delivery_head.len();
+        let length = self.delivery_bytes();
+        if bytes.len() >= length
+            && bytes[..head] == self.delivery_head[..]
+            && bytes[head + self.payload_bytes..length] == *self.delivery_end
+        {
+            return Some((Piece::Message(&bytes[head..head + self.payload_bytes]), length));
+        }
+        match self.protocol {
+            Protocol::Uproar => unreachable!("lines are cut out by the engine"),
+            Protocol::Redis => redis::next(bytes),
+            Protocol::Nats => nats::next(bytes),
+            Protocol::Mqtt => mqtt::next(bytes),
+        }
+    }
+}
+
+/// The line that `bytes` begin with, without its CR LF, and its length with it.
+fn take_line(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let end = memchr::memchr(b'\n', bytes)?;
+    let line = &bytes[..end];
+    Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
+}
+
+/// The number that is all of `digits`, if it can be a length of anything in a run.
+fn number(digits: &[u8]) -> Option<usize> {
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number <= LENGTH_MAX)
+}
+
+#[cfg(test)]
+mod tests;

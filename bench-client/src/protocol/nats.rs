@@ -1,0 +1,58 @@
+//! NATS core: text commands, no acknowledgements (`verbose:false`).
+//!
+//! A member connects with `echo:false`, so that its own messages are not sent back to it, subscribes, and asks with a
+//! `PING` whether that is done: it is in when the `PONG` comes. Publishers use the same connection. NATS keeps the order of
+//! each publisher and promises none between publishers.
+//!
+//! The protocol: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+
+use std::time::Duration;
+
+use super::{Piece, ROOM, number, take_line};
+
+pub(super) const PONG: &[u8] = b"PONG\r\n";
+/// The server measures the round trip with a `PING` of its own some 2 s after a connect. It is waited for, so that it
+/// falls into no measurement and into no count of bytes.
+pub(super) const SETTLE_MIN: Duration = Duration::from_secs(3);
+
+/// Number of the one subscription of a member.
+const SUBSCRIPTION: &str = "1";
+
+pub(super) fn hello() -> Vec<u8> {
+    let options = r#"{"verbose":false,"pedantic":false,"echo":false,"lang":"rust","version":"0","protocol":1}"#;
+    format!("CONNECT {options}\r\nSUB {ROOM} {SUBSCRIPTION}\r\nPING\r\n").into_bytes()
+}
+
+pub(super) fn publish_head(payload_bytes: usize) -> Vec<u8> {
+    format!("PUB {ROOM} {payload_bytes}\r\n").into_bytes()
+}
+
+pub(super) fn delivery_head(payload_bytes: usize) -> Vec<u8> {
+    format!("MSG {ROOM} {SUBSCRIPTION} {payload_bytes}\r\n").into_bytes()
+}
+
+pub(super) fn next(bytes: &[u8]) -> Option<(Piece<'_>, usize)> {
+    let (line, line_bytes) = take_line(bytes)?;
+    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let piece = match words.next().unwrap_or_default() {
+        b"MSG" => return message(bytes, line_bytes, &words.collect::<Vec<_>>()),
+        b"PONG" => Piece::Joined,
+        b"PING" => Piece::Ping,
+        b"INFO" | b"+OK" => Piece::Nothing,
+        b"-ERR" => Piece::Notice(line),
+        _ => Piece::Strange(line),
+    };
+    Some((piece, line_bytes))
+}
+
+/// A `MSG` with `words` behind it: subject, subscription, a reply subject or none, length of the payload.
+fn message<'a>(bytes: &'a [u8], line_bytes: usize, words: &[&[u8]]) -> Option<(Piece<'a>, usize)> {
+    let strange = Some((Piece::Strange(&bytes[..line_bytes]), line_bytes));
+    let [subject, subscription, .., length] = words else { return strange };
+    let Some(length) = number(length) else { return strange };
+    let end = line_bytes + length + 2;
+    let piece = &bytes.get(..end)?;
+    let payload = &piece[line_bytes..end - 2];
+    let known = *subject == ROOM.as_bytes() && *subscription == SUBSCRIPTION.as_bytes() && piece.ends_with(b"\r\n");
+    Some((if known { Piece::Message(payload) } else { Piece::Strange(piece) }, end))
+}
