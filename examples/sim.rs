@@ -94,8 +94,8 @@ fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>) -> ExitCode
                     match check(seed) {
                         Ok(outcome) => {
                             events.fetch_add(outcome.events, Ordering::Relaxed);
-                            messages.fetch_add(outcome.messages, Ordering::Relaxed);
-                            deliveries.fetch_add(outcome.deliveries, Ordering::Relaxed);
+                            messages.fetch_add(outcome.statistics.messages, Ordering::Relaxed);
+                            deliveries.fetch_add(outcome.statistics.deliveries, Ordering::Relaxed);
                         }
                         Err(wrong) => {
                             println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}");

@@ -21,12 +21,15 @@ pub enum Planted {
     OrderSwapped,
     ReceiveArmedTwice,
     HeldForEver,
+    UnreadForEver,
+    FloodNotSlowed,
+    DiscardPaidAgain,
     NoticeInsideLine,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -44,6 +47,9 @@ impl Planted {
         Self::OrderSwapped,
         Self::ReceiveArmedTwice,
         Self::HeldForEver,
+        Self::UnreadForEver,
+        Self::FloodNotSlowed,
+        Self::DiscardPaidAgain,
         Self::NoticeInsideLine,
     ];
 

@@ -49,9 +49,8 @@ impl ServerProcess {
     /// Starts `command` with `{addr}` replaced by `address` and `{port}` by its port, and waits until it listens there.
     pub fn start(command: &str, address: SocketAddr, pin: Option<Pin>) -> Result<Self> {
         let words = split_words(command).map_err(Error::new)?;
-        let fill = |word: &String| {
-            word.replace("{addr}", &address.to_string()).replace("{port}", &address.port().to_string())
-        };
+        let fill =
+            |word: &String| word.replace("{addr}", &address.to_string()).replace("{port}", &address.port().to_string());
         let words: Vec<String> = words.iter().map(fill).collect();
         let [program, arguments @ ..] = words.as_slice() else {
             return Err(Error::new("the server command is empty"));

@@ -161,7 +161,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
             voice.flood.take(rate, 1.0, self.now);
         }
         // Paid for once: a line behind it that has to wait does not have it paid for again.
-        voice.splitter.discard(rest);
+        if !Planted::DiscardPaidAgain.is_on() {
+            voice.splitter.discard(rest);
+        }
         loop {
             let before = (voice.splitter, *rest);
             let item = voice.splitter.next(rest, line_bytes).or_else(|| match self.config.framing {

@@ -56,6 +56,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
             + spare
     }
 
+    /// Why connections are held, each once.
+    pub fn reasons_held(&self) -> impl Iterator<Item = NotNow> {
+        self.connections.iter().filter_map(|(_, connection)| connection.held)
+    }
+
     /// Memory of the log, in bytes.
     pub fn log_footprint(&self) -> usize {
         self.lobby.log().footprint()

@@ -94,7 +94,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
             return;
         }
         connection.full_since = None;
-        if connection.held == Some(NotNow::Unread) && self.lobby.may_speak(member) {
+        let planted = Planted::UnreadForEver.is_on();
+        if connection.held == Some(NotNow::Unread) && !planted && self.lobby.may_speak(member) {
             self.resumable.push(id);
         }
     }

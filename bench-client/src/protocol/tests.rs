@@ -99,7 +99,8 @@ fn redis_is_understood_however_it_is_cut() {
     let hello = b"%3\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n";
     let publisher = concat(&[hello, b">3\r\n$9\r\nsubscribe\r\n$4\r\nroom\r\n:1\r\n", &push]);
     check(Protocol::Redis, &publisher, &["nothing", "joined", &message()]);
-    let others = b"+OK\r\n$-1\r\n:1000\r\n*3\r\n$7\r\nmessage\r\n$3\r\nbar\r\n$1\r\nx\r\n-ERR max number of clients reached\r\n";
+    let others =
+        b"+OK\r\n$-1\r\n:1000\r\n*3\r\n$7\r\nmessage\r\n$3\r\nbar\r\n$1\r\nx\r\n-ERR max number of clients reached\r\n";
     let expected = ["nothing", "nothing", "nothing", "strange", "notice -ERR max number of clients reached"];
     check(Protocol::Redis, others, &expected);
 }
@@ -107,7 +108,11 @@ fn redis_is_understood_however_it_is_cut() {
 #[test]
 fn what_is_no_resp_is_strange() {
     for stream in [&b"hello\r\n"[..], b"*x\r\n", b"$3\r\nabcd\r\n", b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"] {
-        assert!(matches!(wire(Protocol::Redis).next(stream), Some((Piece::Strange(_), _))), "{}", stream.escape_ascii());
+        assert!(
+            matches!(wire(Protocol::Redis).next(stream), Some((Piece::Strange(_), _))),
+            "{}",
+            stream.escape_ascii()
+        );
     }
 }
 
@@ -148,7 +153,11 @@ fn mqtt_is_understood_however_it_is_cut() {
     let delivery = concat(&[b"\x30\x27\x00\x04room\x00", PAYLOAD]);
     assert_eq!(wire(Protocol::Mqtt).delivery_bytes(), delivery.len());
     let acknowledged = b"\x20\x06\x00\x00\x03\x22\x00\x0a\x90\x04\x00\x01\x00\x00";
-    check(Protocol::Mqtt, &concat(&[acknowledged, &delivery, &delivery]), &["nothing", "joined", &message(), &message()]);
+    check(
+        Protocol::Mqtt,
+        &concat(&[acknowledged, &delivery, &delivery]),
+        &["nothing", "joined", &message(), &message()],
+    );
     // A property: 0x02 and four bytes, when the message expires.
     let with_property = concat(&[b"\x30\x2c\x00\x04room\x05\x02\x00\x00\x00\x09", PAYLOAD]);
     check(Protocol::Mqtt, &with_property, &[&message()]);

@@ -39,6 +39,8 @@ pub struct Plan {
     pub returns: bool,
     /// Whether people come from few addresses.
     pub neighbours: bool,
+    /// Whether the first who comes reads nothing before all is over.
+    pub deaf_first: bool,
 }
 
 impl Plan {
@@ -58,6 +60,26 @@ impl Plan {
             finishes,
             returns: draw.chance(128),
             neighbours: draw.chance(128),
+            deaf_first: false,
+        }
+    }
+
+    /// Three who talk for long, the first of them deaf.
+    pub fn monologue(line_bytes: usize) -> Self {
+        Self {
+            people: 3,
+            steps: 600,
+            line_bytes,
+            pause: 100_000,
+            room: 100,
+            deaf: 0,
+            strange: 4,
+            goes: 0,
+            breaks: 0,
+            finishes: 0,
+            returns: false,
+            neighbours: false,
+            deaf_first: true,
         }
     }
 }
@@ -102,11 +124,15 @@ impl Crowd {
 
     fn arrive(&mut self, kernel: &mut Kernel) {
         let number = u32::try_from(self.people.len()).expect("a crowd is small");
-        let room =
-            if kernel.draw.chance(128) { 1 << 16 } else { 1 + kernel.draw.below(self.plan.room as u64) as usize };
+        let deaf = self.plan.deaf_first && number == 1;
+        let roomy = kernel.draw.chance(128) && !deaf;
+        let room = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.plan.room as u64) as usize };
         let peer = kernel.connect(address(number, self.plan.neighbours), room, true);
         assert_eq!(peer, number);
-        let steps_left = kernel.draw.between(0, self.plan.steps);
+        if deaf {
+            kernel.peer_listens(peer, false);
+        }
+        let steps_left = if deaf { self.plan.steps } else { kernel.draw.between(0, self.plan.steps) };
         self.people.push(Person { steps_left, lines: 0 });
         self.pause(kernel, peer);
     }

@@ -137,6 +137,11 @@ impl Kernel {
         self.start + Duration::from_nanos(self.now)
     }
 
+    /// Time since the start.
+    pub fn time(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
     pub fn pairs(&self) -> &[Pair] {
         &self.pairs
     }

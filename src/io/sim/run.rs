@@ -15,17 +15,24 @@ use super::verdict::Verdict;
 use super::{Sim, Socket};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
-use crate::limits::log_bytes_min;
+use crate::limits::{STALL_TIMEOUT_DEFAULT, log_bytes_min};
 use crate::line::Framing;
 use crate::report;
-use crate::room::{Settings, SlowPolicy};
+use crate::room::{NotNow, Settings, SlowPolicy};
+use crate::server::counters::Statistics;
 use crate::server::{Config, Flow, Server};
+
+/// Turns in which things go wrong, at most.
+const FAULTY_TURNS_MAX: usize = 1500;
 
 /// Turns in which a room has to settle once nothing goes wrong any more.
 const SETTLE_TURNS_MAX: usize = 200_000;
 
 /// Turns in which a server that was told to stop has to stop.
 const STOP_TURNS_MAX: usize = 200_000;
+
+/// Turns after which structures are looked at less often: long runs are the same thing many times.
+const LONG_TURNS: usize = 3000;
 
 /// What a run was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +41,19 @@ pub struct Outcome {
     pub hash: u64,
     pub events: u64,
     pub turns: usize,
-    pub messages: u64,
-    pub deliveries: u64,
+    /// What the server counted.
+    pub statistics: Statistics,
+    /// How often a line had to wait, by reason.
+    pub holds: Holds,
+}
+
+/// Connections that were held between two turns, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    pub pressed: u64,
+    pub unread: u64,
+    pub until: u64,
+    pub rationed: u64,
 }
 
 /// A transcript's sink: takes everything, a little, or nothing for now.
@@ -82,6 +100,9 @@ pub struct Stage {
     completions: Completions<Socket>,
     /// Messages in the log after each turn.
     pub said: Vec<u64>,
+    /// When each turn was over.
+    pub times: Vec<Duration>,
+    pub holds: Holds,
     /// The invariants of structures are looked at after every so many turns.
     pub invariants_every: usize,
 }
@@ -91,15 +112,33 @@ impl Stage {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
         let server = Server::new(sim, config);
-        Self { server, kernel, completions: Completions::new(), said: vec![0], invariants_every: 1 }
+        Self {
+            server,
+            kernel,
+            completions: Completions::new(),
+            said: vec![0],
+            times: vec![Duration::ZERO],
+            holds: Holds::default(),
+            invariants_every: 1,
+        }
     }
 
     pub fn turn(&mut self) -> Flow {
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
         let messages = self.server.said();
         self.said.push(messages);
-        if self.said.len().is_multiple_of(self.invariants_every) {
+        self.times.push(self.kernel.borrow().time());
+        let long = self.said.len() > LONG_TURNS;
+        if self.said.len().is_multiple_of(if long { self.invariants_every * 16 } else { self.invariants_every }) {
             self.server.invariants();
+            for held in self.server.reasons_held() {
+                *match held {
+                    NotNow::Pressed => &mut self.holds.pressed,
+                    NotNow::Unread => &mut self.holds.unread,
+                    NotNow::Until(_) => &mut self.holds.until,
+                    NotNow::Rationed(_) => &mut self.holds.rationed,
+                } += 1;
+            }
         }
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
@@ -144,7 +183,7 @@ fn config(draw: &mut Draw) -> Config {
     let line_bytes = draw.pick(&[64, 16, 33, 300]);
     let log_bytes_min = log_bytes_min(line_bytes);
     let log_bytes = log_bytes_min * draw.pick(&[64, 1, 1, 2, 5]) + draw.below(50) as usize;
-    let members_max = draw.pick(&[200, 200, 30, 6, 2]);
+    let members_max = draw.pick(&[200, 200, 200, 30, 6, 2]);
     let timeout = |draw: &mut Draw| Duration::from_millis(draw.pick(&[30_000, 60_000, 1000, 50]));
     let mut rate = |most: u64| {
         let limited = draw.chance(100);
@@ -203,10 +242,25 @@ pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
 /// `shared` is set to the kernel of the run as soon as there is one.
 fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
     report::hush();
-    let config = config(&mut draw);
-    let plan = Plan::draw(&mut draw, config.line_bytes);
-    let faults = Faults::draw(&mut draw);
-    let faulty_turns = draw.pick(&[300, 40, 1500]);
+    let mut config = config(&mut draw);
+    let mut plan = Plan::draw(&mut draw, config.line_bytes);
+    if draw.chance(12) {
+        // Somebody talks for long, in turn with others, and does not read: it has to be held back.
+        plan = Plan::monologue(config.line_bytes);
+        config.flood = None;
+        config.room.rate = None;
+        config.room.log_bytes = log_bytes_min(config.line_bytes) * 64;
+        config.stall_timeout = STALL_TIMEOUT_DEFAULT;
+        config.line_timeout = STALL_TIMEOUT_DEFAULT;
+        config.addresses = AddressLimits { join_rate: None, connections_max: 0, loopback: false };
+        (config.members_max, config.room.members_max) = (5, 5);
+    }
+    let mut faults = Faults::draw(&mut draw);
+    if plan.deaf_first {
+        faults.latency = faults.latency.min(1_000_000);
+        faults.clock_jump = 0;
+    }
+    let faulty_turns = if plan.deaf_first { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
     let cut_short = draw.chance(24);
     let takes: Vec<usize> = (0..draw.below(4)).map(|_| draw.pick(&[usize::MAX, 0, 1, 9, 200])).collect();
     let mut kernel = Kernel::new(draw, readable);
@@ -261,16 +315,17 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     if transcribed && !impatient {
         verdict.transcript = Some(sink.written());
     }
+    verdict.times = std::mem::take(&mut stage.times);
     verdict.statistics = Some(stage.server.statistics());
     verdict.unheard = stage.server.lines_from(verdict.heard_by_witness(&stage.kernel.borrow()));
-    let Stage { server, kernel, said, .. } = stage;
+    let Stage { server, kernel, said, holds, .. } = stage;
     kernel.borrow_mut().strict = false;
     drop(server);
     let mut kernel = kernel.borrow_mut();
     kernel.note(Event::Stopped);
     assert_eq!(kernel.open_sockets(), 0, "every socket is closed");
-    let (messages, deliveries) = verdict.pronounce(&kernel, &said);
-    Outcome { hash: kernel.trace.hash(), events: kernel.trace.events(), turns: kernel.turn, messages, deliveries }
+    let statistics = verdict.pronounce(&kernel, &said);
+    Outcome { hash: kernel.trace.hash(), events: kernel.trace.events(), turns: kernel.turn, statistics, holds }
 }
 
 /// The crowd does something, and other faults happen from now on.

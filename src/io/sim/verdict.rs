@@ -1,5 +1,7 @@
 //! The end of a run: everything that was sent, said and counted, held against the model.
 
+use std::time::Duration;
+
 use super::kernel::Kernel;
 use super::model::{self, Heard, Said};
 use super::pair::Pair;
@@ -24,11 +26,21 @@ pub struct Verdict {
     pub unheard: Vec<Vec<u8>>,
     pub transcript: Option<Vec<u8>>,
     pub statistics: Option<Statistics>,
+    /// When each turn was over.
+    pub times: Vec<Duration>,
 }
 
 impl Verdict {
     pub fn new(config: Config) -> Self {
-        Self { config, settled: false, here: Vec::new(), unheard: Vec::new(), transcript: None, statistics: None }
+        Self {
+            config,
+            settled: false,
+            here: Vec::new(),
+            unheard: Vec::new(),
+            transcript: None,
+            statistics: None,
+            times: Vec::new(),
+        }
     }
 
     /// Everything is at rest: whoever is connected is a member, nobody waits for anything, and nobody else is there.
@@ -67,8 +79,8 @@ impl Verdict {
         self.lines_of_witness(kernel).len() as u64
     }
 
-    /// Compares. Returns the messages that were said and the lines that were delivered.
-    pub fn pronounce(&self, kernel: &Kernel, said: &[u64]) -> (u64, u64) {
+    /// Compares. Returns what the server counted.
+    pub fn pronounce(&self, kernel: &Kernel, said: &[u64]) -> Statistics {
         let statistics = self.statistics.expect("it was taken at the end");
         let line_max = rendered_bytes_max(self.config.line_bytes);
         let mut log = self.lines_of_witness(kernel);
@@ -131,7 +143,7 @@ impl Verdict {
             assert_eq!(total.missed, statistics.skipped, "every gap is told");
         }
         self.compare_transcript(&log);
-        (statistics.messages, total.delivered)
+        statistics
     }
 
     /// What an author typed is what was said, as far as it was heard.
@@ -148,6 +160,11 @@ impl Verdict {
         for (index, (spoken, typed)) in spoken.iter().zip(&typed.messages).enumerate() {
             let [spoken, typed] = [spoken, typed].map(|line| String::from_utf8_lossy(line));
             assert_eq!(spoken, typed, "message {index} of {peer}");
+        }
+        if let (Some(rate), Some(turn)) = (self.config.flood, pair.accepted_in) {
+            let time = self.times[self.times.len() - 1] - self.times[turn];
+            let most = rate.most(time) + 1e-3;
+            assert!(spoken.len() as f64 <= most, "{peer} has said {} lines in {time:?}, over its rate", spoken.len());
         }
         assert!(heard.too_long <= typed.too_long, "{peer} was told of more lines that are too long than there were");
         assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || self.config.flood.is_some()));
