@@ -1,19 +1,45 @@
 # The load generator's publishers say more than a person may.
-server := "target/release/uproar serve {addr} --backend uring --transcript off --flood-rate 0"
+server := "target/release/uproar serve {addr} --transcript off --flood-rate 0"
 
 # List the recipes
 default:
     @just --list
 
-# Measure rooms up to 19,000 members, under ten minutes; leaves a dated folder in results/. More options may follow
+uring := "--server uring='" + server + " --backend uring'"
+epoll := "--server epoll='" + server + " --backend epoll'"
+select := "--server select='" + server + " --backend select'"
+
+# Measure rooms up to 19,000 members over io_uring, epoll and select, some ten minutes; leaves a dated folder in results/. More options may follow
 bench *options: build
-    target/release/bench-client sweep --rungs 100,1k,1100,5k,10k,19k --deliveries 100k --repeat 3 -d 11s -w 2s --floor \
-        --pin 0,1 --server uproar='{{server}}' {{options}}
+    target/release/bench-client sweep --rungs 100,500,990,1100,5k,10k,19k --deliveries 100k --repeat 3 -d 7s -w 1s --floor \
+        --pin 0,1 {{uring}} {{epoll}} {{select}} {{options}}
 
 # The same in less than a minute, once each
 bench-quick *options: build
-    target/release/bench-client sweep --rungs 100,1k,5k --deliveries 100k --repeat 1 -d 5s -w 1s --pin 0,1 \
-        --server uproar='{{server}}' {{options}}
+    target/release/bench-client sweep --rungs 100,990,5k --deliveries 100k --repeat 1 -d 3s -w 1s --pin 0,1 \
+        {{uring}} {{epoll}} {{select}} {{options}}
+
+peers := "target/release/bench-client peers --pin 0,1 --server uproar='" + server + "' \
+    --server redis:redis='redis-server bench/peers/redis.conf --port {port}' \
+    --server nats:nats='nats-server -c bench/peers/nats.conf -a 127.0.0.1 -p {port}' \
+    --server mosquitto:mqtt='mosquitto -c bench/peers/mosquitto.conf -p {port}' \
+    --server original='bench/peers/original.py {addr}'"
+
+# Measure uproar beside redis, NATS, mosquitto and the Python original, some 25 minutes; leaves a dated folder in results/
+bench-peers *options: build peers-installed
+    {{peers}} --repeat 3 -d 4s -w 1s --as-shipped redis-as-shipped:redis='redis-server --port {port}' \
+        --as-shipped nats-as-shipped:nats='nats-server -a 127.0.0.1 -p {port}' \
+        --as-shipped mosquitto-as-shipped:mqtt='mosquitto -p {port}' {{options}}
+
+# The same in less than two minutes, once each and without the search for what each keeps up with
+bench-peers-quick *options: build peers-installed
+    {{peers}} --rungs 100,1k --repeat 1 -d 2s -w 1s --parts offered,idle {{options}}
+
+# Say how to install the servers that are missing
+[private]
+peers-installed:
+    @for server in redis-server nats-server mosquitto; do command -v $server >/dev/null || \
+        echo "$server is not installed; all three: apt-get install redis-server nats-server mosquitto" >&2; done
 
 # Build server and load generator as they are measured
 build:
@@ -41,7 +67,7 @@ crowd-churn: build
 
 # Whether every delivery is as it should be, in seconds; timings of a busy machine do not fail it
 bench-smoke results: build
-    target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 3s -w 1s --server uproar='{{server}}' \
+    target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 2s -w 1s {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
 sim := "cargo run --quiet --profile sim --features sim --example sim --"

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::expect::{Expectation, Expectations};
+use crate::peers::Part;
 use crate::plan::Arrival;
 use crate::protocol::Protocol;
 use crate::reflect::Fault;
@@ -35,6 +36,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Measure rooms of growing size at the same deliveries a second, one server or several in turn
     Sweep(Box<SweepArgs>),
+    /// Measure the same rooms on uproar and on message brokers, in turn, and search for what each keeps up with
+    Peers(Box<PeersArgs>),
     /// Measure what a bare loop of sends to as many sockets costs on this machine
     Floor(FloorArgs),
     #[command(hide = true)]
@@ -214,6 +217,40 @@ pub struct SweepArgs {
     pub load: LoadArgs,
 
     /// The dated folder of the sweep is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PeersArgs {
+    /// Members of the rooms
+    #[arg(long, value_delimiter = ',', default_value = "100,1k,10k", value_name = "LIST", value_parser = parse_count)]
+    pub rungs: Vec<u64>,
+
+    /// Deliveries a second in total, where all are offered the same
+    #[arg(long, default_value = "100k/s", value_name = "R", value_parser = parse_rate)]
+    pub deliveries: f64,
+
+    /// Runs of each room, each with the server restarted; servers take turns
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub repeat: u32,
+
+    /// A server with its limits lifted, and the command that starts it, {addr} and {port} replaced
+    #[arg(long = "server", required = true, value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
+    pub servers: Vec<NamedServer>,
+
+    /// A server as it is shipped: only what it keeps up with is searched for
+    #[arg(long = "as-shipped", value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
+    pub shipped: Vec<NamedServer>,
+
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "offered,idle,busy,ceiling", value_name = "LIST")]
+    pub parts: Vec<Part>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder of the comparison is made in this one
     #[arg(short, long, default_value = "results", value_name = "DIR")]
     pub out: PathBuf,
 }

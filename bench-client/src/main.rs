@@ -10,6 +10,7 @@ mod error;
 mod expect;
 mod floor;
 mod message;
+mod peers;
 mod plan;
 mod protocol;
 mod recorder;
@@ -51,6 +52,7 @@ fn dispatch(command: &Command) -> Result<u8> {
     match command {
         Command::Run(arguments) => run::command(arguments),
         Command::Sweep(arguments) => sweep::command(arguments),
+        Command::Peers(arguments) => peers::command(arguments),
         Command::Floor(arguments) => floor::command(arguments),
         Command::FloorSender(arguments) => floor::sender_command(arguments),
         Command::Reflect(arguments) => {

@@ -39,6 +39,13 @@ pub enum Protocol {
     Mqtt,
 }
 
+impl Protocol {
+    /// True where all members of a room are promised the messages of all publishers in the same order.
+    pub fn keeps_one_order(self) -> bool {
+        self != Self::Nats
+    }
+}
+
 /// What comes first in a received stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {

@@ -1,11 +1,12 @@
 //! What a run leaves for people and programs, one file a format.
 //!
 //! `summary` judges a run and holds its figures; `table` prints them; `hgrm`, `hlog` and `messages` write the raw record;
-//! `plot` draws a sweep. Nothing here measures.
+//! `plot` draws a sweep, `peers` prints a comparison. Nothing here measures.
 
 pub mod hgrm;
 pub mod hlog;
 pub mod messages;
+pub mod peers;
 pub mod plot;
 pub mod summary;
 pub mod table;

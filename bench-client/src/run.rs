@@ -17,7 +17,7 @@ use crate::protocol::Protocol;
 use crate::report;
 use crate::report::summary::{Setting, Summary};
 use crate::report::table;
-use crate::search::Search;
+use crate::search::{PRECISION, Search};
 use crate::server_process::{ServerProcess, free_address};
 use crate::sys;
 
@@ -86,6 +86,10 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         None => None,
         Some(command) => Some(ServerProcess::start(command, address, load.pin)?),
     };
+    let ceiling = server.as_ref().and_then(ServerProcess::ready_line).and_then(|line| members_max(&line));
+    if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
+        return Err(Error::new(format!("at most {} members", table::count(most))));
+    }
     let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
         cost::pin_process(pid, pin.server)?;
@@ -112,7 +116,7 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
 }
 
 /// The floor at the pace of the room, as long as it needs for some passes of each way.
-fn floor_shape(room: Room, load: &LoadArgs) -> floor::Shape {
+pub fn floor_shape(room: Room, load: &LoadArgs) -> floor::Shape {
     let passes_per_s = room.rate_per_s.min(FLOOR_SENDS_PER_S_MAX / room.members as f64);
     let seconds = (FLOOR_PASSES / passes_per_s).clamp(2.0, 8.0);
     floor::Shape {
@@ -227,6 +231,12 @@ fn program_name(command: &str) -> String {
     program.rsplit('/').next().unwrap_or(program).to_string()
 }
 
+/// N of a ready line that says `up to N members`.
+fn members_max(ready_line: &str) -> Option<u64> {
+    let (_, rest) = ready_line.split_once("up to ")?;
+    rest.split(' ').next()?.replace(',', "").parse().ok()
+}
+
 /// The `run` command; returns its exit code.
 pub fn command(arguments: &RunArgs) -> Result<u8> {
     let members = arguments.connections as usize;
@@ -279,7 +289,7 @@ fn print(summaries: &[Summary], arguments: &RunArgs) -> Result<()> {
 
 /// Finds the highest rate at which a run is good and `condition` holds, and prints the run at that rate.
 fn search(target: &Target, mut room: Room, condition: &[Expectation], arguments: &RunArgs) -> Result<u8> {
-    let mut search = Search::new(room.rate_per_s);
+    let mut search = Search::new(room.rate_per_s, PRECISION);
     let mut best = None;
     for number in 1.. {
         room.rate_per_s = search.rate();
@@ -354,6 +364,14 @@ mod tests {
         let elsewhere = "10.0.0.1:7".parse().unwrap();
         assert!(sources(elsewhere, 10, Some(2)).is_err());
         assert!(sources(elsewhere, 100_000, None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_ready_line_names_the_ceiling() {
+        let line = "uproar: listening on 127.0.0.1:8888 (select, up to 1015 members)";
+        assert_eq!(members_max(line), Some(1015));
+        assert_eq!(members_max("listening on 127.0.0.1:8888 (poll, up to 19,000 members)"), Some(19_000));
+        assert_eq!(members_max("listening on 127.0.0.1:8888"), None);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! Pure: it says which rate to try next and is told how it went. A condition that holds at one rate and not at a lower one
 //! is noise; the search then ends at the higher of the two it closed in on, and every trial is there to be read.
 
-/// The search is over when the rate that fails is at most this much above the one that holds.
-const PRECISION: f64 = 1.05;
+/// A search is over when the rate that fails is at most this much above the one that holds.
+pub const PRECISION: f64 = 1.05;
 /// Trials at most: a factor of a thousand either way, and the closing in.
 const TRIALS_MAX: u32 = 16;
 
@@ -13,6 +13,7 @@ const TRIALS_MAX: u32 = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Search {
     rate: f64,
+    precision: f64,
     trials: u32,
     /// Highest rate that held.
     held: Option<f64>,
@@ -21,9 +22,9 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins at `rate`.
-    pub fn new(rate: f64) -> Self {
-        Self { rate, trials: 0, held: None, failed: None }
+    /// Begins at `rate` and ends when what fails is at most `precision` times what holds.
+    pub fn new(rate: f64, precision: f64) -> Self {
+        Self { rate, precision, trials: 0, held: None, failed: None }
     }
 
     /// The rate to try; the same until [`Self::tried`].
@@ -47,7 +48,7 @@ impl Search {
         self.rate = match (self.held, self.failed) {
             (Some(held), None) => held * 2.0,
             (None, Some(failed)) => failed / 2.0,
-            (Some(held), Some(failed)) if failed / held > PRECISION => (held * failed).sqrt(),
+            (Some(held), Some(failed)) if failed / held > self.precision => (held * failed).sqrt(),
             _ => return false,
         };
         self.trials < TRIALS_MAX
@@ -61,7 +62,7 @@ mod tests {
 
     /// The rates tried when everything up to `limit` holds.
     fn tries(start: f64, limit: f64) -> (Vec<f64>, Option<f64>) {
-        let mut search = Search::new(start);
+        let mut search = Search::new(start, PRECISION);
         let mut rates = Vec::new();
         loop {
             rates.push(search.rate());

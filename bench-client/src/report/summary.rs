@@ -321,6 +321,13 @@ impl Quantiles {
 }
 
 impl ProofPart {
+    /// Whether everything came once and undamaged to all of `verified` members, and in one order for all where that is promised.
+    fn is_clean(&self, one_order: bool, verified: u64) -> bool {
+        let order = if one_order { self.out_of_order } else { 0 };
+        Problems { out_of_order: order, ..self.problems() }.is_clean()
+            && (!one_order || self.order_hashes_equal == verified)
+    }
+
     /// The counts as the recorder keeps them.
     pub fn problems(&self) -> Problems {
         Problems {
@@ -352,8 +359,7 @@ impl Summary {
             server_ready_line: setting.server_ready_line,
             valid: true,
             reasons: Vec::new(),
-            clean: proof.problems().is_clean()
-                && proof.order_hashes_equal == outcome.record.proven.members
+            clean: proof.is_clean(settings.protocol.keeps_one_order(), outcome.record.proven.members)
                 && outcome.crowd.is_none_or(|crowd| crowd.inexact == 0),
             warnings: outcome.warnings.clone(),
             room: RoomPart {
@@ -393,7 +399,7 @@ impl Summary {
         if share < SENT_SHARE_MIN {
             self.reasons.push(format!("plan not kept: {:.1} % of the messages were sent in time", share * 100.0));
         }
-        if self.client.lag_p99_ns > self.client.lag_limit_ns {
+        if self.is_late() {
             self.reasons.push(format!(
                 "client-bound: messages were sent {} late at p99, the limit is {}",
                 crate::report::table::time(self.client.lag_p99_ns),
@@ -419,6 +425,16 @@ impl Summary {
         for (name, rise) in &self.kernel_counter_rises {
             self.warnings.push(format!("kernel counter {name} rose by {rise}"));
         }
+    }
+
+    /// True exactly when the run is invalid by the fault of this tool alone, or of the machine under it: measured again it may
+    /// be valid.
+    pub fn client_spoiled_it(&self) -> bool {
+        !self.valid && self.proof.disconnected == 0 && self.is_late()
+    }
+
+    fn is_late(&self) -> bool {
+        self.client.lag_p99_ns > self.client.lag_limit_ns
     }
 
     /// Puts the floor beside the server's cost.

@@ -360,11 +360,11 @@ const SWEEP_COLUMNS: [Column; 11] = [
     ("lost, dup., order", true, problem_counts),
 ];
 
-fn number(runs: &[Summary], of: fn(&Summary) -> Option<f64>, show: fn(f64) -> String) -> String {
+pub fn number(runs: &[Summary], of: fn(&Summary) -> Option<f64>, show: fn(f64) -> String) -> String {
     figure(runs, of).map_or("-".to_string(), show)
 }
 
-fn problem_counts(runs: &[Summary]) -> String {
+pub fn problem_counts(runs: &[Summary]) -> String {
     let total = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
     let (lost, duplicate) = (total(|run| run.proof.lost), total(|run| run.proof.duplicate));
     format!("{lost}, {duplicate}, {}", total(|run| run.proof.out_of_order))
@@ -411,12 +411,16 @@ fn sweep_table(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
 }
 
 /// How many runs are good, or why there are none.
-fn runs_cell(rung: &Rung) -> String {
+pub fn runs_cell(rung: &Rung) -> String {
     let good = rung.runs.iter().filter(|run| run.valid && run.clean).count();
+    let mut text = format!("{good} of {} good", rung.runs.len());
+    if !rung.set_aside.is_empty() {
+        let _ = write!(text, ", {} set aside", rung.set_aside.len());
+    }
     match &rung.not_run {
         Some(reason) if rung.runs.is_empty() => format!("not run: {reason}"),
-        Some(reason) => format!("{good} of {} good, then not run: {reason}", rung.runs.len()),
-        None => format!("{good} of {} good", rung.runs.len()),
+        Some(reason) => format!("{text}, then not run: {reason}"),
+        None => text,
     }
 }
 
