@@ -80,7 +80,7 @@ sim seeds="10000":
 sim-replay seed:
     {{sim}} replay {{seed}}
 
-# A room of a million members in memory: takes a few GB and a minute
+# A room of a million members in memory, its size against the bound
 sim-million:
     {{sim}} room 1000000 20
 

@@ -9,7 +9,7 @@ use crate::planted::Planted;
 const KEPT: &str = include_str!("seeds.txt");
 
 /// Seeds of an ordinary test run.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 5000;
 
 /// Inputs of a fuzzer, made up.
 const INPUTS: u64 = 500;
