@@ -38,6 +38,12 @@ pub enum Command {
     Sweep(Box<SweepArgs>),
     /// Measure the same rooms on uproar and on message brokers, in turn, and search for what each keeps up with
     Peers(Box<PeersArgs>),
+    /// Draw the tables, rows and pictures of a results folder anew, from its runs
+    Report(ReportArgs),
+    /// Compare two sweeps in ratios
+    Check(CheckArgs),
+    /// Say what on this machine stands in the way of a room of so many, and the command that mends it; change nothing
+    Doctor(DoctorArgs),
     /// Measure what a bare loop of sends to as many sockets costs on this machine
     Floor(FloorArgs),
     #[command(hide = true)]
@@ -103,6 +109,15 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub verify: Option<u64>,
 
+    /// Verified members, evenly spread over the order of joining, on which the kernel's time stamps split delivery latency into
+    /// the server's part and this tool's
+    #[arg(long, default_value = "100", value_name = "N", value_parser = parse_count)]
+    pub probes: u64,
+
+    /// No such members: stamps make the kernel look at the clock for every packet
+    #[arg(long)]
+    pub no_kernel_stamps: bool,
+
     /// Members, of those connected, that read nothing while messages are sent; afterwards they read and prove that every
     /// gap was told exactly
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -128,7 +143,8 @@ pub struct LoadArgs {
     #[arg(long)]
     pub floor: bool,
 
-    /// Schedule lag allowed at p99 before a run is invalid; by default 200us or 1 % of the room's median, the larger
+    /// How long messages may be sent late at p99, and deliveries wait to be read at p50, before a run is invalid; by default 200us,
+    /// or if that is larger 1 % of the room's median, and half of the median delivery
     #[arg(long, value_name = "T", value_parser = humantime::parse_duration)]
     pub lag_limit: Option<Duration>,
 
@@ -253,6 +269,43 @@ pub struct PeersArgs {
     /// The dated folder of the comparison is made in this one
     #[arg(short, long, default_value = "results", value_name = "DIR")]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Folder of a sweep or a comparison
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// Put the table and the pictures between their markers in this document too
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+
+    /// Which room's spectrum the document shows
+    #[arg(long, default_value = "990", value_name = "N", value_parser = parse_count)]
+    pub spectrum: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Folder of the sweep to compare with
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+
+    /// Folder of the sweep in question
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+
+    /// A figure that is this much worse, and worse than every run before, fails
+    #[arg(long, default_value_t = 1.1, value_name = "RATIO")]
+    pub worse: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Members of the room
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -52,6 +52,8 @@ pub struct Settings {
     pub protocol: Protocol,
     /// Where members connect from, in turn; none leaves it to the kernel.
     pub sources: Vec<Ipv4Addr>,
+    /// Verified members whose deliveries the kernel stamps, at most.
+    pub probes: usize,
     /// Members that are measured; the crowd comes on top.
     pub members: usize,
     pub crowd: crowd::Shape,
@@ -135,6 +137,8 @@ struct Member {
     hello: Vec<u8>,
     /// True exactly when the server's first line to it, or its confirmation, has come.
     joined: bool,
+    /// The kernel stamps what it receives.
+    probe: bool,
 }
 
 /// Sockets, and what is known of them.
@@ -149,6 +153,8 @@ struct Engine<'a> {
     recorder: Recorder<'a>,
     format: Format,
     wire: Wire,
+    /// What the kernel's stamps are ahead of our clock.
+    real_time_offset_ns: u64,
     buffer: Vec<u8>,
     /// First message not handed to its publisher yet.
     next: usize,
@@ -207,6 +213,12 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
     })
 }
 
+/// Whether the `index`th of the verified members is one of the probes, which are spread evenly over them.
+fn is_probe(index: usize, settings: &Settings) -> bool {
+    let probes_before = |index: usize| index * settings.probes.min(settings.verified) / settings.verified;
+    probes_before(index + 1) > probes_before(index)
+}
+
 /// What carrying out the plan measured.
 struct Measured {
     start_ns: u64,
@@ -238,6 +250,7 @@ impl<'a> Engine<'a> {
                 connect_ns: 0,
                 hello: Vec::new(),
                 joined: false,
+                probe: role.verified.is_some_and(|verified| is_probe(verified as usize, settings)),
             });
         }
         let format = Format::new(settings.line_bytes);
@@ -259,6 +272,7 @@ impl<'a> Engine<'a> {
             recorder: Recorder::new(plan, format.clone(), &publishers_of_verified),
             format,
             wire,
+            real_time_offset_ns: 0,
             buffer: vec![0; TAIL_BYTES_MAX + READ_BYTES_MAX],
             next: 0,
             joined: 0,
@@ -340,6 +354,7 @@ impl<'a> Engine<'a> {
         let started = SystemTime::now() + Duration::from_nanos(LEAD_IN_NS);
         let deadline_ns = start_ns + self.plan.window_end_ns() + self.settings.drain.as_nanos() as u64;
         self.recorder.start(start_ns, authors);
+        self.real_time_offset_ns = sys::real_time_offset_ns();
         self.forget_bytes();
         self.crowd.start(start_ns, self.plan.window_start_ns());
         let bar = self.run_bar();

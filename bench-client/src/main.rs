@@ -2,8 +2,10 @@
 //!
 //! Parses, dispatches, and turns the result into an exit code; the work is in the modules named after the commands.
 
+mod check;
 mod cli;
 mod cost;
+mod doctor;
 mod engine;
 mod environment;
 mod error;
@@ -14,6 +16,7 @@ mod peers;
 mod plan;
 mod protocol;
 mod recorder;
+mod redraw;
 mod reflect;
 mod report;
 mod run;
@@ -53,6 +56,9 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(arguments) => run::command(arguments),
         Command::Sweep(arguments) => sweep::command(arguments),
         Command::Peers(arguments) => peers::command(arguments),
+        Command::Report(arguments) => redraw::command(arguments),
+        Command::Check(arguments) => check::command(arguments),
+        Command::Doctor(arguments) => doctor::command(arguments),
         Command::Floor(arguments) => floor::command(arguments),
         Command::FloorSender(arguments) => floor::sender_command(arguments),
         Command::Reflect(arguments) => {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::{LoadArgs, PeersArgs};
 use crate::environment;
@@ -21,6 +21,7 @@ use crate::report::{self, peers as peers_table};
 use crate::run::{self, Room};
 use crate::search::Search;
 use crate::server_process::split_words;
+use crate::sweep::folder::read_json;
 use crate::sweep::{self, NamedServer, Rung, rows};
 
 /// What is measured.
@@ -55,6 +56,12 @@ const CEILING_DRAIN: Duration = Duration::from_secs(3);
 /// Keeping up means that 99 % of the deliveries take less than this.
 const KEPT_UP_NS: u64 = 1_000_000_000;
 
+/// What the folder of a comparison holds, beside the tables: the folder of each part, what each server keeps up with, and what
+/// the servers say they are.
+const PARTS: [&str; 3] = ["offered", "idle", "busy"];
+const CEILINGS: &str = "ceilings.json";
+const VERSIONS: &str = "versions.json";
+
 /// What was measured of all servers.
 #[derive(Debug, Default)]
 pub struct Comparison {
@@ -67,7 +74,7 @@ pub struct Comparison {
 }
 
 /// What a server keeps up with.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Ceiling {
     pub server: String,
     pub members: u64,
@@ -79,7 +86,7 @@ pub struct Ceiling {
 
 /// Measures all parts asked for; returns the exit code.
 pub fn command(arguments: &PeersArgs) -> Result<u8> {
-    let folder = sweep::folder(&arguments.out);
+    let folder = sweep::dated_folder(&arguments.out);
     let mut comparison = Comparison::default();
     let mut installed = Vec::new();
     for server in arguments.servers.iter().chain(&arguments.shipped) {
@@ -94,7 +101,7 @@ pub fn command(arguments: &PeersArgs) -> Result<u8> {
         }
     }
     report::write_json(&folder.join("env.json"), &environment::describe())?;
-    report::write_json(&folder.join("versions.json"), &json!(comparison.versions))?;
+    report::write_json(&folder.join(VERSIONS), &comparison.versions)?;
     let missing = || arguments.servers.iter().filter(|server| !comparison.versions.contains_key(&server.name));
     let missing: Vec<String> = missing().map(|server| server.name.clone()).collect();
     for part in &arguments.parts {
@@ -107,6 +114,7 @@ pub fn command(arguments: &PeersArgs) -> Result<u8> {
         // After each part, so that what is interrupted has left what it had.
         write(&folder, &comparison)?;
     }
+    let comparison = draw(&folder)?;
     print!("{}", peers_table::text(&comparison));
     println!("\n{}", folder.display());
     Ok(exit::GOOD)
@@ -235,11 +243,44 @@ fn not_kept_up(run: &Summary) -> Option<String> {
 }
 
 fn write(folder: &Path, comparison: &Comparison) -> Result<()> {
-    let parts = [("offered", &comparison.offered), ("idle", &comparison.idle), ("busy", &comparison.busy)];
-    for (name, rungs) in parts.into_iter().filter(|(_, rungs)| !rungs.is_empty()) {
-        report::write_file(&folder.join(format!("{name}.csv")), &rows::csv(&rows::all(rungs))?)?;
+    for (name, rungs) in PARTS.into_iter().zip([&comparison.offered, &comparison.idle, &comparison.busy]) {
+        if !rungs.is_empty() {
+            sweep::folder::write_index(&folder.join(name), rungs)?;
+        }
     }
-    report::write_file(&folder.join("table.md"), peers_table::markdown(comparison).as_bytes())
+    if !comparison.ceilings.is_empty() {
+        report::write_json(&folder.join(CEILINGS), &comparison.ceilings)?;
+    }
+    Ok(())
+}
+
+/// True exactly when `folder` is one of a comparison.
+pub fn is_folder(folder: &Path) -> bool {
+    folder.join(VERSIONS).is_file()
+}
+
+/// Makes the rows and tables of `folder` from what was measured, and returns it.
+pub fn draw(folder: &Path) -> Result<Comparison> {
+    let part = |name: &str| {
+        let part = folder.join(name);
+        if part.is_dir() { sweep::folder::load(&part) } else { Ok(Vec::new()) }
+    };
+    let [offered, idle, busy] = PARTS.map(part);
+    let ceilings = folder.join(CEILINGS);
+    let comparison = Comparison {
+        offered: offered?,
+        idle: idle?,
+        busy: busy?,
+        ceilings: if ceilings.is_file() { read_json(&ceilings)? } else { Vec::new() },
+        versions: read_json(&folder.join(VERSIONS))?,
+    };
+    for (name, rungs) in PARTS.into_iter().zip([&comparison.offered, &comparison.idle, &comparison.busy]) {
+        if !rungs.is_empty() {
+            report::write_file(&folder.join(format!("{name}.csv")), &rows::csv(&rows::all(rungs))?)?;
+        }
+    }
+    report::write_file(&folder.join("table.md"), peers_table::markdown(&comparison).as_bytes())?;
+    Ok(comparison)
 }
 
 #[cfg(test)]

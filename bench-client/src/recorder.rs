@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 
 use crate::message::{Format, Header, Line};
 use crate::plan::Plan;
-use crate::recorder::figures::Figures;
+use crate::recorder::figures::{Figures, Stamped};
 use crate::recorder::proof::{Arrived, Proof};
 
 /// Latencies above this are recorded as this, and counted.
@@ -121,6 +121,12 @@ pub struct Recorder<'p> {
     uncorrected: Histogram<u64>,
     /// Measured deliveries above [`LATENCY_NS_MAX`].
     saturated: u64,
+    /// When the kernel had the last byte of what is being read, if it says so.
+    stamp_ns: Option<u64>,
+    /// When the last measured message of what is being read was due.
+    last_due_ns: Option<u64>,
+    /// Measured deliveries to probes: until the kernel had them, and from there until they were read.
+    stamped: Stamped,
     /// Deliveries to verified members, warm-up included, repeats left out.
     deliveries: u64,
     /// Deliveries to verified members that the messages sent so far call for.
@@ -157,6 +163,9 @@ impl<'p> Recorder<'p> {
             intervals: Vec::new(),
             uncorrected: histogram(),
             saturated: 0,
+            stamp_ns: None,
+            last_due_ns: None,
+            stamped: Stamped::default(),
             deliveries: 0,
             deliveries_expected: 0,
             words: Words::default(),
@@ -195,6 +204,20 @@ impl<'p> Recorder<'p> {
     /// Verified member `member` left the room at `now_ns`.
     pub fn on_left(&mut self, member: usize, now_ns: u64) {
         self.proof.on_left(member, now_ns);
+    }
+
+    /// What is handed over from here to [`Self::end_read`] came in one read, and the kernel had its last byte at `stamp_ns`.
+    pub fn begin_read(&mut self, stamp_ns: Option<u64>) {
+        self.stamp_ns = stamp_ns;
+        self.last_due_ns = None;
+    }
+
+    /// The end of what one read gave, which was over at `now_ns`. A stamp is of the last byte, so it says something of the
+    /// last message alone.
+    pub fn end_read(&mut self, now_ns: u64) {
+        if let (Some(stamp_ns), Some(due_ns)) = (self.stamp_ns.take(), self.last_due_ns.take()) {
+            self.stamped.record(stamp_ns.saturating_sub(due_ns), now_ns.saturating_sub(stamp_ns));
+        }
     }
 
     /// Verified member `member` read `line`, without its newline, at `now_ns`.
@@ -244,6 +267,7 @@ impl<'p> Recorder<'p> {
         self.deliveries += 1;
         if index >= self.plan.warmup_messages() {
             let (due_ns, sent_ns) = (message.due_ns, message.sent_ns);
+            self.last_due_ns = Some(due_ns);
             self.record(due_ns, sent_ns, now_ns);
         }
     }
@@ -293,7 +317,7 @@ impl<'p> Recorder<'p> {
     pub fn finish(mut self, ended_ns: u64) -> Record {
         let proven = self.proof.finish(self.plan, &self.messages);
         let warmup = self.plan.warmup_messages();
-        let figures = Figures::new(
+        let mut figures = Figures::new(
             &self.messages[warmup..],
             std::mem::take(&mut self.intervals),
             self.uncorrected,
@@ -301,6 +325,7 @@ impl<'p> Recorder<'p> {
             self.interval_ns,
             ended_ns,
         );
+        figures.stamped = self.stamped;
         Record { messages: self.messages, warmup_messages: warmup, figures, proven, words: self.words }
     }
 }

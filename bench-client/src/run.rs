@@ -22,11 +22,11 @@ use crate::server_process::{ServerProcess, free_address};
 use crate::sys;
 
 /// Descriptors that are not members' sockets.
-const OWN_DESCRIPTORS: u64 = 32;
+pub const OWN_DESCRIPTORS: u64 = 32;
 /// Members that connect from one loopback address.
-const MEMBERS_PER_SOURCE: usize = 10_000;
+pub const MEMBERS_PER_SOURCE: usize = 10_000;
 /// Loopback addresses that members connect from, at most.
-const SOURCES_MAX: usize = 254;
+pub const SOURCES_MAX: usize = 254;
 
 /// Sends a second of the floor, at most: about half of a core, so that the receiver keeps up.
 const FLOOR_SENDS_PER_S_MAX: f64 = 100_000.0;
@@ -192,6 +192,7 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         protocol: Protocol::Uproar,
         sources: Vec::new(),
+        probes: if load.no_kernel_stamps { 0 } else { load.probes as usize },
         members: measured,
         crowd,
         verified,
@@ -302,7 +303,7 @@ fn search(target: &Target, mut room: Room, condition: &[Expectation], arguments:
         let failures: Vec<String> =
             condition.iter().filter_map(|expectation| expectation.check(&summary).err()).collect();
         let held = summary.clean && summary.valid && failures.is_empty();
-        eprintln!("{}: {}", table::run_line(&summary, number), if held { "holds" } else { "does not hold" });
+        eprintln!("{}: {}", table::run_line(&summary, number as usize), if held { "holds" } else { "does not hold" });
         eprint!("{}", table::problem_lines(&summary));
         failures.iter().for_each(|failure| eprintln!("  {failure}"));
         if held {

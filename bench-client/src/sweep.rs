@@ -4,13 +4,13 @@
 //! all alike. A room that cannot be measured is a row with its reason, not a gap. A run that the tool itself spoiled, by
 //! sending late, is measured again a few times; it stays in the files as set aside. Everything goes into one dated folder.
 
+pub mod folder;
 pub mod rows;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::ValueEnum;
-use serde_json::json;
 
 use crate::cli::{LoadArgs, SweepArgs};
 use crate::environment;
@@ -18,8 +18,6 @@ use crate::error::{Error, Result, exit};
 use crate::floor;
 use crate::plan::Length;
 use crate::protocol::Protocol;
-use crate::recorder::figures::Latency;
-use crate::report::plot::{self, Spectrum};
 use crate::report::summary::Summary;
 use crate::report::{self, table};
 use crate::run::{self, Room, Run, Target};
@@ -43,14 +41,12 @@ pub struct Rung {
     pub runs: Vec<Summary>,
     /// Runs that the client spoiled, each measured again.
     pub set_aside: Vec<Summary>,
-    /// Latencies of each run, for the spectrum.
-    latencies: Vec<(Latency, Latency)>,
     pub not_run: Option<String>,
 }
 
 /// Carries out the sweep; returns its exit code.
 pub fn command(arguments: &SweepArgs) -> Result<u8> {
-    let folder = folder(&arguments.out);
+    let folder = dated_folder(&arguments.out);
     report::write_json(&folder.join("env.json"), &environment::describe())?;
     let mut rungs = Vec::new();
     for &members in &arguments.rungs {
@@ -61,14 +57,15 @@ pub fn command(arguments: &SweepArgs) -> Result<u8> {
         };
         rungs.extend(rounds(&arguments.servers, room, &arguments.load, arguments.repeat, &folder)?);
     }
-    write(&folder, &rungs)?;
+    folder::write_index(&folder, &rungs)?;
+    let rungs = folder::draw(&folder)?;
     print!("{}", table::sweep(&rungs));
     println!("\n{}", folder.display());
     Ok(verdict(&rungs))
 }
 
 /// A folder of its own for every sweep: when, on which kernel, from which commit.
-pub fn folder(parent: &Path) -> PathBuf {
+pub fn dated_folder(parent: &Path) -> PathBuf {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
     parent.join(format!("{now}_{}_{}", environment::kernel_release(), environment::git_commit()))
 }
@@ -78,12 +75,12 @@ pub fn rounds(servers: &[NamedServer], room: Room, load: &LoadArgs, repeat: u32,
     let members = room.members as u64;
     let mut rungs: Vec<Rung> = servers.iter().map(|server| Rung::new(&server.name, members)).collect();
     let run_load = LoadArgs { floor: false, ..load.clone() };
-    for round in 1..=repeat.max(1) {
+    for _ in 0..repeat.max(1) {
         // The floor is the machine's and not a server's: one before and one after all of them.
         let before = load.floor.then(|| floor::measure(run::floor_shape(room, load))).transpose()?;
         let mut done = Vec::new();
         for (server, rung) in servers.iter().zip(&mut rungs).filter(|(_, rung)| rung.not_run.is_none()) {
-            done.extend(measure(server, room, &run_load, round, rung).map(|run| (rung, run)));
+            done.extend(measure(server, room, &run_load, rung, folder)?.map(|run| (rung, run)));
         }
         let after = load.floor.then(|| floor::measure(run::floor_shape(room, load))).transpose()?;
         for (rung, mut run) in done {
@@ -91,25 +88,28 @@ pub fn rounds(servers: &[NamedServer], room: Room, load: &LoadArgs, repeat: u32,
                 let (send, uring) = floor::join(&[before.clone(), after.clone()]);
                 run.summary.set_floor(send, uring);
             }
-            rung.take(run, round, folder)?;
+            rung.take(run, folder)?;
         }
     }
     Ok(rungs)
 }
 
 /// One run on `server`, again if the client spoiled it. A run that cannot be made leaves its reason in `rung`.
-fn measure(server: &NamedServer, room: Room, load: &LoadArgs, round: u32, rung: &mut Rung) -> Option<Run> {
+fn measure(server: &NamedServer, room: Room, load: &LoadArgs, rung: &mut Rung, folder: &Path) -> Result<Option<Run>> {
+    let number = rung.runs.len() + 1;
     for attempt in 1.. {
         // Told at once too: a sweep takes minutes.
         match run::measure(&server.target(), room, load) {
             Ok(run) => {
-                eprintln!("{}", table::run_line(&run.summary, round));
+                eprintln!("{}", table::run_line(&run.summary, number));
                 eprint!("{}", table::problem_lines(&run.summary));
                 if !run.summary.client_spoiled_it() || attempt == ATTEMPTS_MAX {
-                    return Some(run);
+                    return Ok(Some(run));
                 }
                 eprintln!("set aside, and measured again");
                 rung.set_aside.push(run.summary);
+                let path = folder::set_aside_file(folder, &rung.server, rung.members, rung.set_aside.len());
+                report::write_json(&path, rung.set_aside.last().expect("one was pushed"))?;
             }
             Err(error) => {
                 eprintln!("{} members, {}: not run: {error}", table::count(rung.members), server.name);
@@ -118,7 +118,7 @@ fn measure(server: &NamedServer, room: Room, load: &LoadArgs, round: u32, rung: 
             }
         }
     }
-    None
+    Ok(None)
 }
 
 impl NamedServer {
@@ -134,14 +134,7 @@ impl NamedServer {
 
 impl Rung {
     fn new(server: &str, members: u64) -> Self {
-        Self {
-            server: server.to_string(),
-            members,
-            runs: Vec::new(),
-            set_aside: Vec::new(),
-            latencies: Vec::new(),
-            not_run: None,
-        }
+        Self { server: server.to_string(), members, runs: Vec::new(), set_aside: Vec::new(), not_run: None }
     }
 
     /// A room that was never tried, and why.
@@ -149,42 +142,11 @@ impl Rung {
         Self { not_run: Some(reason), ..Self::new(server, members) }
     }
 
-    fn take(&mut self, run: Run, round: u32, folder: &Path) -> Result<()> {
-        let directory = folder.join(&self.server).join(format!("c{:07}", self.members)).join(format!("run{round}"));
+    fn take(&mut self, run: Run, folder: &Path) -> Result<()> {
+        let directory = folder::run_directory(folder, &self.server, self.members, self.runs.len() + 1);
         report::write_run(&directory, &run.plan, &run.outcome, &run.summary)?;
-        let figures = run.outcome.record.figures;
-        self.latencies.push((figures.room, figures.delivery));
         self.runs.push(run.summary);
         Ok(())
-    }
-}
-
-fn write(folder: &Path, rungs: &[Rung]) -> Result<()> {
-    let rows = rows::all(rungs);
-    report::write_file(&folder.join("sweep.csv"), &rows::csv(&rows)?)?;
-    report::write_json(&folder.join("sweep.json"), &json!({ "schema": 1, "runs": rows }))?;
-    report::write_file(&folder.join("table.md"), table::sweep_markdown(rungs).as_bytes())?;
-    report::write_file(&folder.join("room_vs_members.svg"), plot::room_vs_members(rungs)?.as_bytes())?;
-    let mut sizes: Vec<u64> = rungs.iter().map(|rung| rung.members).collect();
-    sizes.dedup();
-    for members in sizes {
-        let spectra: Vec<Spectrum<'_>> =
-            rungs.iter().filter(|rung| rung.members == members).filter_map(Rung::spectrum).collect();
-        if !spectra.is_empty() {
-            let svg = plot::spectrum(members, &spectra)?;
-            report::write_file(&folder.join(format!("spectrum_{members:07}.svg")), svg.as_bytes())?;
-        }
-    }
-    Ok(())
-}
-
-impl Rung {
-    /// The spectrum of the run whose median room latency is the median of all runs'.
-    fn spectrum(&self) -> Option<Spectrum<'_>> {
-        let median_of = |(room, _): &(Latency, Latency)| room.histogram.value_at_quantile(0.5);
-        let median = table::median(self.latencies.iter().map(median_of))?;
-        let (room, delivery) = self.latencies.iter().find(|latencies| median_of(latencies) == median)?;
-        Some(Spectrum { server: &self.server, room, delivery })
     }
 }
 

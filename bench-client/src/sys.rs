@@ -20,6 +20,11 @@ pub fn monotonic_ns() -> u64 {
     clock_ns(libc::CLOCK_MONOTONIC)
 }
 
+/// What to take off the real time to get [`monotonic_ns`], now.
+pub fn real_time_offset_ns() -> u64 {
+    clock_ns(libc::CLOCK_REALTIME) - monotonic_ns()
+}
+
 /// Nanoseconds of processor time the calling thread has used.
 pub fn thread_cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
@@ -221,6 +226,37 @@ fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> 
 pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
     check_size(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) })
+}
+
+/// From now on the kernel notes when bytes reach this socket, for [`receive_stamped`]. While any socket has this the kernel
+/// looks at the clock for every packet of the machine.
+pub fn stamp_receives(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Like [`receive`], with the real time in nanoseconds at which the kernel had the last of the bytes.
+pub fn receive_stamped(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+    // Eight bytes a word, so that it is aligned as a header must be.
+    let mut control = [0u64; 8];
+    let mut slice = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all of a msghdr may be zero.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = &raw mut slice;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control);
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer` and `msg_controllen` into `control`, both ours.
+    let bytes = check_size(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) })?;
+    // SAFETY: the message describes `control`, which the kernel has filled up to `msg_controllen`.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
+    let stamp =
+        header.filter(|header| header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_TIMESTAMPNS);
+    let stamp = stamp.map(|header| {
+        // SAFETY: such a header is followed by a timespec, within `control`.
+        let time = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    });
+    Ok((bytes, stamp))
 }
 
 /// Takes up to `bytes_max` bytes off the socket without copying them anywhere and says how many there were; 0 is the

@@ -26,6 +26,9 @@ fn a_clean_run_writes_its_files_and_ends_well() {
         assert_eq!(summary["room"]["wire_line_bytes"], 100 + "[127.0.0.1:40000] ".len());
         assert_eq!(summary["latency"]["room"]["samples"], 60);
         assert_eq!(summary["latency"]["delivery"]["samples"], 60 * 39);
+        let stamped = &summary["latency"];
+        assert_eq!(stamped["drain"]["samples"], stamped["kernel_has_it"]["samples"]);
+        assert!(stamped["drain"]["samples"].as_u64().unwrap() > 60, "the kernel stamps what 40 members receive");
         assert_eq!(summary["latency"]["room"]["p99_ns"], Value::Null, "60 messages say nothing of a p99");
         assert_eq!(summary["proof"]["order_hashes_equal"], 40);
         assert!(summary["server"]["cpu_per_delivery_ns"].as_f64().unwrap() > 0.0);
@@ -136,6 +139,22 @@ fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
     }
     assert!(folder.join("reflect/c0000010/run2/summary.json").exists());
     assert!(folder.join("env.json").exists());
+
+    let drawn = ["sweep.csv", "sweep.json", "table.md", "room_vs_members.svg", "spectrum_0000010.svg"];
+    let read = || drawn.map(|name| std::fs::read(folder.join(name)).unwrap());
+    let before = read();
+    drawn.iter().for_each(|name| std::fs::remove_file(folder.join(name)).unwrap());
+    let document = directory.path().join("document.md");
+    std::fs::write(&document, "a\n<!-- rooms -->\n<!-- /rooms -->\nb\n").unwrap();
+    let folder = folder.to_str().unwrap();
+    let output = run(&["report", folder, "--into", document.to_str().unwrap(), "--spectrum", "10"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(before == read(), "drawn anew they are the same");
+    let document = std::fs::read_to_string(&document).unwrap();
+    assert!(document.starts_with("a\n") && document.ends_with("b\n") && document.contains("2 of 2 good"), "{document}");
+    let output = run(&["check", folder, folder]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1.00"), "{output:?}");
 }
 
 #[test]

@@ -68,6 +68,9 @@ impl Engine<'_> {
         if self.members[index].publisher.is_some() {
             sys::no_delay(socket.as_fd()).context(|| "cannot set TCP_NODELAY".to_string())?;
         }
+        if self.members[index].probe {
+            sys::stamp_receives(socket.as_fd()).context(|| "cannot have receives stamped".to_string())?;
+        }
         let hello = self.wire.hello(index, self.members[index].publisher.is_some());
         let interest = if hello.is_empty() { Interest::Read } else { Interest::ReadAndWrite };
         self.epoll

@@ -36,8 +36,16 @@ impl Engine<'_> {
         }
         let kept = member.tail.len();
         self.buffer[..kept].copy_from_slice(&member.tail);
-        let result = sys::receive(socket.as_fd(), &mut self.buffer[kept..kept + READ_BYTES_MAX]);
+        let space = &mut self.buffer[kept..kept + READ_BYTES_MAX];
+        let (result, stamp_ns) = match member.probe {
+            false => (sys::receive(socket.as_fd(), space), None),
+            true => match sys::receive_stamped(socket.as_fd(), space) {
+                Ok((bytes, stamp)) => (Ok(bytes), stamp),
+                Err(error) => (Err(error), None),
+            },
+        };
         let now_ns = sys::monotonic_ns();
+        self.recorder.begin_read(stamp_ns.map(|stamp_ns| stamp_ns.saturating_sub(self.real_time_offset_ns)));
         match result {
             Ok(bytes) if bytes > 0 => {
                 self.heard_ns = now_ns;
@@ -53,6 +61,7 @@ impl Engine<'_> {
             }
             result => self.on_no_bytes(index, result, now_ns),
         }
+        self.recorder.end_read(now_ns);
         now_ns
     }
 

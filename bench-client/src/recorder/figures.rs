@@ -58,6 +58,22 @@ impl Latency {
     }
 }
 
+/// Deliveries to probes, in the two parts into which the kernel's stamp splits them.
+#[derive(Debug, Clone, Default)]
+pub struct Stamped {
+    /// From due time until the kernel had it for the member: the server's part.
+    pub fan_out: Latency,
+    /// From there until it was read: the client's part.
+    pub drain: Latency,
+}
+
+impl Stamped {
+    pub fn record(&mut self, fan_out_ns: u64, drain_ns: u64) {
+        self.fan_out.record(fan_out_ns);
+        self.drain.record(drain_ns);
+    }
+}
+
 /// One interval of the log: the same tags as the whole.
 #[derive(Debug)]
 pub struct IntervalFigures {
@@ -83,6 +99,8 @@ pub struct Figures {
     pub uncorrected: Latency,
     /// From due time to send time.
     pub lag: Latency,
+    /// Some of the deliveries, split in two.
+    pub stamped: Stamped,
     pub intervals: Vec<IntervalFigures>,
     pub interval_ns: u64,
 }
@@ -104,6 +122,7 @@ impl Figures {
             delivery: Latency { saturated, ..Latency::default() },
             uncorrected: Latency { histogram: uncorrected, ..Latency::default() },
             lag: Latency::default(),
+            stamped: Stamped::default(),
             intervals: Vec::new(),
             interval_ns,
         };

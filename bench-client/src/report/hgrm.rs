@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 
+use crate::error::{Error, Result};
+
 const NS_PER_MS: f64 = 1e6;
 /// Rows until the distance to 100 % has halved.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
@@ -34,6 +36,30 @@ pub fn render(histogram: &Histogram<u64>) -> String {
     let _ = writeln!(text, "#[Max     = {max:>12.digits$}, Total count    = {:>12}]", histogram.len());
     let _ = writeln!(text, "#[Buckets = {buckets:>12}, SubBuckets     = {sub_buckets:>12}]");
     text
+}
+
+/// A spectrum read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spectrum {
+    pub samples: u64,
+    /// Quantile, and milliseconds at it.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Reads what [`render`] wrote, the row of the maximum left out. An error names the line that is none of a spectrum.
+pub fn parse(text: &str) -> Result<Spectrum> {
+    let mut spectrum = Spectrum { samples: 0, points: Vec::new() };
+    for line in text.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let fields: Vec<f64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+        let [ms, quantile, count, ..] = fields[..] else {
+            return Err(Error::new(format!("no row of figures: {line:?}")));
+        };
+        spectrum.samples = count as u64;
+        if quantile < 1.0 {
+            spectrum.points.push((quantile, ms));
+        }
+    }
+    Ok(spectrum)
 }
 
 /// Linear steps of a bucket: the power of two that tells two times ten to the `digits` values apart.
@@ -76,6 +102,10 @@ mod tests {
 #[Buckets =           26, SubBuckets     =         2048]
 ";
         assert_eq!(render(&values), expected);
+        let spectrum = parse(expected).unwrap();
+        assert_eq!((spectrum.samples, spectrum.points.len()), (8, 16));
+        assert_eq!((spectrum.points[0], spectrum.points[15]), ((0.0, 1.0), (0.875, 8.004)));
+        assert!(parse("Value\n1.0 x\n").is_err());
     }
 
     #[test]

@@ -8,9 +8,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::{Context, Result};
-use crate::recorder::figures::{Latency, samples_needed};
+use crate::recorder::figures::samples_needed;
 use crate::report::summary::{Quantiles, Summary};
-use crate::report::table;
+use crate::report::{hgrm, table};
 use crate::sweep::Rung;
 
 const SIZE: (u32, u32) = (900, 560);
@@ -30,10 +30,10 @@ const INK: RGBColor = RGBColor(60, 60, 60);
 
 /// Latencies of one server's room, of the run in the middle.
 #[derive(Debug)]
-pub struct Spectrum<'a> {
-    pub server: &'a str,
-    pub room: &'a Latency,
-    pub delivery: &'a Latency,
+pub struct Spectrum {
+    pub server: String,
+    pub room: hgrm::Spectrum,
+    pub delivery: hgrm::Spectrum,
 }
 
 /// One line of a picture, in the units of its axes' logarithms.
@@ -132,13 +132,13 @@ pub fn room_vs_members(rungs: &[Rung]) -> Result<String> {
 }
 
 /// The spectrum of the room of `members` on every server: each delivery, and the whole room.
-pub fn spectrum(members: u64, spectra: &[Spectrum<'_>]) -> Result<String> {
+pub fn spectrum(members: u64, spectra: &[Spectrum]) -> Result<String> {
     let mut lines = Vec::new();
     for (spectrum, colour) in spectra.iter().zip(COLOURS.into_iter().cycle()) {
         for (name, style, latency) in
-            [("whole room", Stroke::Solid, spectrum.room), ("each delivery", Stroke::Dashed, spectrum.delivery)]
+            [("whole room", Stroke::Solid, &spectrum.room), ("each delivery", Stroke::Dashed, &spectrum.delivery)]
         {
-            let points = nines(latency);
+            let points = points(latency);
             if !points.is_empty() {
                 let label = format!("{}, {name}", spectrum.server);
                 lines.push(Line { label, colour, style, marked: false, points });
@@ -165,21 +165,9 @@ pub fn spectrum(members: u64, spectra: &[Spectrum<'_>]) -> Result<String> {
 }
 
 /// Points of a spectrum up to the last quantile that its samples support.
-fn nines(latency: &Latency) -> Vec<(f64, f64)> {
-    let histogram = &latency.histogram;
-    let mut points = Vec::new();
-    for step in 0..=140 {
-        let nines = f64::from(step) / 20.0;
-        let quantile = 1.0 - 10f64.powf(-nines);
-        if step > 0 && samples_needed(quantile) > histogram.len() {
-            break;
-        }
-        if !histogram.is_empty() {
-            let ms = histogram.value_at_quantile(quantile).max(1) as f64 / 1e6;
-            points.push((nines, ms.log10()));
-        }
-    }
-    points
+fn points(spectrum: &hgrm::Spectrum) -> Vec<(f64, f64)> {
+    let supported = spectrum.points.iter().filter(|(quantile, _)| samples_needed(*quantile) <= spectrum.samples);
+    supported.map(|(quantile, ms)| (-(1.0 - quantile).log10(), ms.max(0.001).log10())).collect()
 }
 
 /// The axis of milliseconds that holds all `lines`.

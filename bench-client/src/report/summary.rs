@@ -23,6 +23,10 @@ pub const SCHEMA: u32 = 1;
 const SENT_SHARE_MIN: f64 = 0.99;
 /// A client thread busier than this is said to be.
 const CLIENT_BUSY: f64 = 0.9;
+/// Above this share of the delivery latency, a reader is told how long deliveries waited for this tool to read them.
+const DRAIN_SHARE_TOLD: f64 = 0.1;
+/// Counters of the kernel's TCP that say that connections were refused or ended for want of room.
+const DROP_COUNTERS: [&str; 2] = ["ListenDrops", "TCPAbortOnMemory"];
 const STEAL_SHARE_MAX: f64 = 0.01;
 /// Others on the machine busier than this are said to be.
 const OTHERS_SHARE_MAX: f64 = 0.05;
@@ -171,6 +175,12 @@ pub struct LatencyPart {
     pub delivery: Quantiles,
     /// From the send time to each delivery.
     pub delivery_uncorrected: Quantiles,
+    /// Deliveries to probes: from the due time until the kernel has it for the member, which is the server's part.
+    #[serde(default)]
+    pub kernel_has_it: Quantiles,
+    /// From there until it was read: this tool's part.
+    #[serde(default)]
+    pub drain: Quantiles,
     /// From due time to send time.
     pub schedule_lag: Quantiles,
     /// How long the client's thread was away from its sockets at a time, warm-up and drain included.
@@ -244,6 +254,9 @@ pub struct ClientPart {
     pub lag_p99_ns: u64,
     /// The p99 of the schedule lag that was allowed.
     pub lag_limit_ns: u64,
+    /// The p50 of the drain that was allowed.
+    #[serde(default)]
+    pub drain_limit_ns: u64,
 }
 
 /// Cost of a bare send to each of as many sockets, nanoseconds of processor time.
@@ -279,6 +292,9 @@ pub struct Setting {
     pub lag_limit_ns: Option<u64>,
     pub kernel_counter_rises: BTreeMap<String, u64>,
 }
+
+/// A figure of a latency.
+type Mark = fn(&Quantiles) -> Option<u64>;
 
 impl From<&Latency> for Quantiles {
     fn from(latency: &Latency) -> Self {
@@ -406,6 +422,17 @@ impl Summary {
                 crate::report::table::time(self.client.lag_limit_ns)
             ));
         }
+        if self.is_drained_late() {
+            self.reasons.push(format!(
+                "client-bound: half of the deliveries waited {} or longer to be read, the limit is {}",
+                crate::report::table::time(self.latency.drain.p50_ns.unwrap_or(0)),
+                crate::report::table::time(self.client.drain_limit_ns)
+            ));
+        }
+        for (name, rise) in self.kernel_counter_rises.iter().filter(|(name, _)| DROP_COUNTERS.contains(&name.as_str()))
+        {
+            self.reasons.push(format!("kernel counter {name} rose by {rise}"));
+        }
         if self.proof.disconnected > 0 {
             self.reasons.push(format!("{} members were disconnected", self.proof.disconnected));
         }
@@ -416,13 +443,25 @@ impl Summary {
                 self.client.cpu_share * 100.0
             ));
         }
+        let marks: [(&str, Mark); 2] = [("p50", |latency| latency.p50_ns), ("p99", |latency| latency.p99_ns)];
+        for (name, mark) in marks {
+            if let (Some(drain_ns), Some(delivery_ns)) = (mark(&self.latency.drain), mark(&self.latency.delivery))
+                && drain_ns as f64 > DRAIN_SHARE_TOLD * delivery_ns as f64
+            {
+                self.warnings.push(format!(
+                    "{} of the delivery {name} may be this tool's own: deliveries waited that long to be read",
+                    crate::report::table::time(drain_ns)
+                ));
+            }
+        }
         if self.client.steal_share > STEAL_SHARE_MAX {
             self.warnings.push(format!("the hypervisor took {:.1} % of the time", self.client.steal_share * 100.0));
         }
         if let Some(share) = self.client.others_cpu_share.filter(|share| *share > OTHERS_SHARE_MAX) {
             self.warnings.push(format!("other processes used {:.0} % of the machine", share * 100.0));
         }
-        for (name, rise) in &self.kernel_counter_rises {
+        for (name, rise) in self.kernel_counter_rises.iter().filter(|(name, _)| !DROP_COUNTERS.contains(&name.as_str()))
+        {
             self.warnings.push(format!("kernel counter {name} rose by {rise}"));
         }
     }
@@ -430,11 +469,15 @@ impl Summary {
     /// True exactly when the run is invalid by the fault of this tool alone, or of the machine under it: measured again it may
     /// be valid.
     pub fn client_spoiled_it(&self) -> bool {
-        !self.valid && self.proof.disconnected == 0 && self.is_late()
+        !self.valid && self.proof.disconnected == 0 && (self.is_late() || self.is_drained_late())
     }
 
     fn is_late(&self) -> bool {
         self.client.lag_p99_ns > self.client.lag_limit_ns
+    }
+
+    fn is_drained_late(&self) -> bool {
+        self.latency.drain.p50_ns.is_some_and(|drain_ns| drain_ns > self.client.drain_limit_ns)
     }
 
     /// Puts the floor beside the server's cost.
@@ -456,13 +499,14 @@ mod tests {
         summary.plan.messages = 100;
         summary.sent.messages_on_plan = 100;
         summary.client.lag_limit_ns = LAG_NS_MIN;
+        summary.client.drain_limit_ns = LAG_NS_MIN;
         summary
     }
 
     #[test]
     fn a_run_is_invalid_for_each_of_its_reasons() {
         type Spoil = fn(&mut Summary);
-        let cases: [(Spoil, Option<&str>); 5] = [
+        let cases: [(Spoil, Option<&str>); 8] = [
             (|_| {}, None),
             (|run| run.sent.messages_on_plan = 98, Some("plan not kept: 98.0 % of the messages were sent in time")),
             (
@@ -471,6 +515,15 @@ mod tests {
             ),
             (|run| run.proof.disconnected = 2, Some("2 members were disconnected")),
             (|run| run.client.cpu_share = 0.95, None),
+            (
+                |run| run.latency.drain.p50_ns = Some(300_000),
+                Some("client-bound: half of the deliveries waited 300 us or longer to be read, the limit is 200 us"),
+            ),
+            (|run| run.latency.drain.p50_ns = Some(100_000), None),
+            (
+                |run| run.kernel_counter_rises = BTreeMap::from([("ListenDrops".to_string(), 4)]),
+                Some("kernel counter ListenDrops rose by 4"),
+            ),
         ];
         for (spoil, reason) in cases {
             let mut summary = good();
@@ -487,10 +540,11 @@ mod tests {
         summary.client.cpu_share = 0.95;
         summary.client.steal_share = 0.02;
         summary.client.others_cpu_share = Some(0.5);
-        summary.kernel_counter_rises.insert("ListenDrops".to_string(), 4);
+        summary.kernel_counter_rises.insert("RetransSegs".to_string(), 4);
+        (summary.latency.drain.p99_ns, summary.latency.delivery.p99_ns) = (Some(2000), Some(10_000));
         summary.judge();
         assert!(summary.valid);
-        assert_eq!(summary.warnings.len(), 4, "{:?}", summary.warnings);
+        assert_eq!(summary.warnings.len(), 5, "{:?}", summary.warnings);
     }
 
     #[test]

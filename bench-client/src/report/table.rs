@@ -86,13 +86,15 @@ pub fn latency(runs: &[Summary], of: impl Fn(&Summary) -> (&Quantiles, Option<u6
 
 type Pick = fn(&Summary) -> &Quantiles;
 
-const ROWS: [(&str, Pick); 7] = [
+const ROWS: [(&str, Pick); 9] = [
     ("whole room has it", |run| &run.latency.room),
     ("99 % of the room", |run| &run.latency.room_99),
     ("half of the room", |run| &run.latency.room_50),
     ("first to last member", |run| &run.latency.spread),
     ("each delivery", |run| &run.latency.delivery),
     ("  uncorrected", |run| &run.latency.delivery_uncorrected),
+    ("  until the kernel has it", |run| &run.latency.kernel_has_it),
+    ("  from there until read", |run| &run.latency.drain),
     ("sent late by", |run| &run.latency.schedule_lag),
 ];
 
@@ -183,6 +185,9 @@ fn latencies(runs: &[Summary]) -> String {
     }
     table.set_header(header);
     for (name, pick) in ROWS {
+        if runs.iter().all(|run| pick(run).samples == 0) {
+            continue;
+        }
         let cell = |mark: &str| {
             latency(runs, |run| {
                 let quantiles = pick(run);
@@ -318,7 +323,7 @@ fn floor(runs: &[Summary]) -> Option<String> {
 }
 
 /// One run of a sweep, in a line.
-pub fn run_line(run: &Summary, number: u32) -> String {
+pub fn run_line(run: &Summary, number: usize) -> String {
     let room = &run.latency.room;
     let cost = run.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
     format!(
@@ -410,12 +415,26 @@ fn sweep_table(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
     table
 }
 
+/// Runs whose medians lie further apart than this share of their median say little.
+const NOISE_MAX: f64 = 0.25;
+
+fn is_noisy(runs: &[Summary]) -> bool {
+    let medians = || runs.iter().filter_map(|run| run.latency.room.p50_ns);
+    match (medians().min(), median(medians()), medians().max()) {
+        (Some(least), Some(middle), Some(largest)) => (largest - least) as f64 > NOISE_MAX * middle as f64,
+        _ => false,
+    }
+}
+
 /// How many runs are good, or why there are none.
 pub fn runs_cell(rung: &Rung) -> String {
     let good = rung.runs.iter().filter(|run| run.valid && run.clean).count();
     let mut text = format!("{good} of {} good", rung.runs.len());
     if !rung.set_aside.is_empty() {
         let _ = write!(text, ", {} set aside", rung.set_aside.len());
+    }
+    if is_noisy(&rung.runs) {
+        text.push_str(", NOISY");
     }
     match &rung.not_run {
         Some(reason) if rung.runs.is_empty() => format!("not run: {reason}"),
@@ -443,6 +462,21 @@ mod tests {
         assert_eq!([0, 999, 1000, 200_000, 1_234_567].map(count), ["0", "999", "1,000", "200,000", "1,234,567"]);
         assert_eq!([0.2, 20.0, 5263.2].map(rate), ["0.20", "20.0", "5,263"]);
         assert_eq!([96.0, 2048.0, 3.5 * 1024.0 * 1024.0].map(bytes), ["96 B", "2.00 KiB", "3.50 MiB"]);
+    }
+
+    #[test]
+    fn runs_far_apart_are_noisy() {
+        let runs = |medians: &[u64]| -> Vec<Summary> {
+            let run = |ns: &u64| {
+                let mut run = Summary::default();
+                run.latency.room.p50_ns = Some(*ns);
+                run
+            };
+            medians.iter().map(run).collect()
+        };
+        assert!(!is_noisy(&runs(&[100, 110, 125])));
+        assert!(is_noisy(&runs(&[100, 100, 126])));
+        assert!(!is_noisy(&runs(&[100])) && !is_noisy(&[]));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::sys;
 const PLAN_END_GRACE_NS: u64 = 10_000_000;
 /// The schedule lag allowed at its p99, whatever the room latency is.
 pub(super) const LAG_NS_MIN: u64 = 200_000;
+/// The drain allowed at its median beyond that: this part of the median delivery.
+const DRAIN_DELIVERY_DIVISOR: u64 = 2;
 /// Beyond the least: this part of the room's median.
 const LAG_ROOM_DIVISOR: u64 = 100;
 
@@ -51,6 +53,8 @@ pub(super) fn latency_part(outcome: &Outcome) -> LatencyPart {
         spread: (&figures.spread).into(),
         delivery: (&figures.delivery).into(),
         delivery_uncorrected: (&figures.uncorrected).into(),
+        kernel_has_it: (&figures.stamped.fan_out).into(),
+        drain: (&figures.stamped.drain).into(),
         schedule_lag: (&figures.lag).into(),
         client_round: (&Latency { histogram: outcome.round.clone(), ..Latency::default() }).into(),
     }
@@ -149,6 +153,9 @@ pub(super) fn client_part(setting: &Setting, outcome: &Outcome, latency: &Latenc
         others_cpu_share: others_s.map(|others_s| others_s / elapsed_s / processors),
         steal_share: steal_s / elapsed_s / processors,
         lag_p99_ns: outcome.record.figures.lag.histogram.value_at_quantile(0.99),
+        drain_limit_ns: setting
+            .lag_limit_ns
+            .unwrap_or(LAG_NS_MIN.max(latency.delivery.p50_ns.unwrap_or(0) / DRAIN_DELIVERY_DIVISOR)),
         lag_limit_ns: setting.lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
     }
 }
