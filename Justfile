@@ -74,6 +74,24 @@ bench-smoke results: build
     target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 2s -w 1s {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
+sim := "cargo run --quiet --profile sim --features sim --example sim --"
+
+# Play seeds on the simulated kernel
+sim seeds="10000":
+    {{sim}} run {{seeds}}
+
+# Play one seed and print what happens
+sim-replay seed:
+    {{sim}} replay {{seed}}
+
+# A room of a million members in memory, its size against the bound
+sim-million:
+    {{sim}} room 1000000 20
+
+# As many seeds as 30 minutes on two cores allow, others every night
+nightly:
+    {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
+
 # Everything that a change must pass
 ci:
     .ci/run

@@ -4,6 +4,7 @@ use slab::Slab;
 
 use crate::connection::Connection;
 use crate::limits::SLAB_RESERVED_MAX;
+use crate::planted::Planted;
 use crate::token::{ConnectionId, Generation, Slot};
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl<S> Connections<S> {
     /// `None` when the connection is gone.
     pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         let (generation, connection) = self.slab.get_mut(id.slot.0 as usize)?;
-        (*generation == id.generation).then_some(connection)
+        (*generation == id.generation || Planted::StaleGenerationAccepted.is_on()).then_some(connection)
     }
 
     /// A connection that is known to exist.
@@ -50,6 +51,15 @@ impl<S> Connections<S> {
     /// A connection that is known to exist.
     pub fn at_mut(&mut self, id: ConnectionId) -> &mut Connection<S> {
         self.find(id).expect("the slot has not changed hands")
+    }
+
+    /// Everybody, in order of slots.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
+        self.slab.iter().map(|(slot, (generation, connection))| {
+            let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
+            (ConnectionId { slot, generation: *generation }, connection)
+        })
     }
 
     pub fn remove(&mut self, id: ConnectionId) -> Connection<S> {

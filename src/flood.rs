@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::limits::{ADDRESSES_CLEANING, ADDRESSES_MAX};
+use crate::planted::Planted;
 
 /// How fast a bucket fills and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +21,12 @@ impl Rate {
     /// `None`, for no limit, when `per_second` is 0. The bucket holds at least one.
     pub fn new(per_second: u64, burst: u64) -> Option<Self> {
         (per_second > 0).then(|| Self { per_second: per_second as f64, burst: burst.max(1) as f64 })
+    }
+
+    /// Most that can be taken in `time` from a bucket that was full.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn most(self, time: Duration) -> f64 {
+        self.burst + self.per_second * time.as_secs_f64()
     }
 
     fn time_for(self, amount: f64) -> Duration {
@@ -46,6 +53,7 @@ impl Bucket {
     /// Takes `amount`, which [`Bucket::check`] allowed.
     pub fn take(&mut self, rate: Rate, amount: f64, now: Instant) {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
+        let amount = if Planted::FloodNotSlowed.is_on() { amount / 2.0 } else { amount };
         self.full_at = Some(full_at + rate.time_for(amount));
     }
 
@@ -133,6 +141,16 @@ impl Addresses {
     fn counts(&self, address: IpAddr) -> bool {
         let limited = self.limits.connections_max > 0 || self.limits.join_rate.is_some();
         limited && (self.limits.loopback || !address.is_loopback())
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Addresses {
+    /// Panics when an address has more than its share.
+    pub fn invariants(&self) {
+        assert!(self.usage.len() <= ADDRESSES_MAX, "the addresses remembered are bounded");
+        let most = if self.limits.connections_max > 0 { self.limits.connections_max } else { usize::MAX };
+        assert!(self.usage.values().all(|usage| usage.connections <= most), "an address has at most its share");
     }
 }
 

@@ -23,6 +23,8 @@ pub mod epoll;
 pub mod readiness;
 pub mod select;
 pub mod signals;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod uring;
 
 use std::fmt;

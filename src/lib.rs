@@ -17,6 +17,7 @@ pub mod line;
 pub mod memory;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
+pub mod planted;
 pub mod report;
 pub mod room;
 pub mod server;

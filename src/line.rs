@@ -42,7 +42,7 @@ impl Splitter {
             let bytes = *rest;
             let Some(end) = memchr::memchr(b'\n', bytes) else {
                 if self.discarding {
-                    *rest = &[];
+                    self.discard(rest);
                     return None;
                 }
                 // A carriage return at the very end may belong to a line ending whose line feed is still to come.
@@ -62,6 +62,15 @@ impl Splitter {
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             return Some(if line.len() <= line_bytes_max { Item::Line(line) } else { Item::TooLong });
+        }
+    }
+
+    /// Takes what belongs to a line that was reported as too long off the front of `rest`.
+    pub fn discard(&mut self, rest: &mut &[u8]) {
+        if self.discarding {
+            let end = memchr::memchr(b'\n', rest);
+            *rest = end.map_or(&[], |end| &rest[end + 1..]);
+            self.discarding = end.is_none();
         }
     }
 

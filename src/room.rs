@@ -24,6 +24,7 @@ use arrayvec::ArrayVec;
 use crate::flood::{Bucket, Rate};
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
 use crate::line::{self, ServerLine};
+use crate::planted::Planted;
 use crate::token::ConnectionId;
 use log::{Log, Position};
 use member::Member;
@@ -165,10 +166,11 @@ impl Room {
     /// A member is gone: those who stay are told.
     pub fn leave(&mut self, id: MemberId, address: SocketAddr, now: Instant) {
         let before = self.roster.len();
-        self.deliveries += self.roster.remove(id).count_delivered(&self.log);
+        let d = self.roster.remove(id).count_delivered(&self.log);
+        self.deliveries += d;
         let announced = self.presence.announces(before)
             && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
-        if !announced {
+        if !announced && !Planted::LeaveNotTold.is_on() {
             self.presence.count_left(now);
         }
     }
@@ -192,7 +194,9 @@ impl Room {
         }
         let start = self.log.head();
         self.append(line)?;
-        self.spoke(author, start);
+        if !Planted::OwnEcho.is_on() {
+            self.spoke(author, start);
+        }
         if let Some(rate) = self.settings.rate {
             self.fan_out.take(rate, fan_out_bytes, now);
         }
@@ -296,7 +300,8 @@ impl Room {
         member.advance(bytes, &self.log);
         let level = member.is_level(&self.log);
         if level {
-            self.deliveries += member.count_delivered(&self.log);
+            let d = member.count_delivered(&self.log);
+            self.deliveries += d;
             self.roster.put_level(id);
         }
         level
@@ -331,7 +336,8 @@ impl Room {
         assert_eq!(self.roster.in_hand(), 0, "nothing is said while a batch is in hand");
         if let Some(tail) = self.log.tail_needed(line.len()) {
             let longest_behind = self.roster.first_behind();
-            if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
+            let early = Planted::SegmentRetiredEarly.is_on();
+            if !early && longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
                 return Err(NotNow::Pressed);
             }
             self.skip_before(tail);
@@ -361,5 +367,31 @@ impl Room {
                 }
             }
         }
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Room {
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
+        self.log.footprint() + self.roster.footprint() + self.rendered.capacity() + fallen
+    }
+
+    /// Memory that a member has beyond what every member has, in bytes.
+    pub fn aside_bytes(&self, id: MemberId) -> usize {
+        self.roster.member(id).aside_bytes()
+    }
+
+    pub fn place(&self, id: MemberId) -> Place {
+        self.roster.place(id)
+    }
+
+    /// Panics when the room is not as it must be between two batches.
+    pub fn invariants(&self) {
+        assert_eq!(self.roster.in_hand(), 0, "nobody is in hand between two batches");
+        self.log.invariants();
+        self.roster.invariants(&self.log);
+        self.presence.invariants();
     }
 }

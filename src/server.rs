@@ -12,6 +12,8 @@
 pub mod counters;
 mod door;
 mod intake;
+#[cfg(any(test, feature = "sim"))]
+mod invariants;
 mod sweep;
 
 use std::cmp::Reverse;
@@ -27,6 +29,7 @@ use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
+use crate::planted::Planted;
 use crate::report::report;
 use crate::room::{self, Room};
 use crate::timeouts::Timeouts;
@@ -204,7 +207,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 self.accept_paused = Some(self.now + ACCEPT_RETRY);
             }
             Completion::Received(id, outcome) => {
-                self.connections.at_mut(id).receiving = false;
+                let expected = self.connections.find(id).map(|connection| &mut connection.receiving);
+                if !expected.is_some_and(std::mem::take) {
+                    self.counters.stale += 1;
+                    return;
+                }
                 match outcome {
                     Ok(chunk) => self.on_received(id, scratch.bytes(&chunk)),
                     Err(Errno::NOBUFS | Errno::NOMEM) => self.starve(id),
@@ -213,6 +220,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 self.release(id);
             }
             Completion::Writable(id) => {
+                let expected = self.connections.find(id).map(|connection| &mut connection.watching);
+                if !expected.is_some_and(std::mem::take) {
+                    self.counters.stale += 1;
+                    return;
+                }
                 self.on_writable(id);
                 self.release(id);
             }
@@ -242,7 +254,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
     fn on_deadlines(&mut self) {
         if self.accept_paused.is_some_and(|retry| retry <= self.now) {
             self.accept_paused = None;
-            self.io.accept();
+            if !Planted::AcceptNeverResumed.is_on() {
+                self.io.accept();
+            }
         }
         if self.stats_due.is_some_and(|due| due <= self.now) {
             self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);

@@ -71,6 +71,21 @@ impl Timeouts {
     }
 }
 
+#[cfg(any(test, feature = "sim"))]
+impl Timeouts {
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.queue.capacity() * size_of::<(Instant, ConnectionId)>()
+    }
+
+    /// Panics when a connection is queued twice.
+    pub fn invariants(&self) {
+        let mut ids: Vec<ConnectionId> = self.queue.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "a connection is watched once");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::ops::{Add, Sub};
 
 use crate::limits::{LOG_MARK_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
+use crate::planted::Planted;
 
 /// A place in the log: bytes since the first line ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +52,12 @@ impl Segment {
     }
 
     fn append(&mut self, line: &[u8], lines_before: u32) {
-        self.bytes.extend_from_slice(line);
+        let swapped = Planted::OrderSwapped.is_on() && !self.bytes.is_empty();
+        let end = if swapped { memchr::memrchr(b'\n', &self.bytes[..self.bytes.len() - 1]) } else { None };
+        match end {
+            Some(end) => drop(self.bytes.splice(end + 1..end + 1, line.iter().copied())),
+            None => self.bytes.extend_from_slice(line),
+        }
         let mut boundary = (self.marks.len() + 1) * LOG_MARK_BYTES;
         while boundary <= self.bytes.len() {
             // Its line feed is the last byte of a line.
@@ -200,6 +206,40 @@ impl Log {
         }
         let after = self.segments.partition_point(|segment| segment.base <= position);
         &self.segments[after - 1]
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Log {
+    /// Memory of the segments that have been written, in bytes.
+    pub fn footprint(&self) -> usize {
+        let segments = self.segments.iter().chain(&self.spare);
+        segments.map(|segment| segment.bytes.capacity() + segment.marks.capacity() * size_of::<u32>()).sum()
+    }
+
+    /// Panics when the segments do not adjoin, miscount or exceed their sizes.
+    pub fn invariants(&self) {
+        assert!((1..=self.segments_max).contains(&self.segments.len()), "the cap holds");
+        let mut before: Option<&Segment> = None;
+        for segment in &self.segments {
+            assert!(segment.bytes.len() <= self.segment_bytes, "a segment has its size");
+            assert!(segment.bytes.is_empty() || segment.bytes.ends_with(b"\n"), "a segment holds whole lines");
+            if let Some(before) = before {
+                assert!(segment.base == before.base + before.bytes.len(), "segments adjoin");
+                let lines = memchr::memchr_iter(b'\n', &before.bytes).count() as u64;
+                assert_eq!(segment.messages_before, before.messages_before + lines, "messages are counted");
+            }
+            for (index, mark) in segment.marks.iter().enumerate() {
+                let boundary = (index + 1) * LOG_MARK_BYTES;
+                let lines = memchr::memchr_iter(b'\n', &segment.bytes[..boundary]).count();
+                assert_eq!(*mark as usize, lines, "marks count lines");
+            }
+            assert_eq!(segment.marks.len(), segment.bytes.len() / LOG_MARK_BYTES, "there is a mark at each boundary");
+            before = Some(segment);
+        }
+        let last = self.last();
+        let lines = memchr::memchr_iter(b'\n', &last.bytes).count() as u64;
+        assert_eq!(self.messages, last.messages_before + lines, "messages are counted");
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use super::log::{Log, Position};
 use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
 use crate::line::ServerLine;
+use crate::planted::Planted;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
@@ -40,7 +41,8 @@ struct Aside {
 impl Aside {
     /// True when the outbox goes out before what is at the cursor: between two lines, or once begun.
     fn outbox_is_due(&self, cursor: Position, log: &Log) -> bool {
-        self.outbox_sent > 0 || (!self.outbox.is_empty() && log.is_line_start(cursor))
+        let between = log.is_line_start(cursor) || Planted::NoticeInsideLine.is_on();
+        self.outbox_sent > 0 || (!self.outbox.is_empty() && between)
     }
 }
 
@@ -98,7 +100,8 @@ impl Member {
             }
             return;
         }
-        self.cursor = self.cursor + bytes;
+        let off = usize::from(Planted::CursorOffByOne.is_on() && self.cursor + bytes < log.head());
+        self.cursor = self.cursor + bytes + off;
         self.jump();
     }
 
@@ -202,6 +205,7 @@ impl Member {
         let aside = self.aside.get_or_insert_default();
         let rest = log.rest_of_line(self.cursor);
         assert!(rest.is_empty() || aside.outbox_sent == 0, "the outbox goes out between two lines");
+        let rest = if Planted::TornLineAfterSkip.is_on() { &[] } else { rest };
         aside.outbox.splice(0..0, rest.iter().copied());
         let missed_from = log.messages_before(self.cursor);
         aside.missed_from = Some(missed_from);
@@ -230,7 +234,7 @@ impl Member {
                 own.messages -= before_tail;
             }
         }
-        let messages = tail_messages - missed_from - own_missed;
+        let messages = tail_messages - missed_from - own_missed + u64::from(Planted::SkipCountOffByOne.is_on());
         if messages > 0 {
             ServerLine::Missed { messages }.render(&mut aside.outbox);
         }
@@ -238,5 +242,39 @@ impl Member {
         self.counted = tail_messages;
         self.jump();
         messages
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Member {
+    /// Memory beyond the member itself, in bytes.
+    pub fn aside_bytes(&self) -> usize {
+        self.aside.as_deref().map_or(0, |aside| {
+            Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.outbox.capacity()
+        })
+    }
+
+    /// Where the member is, for comparing members that have not lost their place.
+    pub fn cursor(&self) -> Option<Position> {
+        (!self.is_skipped()).then_some(self.cursor)
+    }
+
+    /// Panics when the member could not be sent what is right.
+    pub fn invariants(&self, log: &Log) {
+        assert!(self.is_skipped() || log.contains(self.cursor), "a cursor lies in the log");
+        assert!(self.counted <= log.messages(), "no more is counted than was said");
+        let Some(aside) = self.aside.as_deref() else { return };
+        assert!(aside.own.len() <= OWN_RANGES_MAX + 1, "own ranges are bounded");
+        let mut end = if self.is_skipped() { Position::default() } else { self.cursor };
+        for own in &aside.own {
+            let first = end == self.cursor && !self.is_skipped();
+            assert!(if first { own.start > end } else { own.start >= end }, "own ranges lie ahead, in order");
+            assert!(own.start < own.end && own.end <= log.head() && own.messages > 0, "an own range is said");
+            end = own.end;
+        }
+        assert!(aside.outbox_sent <= aside.outbox.len(), "no more is sent than there is");
+        assert!(aside.outbox.is_empty() || aside.outbox_sent < aside.outbox.len(), "what was sent is gone");
+        let between = self.is_skipped() || aside.outbox_sent == 0 || log.is_line_start(self.cursor);
+        assert!(between, "notices stand between two lines");
     }
 }

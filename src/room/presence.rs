@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use crate::limits::PRESENCE_SUMMARY_INTERVAL;
+use crate::planted::Planted;
 
 #[derive(Debug)]
 pub struct Presence {
@@ -33,7 +34,7 @@ impl Presence {
     }
 
     pub fn count_left(&mut self, now: Instant) {
-        self.left += 1;
+        self.left += if Planted::WrongPresenceCount.is_on() { 2 } else { 1 };
         self.due.get_or_insert(now + PRESENCE_SUMMARY_INTERVAL);
     }
 
@@ -57,6 +58,14 @@ impl Presence {
     /// The summary could not be said yet.
     pub fn postpone(&mut self, now: Instant) {
         self.due = Some(now + PRESENCE_SUMMARY_INTERVAL);
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Presence {
+    /// Panics when what was counted would not be said.
+    pub fn invariants(&self) {
+        assert_eq!(self.due.is_some(), self.entered + self.left > 0, "a summary is due exactly while there is one");
     }
 }
 

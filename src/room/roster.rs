@@ -227,6 +227,46 @@ impl Roster {
     }
 }
 
+#[cfg(any(test, feature = "sim"))]
+impl Roster {
+    /// Memory of the members, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.entries.iter().map(|(_, entry)| size_of::<Entry>() + entry.member.aside_bytes()).sum()
+    }
+
+    /// Panics when the lists are not the members, each once.
+    pub fn invariants(&self, log: &super::log::Log) {
+        let mut listed = 0;
+        for place in [Place::Keeping, Place::Drained, Place::Waiting, Place::Lost] {
+            let list = &self.lists[place as usize];
+            let (mut previous, mut len, mut level, mut cursor) = (None, 0, false, log.tail());
+            let mut next = list.first;
+            while let Some(at) = next {
+                let entry = self.entry(target(at));
+                assert!(entry.place == place && entry.previous == previous, "a list is linked both ways");
+                entry.member.invariants(log);
+                let lost = entry.member.cursor().is_none();
+                assert!(
+                    if place == Place::Lost { lost } else { place == Place::Drained || !lost },
+                    "the lost stand apart"
+                );
+                if place == Place::Keeping {
+                    level |= self.level == Some(at);
+                    assert_eq!(level, entry.member.is_level(log), "the mark is where the level begin");
+                    let its = entry.member.cursor().expect("who keeps up has its place");
+                    assert!(cursor <= its, "among those who keep up cursors never decrease");
+                    cursor = its;
+                }
+                (previous, next, len) = (next, entry.next, len + 1);
+            }
+            assert!(list.last == previous && list.len == len, "a list knows its end");
+            assert!(place != Place::Keeping || level == self.level.is_some(), "the mark is on a member who keeps up");
+            listed += len;
+        }
+        assert_eq!(listed, self.entries.len(), "everybody is in one place");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;

@@ -15,6 +15,8 @@ pub struct Counters {
     /// Sends handed to the kernel, however they went.
     pub sends: u64,
     pub sent_bytes: u64,
+    /// Completions that nobody waited for, dropped.
+    pub stale: u64,
     pub closes: Closes,
 }
 
@@ -62,12 +64,12 @@ pub struct Statistics {
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { members, messages, deliveries, skipped, waiting, lag_bytes_max, counters } = self;
-        let Counters { accepted, full_house, turned_away, received_bytes, sends, sent_bytes, closes } = counters;
+        let Counters { accepted, full_house, turned_away, received_bytes, sends, sent_bytes, stale, closes } = counters;
         let Closes { left, broken, slow, stalled, line_timeout, foreign } = closes;
         write!(f, "members={members} messages={messages} deliveries={deliveries} sends={sends} ")?;
         write!(f, "sent_bytes={sent_bytes} received_bytes={received_bytes} skipped_messages={skipped} ")?;
         write!(f, "waiting={waiting} lag_bytes_max={lag_bytes_max} accepted={accepted} full_house={full_house} ")?;
         write!(f, "turned_away={turned_away} closed_left={left} closed_broken={broken} closed_slow={slow} ")?;
-        write!(f, "closed_stalled={stalled} closed_line_timeout={line_timeout} closed_foreign={foreign}")
+        write!(f, "closed_stalled={stalled} closed_line_timeout={line_timeout} closed_foreign={foreign} stale={stale}")
     }
 }

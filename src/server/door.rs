@@ -9,6 +9,7 @@ use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::line::ServerLine;
+use crate::planted::Planted;
 use crate::report::report;
 use crate::token::ConnectionId;
 
@@ -95,8 +96,13 @@ impl<I: Io, W: io::Write> Server<I, W> {
     /// Frees the slot of a closed connection that has nothing in flight.
     pub(super) fn release(&mut self, id: ConnectionId) {
         let connection = self.connections.at(id);
-        if connection.member.is_none() && connection.is_idle() {
+        let idle = connection.is_idle() || Planted::SlotFreedInFlight.is_on();
+        let leaks = Planted::SlotLeaked.is_on() && connection.full_since.is_some();
+        if connection.member.is_none() && idle && !leaks {
             drop(self.connections.remove(id));
+            if Planted::SlotFreedTwice.is_on() {
+                drop(self.connections.remove(id));
+            }
             // A descriptor is free again.
             if self.accept_paused.take().is_some() {
                 self.io.accept();

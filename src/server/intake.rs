@@ -11,6 +11,7 @@ use crate::connection::{CloseReason, Connection, Voice};
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
 use crate::line::{Foreign, Framing, Item, ServerLine};
+use crate::planted::Planted;
 use crate::room::NotNow;
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
@@ -159,6 +160,10 @@ impl<I: Io, W: io::Write> Server<I, W> {
             }
             voice.flood.take(rate, 1.0, self.now);
         }
+        // Paid for once: a line behind it that has to wait does not have it paid for again.
+        if !Planted::DiscardPaidAgain.is_on() {
+            voice.splitter.discard(rest);
+        }
         loop {
             let before = (voice.splitter, *rest);
             let item = voice.splitter.next(rest, line_bytes).or_else(|| match self.config.framing {
@@ -222,6 +227,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             }
             Taken::Held(NotNow::Pressed) => self.resumable.push(id),
             Taken::Held(NotNow::Until(until)) => self.delayed.push(Reverse((until, id))),
+            Taken::Held(NotNow::Rationed(_)) if Planted::HeldForEver.is_on() => {}
             Taken::Held(NotNow::Rationed(until)) => {
                 self.rationed_until = self.rationed_until.max(until);
                 self.rationed.push_back(id);
@@ -238,6 +244,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
         {
             connection.receiving = true;
             self.io.receive(&connection.socket, id);
+            if Planted::ReceiveArmedTwice.is_on() && connection.voice.is_some() {
+                self.io.receive(&connection.socket, id);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Server;
 use crate::connection::CloseReason;
 use crate::io::{Io, Send, Sent};
 use crate::limits::{MEMORY_RETRY, SEND_BATCH_MEMBERS};
+use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
@@ -47,6 +48,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let id = self.lobby.connection(member);
         let taken = match sent {
             Sent::Whole => bytes,
+            Sent::Part(_) if Planted::LostTailOfShortSend.is_on() => bytes,
             Sent::Part(bytes) => bytes,
             Sent::Full | Sent::NoMemory | Sent::Dead(_) => 0,
         };
@@ -66,6 +68,10 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 self.on_full(id);
                 let connection = self.connections.at_mut(id);
                 assert!(!connection.watching, "a watched member is not sent to");
+                if Planted::SpinOnFullSocket.is_on() {
+                    self.lobby.drained(member);
+                    return None;
+                }
                 connection.watching = true;
                 self.io.watch_writable(&connection.socket, id);
             }
@@ -88,7 +94,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
             return;
         }
         connection.full_since = None;
-        if connection.held == Some(NotNow::Unread) && self.lobby.may_speak(member) {
+        let planted = Planted::UnreadForEver.is_on();
+        if connection.held == Some(NotNow::Unread) && !planted && self.lobby.may_speak(member) {
             self.resumable.push(id);
         }
     }
@@ -124,7 +131,6 @@ impl<I: Io, W: io::Write> Server<I, W> {
     /// A watched socket has room, or is dead.
     pub(super) fn on_writable(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
-        connection.watching = false;
         connection.drained = true;
         if let Some(member) = connection.member {
             self.lobby.drained(member);

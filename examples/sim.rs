@@ -1,0 +1,118 @@
+//! Plays seeds on the simulated kernel: many of them, one readably, or as many as a time allows.
+//!
+//! A seed that fails prints itself and the command that replays it, and the exit code is 1.
+
+use std::panic;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use uproar::io::sim::big::{self, Figures};
+use uproar::io::sim::run::{check, replay};
+
+/// Plays seeds on the simulated kernel.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play so many seeds
+    Run {
+        /// How many
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Threads, each with runs of its own
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// Start no more after so long
+        #[arg(long)]
+        time: Option<humantime::Duration>,
+    },
+    /// Play one seed and print what happens
+    Replay { seed: u64 },
+    /// Fill a room with so many, have so much said, and print what it took
+    Room { members: u32, messages: u32 },
+}
+
+/// Pause between two lines of progress.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { seeds, first, threads, time } => {
+            run(first, seeds, threads, time.map(|time| Instant::now() + *time))
+        }
+        Command::Replay { seed } => {
+            let outcome = replay(seed, |line| println!("{line}"));
+            println!("{outcome:?}");
+            ExitCode::SUCCESS
+        }
+        Command::Room { members, messages } => {
+            let start = Instant::now();
+            let figures = big::play(members, messages);
+            let Figures { members, messages, deliveries, turns, footprint, footprint_per_member, bound } = figures;
+            println!("{members} members heard {messages} messages: {deliveries} deliveries, {turns} turns");
+            println!("memory {footprint} bytes, {footprint_per_member} for each member; {bound}");
+            println!("{:.1} s", start.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>) -> ExitCode {
+    // What is wrong is printed with its seed.
+    panic::set_hook(Box::new(|_| {}));
+    let start = Instant::now();
+    let next = AtomicU64::new(first);
+    let [played, events, messages, deliveries] = [(); 4].map(|()| AtomicU64::new(0));
+    let failed = Mutex::new(Vec::new());
+    let progress = Mutex::new(start);
+    let told = || {
+        let [played, events, messages, deliveries] =
+            [&played, &events, &messages, &deliveries].map(|count| count.load(Ordering::Relaxed));
+        format!(
+            "{played} seeds from {first} on, {events} events, {messages} messages, {deliveries} deliveries in {:.1} s",
+            start.elapsed().as_secs_f64()
+        )
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while end.is_none_or(|end| Instant::now() < end) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed - first >= seeds {
+                        return;
+                    }
+                    match check(seed) {
+                        Ok(outcome) => {
+                            events.fetch_add(outcome.events, Ordering::Relaxed);
+                            messages.fetch_add(outcome.statistics.messages, Ordering::Relaxed);
+                            deliveries.fetch_add(outcome.statistics.deliveries, Ordering::Relaxed);
+                        }
+                        Err(wrong) => {
+                            println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}");
+                            failed.lock().expect("nobody panics with it").push(seed);
+                        }
+                    }
+                    played.fetch_add(1, Ordering::Relaxed);
+                    let mut last = progress.lock().expect("nobody panics with it");
+                    if last.elapsed() >= PROGRESS {
+                        *last = Instant::now();
+                        eprintln!("{}", told());
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("nobody panics with it");
+    println!("{}: {} failed {failed:?}", told(), failed.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,131 @@
+//! A simulated kernel: sockets in memory, virtual time, and every choice drawn from one number.
+//!
+//! The real server runs on it unchanged. What peers do and what goes wrong is decided by a seed, so any run can be
+//! replayed from that number. [`run`] plays one seed: people come, talk and go while faults happen; the faults end and
+//! everything has to settle; the server stops. What each member was sent is compared byte for byte with what a model says
+//! it must have read, and every structure's invariants are checked after every turn.
+//!
+//! Compiled for tests and with the feature `sim` only.
+
+pub mod big;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod conversations;
+pub mod crowd;
+pub mod draw;
+pub mod faults;
+pub mod kernel;
+pub mod model;
+pub mod pair;
+pub mod run;
+#[cfg(test)]
+mod tests;
+pub mod trace;
+mod verdict;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::{Completions, Io, Send, Sent, Until};
+use crate::token::ConnectionId;
+use kernel::Kernel;
+pub use run::{fuzz, run};
+
+/// The back end. Whoever plays the peers shares the kernel with it.
+#[derive(Debug)]
+pub struct Sim {
+    pub kernel: Rc<RefCell<Kernel>>,
+}
+
+impl Sim {
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel: Rc::new(RefCell::new(kernel)) }
+    }
+}
+
+/// The server's end of a connection.
+pub struct Socket {
+    kernel: Rc<RefCell<Kernel>>,
+    peer: u32,
+}
+
+impl Socket {
+    pub fn new(kernel: Rc<RefCell<Kernel>>, peer: u32) -> Self {
+        Self { kernel, peer }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.peer)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // It is borrowed only where the kernel itself has panicked.
+        if let Ok(mut kernel) = self.kernel.try_borrow_mut() {
+            kernel.close(self.peer);
+        }
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+impl Io for Sim {
+    type Socket = Socket;
+
+    fn now(&self) -> Instant {
+        self.kernel.borrow().now()
+    }
+
+    fn accept(&mut self) {
+        self.kernel.borrow_mut().accept();
+    }
+
+    fn stop_accepting(&mut self) {
+        self.kernel.borrow_mut().stop_accepting();
+    }
+
+    fn receive(&mut self, socket: &Socket, id: ConnectionId) {
+        self.kernel.borrow_mut().receive(socket.peer, id);
+    }
+
+    fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
+        self.kernel.borrow_mut().watch_writable(socket.peer, id);
+    }
+
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
+        let mut kernel = self.kernel.borrow_mut();
+        let lent: Vec<u64> = sends.iter().map(|send| hash(send.bytes)).collect();
+        for send in sends.iter_mut() {
+            send.sent = Sent::from_result(kernel.send(send.socket.peer, send.bytes), send.bytes.len());
+        }
+        for (send, lent) in sends.iter().zip(lent) {
+            assert_eq!(hash(send.bytes), lent, "bytes that are lent do not change");
+        }
+    }
+
+    fn shutdown(&mut self, socket: &Socket) {
+        self.kernel.borrow_mut().shutdown(socket.peer);
+    }
+
+    fn wait(
+        &mut self,
+        until: Until,
+        receives_max: usize,
+        completions: &mut Completions<Socket>,
+    ) -> std::io::Result<()> {
+        completions.list.clear();
+        self.kernel.borrow_mut().wait(&self.kernel, until, receives_max, completions);
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! A room of very many who listen and a few who speak: everybody hears everything in one order, and memory is as reckoned.
+
+use super::crowd::address;
+use super::draw::Draw;
+use super::kernel::Kernel;
+use super::pair::mix;
+use super::run::Stage;
+use crate::flood::AddressLimits;
+use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
+use crate::limits::{LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
+use crate::line::Framing;
+use crate::memory::MemoryBound;
+use crate::report;
+use crate::room::{Settings, SlowPolicy};
+use crate::server::Config;
+
+/// People who come at once.
+const ARRIVALS: u32 = 1000;
+
+/// Turns between two looks at every structure.
+const INVARIANTS_EVERY: usize = 20_000;
+
+/// What a large room took.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    pub members: u64,
+    pub messages: u64,
+    pub deliveries: u64,
+    pub turns: usize,
+    /// Bytes of memory in use, as counted from the structures.
+    pub footprint: usize,
+    /// What of it grows with the members, each.
+    pub footprint_per_member: usize,
+    pub bound: MemoryBound,
+}
+
+fn config(members_max: usize) -> Config {
+    Config {
+        members_max,
+        line_bytes: LINE_BYTES_DEFAULT,
+        framing: Framing::Line,
+        flood: None,
+        addresses: AddressLimits { join_rate: None, connections_max: 0, loopback: false },
+        stall_timeout: STALL_TIMEOUT_DEFAULT,
+        line_timeout: LINE_TIMEOUT_DEFAULT,
+        stats_interval: None,
+        room: Settings {
+            members_max,
+            log_bytes: LOG_BYTES_DEFAULT,
+            line_bytes: LINE_BYTES_DEFAULT,
+            announce_max: ANNOUNCE_MAX_DEFAULT,
+            slow: SlowPolicy::Skip,
+            rate: None,
+        },
+    }
+}
+
+/// `members` come, then `messages` are said, each by another of them. Panics when anybody has not heard exactly the others.
+pub fn play(members: u32, messages: u32) -> Figures {
+    report::hush();
+    let config = config(members as usize);
+    let mut stage = Stage::new(Kernel::new(Draw::seeded(1), false), config);
+    stage.invariants_every = INVARIANTS_EVERY;
+    let empty = stage.server.footprint() - stage.server.log_footprint();
+    for first in (0..members).step_by(ARRIVALS as usize) {
+        for number in first..members.min(first + ARRIVALS) {
+            let peer = stage.kernel.borrow_mut().connect(address(number, false), usize::MAX, false);
+            stage.kernel.borrow_mut().peer_listens(peer, false);
+        }
+        stage.rest();
+    }
+    stage.settle();
+    let before = stage.server.statistics();
+    assert_eq!(before.members, u64::from(members), "everybody is here");
+    for peer in 0..members {
+        stage.kernel.borrow_mut().pair_mut(peer).forget();
+    }
+    let mut said: Vec<(u32, Vec<u8>)> = Vec::new();
+    for number in 0..messages {
+        let author = (u64::from(number) * u64::from(members - 1) / u64::from(messages.max(2) - 1)) as u32;
+        let text = format!("message {number} of {messages}\n");
+        stage.kernel.borrow_mut().peer_writes(author, text.as_bytes());
+        stage.rest();
+        said.push((author, format!("[{}] {text}", address(author, false)).into_bytes()));
+    }
+    stage.settle();
+    stage.server.invariants();
+    let heard_by = |peer: u32| {
+        let lines = said.iter().filter(|(author, _)| *author != peer);
+        lines.flat_map(|(_, line)| line).fold(0, |hash, byte| mix(hash, *byte))
+    };
+    let everything = heard_by(u32::MAX);
+    let kernel = stage.kernel.borrow();
+    for (peer, pair) in (0..members).zip(kernel.pairs()) {
+        let spoke = said.iter().any(|(author, _)| *author == peer);
+        let expected = if spoke { heard_by(peer) } else { everything };
+        assert_eq!(pair.sent_hash, expected, "{peer} heard what the others said, in their order");
+    }
+    let statistics = stage.server.statistics();
+    let deliveries = statistics.deliveries - before.deliveries;
+    assert_eq!(deliveries, u64::from(messages) * u64::from(members - 1), "everybody but the author hears a message");
+    let footprint = stage.server.footprint();
+    let bound = MemoryBound::of(&config);
+    let log = stage.server.log_footprint();
+    let footprint_per_member = (footprint - log - empty) / members as usize;
+    assert!(footprint <= bound.total(), "{footprint} bytes are more than {bound}");
+    assert!(footprint_per_member <= bound.member_idle, "{footprint_per_member} bytes a member, reckoned {bound}");
+    assert!(log <= bound.log, "{log} bytes of log, reckoned {bound}");
+    Figures {
+        members: statistics.members,
+        messages: statistics.messages - before.messages,
+        deliveries,
+        turns: kernel.turn,
+        footprint,
+        footprint_per_member,
+        bound,
+    }
+}

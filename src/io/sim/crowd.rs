@@ -1,0 +1,260 @@
+//! The people of a simulated run: who comes when, what each types, and how each behaves as a peer.
+//!
+//! Everybody follows a script that is drawn as it is played: lines, pieces of lines, lines that are too long or not text,
+//! several at once; pauses; reading nothing for a while; leaving in good order, without a word, or broken; somebody new
+//! in place of who left. The first who comes is the witness: it says nothing, reads everything, and no fault touches it, so
+//! that what it hears is what was said in the room.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::draw::Draw;
+use super::kernel::Kernel;
+
+/// The witness is the first connection of a run.
+pub const WITNESS: u32 = 0;
+
+/// The step of a script that is nobody's: somebody new comes.
+const ARRIVAL: u32 = u32::MAX;
+
+/// What the people of one run are like.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// People who come, the witness not counted.
+    pub people: usize,
+    /// Most steps of one script.
+    pub steps: usize,
+    /// Most bytes of a typed line that the server takes.
+    pub line_bytes: usize,
+    /// Longest pause between two steps, in nanoseconds.
+    pub pause: u64,
+    /// What a socket takes ahead of being read, at most.
+    pub room: usize,
+    /// Out of 256: how often a step is one of these.
+    pub deaf: u8,
+    pub strange: u8,
+    pub goes: u8,
+    pub breaks: u8,
+    pub finishes: u8,
+    /// Whether somebody new comes in place of who left.
+    pub returns: bool,
+    /// Whether people come from few addresses.
+    pub neighbours: bool,
+    /// Whether the first who comes reads nothing before all is over.
+    pub deaf_first: bool,
+}
+
+impl Plan {
+    pub fn draw(draw: &mut Draw, line_bytes: usize) -> Self {
+        let mut rate = || if draw.chance(150) { draw.pick(&[2, 8, 24, 64]) } else { 0 };
+        let (deaf, strange, goes, breaks, finishes) = (rate(), rate(), rate(), rate(), rate());
+        Self {
+            people: draw.pick(&[1, 2, 3, 5, 9, 20, 80]),
+            steps: draw.pick(&[4, 12, 30, 80]),
+            line_bytes,
+            pause: draw.pick(&[0, 100_000, 10_000_000, 1_000_000_000, 30_000_000_000]),
+            room: draw.pick(&[1 << 16, 4096, 600, 100, 7]),
+            deaf,
+            strange,
+            goes,
+            breaks,
+            finishes,
+            returns: draw.chance(128),
+            neighbours: draw.chance(128),
+            deaf_first: false,
+        }
+    }
+
+    /// Three who talk for long, the first of them deaf.
+    pub fn monologue(line_bytes: usize) -> Self {
+        Self {
+            people: 3,
+            steps: 600,
+            line_bytes,
+            pause: 100_000,
+            room: 100,
+            deaf: 0,
+            strange: 4,
+            goes: 0,
+            breaks: 0,
+            finishes: 0,
+            returns: false,
+            neighbours: false,
+            deaf_first: true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Person {
+    steps_left: usize,
+    lines: usize,
+}
+
+#[derive(Debug)]
+pub struct Crowd {
+    plan: Plan,
+    /// By connection.
+    people: Vec<Person>,
+    /// People still to come in place of who left.
+    spare: usize,
+    /// True once the scripts are over.
+    over: bool,
+}
+
+impl Crowd {
+    /// The witness, who is let in before anybody else comes.
+    pub fn new(kernel: &mut Kernel, plan: Plan) -> Self {
+        let witness = kernel.connect(address(WITNESS, false), usize::MAX, true);
+        assert_eq!(witness, WITNESS);
+        kernel.pair_mut(witness).calm = true;
+        kernel.pair_mut(witness).reading = false;
+        Self { plan, people: vec![Person::default()], spare: plan.people, over: false }
+    }
+
+    /// Everybody else comes, at once or one after the other.
+    pub fn begin(&mut self, kernel: &mut Kernel) {
+        for _ in 0..self.plan.people {
+            if kernel.draw.chance(128) {
+                self.pause(kernel, ARRIVAL);
+            } else {
+                self.arrive(kernel);
+            }
+        }
+    }
+
+    fn arrive(&mut self, kernel: &mut Kernel) {
+        let number = u32::try_from(self.people.len()).expect("a crowd is small");
+        let deaf = self.plan.deaf_first && number == 1;
+        let roomy = kernel.draw.chance(128) && !deaf;
+        let room = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.plan.room as u64) as usize };
+        let peer = kernel.connect(address(number, self.plan.neighbours), room, true);
+        assert_eq!(peer, number);
+        if deaf {
+            kernel.peer_listens(peer, false);
+        }
+        let steps_left = if deaf { self.plan.steps } else { kernel.draw.between(0, self.plan.steps) };
+        self.people.push(Person { steps_left, lines: 0 });
+        self.pause(kernel, peer);
+    }
+
+    fn pause(&self, kernel: &mut Kernel, peer: u32) {
+        let pause = kernel.draw.below(self.plan.pause + 1);
+        kernel.act_after(pause, peer);
+    }
+
+    /// The next step of somebody's script.
+    pub fn act(&mut self, kernel: &mut Kernel, peer: u32) {
+        if self.over {
+            return;
+        }
+        if peer == ARRIVAL {
+            self.arrive(kernel);
+            return;
+        }
+        let person = &mut self.people[peer as usize];
+        if person.steps_left == 0 {
+            return;
+        }
+        person.steps_left -= 1;
+        if !kernel.pairs()[peer as usize].is_alive() {
+            self.replace(kernel);
+            return;
+        }
+        let plan = self.plan;
+        if kernel.draw.chance(plan.goes) {
+            kernel.peer_goes(peer);
+        } else if kernel.draw.chance(plan.breaks) {
+            kernel.peer_resets(peer);
+        } else if kernel.draw.chance(plan.finishes) {
+            kernel.peer_finishes(peer);
+        } else if kernel.draw.chance(plan.deaf) {
+            let listens = kernel.pairs()[peer as usize].reading;
+            kernel.peer_listens(peer, !listens);
+        } else {
+            let mut bytes = Vec::new();
+            self.compose(kernel, peer, &mut bytes);
+            kernel.peer_writes(peer, &bytes);
+        }
+        if kernel.pairs()[peer as usize].is_alive() {
+            self.pause(kernel, peer);
+        } else {
+            self.replace(kernel);
+        }
+    }
+
+    fn replace(&mut self, kernel: &mut Kernel) {
+        if self.plan.returns && self.spare > 0 {
+            self.spare -= 1;
+            self.arrive(kernel);
+        }
+    }
+
+    /// What somebody types next.
+    fn compose(&mut self, kernel: &mut Kernel, peer: u32, out: &mut Vec<u8>) {
+        let draw = &mut kernel.draw;
+        if draw.chance(self.plan.strange) {
+            let line_bytes = self.plan.line_bytes;
+            match draw.below(9) {
+                0 => out.extend_from_slice(b"\n"),
+                1 => out.extend(std::iter::repeat_n(b'x', line_bytes + draw.between(0, 2 * line_bytes))),
+                2 => out.extend_from_slice(b"\x1b[2Jgone\x07\r\n"),
+                3 => out.extend_from_slice(b"\xff\xfe caf\xe9 \xc2\x9b1m\xe2\x80\xa8\n"),
+                4 => out.extend_from_slice(b"> New user 127.0.0.1:1 entered. (9 users online)\n"),
+                5 => out.extend_from_slice("grü".as_bytes()),
+                6 => out.extend_from_slice(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"),
+                7 => out.extend_from_slice(b"\x16\x03\x01\x00\xa5\x01\n"),
+                _ => out.extend((0..draw.between(1, 30)).map(|_| draw.below(256) as u8)),
+            }
+            return;
+        }
+        let lines = if draw.chance(32) { draw.between(2, 24) } else { 1 };
+        for _ in 0..lines {
+            let number = self.people[peer as usize].lines;
+            self.people[peer as usize].lines += 1;
+            let start = out.len();
+            out.extend_from_slice(format!("{peer}.{number} ").as_bytes());
+            let used = out.len() - start;
+            let fill = draw.between(0, self.plan.line_bytes.saturating_sub(used));
+            out.extend(std::iter::repeat_n(b'a' + (number % 26) as u8, fill));
+            match draw.below(8) {
+                // The rest of the line comes later, or never.
+                7 => {}
+                6 => out.extend_from_slice(b"\r\n"),
+                _ => out.push(b'\n'),
+            }
+        }
+    }
+
+    /// The scripts are over: everybody reads from now on, and says one more line.
+    pub fn settle(&mut self, kernel: &mut Kernel) {
+        self.over = true;
+        for peer in 1..u32::try_from(self.people.len()).expect("a crowd is small") {
+            if kernel.pairs()[peer as usize].is_alive() {
+                kernel.peer_writes(peer, b"\nstill here\n");
+            }
+            kernel.pair_mut(peer).widen(1 << 12);
+            kernel.peer_listens(peer, true);
+        }
+    }
+
+    /// Somebody new comes when all has gone quiet, says a line, and stays.
+    pub fn latecomer(&mut self, kernel: &mut Kernel) {
+        let number = u32::try_from(self.people.len()).expect("a crowd is small");
+        kernel.connect(address(number, false), 1 << 16, true);
+        self.people.push(Person::default());
+        kernel.peer_writes(number, b"anybody?\n");
+    }
+}
+
+/// Where the person of a number comes from: always a different address and port.
+pub fn address(number: u32, neighbours: bool) -> SocketAddr {
+    let port = 10_000 + (number % 50_000) as u16;
+    let host = number / 50_000 + 1;
+    let ip = match number % 4 {
+        _ if neighbours => IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + (number % 3) + (host << 8))),
+        0 => IpAddr::V4(Ipv4Addr::from(0x7f00_0000 + host)),
+        3 => IpAddr::V6(Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number) << 64 | u128::from(host))),
+        _ => IpAddr::V4(Ipv4Addr::from(0xc000_0200 + host)),
+    };
+    SocketAddr::new(ip, port)
+}

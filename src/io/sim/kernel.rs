@@ -1,0 +1,344 @@
+//! The kernel in memory: sockets, a listener, a clock, and what may complete when.
+//!
+//! Time is virtual: it passes a little with every turn and jumps to the next event when the server waits. Whatever peers do
+//! and whatever completes is an event with a time; two runs from one seed are the same run. The kernel also watches its
+//! user: an operation started twice, a socket closed with something in flight, an accept armed again at once or a loop
+//! that spins is a failure.
+
+mod peers;
+mod waiting;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::crowd::Crowd;
+use super::draw::Draw;
+use super::faults::Faults;
+use super::pair::Pair;
+use super::trace::{Event, Trace};
+use crate::io::Signal;
+use crate::limits::ACCEPT_RETRY;
+use crate::token::ConnectionId;
+
+/// What a turn costs at most, in nanoseconds of virtual time.
+const TURN_NANOSECONDS: u64 = 100_000;
+
+/// Turns in a row in which the server does not wait and nothing moves: it spins.
+const IDLE_TURNS_MAX: u32 = 300;
+
+/// What freed scratch memory is filled with.
+const POISON: u8 = 0xdb;
+
+const LOST: [Errno; 4] = [Errno::CONNRESET, Errno::PIPE, Errno::TIMEDOUT, Errno::HOSTUNREACH];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Accept,
+    Readable(u32),
+    Writable(u32),
+    Act(u32),
+    Read(u32),
+    Signal(u8),
+}
+
+#[derive(Debug, Default)]
+struct Listener {
+    armed: bool,
+    closed: bool,
+    /// True exactly while an event will look at the backlog.
+    scheduled: bool,
+    backlog: VecDeque<u32>,
+    /// Set from when accepting failed until a descriptor is freed.
+    failed_at: Option<u64>,
+}
+
+/// What the kernel counted, to be compared with what the server counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub accepted: u64,
+    pub received_bytes: u64,
+    pub stale: u64,
+}
+
+#[derive(Debug)]
+pub struct Kernel {
+    start: Instant,
+    /// Nanoseconds since the start.
+    now: u64,
+    pub draw: Draw,
+    pub faults: Faults,
+    pub trace: Trace,
+    pub counts: Counts,
+    pub crowd: Option<Box<Crowd>>,
+    /// Whether the user is held to the contract: tests of the seam end in the middle.
+    pub strict: bool,
+    /// True once nothing will happen any more.
+    pub idle: bool,
+    /// While it is set no time passes in which nothing happens: a wait for a deadline ends at once.
+    pub time_stands: bool,
+    /// Waits so far.
+    pub turn: usize,
+    /// The first breach of the contract that could not be reported where it happened.
+    pub breach: Option<&'static str>,
+    events: BinaryHeap<Reverse<(u64, u64, What)>>,
+    events_pushed: u64,
+    pairs: Vec<Pair>,
+    listener: Listener,
+    /// Connections whose receive can complete.
+    ready: VecDeque<u32>,
+    writable: Vec<ConnectionId>,
+    signals: Vec<Signal>,
+    /// Identities of connections that are gone.
+    gone: Vec<ConnectionId>,
+    /// By slot: who has it.
+    tenants: Vec<u32>,
+    open: usize,
+    /// Pieces of scratch memory in use since the last wait.
+    pieces: usize,
+    moved: bool,
+    idle_turns: u32,
+}
+
+impl Kernel {
+    pub fn new(draw: Draw, readable_trace: bool) -> Self {
+        Self {
+            start: Instant::now(),
+            now: 0,
+            draw,
+            faults: Faults::default(),
+            trace: Trace::new(readable_trace),
+            counts: Counts::default(),
+            crowd: None,
+            strict: true,
+            idle: false,
+            time_stands: false,
+            turn: 0,
+            breach: None,
+            events: BinaryHeap::new(),
+            events_pushed: 0,
+            pairs: Vec::new(),
+            listener: Listener::default(),
+            ready: VecDeque::new(),
+            writable: Vec::new(),
+            signals: Vec::new(),
+            gone: Vec::new(),
+            tenants: Vec::new(),
+            open: 0,
+            pieces: 0,
+            moved: true,
+            idle_turns: 0,
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.start + Duration::from_nanos(self.now)
+    }
+
+    /// Time since the start.
+    pub fn time(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    pub fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    pub fn pair_mut(&mut self, peer: u32) -> &mut Pair {
+        &mut self.pairs[peer as usize]
+    }
+
+    /// Sockets that the server has and has not closed.
+    pub fn open_sockets(&self) -> usize {
+        self.open
+    }
+
+    pub fn is_listening(&self) -> bool {
+        !self.listener.closed
+    }
+
+    /// True while something moves: an operation or what a peer does.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty() || !self.ready.is_empty()
+    }
+
+    pub fn backlog(&self) -> usize {
+        self.listener.backlog.len()
+    }
+
+    pub fn note(&mut self, event: Event) {
+        self.trace.note(self.now, event);
+    }
+
+    fn schedule(&mut self, delay: u64, what: What) {
+        let order = if self.faults.reorder { self.draw.below(1 << 32) } else { self.events_pushed };
+        self.events_pushed += 1;
+        self.events.push(Reverse((self.now + delay, order, what)));
+    }
+
+    /// The delay of a completion.
+    fn latency(&mut self, peer: u32) -> u64 {
+        let most = if self.pairs[peer as usize].calm { 0 } else { self.faults.latency };
+        if most == 0 { 0 } else { self.draw.below(most + 1) >> self.draw.below(8) }
+    }
+
+    /// Has a peer's script go on after a pause.
+    pub fn act_after(&mut self, pause: u64, peer: u32) {
+        self.schedule(pause, What::Act(peer));
+    }
+
+    pub fn signal_after(&mut self, pause: u64, signal: Signal) {
+        self.schedule(pause, What::Signal(signal as u8));
+    }
+}
+
+/// What the server asks for.
+impl Kernel {
+    pub fn accept(&mut self) {
+        if self.listener.closed {
+            return;
+        }
+        if self.strict {
+            assert!(!self.listener.armed, "accepting is armed twice");
+            let soon = |failed_at| self.now < failed_at + ACCEPT_RETRY.as_nanos() as u64;
+            assert!(!self.listener.failed_at.is_some_and(soon), "accepting again at once would spin");
+        }
+        self.listener.armed = true;
+        self.listener.failed_at = None;
+        self.look_at_backlog();
+    }
+
+    pub fn stop_accepting(&mut self) {
+        self.listener.closed = true;
+        self.listener.armed = false;
+        for peer in std::mem::take(&mut self.listener.backlog) {
+            self.pairs[peer as usize].refused = true;
+        }
+    }
+
+    fn look_at_backlog(&mut self) {
+        let listener = &mut self.listener;
+        if listener.armed && !listener.scheduled && !listener.backlog.is_empty() {
+            listener.scheduled = true;
+            self.schedule(0, What::Accept);
+        }
+    }
+
+    pub fn receive(&mut self, peer: u32, id: ConnectionId) {
+        self.identify(peer, id);
+        let pair = &mut self.pairs[peer as usize];
+        assert!(!pair.closed && !pair.receiving, "at most one receive is in flight");
+        pair.receiving = true;
+        pair.receive_scheduled = false;
+        self.poke_receive(peer);
+    }
+
+    pub fn watch_writable(&mut self, peer: u32, id: ConnectionId) {
+        self.identify(peer, id);
+        let pair = &mut self.pairs[peer as usize];
+        assert!(!pair.closed && !pair.watching, "at most one watch is in flight");
+        pair.watching = true;
+        pair.watch_scheduled = false;
+        self.poke_watch(peer);
+    }
+
+    fn identify(&mut self, peer: u32, id: ConnectionId) {
+        let slot = id.slot.0 as usize;
+        if self.tenants.len() <= slot {
+            self.tenants.resize(slot + 1, u32::MAX);
+        }
+        let pair = &mut self.pairs[peer as usize];
+        let known = pair.id.replace(id);
+        if self.strict {
+            assert!(known.is_none_or(|known| known == id), "a connection keeps its identity");
+            let tenant = std::mem::replace(&mut self.tenants[slot], peer);
+            let free = tenant == u32::MAX || tenant == peer || self.pairs[tenant as usize].closed;
+            assert!(free, "a slot has one tenant at a time");
+        }
+    }
+
+    pub fn shutdown(&mut self, peer: u32) {
+        let pair = &mut self.pairs[peer as usize];
+        assert!(!pair.closed, "what is closed is not shut down");
+        pair.shut = true;
+        self.note(Event::ShutDown { peer });
+        self.poke_receive(peer);
+        self.poke_watch(peer);
+    }
+
+    pub fn close(&mut self, peer: u32) {
+        let pair = &mut self.pairs[peer as usize];
+        if pair.closed {
+            self.breach = Some("a socket is closed twice");
+            return;
+        }
+        if self.strict && (pair.receiving || pair.watching) {
+            self.breach = Some("a socket is closed with something in flight");
+        }
+        pair.closed = true;
+        self.gone.extend(pair.id);
+        self.open -= 1;
+        self.listener.failed_at = None;
+        self.moved = true;
+        self.note(Event::Closed { peer });
+    }
+
+    /// Takes bytes for a peer, as many as its socket has room for. `Err` as the system call has it.
+    pub fn send(&mut self, peer: u32, bytes: &[u8]) -> Result<usize, Errno> {
+        let pair = &self.pairs[peer as usize];
+        assert!(!pair.closed, "a closed socket is not sent to");
+        assert!(!self.strict || !bytes.is_empty(), "there is something to send");
+        let sent = if pair.shut {
+            Err(Errno::PIPE)
+        } else if pair.reset {
+            Err(Errno::CONNRESET)
+        } else {
+            self.send_to_living(peer, bytes)
+        };
+        match sent {
+            Ok(0) => Err(Errno::AGAIN),
+            Ok(taken) => {
+                self.moved = true;
+                self.note(Event::Sent { peer, bytes: taken, of: bytes.len() });
+                self.pairs[peer as usize].take(&bytes[..taken]);
+                self.poke_read(peer);
+                Ok(taken)
+            }
+            Err(errno) => {
+                // An error that ends the connection is progress of a kind.
+                self.moved |= !matches!(errno, Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM);
+                self.note(Event::SendFailed { peer, errno: Event::errno(errno) });
+                Err(errno)
+            }
+        }
+    }
+
+    fn send_to_living(&mut self, peer: u32, bytes: &[u8]) -> Result<usize, Errno> {
+        let faults = self.faults;
+        let calm = self.pairs[peer as usize].calm;
+        if !calm && self.draw.chance(faults.send_breaks) {
+            self.pairs[peer as usize].reset = true;
+            self.poke_receive(peer);
+            return Err(self.draw.pick(&LOST));
+        }
+        if self.pairs[peer as usize].gone {
+            // The peer's host answers what it no longer wants with a reset.
+            self.pairs[peer as usize].reset = true;
+            self.poke_receive(peer);
+            return Ok(bytes.len());
+        }
+        if !calm && self.draw.chance(faults.send_memory) {
+            return Err(self.draw.pick(&[Errno::NOBUFS, Errno::NOMEM]));
+        }
+        if !calm && self.draw.chance(faults.full_send) {
+            return Err(Errno::AGAIN);
+        }
+        let taken = bytes.len().min(self.pairs[peer as usize].room());
+        if !calm && taken > 1 && self.draw.chance(faults.short_send) {
+            return Ok(self.draw.between(1, taken - 1));
+        }
+        Ok(taken)
+    }
+}

@@ -1,0 +1,153 @@
+//! One connection of the simulated kernel, both of its ends.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::token::ConnectionId;
+
+#[derive(Debug)]
+pub struct Pair {
+    pub address: SocketAddr,
+    /// How the server names it, once it has asked for something.
+    pub id: Option<ConnectionId>,
+    /// Bytes on the way to the server.
+    pub up: VecDeque<u8>,
+    /// Bytes that the socket has taken and the peer has not read.
+    pub unread: usize,
+    /// Most of those.
+    capacity: usize,
+    /// A hash of every byte sent since [`Pair::forget`].
+    pub sent_hash: u64,
+    pub sent_bytes: u64,
+    pub record: Option<Box<Record>>,
+    /// The turn in which the server was handed this connection.
+    pub accepted_in: Option<usize>,
+    /// True for a connection that no fault touches.
+    pub calm: bool,
+    /// The peer sends no more.
+    pub fin: bool,
+    /// The peer has closed: it reads no more either.
+    pub gone: bool,
+    /// The connection is broken.
+    pub reset: bool,
+    /// The peer reads what arrives.
+    pub reading: bool,
+    /// It was never handed to the server.
+    pub refused: bool,
+    /// The server has shut it down.
+    pub shut: bool,
+    /// The server has closed it.
+    pub closed: bool,
+    /// True exactly when a receive is in flight, and when an event will complete it.
+    pub receiving: bool,
+    pub receive_scheduled: bool,
+    /// The same for a watch for room.
+    pub watching: bool,
+    pub watch_scheduled: bool,
+    pub read_scheduled: bool,
+}
+
+/// Everything that went either way.
+#[derive(Debug, Default)]
+pub struct Record {
+    pub sent: Vec<u8>,
+    /// Bytes of `sent` that a test has looked at.
+    pub looked_at: usize,
+    /// What the server was handed while it had not shut the connection down.
+    pub heard: Vec<u8>,
+    /// Where in `heard` the chunks end.
+    pub chunk_ends: Vec<usize>,
+    /// The server was handed the end of the stream.
+    pub ended: bool,
+}
+
+impl Pair {
+    pub fn new(address: SocketAddr, capacity: usize, recorded: bool) -> Self {
+        Self {
+            address,
+            id: None,
+            up: VecDeque::new(),
+            unread: 0,
+            capacity,
+            sent_hash: 0,
+            sent_bytes: 0,
+            record: recorded.then(Box::default),
+            accepted_in: None,
+            calm: false,
+            fin: false,
+            gone: false,
+            reset: false,
+            reading: true,
+            refused: false,
+            shut: false,
+            closed: false,
+            receiving: false,
+            receive_scheduled: false,
+            watching: false,
+            watch_scheduled: false,
+            read_scheduled: false,
+        }
+    }
+
+    /// Bytes that the socket takes now.
+    pub fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.unread)
+    }
+
+    /// The socket takes at least so many bytes ahead of being read from now on.
+    pub fn widen(&mut self, room: usize) {
+        self.capacity = self.capacity.max(room);
+    }
+
+    /// Notes bytes that the socket takes.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.unread += bytes.len();
+        self.sent_bytes += bytes.len() as u64;
+        match &mut self.record {
+            Some(record) => record.sent.extend_from_slice(bytes),
+            None => self.sent_hash = bytes.iter().fold(self.sent_hash, |hash, byte| mix(hash, *byte)),
+        }
+    }
+
+    /// Notes a chunk that the server is handed.
+    pub fn heard(&mut self, chunk: &[u8]) {
+        let Some(record) = self.record.as_deref_mut().filter(|_| !self.shut) else { return };
+        record.ended |= chunk.is_empty();
+        record.heard.extend_from_slice(chunk);
+        record.chunk_ends.push(record.heard.len());
+    }
+
+    /// What was sent since the last look.
+    pub fn look(&mut self) -> Vec<u8> {
+        let record = self.record.as_deref_mut().expect("it is recorded");
+        let seen = record.sent[record.looked_at..].to_vec();
+        record.looked_at = record.sent.len();
+        seen
+    }
+
+    /// The next whole line since the last look, without its line feed.
+    pub fn look_at_line(&mut self) -> Option<Vec<u8>> {
+        let record = self.record.as_deref_mut().expect("it is recorded");
+        let rest = &record.sent[record.looked_at..];
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let line = rest[..end].to_vec();
+        record.looked_at += end + 1;
+        Some(line)
+    }
+
+    /// Forgets what was sent so far.
+    pub fn forget(&mut self) {
+        self.sent_hash = 0;
+        self.sent_bytes = 0;
+    }
+
+    /// True while the peer could still say and hear something.
+    pub fn is_alive(&self) -> bool {
+        !(self.fin || self.gone || self.reset || self.refused || self.shut || self.closed)
+    }
+}
+
+/// One step of a hash of bytes (FNV-1a), the same however they were cut into pieces.
+pub fn mix(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(1)
+}

@@ -1,0 +1,100 @@
+//! Seeds played in the ordinary tests.
+
+use super::big;
+use super::draw::Draw;
+use super::run::{Outcome, check, fuzz, run};
+use crate::planted::Planted;
+
+/// Seeds that failed once, each with what it found. They are played for ever after.
+const KEPT: &str = include_str!("seeds.txt");
+
+/// Seeds of an ordinary test run.
+const SEEDS: u64 = 5000;
+
+/// Inputs of a fuzzer, made up.
+const INPUTS: u64 = 500;
+
+/// Seeds within which a planted bug has to be found.
+const SEEDS_TO_FIND: u64 = 500;
+
+fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
+    let wrong = |seed, wrong| panic!("seed {seed}: {wrong}; replay it: just sim-replay {seed}");
+    seeds.into_iter().map(|seed| check(seed).unwrap_or_else(|text| wrong(seed, text))).collect()
+}
+
+#[test]
+fn seeds() {
+    let outcomes = play(0..SEEDS);
+    // Everything that can happen to a connection and to a line has happened.
+    let total = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
+    let happened = [
+        ("left", total(|outcome| outcome.statistics.counters.closes.left)),
+        ("broken", total(|outcome| outcome.statistics.counters.closes.broken)),
+        ("slow", total(|outcome| outcome.statistics.counters.closes.slow)),
+        ("stalled", total(|outcome| outcome.statistics.counters.closes.stalled)),
+        ("line timeout", total(|outcome| outcome.statistics.counters.closes.line_timeout)),
+        ("foreign", total(|outcome| outcome.statistics.counters.closes.foreign)),
+        ("full house", total(|outcome| outcome.statistics.counters.full_house)),
+        ("turned away", total(|outcome| outcome.statistics.counters.turned_away)),
+        ("stale", total(|outcome| outcome.statistics.counters.stale)),
+        ("skipped", total(|outcome| outcome.statistics.skipped)),
+        ("pressed", total(|outcome| outcome.holds.pressed)),
+        ("unread", total(|outcome| outcome.holds.unread)),
+        ("over its rate", total(|outcome| outcome.holds.until)),
+        ("rationed", total(|outcome| outcome.holds.rationed)),
+    ];
+    println!("{happened:?}");
+    assert!(happened.iter().all(|(_, count)| *count > 0), "something never happens: {happened:?}");
+}
+
+#[test]
+fn kept_seeds() {
+    let kept = KEPT.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    play(
+        kept.map(|line| {
+            line.split(' ').next().and_then(|seed| seed.parse().ok()).expect("a line begins with its seed")
+        }),
+    );
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 0..50 {
+        assert_eq!(run(seed), run(seed), "seed {seed}");
+    }
+}
+
+/// Bytes instead of a seed, as a fuzzer chooses them: of any length, and with long stretches of one value.
+#[test]
+fn bytes_choose_a_run() {
+    for seed in 0..INPUTS {
+        let mut draw = Draw::seeded(seed);
+        let mut bytes = Vec::new();
+        for _ in 0..draw.below(40) {
+            let (value, any) = (draw.below(256) as u8, draw.chance(200));
+            bytes.extend((0..draw.below(30)).map(|_| if any { draw.below(256) as u8 } else { value }));
+        }
+        fuzz(&bytes);
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let mut missed = Vec::new();
+    for bug in Planted::ALL {
+        Planted::plant(Some(bug));
+        let found = (0..SEEDS_TO_FIND).find_map(|seed| check(seed).err().map(|wrong| (seed, wrong)));
+        Planted::plant(None);
+        match found {
+            Some((seed, wrong)) => println!("{bug:?}: seed {seed}: {wrong}"),
+            None => missed.push(bug),
+        }
+    }
+    assert_eq!(missed, [], "not found within {SEEDS_TO_FIND} seeds");
+}
+
+#[test]
+fn a_room_of_twenty_thousand() {
+    let figures = big::play(20_000, 50);
+    println!("{figures:?}");
+}

@@ -1,0 +1,214 @@
+//! The end of a run: everything that was sent, said and counted, held against the model.
+
+use std::time::Duration;
+
+use super::kernel::Kernel;
+use super::model::{self, Heard, Said};
+use super::pair::Pair;
+use super::run::Stage;
+use crate::limits::rendered_bytes_max;
+use crate::line::ServerLine;
+use crate::server::Config;
+use crate::server::counters::{Closes, Statistics};
+
+/// Lines that are too long of which each is told: more could find the notices of a member full, and so could the end of
+/// a line before a gap.
+const NOTICES_SURE: u64 = 4;
+
+#[derive(Debug)]
+pub struct Verdict {
+    config: Config,
+    /// Whether everything had come to rest before the end, so that everybody must have everything.
+    pub settled: bool,
+    /// By connection: whether it was a member when everything had come to rest.
+    here: Vec<bool>,
+    /// Lines that were said when it was too late for the witness to hear them.
+    pub unheard: Vec<Vec<u8>>,
+    pub transcript: Option<Vec<u8>>,
+    pub statistics: Option<Statistics>,
+    /// When each turn was over.
+    pub times: Vec<Duration>,
+}
+
+impl Verdict {
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            settled: false,
+            here: Vec::new(),
+            unheard: Vec::new(),
+            transcript: None,
+            statistics: None,
+            times: Vec::new(),
+        }
+    }
+
+    /// Everything is at rest: whoever is connected is a member, nobody waits for anything, and nobody else is there.
+    pub fn note_who_is_here(&mut self, stage: &Stage) {
+        let kernel = stage.kernel.borrow();
+        let statistics = stage.server.statistics();
+        self.here =
+            kernel.pairs().iter().map(|pair| pair.accepted_in.is_some() && !pair.shut && !pair.closed).collect();
+        let here = self.here.iter().filter(|here| **here).count() as u64;
+        assert_eq!(statistics.members, here, "who is connected is a member");
+        assert_eq!(kernel.open_sockets() as u64, here, "whoever left has been closed");
+        assert_eq!(kernel.backlog(), 0, "whoever came was let in");
+        assert_eq!((statistics.waiting, statistics.lag_bytes_max), (0, 0), "everybody has everything");
+        for (peer, pair) in kernel.pairs().iter().enumerate().filter(|(peer, _)| self.here[*peer]) {
+            assert!(pair.up.is_empty() && !pair.fin && !pair.gone && !pair.reset, "{peer} was heard");
+            assert_eq!(pair.unread == 0, pair.reading, "{peer} has read what there is");
+        }
+    }
+
+    /// Every line that the witness heard, and the one before it came, which it caused.
+    fn lines_of_witness(&self, kernel: &Kernel) -> Vec<Vec<u8>> {
+        let witness = &kernel.pairs()[0];
+        let mut log: Vec<Vec<u8>> = Vec::new();
+        if self.config.room.announce_max >= 1 {
+            let mut line = Vec::new();
+            ServerLine::Entered { address: witness.address, online: 1 }.render(&mut line);
+            log.push(line);
+        }
+        let (heard, rest) = model::lines(&model::record(witness).sent);
+        assert!(rest.is_empty(), "the witness hears whole lines");
+        log.extend(heard.iter().skip(1).map(|line| line.to_vec()));
+        log
+    }
+
+    pub fn heard_by_witness(&self, kernel: &Kernel) -> u64 {
+        self.lines_of_witness(kernel).len() as u64
+    }
+
+    /// Compares. Returns what the server counted.
+    pub fn pronounce(&self, kernel: &Kernel, said: &[u64]) -> Statistics {
+        let statistics = self.statistics.expect("it was taken at the end");
+        let line_max = rendered_bytes_max(self.config.line_bytes);
+        let mut log = self.lines_of_witness(kernel);
+        assert!(self.unheard.is_empty() || !self.settled, "the witness has heard everything");
+        log.extend(self.unheard.iter().cloned());
+        assert_eq!(log.len() as u64, statistics.messages, "the witness heard every message");
+        let story = model::read_log(&log, line_max).unwrap_or_else(|wrong| panic!("{wrong}"));
+
+        let mut total = Heard::default();
+        let mut slack = 0;
+        let mut refused = 0;
+        let mut member_bytes = 0;
+        let mut dismissals = 0;
+        for (peer, pair) in kernel.pairs().iter().enumerate() {
+            let here = self.here.get(peer).copied().unwrap_or(false);
+            let stream = &model::record(pair).sent;
+            let Some(turn) = pair.accepted_in else {
+                assert!(stream.is_empty(), "who was not accepted was sent nothing");
+                continue;
+            };
+            let told = model::is_refusal(stream);
+            if told || (stream.is_empty() && pair.id.is_none()) {
+                refused += u64::from(told);
+                assert!(!here && pair.id.is_none(), "{peer} was turned away");
+                assert!(!story.messages.contains_key(&pair.address), "{peer} was turned away and spoke");
+                continue;
+            }
+            let places = said[turn - 1] as usize..=said[turn] as usize;
+            let heard = model::follow_member(&log, places, pair).unwrap_or_else(|wrong| panic!("{peer}: {wrong}"));
+            if here {
+                assert!(!heard.torn && heard.at == log.len(), "{peer} heard {} of {} lines", heard.at, log.len());
+            }
+            total.delivered += heard.delivered;
+            total.missed += heard.missed;
+            slack += u64::from(!here && heard.torn);
+            dismissals += u64::from(heard.dismissed);
+            member_bytes += pair.sent_bytes;
+            self.compare_author(peer, pair, here, heard, &story);
+        }
+        self.compare_counts(&story, &statistics, kernel);
+        let counters = statistics.counters;
+        let closes = counters.closes;
+        assert!(refused <= counters.full_house + counters.turned_away, "{refused} were told that they are turned away");
+        if closes.line_timeout + closes.foreign == 0 {
+            assert_eq!(member_bytes, counters.sent_bytes, "every byte was counted");
+        }
+        assert!(dismissals <= closes.line_timeout + closes.foreign);
+        assert!(total.missed <= statistics.skipped, "{} were told, {} counted", total.missed, statistics.skipped);
+        let difference = total.delivered.abs_diff(statistics.deliveries);
+        // Whoever is closed may take the end of a line, counted as sent, with it; a last line brings the end of another.
+        let slack = slack + closes.line_timeout + closes.foreign;
+        // Whoever is not level when the server stops has not been counted.
+        assert!(
+            difference <= slack || !self.settled,
+            "{} were delivered, {} counted",
+            total.delivered,
+            statistics.deliveries
+        );
+        if slack == 0 && self.settled && statistics.counters.closes == Closes::default() {
+            assert_eq!(total.missed, statistics.skipped, "every gap is told");
+        }
+        self.compare_transcript(&log);
+        statistics
+    }
+
+    /// What an author typed is what was said, as far as it was heard.
+    fn compare_author(&self, peer: usize, pair: &Pair, here: bool, heard: Heard, story: &Said) {
+        let record = model::record(pair);
+        let typed = model::typed(record, self.config.framing, self.config.line_bytes);
+        let spoken = story.messages.get(&pair.address).map(Vec::as_slice).unwrap_or_default();
+        assert!(
+            spoken.len() <= typed.messages.len(),
+            "{peer} has typed {} lines, not {}",
+            typed.messages.len(),
+            spoken.len()
+        );
+        for (index, (spoken, typed)) in spoken.iter().zip(&typed.messages).enumerate() {
+            let [spoken, typed] = [spoken, typed].map(|line| String::from_utf8_lossy(line));
+            assert_eq!(spoken, typed, "message {index} of {peer}");
+        }
+        if let (Some(rate), Some(turn)) = (self.config.flood, pair.accepted_in) {
+            let time = self.times[self.times.len() - 1] - self.times[turn];
+            let most = rate.most(time) + 1e-3;
+            assert!(spoken.len() as f64 <= most, "{peer} has said {} lines in {time:?}, over its rate", spoken.len());
+        }
+        assert!(heard.too_long <= typed.too_long, "{peer} was told of more lines that are too long than there were");
+        assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || self.config.flood.is_some()));
+        // Whoever was asked for more, and has ended in good order, had nothing held back.
+        if self.settled && (here || record.ended) {
+            assert_eq!(spoken.len(), typed.messages.len(), "everything that {peer} typed was said");
+        }
+        if here {
+            assert!(!typed.foreign, "{peer} speaks another protocol and is here");
+            if typed.too_long <= NOTICES_SURE && heard.missed == 0 {
+                assert_eq!(heard.too_long, typed.too_long, "{peer} was told of each line that was too long");
+            }
+        }
+    }
+
+    fn compare_counts(&self, story: &Said, statistics: &Statistics, kernel: &Kernel) {
+        let counters = statistics.counters;
+        let let_in = counters.accepted + counters.full_house + counters.turned_away;
+        assert_eq!(let_in, kernel.counts.accepted, "everybody who was accepted was counted");
+        assert_eq!(counters.stale, kernel.counts.stale, "completions of connections that are gone were counted");
+        assert!(counters.received_bytes <= kernel.counts.received_bytes);
+        let closes = counters.closes;
+        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
+        assert_eq!(counters.accepted - closed, statistics.members, "members are those who came and did not go");
+        if self.settled {
+            assert_eq!(
+                (story.entered, story.left),
+                (counters.accepted, closed),
+                "everybody's coming and going was told"
+            );
+        }
+    }
+
+    /// The transcript is the log after its heading, with its gaps told.
+    fn compare_transcript(&self, log: &[Vec<u8>]) {
+        let Some(transcript) = &self.transcript else { return };
+        let Some(rest) = transcript.strip_prefix(b"the transcript\n") else {
+            assert!(!self.settled, "the transcript has a heading");
+            return;
+        };
+        let rest: Vec<u8> = rest.to_vec();
+        let heard = model::follow(log, 0, &rest, b"\n").unwrap_or_else(|wrong| panic!("the transcript: {wrong}"));
+        if self.settled {
+            assert!(!heard.torn && heard.at == log.len(), "the transcript is complete");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What holds between turns, checked: for tests and the simulated kernel.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use super::Server;
+use crate::connection::{Connection, Voice};
+use crate::io::Io;
+use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
+use crate::memory::MemoryBound;
+use crate::room::NotNow;
+use crate::room::roster::Place;
+use crate::token::{ConnectionId, Generation};
+
+impl<I: Io, W: io::Write> Server<I, W> {
+    /// Messages ever said.
+    pub fn said(&self) -> u64 {
+        self.lobby.log().messages()
+    }
+
+    /// The lines in the log from the `messages`th ever said on, as far as it is kept.
+    pub fn lines_from(&self, messages: u64) -> Vec<Vec<u8>> {
+        let log = self.lobby.log();
+        let mut at = log.tail();
+        let mut lines = Vec::new();
+        while at < log.head() {
+            let line = log.bytes_from(at).split_inclusive(|byte| *byte == b'\n').next().expect("it is not empty");
+            if log.messages_before(at) >= messages {
+                lines.push(line.to_vec());
+            }
+            at = at + line.len();
+        }
+        lines
+    }
+
+    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as descriptors.
+    pub fn footprint(&self) -> usize {
+        let connections: usize = self
+            .connections
+            .iter()
+            .map(|(_, connection)| {
+                let voice = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
+                size_of::<Connection<OwnedFd>>() + size_of::<Generation>() + voice
+            })
+            .sum();
+        let held = self.resumable.capacity() + self.rationed.capacity();
+        let timed = self.delayed.capacity() + self.starved.capacity();
+        let spare: usize = self.spare.iter().map(Vec::capacity).sum();
+        connections
+            + self.lobby.footprint()
+            + self.stall_timeouts.footprint()
+            + self.line_timeouts.footprint()
+            + held * size_of::<ConnectionId>()
+            + timed * size_of::<(Instant, ConnectionId)>()
+            + spare
+    }
+
+    /// Why connections are held, each once.
+    pub fn reasons_held(&self) -> impl Iterator<Item = NotNow> {
+        self.connections.iter().filter_map(|(_, connection)| connection.held)
+    }
+
+    /// Memory of the log, in bytes.
+    pub fn log_footprint(&self) -> usize {
+        self.lobby.log().footprint()
+    }
+
+    /// Panics when a structure is not as it must be between two turns. Looks at everything.
+    pub fn invariants(&self) {
+        self.lobby.invariants();
+        self.addresses.invariants();
+        self.stall_timeouts.invariants();
+        self.line_timeouts.invariants();
+        let bound = MemoryBound::of(&self.config);
+        let mut members = 0;
+        for (id, connection) in self.connections.iter() {
+            let Some(member) = connection.member else {
+                assert!(!connection.is_idle(), "a closed connection is here only while something is in flight");
+                assert!(connection.voice.is_none() && connection.held.is_none(), "what it said is gone");
+                continue;
+            };
+            members += 1;
+            assert_eq!(self.lobby.connection(member), id, "member and connection know each other");
+            let place = self.lobby.place(member);
+            let waits = matches!(place, Place::Waiting | Place::Lost);
+            assert!(!connection.watching || waits, "a watched member waits for its socket");
+            let will_drain = connection.watching || connection.starved;
+            assert!(!waits || will_drain, "who waits for its socket will be told of it");
+            assert!(!waits || connection.full_since.is_some(), "a full socket has been full since");
+            assert!(connection.full_since.is_none() || connection.stall_queued, "a full socket is timed");
+            let starved = self.starved.iter().filter(|(_, other)| *other == id).count();
+            assert_eq!(usize::from(connection.starved), starved, "it stands among the starved once, or does not");
+            // Nobody is deaf: every member is received from, or something will have it received from.
+            assert!(!(connection.receiving && connection.held.is_some()), "who is held is not received from");
+            let listens = connection.receiving || connection.starved || connection.held.is_some();
+            assert!(listens || self.stopping.is_some(), "every member is listened to");
+            let voice_bytes = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
+            let own = bound.member_idle + voice_bytes + self.lobby.aside_bytes(member);
+            assert!(own <= bound.member_worst, "a member takes {own} bytes, at most {}", bound.member_worst);
+            let Some(voice) = &connection.voice else {
+                assert!(connection.held.is_none(), "who said nothing is not held");
+                continue;
+            };
+            assert!(voice.input.len() <= self.config.line_bytes + 1 + RECEIVE_CHUNK_BYTES, "input is bounded");
+            if self.stopping.is_some() {
+                continue;
+            }
+            match connection.held {
+                None => assert!(voice.input.len() <= self.config.line_bytes + 1, "only the start of a line waits"),
+                Some(NotNow::Pressed) => assert!(self.resumable.contains(&id), "the pressed go on after a sweep"),
+                Some(NotNow::Until(_)) => {
+                    assert!(self.delayed.iter().any(|entry| entry.0.1 == id), "the delayed have their time");
+                }
+                Some(NotNow::Rationed(_)) => assert!(self.rationed.contains(&id), "the rationed stand in line"),
+                Some(NotNow::Unread) => {
+                    let goes_on = !self.lobby.may_speak(member) || self.resumable.contains(&id);
+                    assert!(goes_on || place != Place::Keeping || self.lobby.has_due(), "who has read goes on");
+                }
+            }
+            let begun = !voice.input.is_empty() && connection.held.is_none();
+            assert!(!begun || voice.line_queued, "a begun line is timed");
+        }
+        assert_eq!(self.lobby.online(), members, "members are the open connections");
+        assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
+        assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));
+        let counters = &self.counters;
+        let closes = counters.closes;
+        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
+        assert_eq!(counters.accepted - closed, members as u64, "members are those who came and did not go");
+    }
+}
