@@ -4,13 +4,12 @@
 //! Latency says how long people wait; these say what a back end does meanwhile. Servers take turns, each restarted for every
 //! figure. System calls are counted in runs of their own, because counting costs time at each.
 
-use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::{CostsArgs, LoadArgs};
 use crate::cost::{self, Sampler};
@@ -37,16 +36,20 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 /// What was started has been done after this long.
 const SETTLE: Duration = Duration::from_millis(300);
 
+/// What the folder holds: the figures, of which the table is made.
+const FIGURES: &str = "costs.csv";
+
 /// One figure of one server in one round.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Figure {
     what: What,
     server: String,
+    members: u64,
     round: u32,
     value: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum What {
     QuietDeliveryNs,
@@ -117,16 +120,53 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
                     Err(error) => return Err(error),
                 };
                 eprintln!("round {round}, {}, {}: {}", server.name, what.title(), what.show(value));
-                figures.push(Figure { what, server: server.name.clone(), round, value });
+                figures.push(Figure {
+                    what,
+                    server: server.name.clone(),
+                    members: arguments.connections,
+                    round,
+                    value,
+                });
             }
         }
     }
-    let names: Vec<&str> = arguments.servers.iter().map(|server| server.name.as_str()).collect();
-    write(&folder, &figures, &names, arguments.connections)?;
-    let mut table = tabulate(&figures, &names);
-    table.load_style(presets::NOTHING);
-    println!("{}\n\n{}", table.trim_fmt(), folder.display());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for figure in &figures {
+        writer.serialize(figure).context(|| "cannot write the figures".to_string())?;
+    }
+    let csv = writer.into_inner().context(|| "cannot write the figures".to_string())?;
+    report::write_file(&folder.join(FIGURES), &csv)?;
+    println!("{}\n{}", draw(&folder)?.0, folder.display());
     Ok(exit::GOOD)
+}
+
+/// True exactly when `folder` is one of costs.
+pub fn is_folder(folder: &Path) -> bool {
+    folder.join(FIGURES).is_file()
+}
+
+/// Makes `table.md` of `folder` from its figures, and returns the table for the terminal and that one.
+pub fn draw(folder: &Path) -> Result<(String, String)> {
+    let path = folder.join(FIGURES);
+    let mut reader = csv::Reader::from_path(&path).context(|| format!("cannot read {}", path.display()))?;
+    let figures: Vec<Figure> =
+        reader.deserialize().collect::<std::result::Result<_, _>>().context(|| format!("{} is odd", path.display()))?;
+    let mut servers: Vec<&str> = Vec::new();
+    for figure in &figures {
+        if !servers.contains(&figure.server.as_str()) {
+            servers.push(&figure.server);
+        }
+    }
+    let members = figures.first().map_or(0, |figure| figure.members);
+    let mut table = tabulate(&figures, &servers);
+    table.load_style(presets::NOTHING);
+    let text = format!("{}\n", table.trim_fmt());
+    table.load_style(presets::ASCII_MARKDOWN);
+    let count = table::count(members);
+    let markdown =
+        format!("{}\n\nA room of {count}. Medians of the rounds, in brackets their range.\n", table.trim_fmt());
+    report::write_file(&folder.join("table.md"), markdown.as_bytes())?;
+    Ok((text, markdown))
 }
 
 fn delivery(
@@ -218,20 +258,6 @@ fn per_item(before: &cost::CostSample, after: &cost::CostSample, items: u64) -> 
     Ok((after.cpu_ns - before.cpu_ns) as f64 / items as f64)
 }
 
-fn write(folder: &Path, figures: &[Figure], servers: &[&str], members: u64) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for figure in figures {
-        writer.serialize(figure).context(|| "cannot write costs.csv".to_string())?;
-    }
-    let csv = writer.into_inner().context(|| "cannot write costs.csv".to_string())?;
-    report::write_file(&folder.join("costs.csv"), &csv)?;
-    let mut table = tabulate(figures, servers);
-    table.load_style(presets::ASCII_MARKDOWN);
-    let mut text = format!("{}\n\n", table.trim_fmt());
-    let _ = writeln!(text, "A room of {}. Medians of the rounds, in brackets their range.", table::count(members));
-    report::write_file(&folder.join("table.md"), text.as_bytes())
-}
-
 /// A row a figure, a column a server; with two servers also the ratio of the second to the first.
 fn tabulate(figures: &[Figure], servers: &[&str]) -> Table {
     let mut table = Table::new();
@@ -272,7 +298,13 @@ mod tests {
 
     #[test]
     fn two_servers_are_put_into_a_ratio() {
-        let figure = |server: &str, value| Figure { what: What::LineNs, server: server.to_string(), round: 1, value };
+        let figure = |server: &str, value| Figure {
+            what: What::LineNs,
+            server: server.to_string(),
+            members: 1000,
+            round: 1,
+            value,
+        };
         let figures =
             [figure("uring", 1000.0), figure("uring", 1200.0), figure("uring", 1100.0), figure("epoll", 2200.0)];
         let text = tabulate(&figures, &["uring", "epoll"]).to_string();

@@ -51,6 +51,8 @@ const BUSY_VERIFIED: u64 = 16;
 const CEILING_START: f64 = 1e6;
 /// How close it comes: a step of a search is some seconds.
 const CEILING_PRECISION: f64 = 1.15;
+/// Runs at one rate, when the client spoiled the first.
+const CEILING_ATTEMPTS: u32 = 2;
 const CEILING_WINDOW: Duration = Duration::from_secs(3);
 const CEILING_DRAIN: Duration = Duration::from_secs(3);
 /// Keeping up means that 99 % of the deliveries take less than this.
@@ -198,17 +200,23 @@ fn ceiling(server: &NamedServer, members: u64, load: &LoadArgs, folder: &Path) -
     let directory = folder.join("ceiling").join(&server.name).join(format!("c{members:07}"));
     for trial in 1.. {
         let room = Room { members: members as usize, rate_per_s: search.rate(), length: Length::Time(CEILING_WINDOW) };
-        let failure = match run::measure(&server.target(), room, load) {
-            Err(error) => Some(error.to_string()),
-            Ok(run) => {
-                report::write_json(&directory.join(format!("trial{trial}.json")), &run.summary)?;
-                let failure = not_kept_up(&run.summary);
-                if failure.is_none() {
-                    found.run = Some(run.summary);
+        let mut failure = None;
+        for attempt in 1..=CEILING_ATTEMPTS {
+            match run::measure(&server.target(), room, load) {
+                Err(error) => failure = Some(error.to_string()),
+                Ok(run) => {
+                    let path = directory.join(format!("trial{trial}_{attempt}.json"));
+                    report::write_json(&path, &run.summary)?;
+                    failure = not_kept_up(&run.summary);
+                    if failure.is_none() {
+                        found.run = Some(run.summary);
+                    } else if run.summary.client_spoiled_it() {
+                        continue;
+                    }
                 }
-                failure
             }
-        };
+            break;
+        }
         let held = failure.is_none();
         eprintln!(
             "{} members, {}, {} deliveries/s: {}",

@@ -1,7 +1,7 @@
 //! The `report` command: tables, rows and pictures of a folder anew, from the files of its runs.
 //!
 //! With `--into` the table, and for a sweep its pictures, also become a block of a document: what stands between
-//! `<!-- rooms -->` and `<!-- /rooms -->`, or `peers`, is replaced.
+//! `<!-- rooms -->` and `<!-- /rooms -->`, or `peers`, or `costs`, is replaced.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::cli::ReportArgs;
 use crate::error::{Context, Error, Result, exit};
 use crate::report::{self, peers as peers_table, table};
-use crate::{peers, sweep};
+use crate::{costs, peers, sweep};
 
 /// Redraws the folder; returns the exit code.
 pub fn command(arguments: &ReportArgs) -> Result<u8> {
@@ -17,6 +17,9 @@ pub fn command(arguments: &ReportArgs) -> Result<u8> {
     let (name, text, body) = if peers::is_folder(folder) {
         let comparison = peers::draw(folder)?;
         ("peers", peers_table::text(&comparison), peers_table::markdown(&comparison))
+    } else if costs::is_folder(folder) {
+        let (text, markdown) = costs::draw(folder)?;
+        ("costs", text, markdown)
     } else {
         let rungs = sweep::folder::draw(folder)?;
         ("rooms", table::sweep(&rungs), table::sweep_markdown(&rungs))

@@ -2,7 +2,7 @@
 //!
 //! Each run restarts its server; servers take turns within each round, so that what the machine does meanwhile meets them
 //! all alike. A room that cannot be measured is a row with its reason, not a gap. A run that the tool itself spoiled, by
-//! sending late, is measured again a few times; it stays in the files as set aside. Everything goes into one dated folder.
+//! sending late, is measured again; it stays in the files as set aside. Everything goes into one dated folder.
 
 pub mod folder;
 pub mod rows;
@@ -22,8 +22,8 @@ use crate::report::summary::Summary;
 use crate::report::{self, table};
 use crate::run::{self, Room, Run, Target};
 
-/// Runs of one room in one round, at most: the first, and repetitions of those that the client spoiled.
-const ATTEMPTS_MAX: u32 = 3;
+/// Runs of one room in one round, at most: the first, and another when the client spoiled it.
+const ATTEMPTS_MAX: u32 = 2;
 
 /// A server of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]

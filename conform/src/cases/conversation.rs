@@ -1,0 +1,377 @@
+//! Coming, talking and going, in every way a client can.
+
+use super::Step::{Agree, Connects, Ends, HalfCloses, Joins, Leaves, Vanishes};
+use super::{Case, case, reads, sends, sends_slowly};
+
+/// More than any limit on a line can be.
+const ENDLESS_BYTES: usize = 1 << 20;
+
+const WELCOME: &str = "> Connected to the chat server (# online)";
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = coming_and_going();
+    cases.extend(talking());
+    cases.extend(pieces());
+    cases
+}
+
+fn coming_and_going() -> Vec<Case> {
+    vec![
+        case("the first line is the welcome", vec![Connects("a"), reads("a", &[WELCOME])]),
+        case(
+            "those who are here are told of a newcomer",
+            vec![Joins("a"), Joins("b"), reads("a", &["> New user {b} entered. (# online)"])],
+        ),
+        case(
+            "a newcomer is not told of itself",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                reads("a", &["> New user {b} entered. (# online)"]),
+                Joins("c"),
+                reads("b", &["> New user {c} entered. (# online)"]),
+            ],
+        ),
+        case(
+            "those who stay are told who left",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Leaves("b"),
+                reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
+            ],
+        ),
+        case(
+            "a connection that is reset is a leave",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Vanishes("b"),
+                reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
+            ],
+        ),
+        case(
+            "a half-closed connection is a leave and is closed",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                HalfCloses("b"),
+                Ends("b"),
+                reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
+            ],
+        ),
+        case(
+            "half-closed at once, one is still welcomed",
+            vec![Connects("a"), HalfCloses("a"), reads("a", &[WELCOME]), Ends("a")],
+        ),
+        case(
+            "reset at once, one hurts nobody",
+            vec![Joins("a"), Connects("b"), Vanishes("b"), Joins("c"), sends("c", b"hi\n"), reads("a", &["[{c}] hi"])],
+        ),
+        case(
+            "who comes again is somebody else",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Leaves("b"),
+                Joins("c"),
+                reads(
+                    "a",
+                    &[
+                        "> New user {b} entered. (# online)",
+                        "< The user {b} left (# online)",
+                        "> New user {c} entered. (# online)",
+                    ],
+                ),
+            ],
+        ),
+        case(
+            "all leave but one, who can go on talking to the next",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                Leaves("b"),
+                Vanishes("c"),
+                Joins("d"),
+                sends("a", b"hi\n"),
+                reads("d", &["[{a}] hi"]),
+                sends("d", b"oh\n"),
+                reads("a", &["[{d}] oh"]),
+            ],
+        ),
+        case(
+            "what was said before one came is not heard",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"before\n"),
+                reads("b", &["[{a}] before"]),
+                Joins("c"),
+                sends("a", b"after\n"),
+                reads("c", &["[{a}] after"]),
+            ],
+        ),
+    ]
+}
+
+fn talking() -> Vec<Case> {
+    let fifty: String = (1..=40).map(|number| format!("line {number}\n")).collect();
+    let heard: Vec<String> = (1..=40).map(|number| format!("[{{a}}] line {number}")).collect();
+    let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+    let long = "x".repeat(1000);
+    vec![
+        case(
+            "a line reaches another",
+            vec![Joins("a"), Joins("b"), sends("a", b"hello\n"), reads("b", &["[{a}] hello"])],
+        ),
+        case(
+            "a line reaches all others",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                Joins("d"),
+                sends("b", b"hello\n"),
+                reads("a", &["[{b}] hello"]),
+                reads("c", &["[{b}] hello"]),
+                reads("d", &["[{b}] hello"]),
+            ],
+        ),
+        case(
+            "one's own line is not sent back",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"mine\n"),
+                reads("b", &["[{a}] mine"]),
+                sends("b", b"yours\n"),
+                reads("a", &["[{b}] yours"]),
+            ],
+        ),
+        case(
+            "what one says at once on connecting is heard",
+            vec![
+                Joins("a"),
+                Connects("b"),
+                sends("b", b"first\n"),
+                reads("b", &[WELCOME]),
+                reads("a", &["[{b}] first"]),
+            ],
+        ),
+        case(
+            "what one says and then leaves is heard",
+            vec![Joins("a"), Joins("b"), sends("b", b"bye\n"), Leaves("b"), reads("a", &["[{b}] bye"])],
+        ),
+        case(
+            "what one says and then half-closes is heard before the leave",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("b", b"bye\n"),
+                HalfCloses("b"),
+                reads("a", &["> New user {b} entered. (# online)"]),
+                reads("a", &["[{b}] bye"]),
+                reads("a", &["< The user {b} left (# online)"]),
+            ],
+        ),
+        case(
+            "forty lines in one go come in order",
+            vec![Joins("a"), Joins("b"), sends("a", fifty), reads("b", &heard)],
+        ),
+        case(
+            "two authors are heard in one order by all",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                Joins("d"),
+                Joins("e"),
+                sends("a", b"1\n2\n3\n4\n"),
+                sends("b", b"5\n6\n7\n8\n"),
+                sends("a", b"9\n"),
+                sends("b", b"10\n"),
+                Agree(vec!["c", "d", "e"], 10),
+            ],
+        ),
+        case(
+            "authors hear each other in the order of all",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                sends("a", b"1\n"),
+                reads("b", &["[{a}] 1"]),
+                sends("b", b"2\n"),
+                reads("c", &["[{a}] 1", "[{b}] 2"]),
+                reads("a", &["[{b}] 2"]),
+            ],
+        ),
+        case(
+            "who reads late has missed nothing",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"1\n2\n"),
+                sends("b", b"3\n"),
+                reads("a", &["[{b}] 3"]),
+                reads("b", &["[{a}] 1", "[{a}] 2"]),
+            ],
+        ),
+        case(
+            "a thousand letters arrive whole",
+            vec![Joins("a"), Joins("b"), sends("a", format!("{long}\n")), reads("b", &[&format!("[{{a}}] {long}")])],
+        ),
+        case(
+            "who only listens hears all",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                sends("a", b"1\n"),
+                reads("c", &["[{a}] 1"]),
+                sends("b", b"2\n"),
+                reads("c", &["[{b}] 2"]),
+            ],
+        ),
+        case(
+            "empty lines are not heard",
+            vec![Joins("a"), Joins("b"), sends("a", b"\n\r\n\n\n"), sends("a", b"end\n"), reads("b", &["[{a}] end"])],
+        ),
+        case("thirty people hear one line", {
+            const NAMES: [&str; 30] = [
+                "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8",
+                "b9", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "d1", "d2", "d3",
+            ];
+            let mut steps: Vec<_> = NAMES.into_iter().map(Joins).collect();
+            steps.push(sends("a1", b"all of you\n"));
+            steps.extend(NAMES[1..].iter().map(|name| reads(name, &["[{a1}] all of you"])));
+            steps
+        }),
+    ]
+}
+
+fn pieces() -> Vec<Case> {
+    let endless = "x".repeat(ENDLESS_BYTES);
+    vec![
+        case(
+            "a line that comes byte by byte is one",
+            vec![Joins("a"), Joins("b"), sends_slowly("a", b"slowly\n"), reads("b", &["[{a}] slowly"])],
+        ),
+        case(
+            "characters that come byte by byte are whole",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends_slowly("a", "gr\u{fc}\u{df}e \u{1f389}\r\n"),
+                reads("b", &["[{a}] gr\u{fc}\u{df}e \u{1f389}"]),
+            ],
+        ),
+        case(
+            "two lines in one packet are two",
+            vec![Joins("a"), Joins("b"), sends("a", b"one\ntwo\n"), reads("b", &["[{a}] one", "[{a}] two"])],
+        ),
+        case(
+            "a line and a half, and the other half",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"one\ntw"),
+                reads("b", &["[{a}] one"]),
+                sends("a", b"o\n"),
+                reads("b", &["[{a}] two"]),
+            ],
+        ),
+        case(
+            "others talk while a line is unfinished",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                sends("a", b"unfin"),
+                sends("b", b"meanwhile\n"),
+                reads("c", &["[{b}] meanwhile"]),
+                sends("a", b"ished\n"),
+                reads("c", &["[{a}] unfinished"]),
+            ],
+        ),
+        case(
+            "two unfinished lines do not mix",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                sends("a", b"aa"),
+                sends("b", b"bb"),
+                sends("a", b"aa\n"),
+                reads("c", &["[{a}] aaaa"]),
+                sends("b", b"bb\n"),
+                reads("c", &["[{b}] bbbb"]),
+            ],
+        ),
+        case(
+            "what was not finished when its author left was not said",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("b", b"whole\nhal"),
+                HalfCloses("b"),
+                Ends("b"),
+                Joins("c"),
+                sends("c", b"next\n"),
+                reads("a", &["[{b}] whole", "[{c}] next"]),
+            ],
+        ),
+        case(
+            "what was not finished when its author vanished was not said",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("b", b"whole\nhal"),
+                reads("a", &["[{b}] whole"]),
+                Vanishes("b"),
+                Joins("c"),
+                sends("c", b"next\n"),
+                reads("a", &["[{c}] next"]),
+            ],
+        ),
+        case(
+            "half a line of one who went is not the next one's",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("b", b"half"),
+                HalfCloses("b"),
+                Ends("b"),
+                Joins("c"),
+                sends("c", b"whole\n"),
+                reads("a", &["[{c}] whole"]),
+            ],
+        ),
+        case(
+            "a carriage return and its line feed come apart",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"one\r"),
+                sends("a", b"\ntwo\r\n"),
+                reads("b", &["[{a}] one", "[{a}] two"]),
+            ],
+        ),
+        case(
+            "a line without end is not heard, and the next one is",
+            vec![Joins("a"), Joins("b"), sends("a", &endless), sends("a", b"\nafter\n"), reads("b", &["[{a}] after"])],
+        ),
+        case(
+            "a line without end does not delay others",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                Joins("c"),
+                sends("a", &endless),
+                sends("b", b"hi\n"),
+                reads("c", &["[{b}] hi"]),
+            ],
+        ),
+    ]
+}

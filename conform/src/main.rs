@@ -1,0 +1,101 @@
+//! The `uproar-conform` program: parse, play, report, exit code.
+//!
+//! Exit codes: 0 all passed, 1 a case failed, 2 usage, or a server that cannot be reached.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use uproar_conform::{Outcome, cases, play};
+
+/// Plays what a client may do and must see against a running server, started with its defaults.
+#[derive(Debug, Parser)]
+#[command(name = "uproar-conform", version, max_term_width = 120)]
+struct Arguments {
+    /// Where the server listens
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1:8888", value_parser = parse_address)]
+    address: SocketAddr,
+
+    /// Name the cases and play none
+    #[arg(long)]
+    list: bool,
+
+    /// Play only cases whose name holds this; may be given several times
+    #[arg(long, value_name = "NAME")]
+    case: Vec<String>,
+
+    /// Write a JUnit report into this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// How long to wait for a line
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    timeout: std::time::Duration,
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text.to_socket_addrs().map_err(|error| format!("{error}; write HOST:PORT"))?;
+    addresses.next().ok_or_else(|| format!("{text:?} has no address"))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut cases = cases::all();
+    cases.retain(|case| arguments.case.is_empty() || arguments.case.iter().any(|part| case.name.contains(part)));
+    if arguments.list {
+        cases.iter().for_each(|case| println!("{}", case.name));
+        return ExitCode::SUCCESS;
+    }
+    if cases.is_empty() {
+        return fail("no case is called so; --list names them");
+    }
+    if let Err(error) = TcpStream::connect(arguments.address) {
+        return fail(&format!("no server at {}: {error}", arguments.address));
+    }
+    let mut outcomes = Vec::new();
+    for case in &cases {
+        let outcome = play(case, arguments.address, arguments.timeout);
+        match &outcome.failure {
+            None => println!("ok    {}", outcome.name),
+            Some(failure) => println!("FAIL  {}\n      {failure}", outcome.name),
+        }
+        outcomes.push(outcome);
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
+    println!("{} cases, {failed} failed", outcomes.len());
+    if let Some(path) = &arguments.junit {
+        let written = report(&outcomes).and_then(|text| fs::write(path, text).map_err(|error| error.to_string()));
+        if let Err(error) = written {
+            return fail(&format!("cannot write {}: {error}", path.display()));
+        }
+    }
+    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn report(outcomes: &[Outcome]) -> Result<String, String> {
+    let mut suite = TestSuite::new("uproar-conform");
+    for outcome in outcomes {
+        let status = match &outcome.failure {
+            None => TestCaseStatus::success(),
+            Some(failure) => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(failure.clone());
+                status
+            }
+        };
+        let mut case = TestCase::new(outcome.name.clone(), status);
+        case.set_time(outcome.took);
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("uproar-conform");
+    report.add_test_suite(suite);
+    report.to_string().map_err(|error| error.to_string())
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("uproar-conform: {text}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,159 @@
+//! Attacks on text, as data: bytes that a member may send, and exactly what the others read because of it.
+//!
+//! Every case goes through the splitter and the sanitiser whole, cut in two at every place and byte by byte, and through a
+//! running server on every back end. The attacks that need no certain limit, and the rules, are those that `uproar-conform`
+//! plays too; here are the ones on the length of a line as well.
+
+mod support;
+
+use std::net::SocketAddr;
+
+use support::{BACKENDS, Server};
+use uproar::line::{Item, Splitter, render_message};
+use uproar_conform::cases::text::{ATTACKS, Attack};
+
+/// The limit on lines in all cases, in bytes.
+const LIMIT: usize = 40;
+/// Stands for the refusal of a line that is too long.
+const REFUSED: &str = "\n";
+
+/// What is dropped counts too, because a line is measured as it comes.
+const LENGTHS: &[Attack] = &[
+    ("one below the limit", b"123456789012345678901234567890123456789", &["123456789012345678901234567890123456789"]),
+    ("at the limit", b"1234567890123456789012345678901234567890", &["1234567890123456789012345678901234567890"]),
+    (
+        "at the limit, windows ending",
+        b"1234567890123456789012345678901234567890\r",
+        &["1234567890123456789012345678901234567890"],
+    ),
+    ("one above the limit", b"12345678901234567890123456789012345678901", &[REFUSED]),
+    ("one above the limit, windows ending", b"12345678901234567890123456789012345678901\r", &[REFUSED]),
+    ("two carriage returns above the limit", b"1234567890123456789012345678901234567890\r\r", &[REFUSED]),
+    ("escapes above the limit", &[0x1b; 41], &[REFUSED]),
+    ("escapes at the limit", &[0x1b; 40], &[]),
+    ("nuls above the limit", &[0; 300], &[REFUSED]),
+    ("ten times the limit", &[b'x'; 400], &[REFUSED]),
+    ("too long, and then a line", b"1234567890123456789012345678901234567890123\nhi", &[REFUSED, "hi"]),
+    ("a line, and then too long", b"hi\n1234567890123456789012345678901234567890123", &["hi", REFUSED]),
+    (
+        "too long twice",
+        b"1234567890123456789012345678901234567890123\n1234567890123456789012345678901234567890123",
+        &[REFUSED, REFUSED],
+    ),
+    (
+        "invalid bytes at the limit grow",
+        &[0xff; 40],
+        &[
+            "\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
+        ],
+    ),
+    (
+        "characters of four bytes at the limit",
+        "\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}".as_bytes(),
+        &["\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}\u{1f389}"],
+    ),
+    ("a character across the limit", "123456789012345678901234567890123456789\u{e9}".as_bytes(), &[REFUSED]),
+];
+
+fn attacks() -> impl Iterator<Item = &'static Attack> {
+    ATTACKS.iter().chain(LENGTHS)
+}
+
+fn author() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 63155))
+}
+
+/// What comes of `chunks`, as a connection takes them: what is left of one goes in front of the next.
+fn lines(chunks: &[&[u8]]) -> Vec<String> {
+    let (mut splitter, mut kept, mut lines) = (Splitter::default(), Vec::new(), Vec::new());
+    let mut rendered = Vec::new();
+    for chunk in chunks {
+        kept.extend_from_slice(chunk);
+        let mut rest = kept.as_slice();
+        while let Some(item) = splitter.next(&mut rest, LIMIT) {
+            match item {
+                Item::TooLong => lines.push(REFUSED.to_string()),
+                Item::Line(text) => {
+                    if render_message(author(), text, &mut rendered) {
+                        let line = String::from_utf8(rendered.clone()).expect("valid UTF-8 comes out");
+                        let text = line.strip_prefix(&format!("[{}] ", author())).expect("the author stands in front");
+                        lines.push(text.strip_suffix('\n').expect("a line ends").to_string());
+                    }
+                }
+            }
+        }
+        kept = rest.to_vec();
+    }
+    assert!(kept.is_empty(), "everything was lines");
+    lines
+}
+
+#[test]
+fn what_comes_of_an_attack_is_the_same_wherever_the_bytes_are_cut() {
+    assert!(attacks().count() >= 150);
+    for (name, input, expected) in attacks() {
+        let bytes = [input, &b"\n"[..]].concat();
+        assert_eq!(lines(&[&bytes]), *expected, "{name}");
+        for cut in 1..bytes.len() {
+            let (head, tail) = bytes.split_at(cut);
+            assert_eq!(lines(&[head, tail]), *expected, "{name}, cut at {cut}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(lines(&single), *expected, "{name}, byte by byte");
+    }
+}
+
+#[test]
+fn no_name_stands_twice() {
+    let mut names: Vec<&str> = attacks().map(|(name, _, _)| *name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+/// Each control character by itself, between two letters.
+#[test]
+fn every_control_character_is_dropped() {
+    for character in (0..=0x9f).filter_map(char::from_u32).filter(|character| character.is_control()) {
+        let expected: &[&str] = match character {
+            '\n' => &["a", "b"],
+            '\t' => &["a\tb"],
+            _ => &["ab"],
+        };
+        assert_eq!(lines(&[format!("a{character}b\n").as_bytes()]), *expected, "{character:?}");
+    }
+}
+
+/// Every byte that cannot stand alone, between two letters.
+#[test]
+fn every_byte_that_is_no_character_is_replaced() {
+    for byte in 0x80..=0xff {
+        assert_eq!(lines(&[&[b'a', byte, b'b', b'\n']]), ["a\u{fffd}b"], "{byte:#x}");
+    }
+}
+
+#[test]
+fn the_same_comes_of_it_through_a_server_on_every_back_end() {
+    for backend in BACKENDS {
+        let limit = LIMIT.to_string();
+        let server = Server::start(&["--backend", backend, "--flood-rate", "0", "--line-bytes", &limit]);
+        let mut listener = server.join();
+        let mut attacker = server.join();
+        listener.expect_start("> New user ");
+        let prefix = format!("[{}] ", attacker.name());
+        let refusal = format!("! line too long: it was not sent, at most {LIMIT} bytes are");
+        for (index, (name, input, expected)) in attacks().enumerate() {
+            let end = format!("\nend of case {index}\n");
+            attacker.send([input, end.as_bytes()].concat());
+            for line in *expected {
+                if *line == REFUSED {
+                    assert_eq!(attacker.line().as_deref(), Some(refusal.as_str()), "{name} on {backend}");
+                } else {
+                    assert_eq!(listener.line(), Some(format!("{prefix}{line}")), "{name} on {backend}");
+                }
+            }
+            assert_eq!(listener.line(), Some(format!("{prefix}end of case {index}")), "{name} on {backend}");
+        }
+    }
+}
