@@ -95,3 +95,20 @@ nightly:
 # Everything that a change must pass
 ci:
     .ci/run
+
+# Let a fuzzer look for inputs that break the lines, the first lines and the whole simulated server, each so many seconds; needs nightly
+fuzz seconds="60":
+    command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+    for target in line foreign server; do \
+        cargo +nightly fuzz run $target fuzz/corpus/$target -- -max_total_time={{seconds}} -print_final_stats=1 || exit 1; done
+
+# The back ends' own tests under the address sanitizer; needs nightly
+asan:
+    RUSTFLAGS=-Zsanitizer=address cargo +nightly test --lib --target x86_64-unknown-linux-gnu --target-dir target/asan io::
+
+# How much of what decides who hears what the ordinary tests run, line by line; fails below 95 %
+coverage:
+    rustup component add llvm-tools
+    command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
+    cargo llvm-cov --json --summary-only --output-path target/coverage.json -- --skip seeds_
+    python3 contrib/coverage.py target/coverage.json 95 src/line.rs src/room.rs src/room/ src/connection.rs

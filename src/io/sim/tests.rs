@@ -78,6 +78,20 @@ fn bytes_choose_a_run() {
     }
 }
 
+/// Inputs of the whole server that fuzzing found worth keeping.
+#[test]
+fn the_corpus_of_the_fuzzer_passes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/server");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the target has a corpus") {
+        let path = entry.unwrap().path();
+        println!("{}", path.display());
+        fuzz(&std::fs::read(path).unwrap());
+        count += 1;
+    }
+    assert!(count >= 10, "{count} inputs");
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     let mut missed = Vec::new();

@@ -1,0 +1,9 @@
+//! What is taken for another protocol, and what is not.
+
+#![no_main]
+
+#[path = "../properties.rs"]
+#[allow(dead_code, reason = "the other targets use the rest")]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::foreign(data));
