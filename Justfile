@@ -97,10 +97,18 @@ ci:
     .ci/run
 
 # Let a fuzzer look for inputs that break the lines, the first lines and the whole simulated server, each so many seconds; needs nightly
-fuzz seconds="60":
+fuzz seconds="60": fuzz-installed
+    for target in line foreign server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
+        -- -max_total_time={{seconds}} -print_final_stats=1 || exit 1; done
+
+# Keep what the fuzzer found and no kept input does, for the ordinary tests to replay
+fuzz-keep: fuzz-installed
+    for target in line foreign server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
+        -- -merge=1 -use_counters=0 || exit 1; done
+
+[private]
+fuzz-installed:
     command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-    for target in line foreign server; do \
-        cargo +nightly fuzz run $target fuzz/corpus/$target -- -max_total_time={{seconds}} -print_final_stats=1 || exit 1; done
 
 # The back ends' own tests under the address sanitizer; needs nightly
 asan:

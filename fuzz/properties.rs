@@ -77,7 +77,7 @@ pub fn foreign(data: &[u8]) {
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     let expected = matches!(words[..], [method, target, version]
         if !method.is_empty()
-            && method.iter().all(|byte| (b'A'..=b'Z').contains(byte))
+            && method.iter().all(|byte: &u8| byte.is_ascii_uppercase())
             && (target == b"*" || target.iter().any(|byte| b"/:".contains(byte)))
             && version.starts_with(b"HTTP/"));
     assert_eq!(Foreign::is_http_request(line), expected, "{line:?}");
