@@ -79,7 +79,7 @@ const CALLS_TRACEPOINT: &str = "/sys/kernel/tracing/events/raw_syscalls/sys_ente
 
 /// Counts system calls of `pid` and of the threads that it starts, from now on.
 fn call_counter(pid: u32) -> Result<Counter> {
-    let fix = || "cannot count system calls; it needs root, and tracefs mounted on /sys/kernel/tracing".to_string();
+    let fix = || "cannot count system calls; it needs root, and mount -t tracefs none /sys/kernel/tracing".to_string();
     let id = fs::read_to_string(CALLS_TRACEPOINT).context(fix)?;
     let id = id.trim().parse().context(fix)?;
     let pid = i32::try_from(pid).context(fix)?;

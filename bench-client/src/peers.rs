@@ -57,6 +57,8 @@ const CEILING_WINDOW: Duration = Duration::from_secs(3);
 const CEILING_DRAIN: Duration = Duration::from_secs(3);
 /// Keeping up means that 99 % of the deliveries take less than this.
 const KEPT_UP_NS: u64 = 1_000_000_000;
+/// How late messages may be sent, p99: next to nothing of that. Latency counts from when they were due in any case.
+const CEILING_LAG: Duration = Duration::from_millis(10);
 
 /// What the folder of a comparison holds, beside the tables: the folder of each part, what each server keeps up with, and what
 /// the servers say they are.
@@ -180,7 +182,11 @@ fn ceilings(
     versions: &BTreeMap<String, String>,
     folder: &Path,
 ) -> Result<Vec<Ceiling>> {
-    let load = LoadArgs { drain: CEILING_DRAIN, ..busy_load(&arguments.load) };
+    let load = LoadArgs {
+        drain: CEILING_DRAIN,
+        lag_limit: arguments.load.lag_limit.or(Some(CEILING_LAG)),
+        ..busy_load(&arguments.load)
+    };
     let mut found = Vec::new();
     for &members in &arguments.rungs {
         for server in servers {
