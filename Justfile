@@ -27,7 +27,7 @@ peers := "target/release/bench-client peers --pin 0,1 --server uproar='" + serve
 
 # Measure uproar beside redis, NATS, mosquitto and the Python original, some 25 minutes; leaves a dated folder in results/
 bench-peers *options: build peers-installed
-    {{peers}} --repeat 3 -d 3s -w 1s --as-shipped redis-as-shipped:redis='redis-server --port {port}' \
+    {{peers}} --repeat 3 -d 3s -w 1s --as-shipped redis-as-shipped:redis='redis-server --port {port} --dir /tmp' \
         --as-shipped nats-as-shipped:nats='nats-server -a 127.0.0.1 -p {port}' \
         --as-shipped mosquitto-as-shipped:mqtt='mosquitto -p {port}' {{options}}
 
