@@ -3,8 +3,8 @@
 use super::Step::{Agree, Connects, Ends, HalfCloses, Joins, Leaves, Vanishes};
 use super::{Case, case, reads, sends, sends_slowly};
 
-/// More than any limit on a line can be.
-const ENDLESS_BYTES: usize = 1 << 20;
+/// More than any limit on a line can be, and not so much that discarding it is slowed as a flood.
+const ENDLESS_BYTES: usize = 1 << 17;
 
 const WELCOME: &str = "> Connected to the chat server (# online)";
 
