@@ -117,3 +117,16 @@ pub enum CloseReason {
     /// The peer speaks another protocol.
     Foreign,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CloseReason::{Broken, Foreign, Left, LineTimeout, Slow, Stalled};
+
+    #[test]
+    fn each_reason_has_words_of_its_own() {
+        let words = [Left, Broken, Slow, Stalled, LineTimeout, Foreign].map(|reason| reason.to_string());
+        for (place, word) in words.iter().enumerate() {
+            assert!(!word.is_empty() && !words[..place].contains(word), "{words:?}");
+        }
+    }
+}
