@@ -3,7 +3,6 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,7 +84,7 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there; at least as long as --stall-timeout
+    /// How long a peer that answers nothing counts as there
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
@@ -210,12 +209,6 @@ impl Serve {
         Ok(())
     }
 
-    /// How long a peer that answers nothing is kept. The kernel also counts a full peer as one that does not answer, and
-    /// giving up those is left to `--stall-timeout`.
-    pub fn give_up_after(&self) -> Duration {
-        (*self.dead_after).max(*self.stall_timeout)
-    }
-
     /// The server's configuration for at most `members_max` members.
     pub fn config(&self, members_max: usize) -> Config {
         let room_rate = self.room_rate.as_u64();
@@ -233,6 +226,7 @@ impl Serve {
             },
             stall_timeout: *self.stall_timeout,
             line_timeout: *self.line_timeout,
+            dead_after: *self.dead_after,
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: Settings {
                 members_max,

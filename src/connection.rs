@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::flood::{Addresses, Bucket, Rate};
+use crate::io::Io;
 use crate::line::Splitter;
+use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 
 #[derive(Debug)]
@@ -19,6 +21,10 @@ pub struct Connection<S> {
     pub voice: Option<Box<Voice>>,
     /// Set from when its socket is full until it has been sent everything: when it last took a byte.
     pub full_since: Option<Instant>,
+    /// Bytes that its peer had not acknowledged at `full_since`.
+    pub outstanding: u32,
+    /// True exactly when it was sent something since it was last seen that its peer had acknowledged everything.
+    pub unanswered: bool,
     /// True exactly when its socket, once full, was reported to have room and has not been sent to since.
     pub drained: bool,
     /// True exactly when a receive is in flight.
@@ -94,6 +100,21 @@ impl Voice {
     }
 }
 
+impl<S: fmt::Debug> Connection<S> {
+    /// Looks whether the peer of a full socket has taken bytes: then it has not stalled. That a socket has room again says
+    /// too little: it is reported when a large part of the buffer is free, which a slow reader may need minutes for.
+    pub fn note_uptake(&mut self, io: &impl Io<Socket = S>, now: Instant) {
+        let Some(since) = &mut self.full_since else { return };
+        let outstanding = io.uptake(&self.socket).outstanding;
+        // Full with nothing outstanding is the kernel's lack of memory, not the peer's doing.
+        let taken = outstanding < self.outstanding || outstanding == 0;
+        if taken && !Planted::UptakeIgnored.is_on() {
+            *since = now;
+        }
+        self.outstanding = outstanding;
+    }
+}
+
 impl<S> Connection<S> {
     pub fn new(socket: S, address: SocketAddr) -> Self {
         Self {
@@ -102,6 +123,8 @@ impl<S> Connection<S> {
             member: None,
             voice: None,
             full_since: None,
+            outstanding: 0,
+            unanswered: false,
             receiving: false,
             watching: false,
             drained: false,

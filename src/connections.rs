@@ -53,6 +53,18 @@ impl<S> Connections<S> {
         self.find(id).expect("the slot has not changed hands")
     }
 
+    /// One more than the highest slot that may be taken.
+    pub fn slots(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Whoever has a slot now.
+    pub fn in_slot(&mut self, slot: usize) -> Option<(ConnectionId, &mut Connection<S>)> {
+        let (generation, connection) = self.slab.get_mut(slot)?;
+        let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
+        Some((ConnectionId { slot, generation: *generation }, connection))
+    }
+
     /// Everybody, in order of slots.
     #[cfg(any(test, feature = "sim"))]
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {

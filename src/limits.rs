@@ -131,6 +131,9 @@ pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 /// Smallest `--dead-after`: the kernel counts its probes in seconds.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
 
+/// Pause between two looks at some of those who were sent something. All are looked at twice in `--dead-after`.
+pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
+
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;
 

@@ -28,11 +28,12 @@ pub enum Planted {
     AddressForgotten,
     PresenceNotLimited,
     FirstLosesItsPlace,
+    UptakeIgnored,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -57,6 +58,7 @@ impl Planted {
         Self::AddressForgotten,
         Self::PresenceNotLimited,
         Self::FirstLosesItsPlace,
+        Self::UptakeIgnored,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

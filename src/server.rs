@@ -14,6 +14,7 @@ mod door;
 mod intake;
 #[cfg(any(test, feature = "sim"))]
 mod invariants;
+mod silence;
 mod sweep;
 
 use std::cmp::Reverse;
@@ -36,6 +37,7 @@ use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 use crate::transcript::Transcript;
 use counters::{Counters, Statistics};
+use silence::Silence;
 
 /// What a server is made with.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub stall_timeout: Duration,
     /// How long a line that was begun may make no progress.
     pub line_timeout: Duration,
+    /// How long a peer may answer nothing although it was asked.
+    pub dead_after: Duration,
     /// How often the statistics line is written; `None` for only when asked.
     pub stats_interval: Option<Duration>,
     pub room: room::Settings,
@@ -91,6 +95,8 @@ pub struct Server<I: Io, W> {
     stall_timeouts: Timeouts,
     /// Connections that have or had begun a line.
     line_timeouts: Timeouts,
+    /// The round of those who were sent something and may be gone.
+    silence: Silence,
     /// Empty buffers for partial lines.
     spare: Vec<Vec<u8>>,
     /// Set exactly while accepting has ended on an error: when to arm it again.
@@ -129,6 +135,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             starved: VecDeque::new(),
             stall_timeouts: Timeouts::new(config.stall_timeout),
             line_timeouts: Timeouts::new(config.line_timeout),
+            silence: Silence::default(),
             spare: Vec::new(),
             accept_paused: None,
             accept_reported: false,
@@ -267,6 +274,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         self.retry_starved();
         self.cut_stalled();
         self.cut_unfinished_lines();
+        self.cut_silent();
     }
 
     fn write_transcript(&mut self) {
@@ -293,6 +301,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             self.starved.front().map(|(retry, _)| *retry),
             self.stall_timeouts.deadline(),
             self.line_timeouts.deadline(),
+            self.silence.deadline(),
             self.transcript.as_ref().and_then(|transcript| transcript.deadline(self.lobby.log(), self.now)),
         ];
         deadlines.into_iter().flatten().min().map_or(Until::Completion, Until::Deadline)

@@ -2,12 +2,13 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Person, Server};
+use support::{BACKENDS, Person, Server};
 
 /// Long enough that an attack would show.
 const ATTACK: Duration = Duration::from_secs(3);
@@ -99,4 +100,68 @@ fn a_long_line_is_not_overtaken_for_ever() {
     listener.lines_until(|line| line.ends_with("] short"));
     listener.lines_until(|line| line.ends_with('L'));
     assert!(start.elapsed() < Duration::from_secs(10), "it was said after {:?}", start.elapsed());
+}
+
+/// A member that reads slowly has room for more only once in minutes, and is not closed for that; one that reads nothing is.
+#[test]
+fn reading_slowly_is_reading() {
+    let server = Server::start(&["--stall-timeout", "4s", "--flood-rate", "0", "--log-bytes", "64KiB"]);
+    let mut slow = Person::connect_small(server.address);
+    slow.expect_start("> Connected to the chat server (");
+    let deaf = Person::connect_small(server.address);
+    let mut author = server.join();
+    let stream = slow.stream().try_clone().expect("a descriptor is free");
+    let start = Instant::now();
+    let reader = thread::spawn(move || {
+        while start.elapsed() < Duration::from_secs(14) {
+            let read = (&stream).read(&mut [0; 100]).expect("it is not closed");
+            assert_ne!(read, 0, "it is not closed after {:?}", start.elapsed());
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let deaf_left = format!("< The user {} left ", deaf.name());
+    let mut closed = None;
+    while start.elapsed() < Duration::from_secs(14) {
+        author.send("x".repeat(1000) + "\n");
+        if author.line_within(Duration::from_millis(20)).is_some_and(|line| line.starts_with(&deaf_left)) {
+            closed = Some(start.elapsed());
+        }
+    }
+    reader.join().expect("who reads is not closed");
+    let closed = closed.expect("who reads nothing is closed");
+    assert!(closed >= Duration::from_secs(4), "it was closed after {closed:?}");
+}
+
+/// A peer whose machine is gone acknowledges nothing, and is found out whether or not something was on its way to it.
+#[test]
+fn a_peer_that_vanished_is_found_out() {
+    // What arrives for this socket is dropped before TCP sees it (SO_ATTACH_FILTER, socket(7)).
+    const VANISH: &str = "
+import ctypes, socket, struct, sys, time
+peer = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+peer.recv(100)
+drop = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))
+peer.setsockopt(socket.SOL_SOCKET, 26, struct.pack('HP', 1, ctypes.addressof(drop)))
+print(peer.getsockname()[1], flush=True)
+time.sleep(60)
+";
+    for backend in BACKENDS {
+        let server = Server::start(&["--backend", backend, "--dead-after", "5s"]);
+        let mut author = server.join();
+        let mut python = Command::new("python3")
+            .args(["-c", VANISH, &server.address.port().to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is on this machine");
+        let mut port = String::new();
+        BufReader::new(python.stdout.as_mut().expect("it is piped")).read_line(&mut port).expect("it has joined");
+        let start = Instant::now();
+        author.send("are you there?\n");
+        let left = format!("< The user 127.0.0.1:{} left ", port.trim());
+        author.lines_until(|line| line.starts_with(&left));
+        let time = start.elapsed();
+        assert!(time > Duration::from_secs(4), "{backend}: given up after {time:?}");
+        python.kill().expect("it is ours");
+        python.wait().expect("it is ours");
+    }
 }

@@ -62,6 +62,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let connection = self.connections.at_mut(id);
         let Some(member) = connection.member.take() else { return };
         let voice = connection.voice.take();
+        if std::mem::take(&mut connection.unanswered) {
+            self.silence.answered();
+        }
         connection.held = None;
         let address = connection.address;
         if voice.is_some_and(|voice| voice.reserved.is_some()) {

@@ -134,6 +134,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
             let begun = !voice.input.is_empty() && connection.held.is_none();
             assert!(!begun || voice.line_queued, "a begun line is timed");
         }
+        let unanswered = self.connections.iter().filter(|(_, connection)| connection.unanswered).count();
+        assert_eq!(self.silence.unanswered(), unanswered, "those to be looked at are counted");
+        assert_eq!(self.silence.deadline().is_some(), unanswered > 0, "there is a look exactly while it has a reason");
         assert_eq!(self.lobby.online(), members, "members are the open connections");
         assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
         assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));

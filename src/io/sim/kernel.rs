@@ -19,7 +19,7 @@ use super::draw::Draw;
 use super::faults::Faults;
 use super::pair::Pair;
 use super::trace::{Event, Trace};
-use crate::io::Signal;
+use crate::io::{Signal, Uptake};
 use crate::limits::ACCEPT_RETRY;
 use crate::token::ConnectionId;
 
@@ -100,6 +100,8 @@ pub struct Kernel {
     pieces: usize,
     moved: bool,
     idle_turns: u32,
+    /// Of each connection shut down in this turn: how long its peer had taken no byte.
+    pub idle_when_shut: Vec<Duration>,
 }
 
 impl Kernel {
@@ -130,6 +132,7 @@ impl Kernel {
             pieces: 0,
             moved: true,
             idle_turns: 0,
+            idle_when_shut: Vec::new(),
         }
     }
 
@@ -259,8 +262,16 @@ impl Kernel {
         }
     }
 
+    pub fn uptake(&self, peer: u32) -> Uptake {
+        let pair = &self.pairs[peer as usize];
+        // The witness is one that reads at once.
+        let unread = if pair.calm { 0 } else { pair.unread };
+        Uptake { outstanding: u32::try_from(unread).expect("a socket holds less"), silent_for: None }
+    }
+
     pub fn shutdown(&mut self, peer: u32) {
         let pair = &mut self.pairs[peer as usize];
+        self.idle_when_shut.push(Duration::from_nanos(self.now - pair.moved_at));
         assert!(!pair.closed, "what is closed is not shut down");
         pair.shut = true;
         self.note(Event::ShutDown { peer });
@@ -303,6 +314,7 @@ impl Kernel {
                 self.moved = true;
                 self.note(Event::Sent { peer, bytes: taken, of: bytes.len() });
                 self.pairs[peer as usize].take(&bytes[..taken]);
+                self.pairs[peer as usize].moved_at = self.now;
                 self.poke_read(peer);
                 Ok(taken)
             }

@@ -14,7 +14,9 @@ pub struct Pair {
     pub up: VecDeque<u8>,
     /// Bytes that the socket has taken and the peer has not read.
     pub unread: usize,
-    /// Most of those.
+    /// When it last took some, or the peer last read some, in nanoseconds.
+    pub moved_at: u64,
+    /// Most of those that it holds.
     capacity: usize,
     /// A hash of every byte sent since [`Pair::forget`].
     pub sent_hash: u64,
@@ -68,6 +70,7 @@ impl Pair {
             id: None,
             up: VecDeque::new(),
             unread: 0,
+            moved_at: 0,
             capacity,
             sent_hash: 0,
             sent_bytes: 0,

@@ -15,7 +15,7 @@ use super::verdict::Verdict;
 use super::{Sim, Socket};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
-use crate::limits::{STALL_TIMEOUT_DEFAULT, log_bytes_min};
+use crate::limits::{DEAD_AFTER_DEFAULT, STALL_TIMEOUT_DEFAULT, log_bytes_min};
 use crate::line::Framing;
 use crate::report;
 use crate::room::{NotNow, Settings, SlowPolicy};
@@ -104,6 +104,7 @@ pub struct Stage {
     /// When each turn was over.
     pub times: Vec<Duration>,
     pub holds: Holds,
+    stall_timeout: Duration,
     /// Who has waited longest for the room's ration, with the bytes that it has waiting.
     rationed_first: Option<(ConnectionId, usize)>,
     /// The invariants of structures are looked at after every so many turns.
@@ -122,13 +123,19 @@ impl Stage {
             said: vec![0],
             times: vec![Duration::ZERO],
             holds: Holds::default(),
+            stall_timeout: config.stall_timeout,
             rationed_first: None,
             invariants_every: 1,
         }
     }
 
     pub fn turn(&mut self) -> Flow {
+        let stalled_before = self.server.statistics().counters.closes.stalled;
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
+        let stalled = self.server.statistics().counters.closes.stalled - stalled_before;
+        let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
+        let idle = idle.iter().filter(|idle| **idle >= self.stall_timeout).count();
+        assert!(stalled <= idle as u64, "who is closed as stalled has taken no byte for the whole time");
         let messages = self.server.said();
         self.said.push(messages);
         self.times.push(self.kernel.borrow().time());
@@ -216,6 +223,7 @@ fn config(draw: &mut Draw) -> Config {
         },
         stall_timeout: timeout(draw),
         line_timeout: timeout(draw),
+        dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
         room: Settings {
             members_max,
@@ -262,7 +270,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     report::hush();
     let mut config = config(&mut draw);
     let mut plan = Plan::draw(&mut draw, config.line_bytes);
-    if draw.chance(20) {
+    if draw.chance(32) {
         // Somebody talks for long, in turn with others, and does not read: it has to be held back.
         plan = Plan::monologue(config.line_bytes);
         config.flood = None;
