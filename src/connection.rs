@@ -1,20 +1,20 @@
 //! One connection: its socket, what is in flight on it, and what it has said that is not a message yet.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::io::Io;
 use crate::line::Splitter;
+use crate::names::Name;
 use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 
 #[derive(Debug)]
 pub struct Connection<S> {
     pub socket: S,
-    /// The peer's address, which is also its name.
-    pub address: SocketAddr,
+    pub name: Name,
     /// Set exactly while the connection is open. Without it the connection only waits for its last completions.
     pub member: Option<MemberId>,
     /// Present once the peer has sent something; most members of a large room only listen.
@@ -116,10 +116,10 @@ impl<S: fmt::Debug> Connection<S> {
 }
 
 impl<S> Connection<S> {
-    pub fn new(socket: S, address: SocketAddr) -> Self {
+    pub fn new(socket: S, name: Name) -> Self {
         Self {
             socket,
-            address,
+            name,
             member: None,
             voice: None,
             full_since: None,

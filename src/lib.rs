@@ -15,6 +15,7 @@ pub mod io;
 pub mod limits;
 pub mod line;
 pub mod memory;
+pub mod names;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
 pub mod planted;

@@ -51,7 +51,7 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Sanitising replaces each invalid byte by at most one U+FFFD, three bytes of UTF-8.
 pub const SANITISED_GROWTH_MAX: usize = 3;
 
-/// Longest author's prefix, `[IP:PORT] `: an IPv6 address with a scope is 58 bytes, a little is added.
+/// Longest author's prefix, `[IP:PORT|N] `: an IPv6 address with a scope is 58 bytes, its number 4, a little is added.
 pub const PREFIX_BYTES_MAX: usize = 80;
 
 /// Ranges of its own lines that a member which has not caught up may have waiting in the log. At the bound it is not
@@ -86,6 +86,9 @@ pub const FLOOD_BURST_DEFAULT: u64 = 50;
 
 /// Seconds' worth of `--room-rate` that a quiet room may use at once.
 pub const ROOM_BURST_SECONDS: u64 = 1;
+
+/// Members with one address and port at a time, which differ in the address of the server that they came to.
+pub const NAMESAKES_MAX: u8 = 255;
 
 /// Joins from one address that may come at once, as a multiple of `--join-rate`.
 pub const JOIN_BURST_FACTOR: u64 = 5;

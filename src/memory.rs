@@ -12,6 +12,7 @@ use crate::limits::{
     DESCRIPTOR_BYTES, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX,
     RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
 };
+use crate::names::Names;
 use crate::room::member::Member;
 use crate::server::Config;
 
@@ -35,8 +36,11 @@ impl MemoryBound {
     pub fn of(config: &Config) -> Self {
         let line = config.line_bytes;
         // Entries of the slabs and of the queues that every member may stand in, with what their growth may waste.
-        let member_idle =
-            size_of::<Connection<OwnedFd>>() + size_of::<Member>() + SLAB_ENTRY_BYTES + 2 * DESCRIPTOR_BYTES;
+        let member_idle = size_of::<Connection<OwnedFd>>()
+            + size_of::<Member>()
+            + SLAB_ENTRY_BYTES
+            + 2 * DESCRIPTOR_BYTES
+            + Names::ENTRY_BYTES_MAX;
         // A buffer that grows by doubling is at most twice as large as what it holds.
         let input = 2 * (line + RECEIVE_CHUNK_BYTES);
         let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));

@@ -29,11 +29,12 @@ pub enum Planted {
     PresenceNotLimited,
     FirstLosesItsPlace,
     UptakeIgnored,
+    NameShared,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -59,6 +60,7 @@ impl Planted {
         Self::PresenceNotLimited,
         Self::FirstLosesItsPlace,
         Self::UptakeIgnored,
+        Self::NameShared,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

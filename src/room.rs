@@ -16,7 +16,6 @@ pub mod roster;
 mod tests;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
@@ -24,6 +23,7 @@ use arrayvec::ArrayVec;
 use crate::flood::{Bucket, Rate};
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
 use crate::line::{self, ServerLine};
+use crate::names::Name;
 use crate::planted::Planted;
 use crate::token::ConnectionId;
 use log::{Log, Position};
@@ -153,10 +153,10 @@ impl Room {
     }
 
     /// A newcomer: the others are told, it is welcomed, and it will be sent what is said from now on.
-    pub fn join(&mut self, connection: ConnectionId, address: SocketAddr, now: Instant) -> MemberId {
+    pub fn join(&mut self, connection: ConnectionId, name: Name, now: Instant) -> MemberId {
         let online = self.roster.len() + 1;
         let announced = self.presence.announces(online, now)
-            && self.say(ServerLine::Entered { address, online: online as u64 }).is_ok();
+            && self.say(ServerLine::Entered { name, online: online as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
@@ -168,12 +168,12 @@ impl Room {
     }
 
     /// A member is gone: those who stay are told.
-    pub fn leave(&mut self, id: MemberId, address: SocketAddr, now: Instant) {
+    pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
         let before = self.roster.len();
         let d = self.roster.remove(id).count_delivered(&self.log);
         self.deliveries += d;
         let announced = self.presence.announces(before, now)
-            && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
+            && self.say(ServerLine::Left { name, online: (before - 1) as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
         } else if !Planted::LeaveNotTold.is_on() {
@@ -182,12 +182,12 @@ impl Room {
     }
 
     /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message.
-    pub fn publish(&mut self, author: MemberId, address: SocketAddr, text: &[u8], now: Instant) -> Result<(), NotNow> {
+    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<(), NotNow> {
         if !self.may_speak(author) {
             return Err(NotNow::Unread);
         }
         let mut rendered = std::mem::take(&mut self.rendered);
-        let visible = line::render_message(address, text, &mut rendered);
+        let visible = line::render_message(name, text, &mut rendered);
         let said = if visible { self.publish_rendered(author, &rendered, now) } else { Ok(()) };
         self.rendered = rendered;
         said

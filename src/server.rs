@@ -30,6 +30,7 @@ use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
+use crate::names::Names;
 use crate::planted::Planted;
 use crate::report::report;
 use crate::room::{self, Room};
@@ -78,6 +79,7 @@ pub struct Server<I: Io, W> {
     connections: Connections<I::Socket>,
     lobby: Room,
     addresses: Addresses,
+    names: Names,
     transcript: Option<Transcript<W>>,
     counters: Counters,
     /// The time of this turn.
@@ -125,6 +127,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             connections: Connections::new(config.members_max),
             lobby: Room::new(config.room),
             addresses: Addresses::new(config.addresses),
+            names: Names::new(config.members_max),
             transcript: None,
             counters: Counters::default(),
             now,

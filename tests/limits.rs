@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -164,4 +164,37 @@ time.sleep(60)
         python.kill().expect("it is ours");
         python.wait().expect("it is ours");
     }
+}
+
+/// A port may be connected to two addresses of the server at once: those are two members, and told apart.
+#[test]
+fn two_members_never_have_one_name() {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+    let mut command = support::uproar(&["serve", ":0", "--transcript", "off"]);
+    command.args(["--flood-rate", "0"]);
+    let server = Server::spawn(command);
+    let from = |source: SocketAddr, host: [u8; 4]| {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        bind(&socket, &source).unwrap();
+        connect(&socket, &SocketAddr::from((host, server.address.port()))).expect("the server accepts");
+        Person::from(TcpStream::from(socket))
+    };
+    let mut listener = from(SocketAddr::from(([127, 0, 0, 1], 0)), [127, 0, 0, 1]);
+    listener.expect_start("> Connected");
+    let mut first = from(SocketAddr::from(([127, 0, 0, 1], 0)), [127, 0, 0, 2]);
+    let name = first.name();
+    listener.expect(format!("> New user {name} entered. (2 users online)"));
+    let mut second = from(name, [127, 0, 0, 3]);
+    listener.expect(format!("> New user {name}|2 entered. (3 users online)"));
+    second.send("two\n");
+    listener.expect(format!("[{name}|2] two"));
+    first.send("one\n");
+    listener.expect(format!("[{name}] one"));
+    first.leave();
+    listener.expect(format!("< The user {name} left (2 users online)"));
+    let _third = from(name, [127, 0, 0, 4]);
+    listener.expect(format!("> New user {name} entered. (3 users online)"));
+    second.leave();
+    listener.expect(format!("< The user {name}|2 left (2 users online)"));
 }

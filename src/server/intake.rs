@@ -151,14 +151,14 @@ impl<I: Io, W: io::Write> Server<I, W> {
 
     /// Takes whole lines off the front of `rest` as long as the room takes them.
     fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8], mut its_turn: bool) -> Taken {
-        let Connection { address, member, voice, .. } = self.connections.at_mut(id);
+        let Connection { name, member, voice, .. } = self.connections.at_mut(id);
         let member = member.expect("lines are taken from open connections");
         let voice = voice.as_mut().expect("what was received has a voice");
         let line_bytes = self.config.line_bytes;
         if !voice.has_spoken && Foreign::is_tls_hello(rest) {
             return Taken::Foreign(Foreign::Tls);
         }
-        let (ip, now) = (address.ip(), self.now);
+        let (ip, now) = (name.address.ip(), self.now);
         // A chunk of a line that is discarded is charged like a line.
         if voice.splitter.is_discarding() {
             if let Err(until) = voice.allow_line(self.config.flood, &mut self.addresses, ip, now) {
@@ -199,7 +199,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 (Ok(()), Item::Line(_)) if !its_turn && !self.rationed.is_empty() => {
                     Err(NotNow::Rationed(self.rationed_until))
                 }
-                (Ok(()), Item::Line(line)) => self.lobby.publish(member, *address, line, self.now),
+                (Ok(()), Item::Line(line)) => self.lobby.publish(member, *name, line, self.now),
                 (Ok(()), Item::TooLong) => {
                     self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
                     Ok(())

@@ -1,5 +1,6 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use crate::connection::{Connection, Voice};
 use crate::io::Io;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
+use crate::names::Name;
 use crate::room::NotNow;
 use crate::room::roster::Place;
 use crate::token::{ConnectionId, Generation};
@@ -50,6 +52,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         connections
             + self.lobby.footprint()
             + self.addresses.footprint()
+            + self.names.footprint()
             + self.stall_timeouts.footprint()
             + self.line_timeouts.footprint()
             + held * size_of::<ConnectionId>()
@@ -70,6 +73,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
         };
         let bytes = |id: ConnectionId| self.connections.at(id).voice.as_ref().map_or(0, |voice| voice.input.len());
         self.rationed.iter().filter(waits).map(move |id| (*id, bytes(*id)))
+    }
+
+    /// What a connection that may be gone is called.
+    pub fn name(&mut self, id: ConnectionId) -> Option<Name> {
+        self.connections.find(id).map(|connection| connection.name)
     }
 
     /// Memory of the log, in bytes.
@@ -137,6 +145,13 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let unanswered = self.connections.iter().filter(|(_, connection)| connection.unanswered).count();
         assert_eq!(self.silence.unanswered(), unanswered, "those to be looked at are counted");
         assert_eq!(self.silence.deadline().is_some(), unanswered > 0, "there is a look exactly while it has a reason");
+        let names: HashSet<Name> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.member.is_some())
+            .map(|(_, connection)| connection.name)
+            .collect();
+        assert_eq!((names.len(), self.names.len()), (members, members), "every member has a name of its own");
         assert_eq!(self.lobby.online(), members, "members are the open connections");
         assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
         assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));

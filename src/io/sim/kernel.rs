@@ -100,6 +100,8 @@ pub struct Kernel {
     pieces: usize,
     moved: bool,
     idle_turns: u32,
+    /// Connections that the server has named in this turn.
+    pub identified: Vec<u32>,
     /// Of each connection shut down in this turn: how long its peer had taken no byte.
     pub idle_when_shut: Vec<Duration>,
 }
@@ -133,6 +135,7 @@ impl Kernel {
             moved: true,
             idle_turns: 0,
             idle_when_shut: Vec::new(),
+            identified: Vec::new(),
         }
     }
 
@@ -254,6 +257,9 @@ impl Kernel {
         }
         let pair = &mut self.pairs[peer as usize];
         let known = pair.id.replace(id);
+        if known.is_none() {
+            self.identified.push(peer);
+        }
         if self.strict {
             assert!(known.is_none_or(|known| known == id), "a connection keeps its identity");
             let tenant = std::mem::replace(&mut self.tenants[slot], peer);

@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use crate::names::Name;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
 pub struct Pair {
     pub address: SocketAddr,
+    /// What the server calls it, once it is a member.
+    pub name: Name,
     /// How the server names it, once it has asked for something.
     pub id: Option<ConnectionId>,
     /// Bytes on the way to the server.
@@ -67,6 +70,7 @@ impl Pair {
     pub fn new(address: SocketAddr, capacity: usize, recorded: bool) -> Self {
         Self {
             address,
+            name: Name::first(address),
             id: None,
             up: VecDeque::new(),
             unread: 0,

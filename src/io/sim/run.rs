@@ -133,6 +133,13 @@ impl Stage {
         let stalled_before = self.server.statistics().counters.closes.stalled;
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
         let stalled = self.server.statistics().counters.closes.stalled - stalled_before;
+        let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
+        for peer in identified {
+            let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
+            if let Some(name) = self.server.name(id) {
+                self.kernel.borrow_mut().pair_mut(peer).name = name;
+            }
+        }
         let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
         let idle = idle.iter().filter(|idle| **idle >= self.stall_timeout).count();
         assert!(stalled <= idle as u64, "who is closed as stalled has taken no byte for the whole time");
@@ -282,6 +289,12 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         config.addresses = AddressLimits::none(config.members_max);
     }
     let mut faults = Faults::draw(&mut draw);
+    if plan.namesakes {
+        // Nobody goes before all is over: a name that is free again would be given to another, and not be known apart.
+        (faults.send_breaks, faults.receive_breaks, faults.accept_gone) = (0, 0, 0);
+        (config.stall_timeout, config.line_timeout) = (Duration::from_secs(1 << 30), Duration::from_secs(1 << 30));
+        config.room.slow = SlowPolicy::Skip;
+    }
     if plan.deaf_first {
         faults.latency = faults.latency.min(1_000_000);
         faults.clock_jump = 0;
