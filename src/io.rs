@@ -155,6 +155,8 @@ pub struct Uptake {
 pub enum Completion<S> {
     /// A newcomer, or why accepting has ended.
     Accepted(Result<(S, SocketAddr), Errno>),
+    /// A newcomer whose socket this back end cannot wait for: it can be told so, and closed. Accepting goes on.
+    Unwatchable(S),
     /// A chunk, empty when the peer has sent its last byte; or how the connection broke.
     Received(ConnectionId, Result<Chunk, Errno>),
     /// A watched socket has room, or is dead.

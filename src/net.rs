@@ -58,7 +58,8 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// Listens on the first of the addresses named by `text` that can be. A peer that answers nothing for `dead_after`
+/// Listens on the first of the addresses named by `text` that this machine has. One that is in use is not passed over: peers
+/// would still be sent there. A peer that answers nothing for `dead_after`
 /// while there is nothing to send is given up by the kernel.
 pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenError> {
     let failed = |source| ListenError { address: text.to_owned(), source };
@@ -66,10 +67,16 @@ pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenErr
     for address in resolve(text).map_err(failed)? {
         match listen_on(address, dead_after) {
             Ok(socket) => return Ok(TcpListener::from(socket)),
-            Err(error) => last = error,
+            Err(error) if is_absent(&error) => last = error,
+            Err(error) => return Err(failed(error)),
         }
     }
     Err(failed(last))
+}
+
+/// True when the machine has no such address, or nothing of its kind.
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
 }
 
 fn listen_on(address: SocketAddr, dead_after: Duration) -> io::Result<OwnedFd> {
@@ -165,6 +172,17 @@ pub fn raise_descriptor_limit() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_interface_is_not_silently_every_ipv4_interface() {
+        let Ok(taken) = TcpListener::bind("[::1]:0") else {
+            println!("NOT TESTED: this machine has no IPv6");
+            return;
+        };
+        let port = taken.local_addr().unwrap().port();
+        let error = listen(&format!(":{port}"), Duration::from_secs(60)).expect_err("the port is taken");
+        assert!(error.to_string().contains("in use"), "{error}");
+    }
 
     #[test]
     fn addresses_come_in_four_shapes() {

@@ -103,6 +103,8 @@ pub struct Server<I: Io, W> {
     spare: Vec<Vec<u8>>,
     /// Set exactly while accepting has ended on an error: when to arm it again.
     accept_paused: Option<Instant>,
+    /// True exactly when newcomers were refused in this turn, whose descriptors are free again.
+    refused: bool,
     /// True once a failure to accept was logged, until a newcomer is accepted.
     accept_reported: bool,
     /// What is left of the closes that may be logged.
@@ -141,6 +143,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             silence: Silence::default(),
             spare: Vec::new(),
             accept_paused: None,
+            refused: false,
             accept_reported: false,
             close_reports: Bucket::default(),
             stats_due: config.stats_interval.map(|interval| now + interval),
@@ -195,6 +198,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
         }
+        self.accept_after_refusals();
         self.on_deadlines();
         self.resume_held();
         if self.goodbye_due {
@@ -210,6 +214,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
             Completion::Accepted(Ok((socket, address))) => self.on_accepted(socket, address),
+            Completion::Unwatchable(socket) => self.on_full_house(&socket),
             Completion::Accepted(Err(errno)) => {
                 if !std::mem::replace(&mut self.accept_reported, true) {
                     report(format_args!("accepting paused: {}", io::Error::from(errno)));

@@ -288,6 +288,14 @@ fn select_serves_up_to_its_ceiling_and_says_so_beyond_it() {
         late.expect("! the house is full");
         late.expect_end();
     }
+    // Those who come at once are all told, although there are not descriptors for all of them.
+    let start = Instant::now();
+    let late: Vec<Person> = (0..400).map(|_| Person::connect(server.address)).collect();
+    for mut late in late {
+        late.expect("! the house is full");
+        late.expect_end();
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "the last was told after {:?}", start.elapsed());
     let mut author = members.pop().unwrap();
     author.send("at the ceiling\n");
     let said = format!("[{}] at the ceiling", author.name());

@@ -69,6 +69,7 @@ impl<W: World> Stage<W> {
         for completion in list.drain(..) {
             match completion {
                 Completion::Accepted(accepted) => self.accepted.push(accepted.expect("accepting goes well")),
+                Completion::Unwatchable(_) => panic!("there are few descriptors"),
                 Completion::Received(id, Ok(chunk)) => {
                     self.seen.push(Seen::Received(id, Ok(scratch.bytes(&chunk).to_vec())));
                 }

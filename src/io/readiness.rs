@@ -146,9 +146,7 @@ impl<P: Poller> Readiness<P> {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
                 Ok(socket) if !self.poller.takes(socket.as_raw_fd()) => {
-                    // Its number is beyond what the mechanism can watch: for this server there is no place left.
-                    completions.list.push(Completion::Accepted(Err(Errno::MFILE)));
-                    break;
+                    completions.list.push(Completion::Unwatchable(socket));
                 }
                 // A peer that is already gone has no address any more and is no newcomer.
                 Ok(socket) => {

@@ -17,8 +17,7 @@ use crate::token::ConnectionId;
 impl<I: Io, W: io::Write> Server<I, W> {
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
-            self.counters.full_house += 1;
-            self.refuse(&socket, ServerLine::HouseFull);
+            self.on_full_house(&socket);
             return;
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
@@ -46,6 +45,19 @@ impl<I: Io, W: io::Write> Server<I, W> {
         self.ask_for_chunk(id);
     }
 
+    /// There is no place for a newcomer.
+    pub(super) fn on_full_house(&mut self, socket: &I::Socket) {
+        self.counters.full_house += 1;
+        self.refuse(socket, ServerLine::HouseFull);
+    }
+
+    /// Accepting may have ended because the descriptors of those who were then refused were not free yet.
+    pub(super) fn accept_after_refusals(&mut self) {
+        if std::mem::take(&mut self.refused) && self.accept_paused.take().is_some() {
+            self.io.accept();
+        }
+    }
+
     /// Tells a newcomer why it is not let in. The socket is closed when the caller drops it.
     fn refuse(&mut self, socket: &I::Socket, line: ServerLine) {
         let mut bytes = Vec::new();
@@ -53,6 +65,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         // A newcomer whose socket does not even take this is not told.
         self.io.send_batch(&mut [Send::new(socket, &bytes)]);
         self.io.shutdown(socket);
+        self.refused = true;
     }
 
     /// Closes a connection with a last line, if its socket takes one.

@@ -75,6 +75,12 @@ impl<I: Io, W: io::Write> Server<I, W> {
         self.rationed.iter().filter(waits).map(move |id| (*id, bytes(*id)))
     }
 
+    /// Connections that have taken a line of what their address may say and not said it yet.
+    pub fn reservations(&self) -> usize {
+        let voices = self.connections.iter().filter_map(|(_, connection)| connection.voice.as_ref());
+        voices.filter(|voice| voice.reserved.is_some()).count()
+    }
+
     /// What a connection that may be gone is called.
     pub fn name(&mut self, id: ConnectionId) -> Option<Name> {
         self.connections.find(id).map(|connection| connection.name)

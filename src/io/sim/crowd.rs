@@ -35,8 +35,8 @@ pub struct Plan {
     pub goes: u8,
     pub breaks: u8,
     pub finishes: u8,
-    /// Whether somebody new comes in place of who left.
-    pub returns: bool,
+    /// How many come in place of those who left.
+    pub returns: usize,
     /// Whether people come from few addresses.
     pub neighbours: bool,
     /// Whether people come from one address and port in pairs, and stay.
@@ -49,8 +49,9 @@ impl Plan {
     pub fn draw(draw: &mut Draw, line_bytes: usize) -> Self {
         let mut rate = || if draw.chance(150) { draw.pick(&[2, 8, 24, 64]) } else { 0 };
         let (deaf, strange, goes, breaks, finishes) = (rate(), rate(), rate(), rate(), rate());
+        let people = draw.pick(&[1, 2, 3, 5, 9, 20, 80]);
         Self {
-            people: draw.pick(&[1, 2, 3, 5, 9, 20, 80]),
+            people,
             steps: draw.pick(&[4, 12, 30, 80]),
             line_bytes,
             pause: draw.pick(&[0, 100_000, 10_000_000, 1_000_000_000, 30_000_000_000]),
@@ -60,7 +61,7 @@ impl Plan {
             goes,
             breaks,
             finishes,
-            returns: draw.chance(128),
+            returns: if draw.chance(128) { people } else { 0 },
             neighbours: draw.chance(128),
             namesakes: false,
             deaf_first: false,
@@ -76,6 +77,26 @@ impl Plan {
         Self { namesakes, strange: 0, goes: 0, breaks: 0, finishes: 0, ..self }
     }
 
+    /// One who comes again and again from a few addresses, says something and goes.
+    pub fn visits(line_bytes: usize) -> Self {
+        Self {
+            people: 1,
+            steps: 6,
+            line_bytes,
+            pause: 1_000_000,
+            room: 1 << 16,
+            deaf: 0,
+            strange: 0,
+            goes: 0,
+            breaks: 0,
+            finishes: 90,
+            returns: 40,
+            neighbours: true,
+            namesakes: false,
+            deaf_first: false,
+        }
+    }
+
     /// Three who talk for long, the first of them deaf.
     pub fn monologue(line_bytes: usize) -> Self {
         Self {
@@ -89,7 +110,7 @@ impl Plan {
             goes: 0,
             breaks: 0,
             finishes: 0,
-            returns: false,
+            returns: 0,
             neighbours: false,
             namesakes: false,
             deaf_first: true,
@@ -121,7 +142,7 @@ impl Crowd {
         assert_eq!(witness, WITNESS);
         kernel.pair_mut(witness).calm = true;
         kernel.pair_mut(witness).reading = false;
-        Self { plan, people: vec![Person::default()], spare: plan.people, over: false }
+        Self { plan, people: vec![Person::default()], spare: plan.returns, over: false }
     }
 
     /// Everybody else comes, at once or one after the other.
@@ -198,7 +219,7 @@ impl Crowd {
     }
 
     fn replace(&mut self, kernel: &mut Kernel) {
-        if self.plan.returns && self.spare > 0 {
+        if self.spare > 0 {
             self.spare -= 1;
             self.arrive(kernel);
         }

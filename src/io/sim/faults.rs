@@ -24,6 +24,8 @@ pub struct Faults {
     pub accept: u8,
     /// A peer that was in the backlog is gone when it is accepted.
     pub accept_gone: u8,
+    /// A newcomer's socket cannot be waited for.
+    pub unwatchable: u8,
     /// A completion that nobody waits for: of a connection that is gone.
     pub stale: u8,
     /// A full socket is reported to have room, and has none.
@@ -56,6 +58,7 @@ impl Faults {
             small_chunk: rate(),
             accept: rate(),
             accept_gone: rate() / 4,
+            unwatchable: rate() / 4,
             stale: rate(),
             false_room: rate(),
             clock_jump: rate() / 16,

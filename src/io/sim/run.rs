@@ -105,6 +105,8 @@ pub struct Stage {
     pub times: Vec<Duration>,
     pub holds: Holds,
     stall_timeout: Duration,
+    /// Most connections at a time that had a line of their address's to say.
+    reservations_max: usize,
     /// Who has waited longest for the room's ration, with the bytes that it has waiting.
     rationed_first: Option<(ConnectionId, usize)>,
     /// The invariants of structures are looked at after every so many turns.
@@ -124,6 +126,7 @@ impl Stage {
             times: vec![Duration::ZERO],
             holds: Holds::default(),
             stall_timeout: config.stall_timeout,
+            reservations_max: 0,
             rationed_first: None,
             invariants_every: 1,
         }
@@ -158,6 +161,7 @@ impl Stage {
                 } += 1;
             }
         }
+        self.reservations_max = self.reservations_max.max(self.server.reservations());
         let mut rationed = self.server.rationed();
         let first = rationed.next();
         let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
@@ -288,6 +292,14 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         (config.members_max, config.room.members_max) = (5, 5);
         config.addresses = AddressLimits::none(config.members_max);
     }
+    if draw.chance(20) {
+        // Somebody comes again and again: what was said from there is not forgotten meanwhile.
+        plan = Plan::visits(config.line_bytes);
+        config.flood = None;
+        config.room.rate = None;
+        config.addresses = AddressLimits::none(config.members_max);
+        config.addresses.line_rate = Rate::new(1 + draw.below(4), draw.below(4));
+    }
     let mut faults = Faults::draw(&mut draw);
     if plan.namesakes {
         // Nobody goes before all is over: a name that is free again would be given to another, and not be known apart.
@@ -355,6 +367,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         verdict.transcript = Some(sink.written());
     }
     verdict.times = std::mem::take(&mut stage.times);
+    verdict.reservations_max = stage.reservations_max;
     verdict.statistics = Some(stage.server.statistics());
     verdict.unheard = stage.server.lines_from(verdict.heard_by_witness(&stage.kernel.borrow()));
     let Stage { server, kernel, said, holds, .. } = stage;

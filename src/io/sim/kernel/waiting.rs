@@ -143,7 +143,12 @@ impl Kernel {
             let address = pair.address;
             self.note(Event::Accepted { peer });
             let socket = Socket::new(Rc::clone(this), peer);
-            completions.list.push(Completion::Accepted(Ok((socket, address))));
+            let unwatchable = !calm && self.draw.chance(self.faults.unwatchable);
+            completions.list.push(if unwatchable {
+                Completion::Unwatchable(socket)
+            } else {
+                Completion::Accepted(Ok((socket, address)))
+            });
         }
     }
 
