@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use support::{BACKENDS, Server};
 use uproar::line::{Item, Splitter, render_message};
-use uproar_conform::cases::text::{ATTACKS, Attack};
+use uproar_conform::cases::text::{self, Attack};
 
 /// The limit on lines in all cases, in bytes.
 const LIMIT: usize = 40;
@@ -56,7 +56,7 @@ const LENGTHS: &[Attack] = &[
 ];
 
 fn attacks() -> impl Iterator<Item = &'static Attack> {
-    ATTACKS.iter().chain(LENGTHS)
+    text::attacks().chain(LENGTHS)
 }
 
 fn author() -> SocketAddr {
