@@ -1,10 +1,10 @@
 //! One connection: its socket, what is in flight on it, and what it has said that is not a message yet.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use crate::flood::Bucket;
+use crate::flood::{Addresses, Bucket, Rate};
 use crate::line::Splitter;
 use crate::room::{MemberId, NotNow};
 
@@ -43,6 +43,8 @@ pub struct Voice {
     /// When the last byte arrived.
     pub heard_at: Instant,
     pub flood: Bucket,
+    /// Set exactly while the next line is taken from what its address may say: from when on it may be said.
+    pub reserved: Option<Instant>,
     /// True once the member was told that it is being slowed.
     pub slowed: bool,
     /// True once a whole line was taken: what comes now is no other protocol's greeting.
@@ -58,9 +60,36 @@ impl Voice {
             input: Vec::new(),
             heard_at: now,
             flood: Bucket::default(),
+            reserved: None,
             slowed: false,
             has_spoken: false,
             line_queued: false,
+        }
+    }
+}
+
+impl Voice {
+    /// `Ok` when one more line is within what the member and its address may say, otherwise when it is. The address's share is
+    /// taken at once and kept until [`Voice::charge_line`], so that who waits for it has its place.
+    pub fn allow_line(
+        &mut self,
+        member: Option<Rate>,
+        addresses: &mut Addresses,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<(), Instant> {
+        if let Some(rate) = member {
+            self.flood.check(rate, 1.0, now)?;
+        }
+        let from = *self.reserved.get_or_insert_with(|| addresses.reserve_line(address, now));
+        if from <= now { Ok(()) } else { Err(from) }
+    }
+
+    /// Counts a line that [`Voice::allow_line`] allowed as said.
+    pub fn charge_line(&mut self, member: Option<Rate>, now: Instant) {
+        self.reserved = None;
+        if let Some(rate) = member {
+            self.flood.take(rate, 1.0, now);
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct MemoryBound {
     pub fixed: usize,
     /// Cap of the room's log, with the notes of its segments.
     pub log: usize,
+    /// The table of addresses.
+    pub addresses: usize,
     pub members: usize,
     /// A member that only listens.
     pub member_idle: usize,
@@ -53,6 +55,7 @@ impl MemoryBound {
                 + SPARE_BUFFERS_MAX * input
                 + (2 << 20),
             log: config.room.log_bytes + config.room.log_bytes / LOG_MARK_BYTES * size_of::<u32>(),
+            addresses: config.addresses.footprint_max(),
             members: config.members_max,
             member_idle,
             member_worst,
@@ -61,14 +64,15 @@ impl MemoryBound {
 
     /// The bound itself.
     pub fn total(&self) -> usize {
-        self.fixed + self.log + self.members.saturating_mul(self.member_worst)
+        self.fixed + self.log + self.addresses + self.members.saturating_mul(self.member_worst)
     }
 }
 
 impl fmt::Display for MemoryBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |bytes: usize| ByteSize(bytes as u64);
-        write!(f, "at most {}: {} fixed, {} of log, ", size(self.total()), size(self.fixed), size(self.log))?;
+        write!(f, "at most {}: {} fixed, ", size(self.total()), size(self.fixed))?;
+        write!(f, "{} of log, {} of addresses, ", size(self.log), size(self.addresses))?;
         write!(f, "{} members of at most {} ", self.members, size(self.member_worst))?;
         write!(f, "({} for one that only listens)", size(self.member_idle))
     }

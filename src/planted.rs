@@ -25,11 +25,13 @@ pub enum Planted {
     FloodNotSlowed,
     DiscardPaidAgain,
     NoticeInsideLine,
+    AddressForgotten,
+    PresenceNotLimited,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -51,6 +53,8 @@ impl Planted {
         Self::FloodNotSlowed,
         Self::DiscardPaidAgain,
         Self::NoticeInsideLine,
+        Self::AddressForgotten,
+        Self::PresenceNotLimited,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

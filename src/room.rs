@@ -68,6 +68,8 @@ pub struct Settings {
     pub line_bytes: usize,
     /// Most members up to which each join and leave has a line of its own.
     pub announce_max: usize,
+    /// Lines of single joins and leaves; above it they are summed up too. `None` for no limit.
+    pub announce_rate: Option<Rate>,
     pub slow: SlowPolicy,
     /// Bytes of fan-out that members may cause, together; `None` for no limit.
     pub rate: Option<Rate>,
@@ -97,7 +99,7 @@ impl Room {
         Self {
             log: Log::new(settings.log_bytes, rendered_max),
             roster: Roster::new(settings.members_max),
-            presence: Presence::new(settings.announce_max),
+            presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
             fan_out: Bucket::default(),
             fallen: VecDeque::new(),
@@ -153,9 +155,11 @@ impl Room {
     /// A newcomer: the others are told, it is welcomed, and it will be sent what is said from now on.
     pub fn join(&mut self, connection: ConnectionId, address: SocketAddr, now: Instant) -> MemberId {
         let online = self.roster.len() + 1;
-        let announced =
-            self.presence.announces(online) && self.say(ServerLine::Entered { address, online: online as u64 }).is_ok();
-        if !announced {
+        let announced = self.presence.announces(online, now)
+            && self.say(ServerLine::Entered { address, online: online as u64 }).is_ok();
+        if announced {
+            self.presence.announced(now);
+        } else {
             self.presence.count_entered(now);
         }
         let id = self.roster.insert(Member::new(connection, &self.log));
@@ -168,9 +172,11 @@ impl Room {
         let before = self.roster.len();
         let d = self.roster.remove(id).count_delivered(&self.log);
         self.deliveries += d;
-        let announced = self.presence.announces(before)
+        let announced = self.presence.announces(before, now)
             && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
-        if !announced && !Planted::LeaveNotTold.is_on() {
+        if announced {
+            self.presence.announced(now);
+        } else if !Planted::LeaveNotTold.is_on() {
             self.presence.count_left(now);
         }
     }

@@ -17,6 +17,7 @@ fn room(announce_max: usize) -> Room {
         log_bytes: log_bytes_min(LINE_BYTES),
         line_bytes: LINE_BYTES,
         announce_max,
+        announce_rate: None,
         slow: SlowPolicy::Skip,
         rate: None,
     })

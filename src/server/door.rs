@@ -61,9 +61,12 @@ impl<I: Io, W: io::Write> Server<I, W> {
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = self.connections.at_mut(id);
         let Some(member) = connection.member.take() else { return };
-        connection.voice = None;
+        let voice = connection.voice.take();
         connection.held = None;
         let address = connection.address;
+        if voice.is_some_and(|voice| voice.reserved.is_some()) {
+            self.addresses.give_back_line(address.ip());
+        }
         self.io.shutdown(&connection.socket);
         self.lobby.leave(member, address, self.now);
         self.addresses.leave(address.ip(), self.now);

@@ -151,14 +151,13 @@ impl<I: Io, W: io::Write> Server<I, W> {
         if !voice.has_spoken && Foreign::is_tls_hello(rest) {
             return Taken::Foreign(Foreign::Tls);
         }
-        // What is discarded costs as much as a line a chunk.
-        if voice.splitter.is_discarding()
-            && let Some(rate) = self.config.flood
-        {
-            if let Err(until) = voice.flood.check(rate, 1.0, self.now) {
+        let (ip, now) = (address.ip(), self.now);
+        // A chunk of a line that is discarded is charged like a line.
+        if voice.splitter.is_discarding() {
+            if let Err(until) = voice.allow_line(self.config.flood, &mut self.addresses, ip, now) {
                 return Taken::Held(NotNow::Until(until));
             }
-            voice.flood.take(rate, 1.0, self.now);
+            voice.charge_line(self.config.flood, now);
         }
         // Paid for once: a line behind it that has to wait does not have it paid for again.
         if !Planted::DiscardPaidAgain.is_on() {
@@ -177,10 +176,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
             {
                 return Taken::Foreign(Foreign::Http);
             }
-            let allowed = match self.config.flood {
-                Some(rate) => voice.flood.check(rate, 1.0, self.now),
-                None => Ok(()),
-            };
+            if matches!(item, Item::Line(_)) && !self.lobby.may_speak(member) {
+                (voice.splitter, *rest) = before;
+                return Taken::Held(NotNow::Unread);
+            }
+            let allowed = voice.allow_line(self.config.flood, &mut self.addresses, ip, now);
             let taken = match (allowed, item) {
                 (Err(until), _) => {
                     if !mem::replace(&mut voice.slowed, true) {
@@ -203,9 +203,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 return Taken::Held(reason);
             }
             voice.has_spoken = true;
-            if let Some(rate) = self.config.flood {
-                voice.flood.take(rate, 1.0, self.now);
-            }
+            voice.charge_line(self.config.flood, now);
         }
     }
 

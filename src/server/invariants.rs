@@ -49,6 +49,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let spare: usize = self.spare.iter().map(Vec::capacity).sum();
         connections
             + self.lobby.footprint()
+            + self.addresses.footprint()
             + self.stall_timeouts.footprint()
             + self.line_timeouts.footprint()
             + held * size_of::<ConnectionId>()
@@ -70,6 +71,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
     pub fn invariants(&self) {
         self.lobby.invariants();
         self.addresses.invariants();
+        let counted = self.addresses.connections();
+        assert!(counted.is_none_or(|counted| counted == self.lobby.online()), "who is here is counted by address");
         self.stall_timeouts.invariants();
         self.line_timeouts.invariants();
         let bound = MemoryBound::of(&self.config);

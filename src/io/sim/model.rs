@@ -213,6 +213,10 @@ pub struct Said {
     pub messages: HashMap<SocketAddr, Vec<Line>>,
     pub entered: u64,
     pub left: u64,
+    /// Which lines tell of a single join or leave.
+    pub announced: Vec<usize>,
+    /// Which lines are messages, and whose.
+    pub spoken: Vec<(usize, SocketAddr)>,
 }
 
 /// Reads the log: every line is well formed, the numbers of people add up, and nobody speaks before entering or after
@@ -233,6 +237,7 @@ pub fn read_log(log: &[Line], line_max: usize) -> Result<Said, String> {
                 return wrong("is said by somebody who has left");
             }
             said.messages.entry(name).or_default().push(message.into());
+            said.spoken.push((index, name));
             continue;
         }
         if text == "! the server is stopping" {
@@ -246,6 +251,7 @@ pub fn read_log(log: &[Line], line_max: usize) -> Result<Said, String> {
                     return wrong("enters twice, or after speaking");
                 }
                 said.entered += 1;
+                said.announced.push(index);
             }
             ["<", "The", "user", name, "left", ..] => {
                 let Ok(name) = name.parse() else { return wrong("names nobody") };
@@ -253,6 +259,7 @@ pub fn read_log(log: &[Line], line_max: usize) -> Result<Said, String> {
                     return wrong("leaves twice");
                 }
                 said.left += 1;
+                said.announced.push(index);
             }
             [">", entered, _, "entered,", left, "left.", ..] => {
                 let (Ok(entered), Ok(left)) = (entered.parse::<u64>(), left.parse::<u64>()) else {

@@ -190,13 +190,20 @@ fn config(draw: &mut Draw) -> Config {
         let (rate, burst) = (1 + draw.below(most), draw.below(20));
         if limited { Rate::new(rate, burst) } else { None }
     };
-    let (flood, ration, join_rate) = (rate(30), rate(20_000), rate(10));
+    let (flood, ration, join_rate, line_rate) = (rate(30), rate(20_000), rate(10), rate(30));
+    let announce_rate = rate(20);
     Config {
         members_max,
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
         flood,
-        addresses: AddressLimits { join_rate, connections_max: draw.pick(&[0, 0, 3]), loopback: draw.chance(60) },
+        addresses: AddressLimits {
+            members_max,
+            line_rate,
+            join_rate,
+            connections_max: draw.pick(&[0, 0, 3]),
+            loopback: draw.chance(60),
+        },
         stall_timeout: timeout(draw),
         line_timeout: timeout(draw),
         stats_interval: None,
@@ -205,6 +212,7 @@ fn config(draw: &mut Draw) -> Config {
             log_bytes,
             line_bytes,
             announce_max: draw.pick(&[200, 5, 1, 0]),
+            announce_rate,
             slow: if draw.chance(64) { SlowPolicy::Close } else { SlowPolicy::Skip },
             rate: ration,
         },
@@ -244,7 +252,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     report::hush();
     let mut config = config(&mut draw);
     let mut plan = Plan::draw(&mut draw, config.line_bytes);
-    if draw.chance(12) {
+    if draw.chance(20) {
         // Somebody talks for long, in turn with others, and does not read: it has to be held back.
         plan = Plan::monologue(config.line_bytes);
         config.flood = None;
@@ -252,8 +260,8 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         config.room.log_bytes = log_bytes_min(config.line_bytes) * 64;
         config.stall_timeout = STALL_TIMEOUT_DEFAULT;
         config.line_timeout = STALL_TIMEOUT_DEFAULT;
-        config.addresses = AddressLimits { join_rate: None, connections_max: 0, loopback: false };
         (config.members_max, config.room.members_max) = (5, 5);
+        config.addresses = AddressLimits::none(config.members_max);
     }
     let mut faults = Faults::draw(&mut draw);
     if plan.deaf_first {

@@ -1,11 +1,14 @@
 //! The end of a run: everything that was sent, said and counted, held against the model.
 
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::kernel::Kernel;
 use super::model::{self, Heard, Said};
 use super::pair::Pair;
 use super::run::Stage;
+use crate::flood::Addresses;
 use crate::limits::rendered_bytes_max;
 use crate::line::ServerLine;
 use crate::server::Config;
@@ -120,6 +123,7 @@ impl Verdict {
             member_bytes += pair.sent_bytes;
             self.compare_author(peer, pair, here, heard, &story);
         }
+        self.compare_rates(&story, said);
         self.compare_counts(&story, &statistics, kernel);
         let counters = statistics.counters;
         let closes = counters.closes;
@@ -161,13 +165,9 @@ impl Verdict {
             let [spoken, typed] = [spoken, typed].map(|line| String::from_utf8_lossy(line));
             assert_eq!(spoken, typed, "message {index} of {peer}");
         }
-        if let (Some(rate), Some(turn)) = (self.config.flood, pair.accepted_in) {
-            let time = self.times[self.times.len() - 1] - self.times[turn];
-            let most = rate.most(time) + 1e-3;
-            assert!(spoken.len() as f64 <= most, "{peer} has said {} lines in {time:?}, over its rate", spoken.len());
-        }
         assert!(heard.too_long <= typed.too_long, "{peer} was told of more lines that are too long than there were");
-        assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || self.config.flood.is_some()));
+        let limited = self.config.flood.is_some() || self.config.addresses.line_rate.is_some();
+        assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || limited));
         // Whoever was asked for more, and has ended in good order, had nothing held back.
         if self.settled && (here || record.ended) {
             assert_eq!(spoken.len(), typed.messages.len(), "everything that {peer} typed was said");
@@ -177,6 +177,32 @@ impl Verdict {
             if typed.too_long <= NOTICES_SURE && heard.missed == 0 {
                 assert_eq!(heard.too_long, typed.too_long, "{peer} was told of each line that was too long");
             }
+        }
+    }
+
+    /// Nobody, no address and no news of who comes and goes has had more lines than it may, at any time.
+    fn compare_rates(&self, story: &Said, said: &[u64]) {
+        // A line was said in the first turn after which the log had it.
+        let time = |line: usize| self.times[said.partition_point(|messages| *messages as usize <= line)];
+        let mut authors: HashMap<SocketAddr, Vec<Duration>> = HashMap::new();
+        let mut addresses: HashMap<u64, (HashSet<SocketAddr>, Vec<Duration>)> = HashMap::new();
+        for (line, author) in &story.spoken {
+            authors.entry(*author).or_default().push(time(*line));
+            let (authors, times) = addresses.entry(Addresses::share(author.ip())).or_default();
+            authors.insert(*author);
+            times.push(time(*line));
+        }
+        if let Some(rate) = self.config.flood {
+            assert!(authors.values().all(|times| rate.held(times, 0)), "somebody has said more than its rate allows");
+        }
+        if let Some(rate) = self.config.addresses.line_rate {
+            // Each of its people may have one line whose time had come while the room did not take it.
+            let held = |(authors, times): &(HashSet<_>, Vec<_>)| rate.held(times, authors.len());
+            assert!(addresses.values().all(held), "an address has said more than its rate allows");
+        }
+        if let Some(rate) = self.config.room.announce_rate {
+            let times: Vec<Duration> = story.announced.iter().map(|line| time(*line)).collect();
+            assert!(rate.held(&times, 0), "there are more presence lines than their rate allows");
         }
     }
 
