@@ -118,6 +118,23 @@ fn every_bound_is_the_one_in_the_code() {
         ("summaries", format!("more than {} members", limits::ANNOUNCE_MAX_DEFAULT)),
         ("notices", format!("{} bytes", limits::OUTBOX_BYTES_MAX)),
         ("rates", format!("{} a second, {} at once", limits::FLOOD_RATE_DEFAULT, limits::FLOOD_BURST_DEFAULT)),
+        (
+            "rates",
+            format!(
+                "{} a second, {} at once",
+                limits::ADDRESS_RATE_FACTOR * limits::FLOOD_RATE_DEFAULT,
+                limits::ADDRESS_RATE_FACTOR * limits::FLOOD_BURST_DEFAULT
+            ),
+        ),
+        (
+            "admission",
+            format!(
+                "{} a second, {} at once",
+                limits::JOIN_RATE_DEFAULT,
+                limits::JOIN_RATE_DEFAULT * limits::JOIN_BURST_FACTOR
+            ),
+        ),
+        ("summaries", format!("more such lines than {} a second", limits::ANNOUNCE_RATE_DEFAULT)),
         ("rates", format!("between {} of its own lines", limits::OWN_RANGES_MAX)),
         ("unfinished-lines", seconds(limits::LINE_TIMEOUT_DEFAULT)),
         ("closing", seconds(limits::STALL_TIMEOUT_DEFAULT)),
