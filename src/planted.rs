@@ -27,11 +27,12 @@ pub enum Planted {
     NoticeInsideLine,
     AddressForgotten,
     PresenceNotLimited,
+    FirstLosesItsPlace,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -55,6 +56,7 @@ impl Planted {
         Self::NoticeInsideLine,
         Self::AddressForgotten,
         Self::PresenceNotLimited,
+        Self::FirstLosesItsPlace,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

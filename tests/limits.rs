@@ -81,3 +81,22 @@ fn joins_of_an_address_have_a_rate_by_default() {
     let mut elsewhere = Person::connect_from([127, 0, 0, 9], server.address);
     elsewhere.expect_start("> Connected to the chat server (");
 }
+
+/// A long line comes to its turn although others say short ones all the time, for which the ration would always do.
+#[test]
+fn a_long_line_is_not_overtaken_for_ever() {
+    let server = Server::start(&["--room-rate", "2000B", "--flood-rate", "0"]);
+    let mut listener = server.join();
+    let mut talkers: Vec<Person> = (0..4).map(|_| server.join()).collect();
+    let mut author = server.join();
+    for talker in &mut talkers {
+        talker.send("short\n".repeat(2000));
+    }
+    // The ration is at work before the long line comes.
+    listener.lines_until(|line| line.ends_with("] short"));
+    author.send("L".repeat(300) + "\n");
+    let start = Instant::now();
+    listener.lines_until(|line| line.ends_with("] short"));
+    listener.lines_until(|line| line.ends_with('L'));
+    assert!(start.elapsed() < Duration::from_secs(10), "it was said after {:?}", start.elapsed());
+}

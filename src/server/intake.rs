@@ -4,6 +4,7 @@
 //! for, so TCP slows the peer and nothing is lost. It goes on when the reason has passed.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 use std::{io, mem};
 
 use super::Server;
@@ -22,6 +23,8 @@ enum Taken {
     All,
     /// Up to one that has to wait.
     Held(NotNow),
+    /// None: the line that has waited longest for the room's ration has to wait on.
+    StillFirst(NotNow),
     /// The peer takes this server for another.
     Foreign(Foreign),
 }
@@ -81,9 +84,12 @@ impl<I: Io, W: io::Write> Server<I, W> {
         while self.rationed_until <= self.now
             && let Some(id) = self.rationed.pop_front()
         {
-            if self.held(id).is_some() {
+            if matches!(self.held(id), Some(NotNow::Rationed(_))) {
                 self.take_input(id, true);
                 self.release(id);
+                if self.rationed.front() == Some(&id) {
+                    return;
+                }
             }
         }
     }
@@ -112,7 +118,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
         }
     }
 
-    /// Takes lines from the bytes that a connection has waiting. `its_turn` when it waited for the room's ration longest.
+    /// Takes lines from the bytes that a connection has waiting. `its_turn` when it has waited for the room's ration longest: for
+    /// one line, after which others who wait come first.
     fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
         let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
         let input = mem::take(&mut voice.input);
@@ -143,7 +150,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
     }
 
     /// Takes whole lines off the front of `rest` as long as the room takes them.
-    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8], its_turn: bool) -> Taken {
+    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8], mut its_turn: bool) -> Taken {
         let Connection { address, member, voice, .. } = self.connections.at_mut(id);
         let member = member.expect("lines are taken from open connections");
         let voice = voice.as_mut().expect("what was received has a voice");
@@ -200,8 +207,10 @@ impl<I: Io, W: io::Write> Server<I, W> {
             };
             if let Err(reason) = taken {
                 (voice.splitter, *rest) = before;
-                return Taken::Held(reason);
+                let waits_on = its_turn && matches!(reason, NotNow::Rationed(_) | NotNow::Pressed);
+                return if waits_on { Taken::StillFirst(reason) } else { Taken::Held(reason) };
             }
+            its_turn = false;
             voice.has_spoken = true;
             voice.charge_line(self.config.flood, now);
         }
@@ -212,6 +221,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let connection = self.connections.at_mut(id);
         connection.held = match taken {
             Taken::Held(reason) => Some(reason),
+            // Whatever keeps it waiting, its place is in that queue.
+            Taken::StillFirst(_) => Some(NotNow::Rationed(self.rationed_until)),
             Taken::All | Taken::Foreign(_) => None,
         };
         match taken {
@@ -229,6 +240,16 @@ impl<I: Io, W: io::Write> Server<I, W> {
             Taken::Held(NotNow::Rationed(until)) => {
                 self.rationed_until = self.rationed_until.max(until);
                 self.rationed.push_back(id);
+            }
+            Taken::StillFirst(_) if Planted::FirstLosesItsPlace.is_on() => {
+                self.rationed_until = self.now + Duration::from_millis(1);
+                self.rationed.push_back(id);
+            }
+            Taken::StillFirst(reason) => {
+                if let NotNow::Rationed(until) = reason {
+                    self.rationed_until = until;
+                }
+                self.rationed.push_front(id);
             }
             // It goes on when it has been sent what lies ahead of it: see `on_taken_whole`.
             Taken::Held(NotNow::Unread) => {}

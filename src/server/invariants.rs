@@ -62,6 +62,16 @@ impl<I: Io, W: io::Write> Server<I, W> {
         self.connections.iter().filter_map(|(_, connection)| connection.held)
     }
 
+    /// Who waits for the room's ration, first come first, each with the bytes that it has waiting.
+    pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+        let waits = |id: &&ConnectionId| {
+            let connection = self.connections.iter().find(|(other, _)| other == *id).map(|(_, connection)| connection);
+            connection.is_some_and(|connection| matches!(connection.held, Some(NotNow::Rationed(_))))
+        };
+        let bytes = |id: ConnectionId| self.connections.at(id).voice.as_ref().map_or(0, |voice| voice.input.len());
+        self.rationed.iter().filter(waits).map(move |id| (*id, bytes(*id)))
+    }
+
     /// Memory of the log, in bytes.
     pub fn log_footprint(&self) -> usize {
         self.lobby.log().footprint()

@@ -21,6 +21,7 @@ use crate::report;
 use crate::room::{NotNow, Settings, SlowPolicy};
 use crate::server::counters::Statistics;
 use crate::server::{Config, Flow, Server};
+use crate::token::ConnectionId;
 
 /// Turns in which things go wrong, at most.
 const FAULTY_TURNS_MAX: usize = 1500;
@@ -103,6 +104,8 @@ pub struct Stage {
     /// When each turn was over.
     pub times: Vec<Duration>,
     pub holds: Holds,
+    /// Who has waited longest for the room's ration, with the bytes that it has waiting.
+    rationed_first: Option<(ConnectionId, usize)>,
     /// The invariants of structures are looked at after every so many turns.
     pub invariants_every: usize,
 }
@@ -119,6 +122,7 @@ impl Stage {
             said: vec![0],
             times: vec![Duration::ZERO],
             holds: Holds::default(),
+            rationed_first: None,
             invariants_every: 1,
         }
     }
@@ -140,6 +144,12 @@ impl Stage {
                 } += 1;
             }
         }
+        let mut rationed = self.server.rationed();
+        let first = rationed.next();
+        let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
+        assert!(!overtaken, "who has waited longest for the room's ration is first until its line is said");
+        drop(rationed);
+        self.rationed_first = first;
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
         if let Some(breach) = kernel.breach {
