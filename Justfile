@@ -96,6 +96,11 @@ nightly:
 ci:
     .ci/run
 
+# Licences, sources and versions of the dependencies, by deny.toml
+deny:
+    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+    cargo-deny --workspace --locked check licenses bans sources
+
 # Let a fuzzer look for inputs that break the lines, the first lines and the whole simulated server, each so many seconds; needs nightly
 fuzz seconds="60": fuzz-installed
     for target in line foreign server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \

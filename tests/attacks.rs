@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use support::{BACKENDS, Server};
 use uproar::line::{Item, Splitter, render_message};
 use uproar::names::Name;
-use uproar_conform::cases::text::{ATTACKS, Attack};
+use uproar_conform::cases::text::{self, Attack};
 
 /// The limit on lines in all cases, in bytes.
 const LIMIT: usize = 40;
@@ -57,7 +57,7 @@ const LENGTHS: &[Attack] = &[
 ];
 
 fn attacks() -> impl Iterator<Item = &'static Attack> {
-    ATTACKS.iter().chain(LENGTHS)
+    text::attacks().chain(LENGTHS)
 }
 
 fn author() -> Name {

@@ -1,4 +1,4 @@
-//! The cases, as data: each a name and the steps of its people.
+//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its people.
 
 pub mod conversation;
 pub mod foreign;
@@ -33,11 +33,24 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Case {
     pub name: String,
+    /// The anchor of the section of `docs/PROTOCOL.md` that says what this case asks for.
+    pub section: &'static str,
     pub steps: Vec<Step>,
 }
 
-fn case(name: &str, steps: Vec<Step>) -> Case {
-    Case { name: name.to_string(), steps }
+/// A case that does not say yet which section it is about: [`about`] makes it one that does.
+struct Draft {
+    name: String,
+    steps: Vec<Step>,
+}
+
+fn case(name: &str, steps: Vec<Step>) -> Draft {
+    Draft { name: name.to_string(), steps }
+}
+
+/// `drafts` as cases of a section.
+fn about(section: &'static str, drafts: Vec<Draft>) -> Vec<Case> {
+    drafts.into_iter().map(|Draft { name, steps }| Case { name, section, steps }).collect()
 }
 
 fn sends(who: &'static str, bytes: impl AsRef<[u8]>) -> Step {
@@ -54,7 +67,7 @@ fn reads(who: &'static str, lines: &[&str]) -> Step {
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    conversation::cases().into_iter().chain(foreign::cases()).chain(text::cases()).collect()
+    conversation::cases().chain(foreign::cases()).chain(text::cases()).collect()
 }
 
 /// Two who talk to each other: what a server that serves lets them do.

@@ -1,4 +1,5 @@
-//! What a client of an uproar server may do and must see: named cases, played against any running server.
+//! What a client of an uproar server may do and must see: named cases, played against any running server. What they ask for
+//! is written down in `docs/PROTOCOL.md`, and each names its section there.
 //!
 //! A case is data: people who join, send bytes, read lines and go. The server is a black box with an address; others may be
 //! in the room, so lines about strangers are passed over and counts of users are not compared. After each case two fresh people
@@ -18,6 +19,8 @@ use stage::Stage;
 #[derive(Debug)]
 pub struct Outcome {
     pub name: String,
+    /// See [`Case::section`].
+    pub section: &'static str,
     pub took: Duration,
     /// What was seen that should not have been, or the other way round.
     pub failure: Option<String>,
@@ -31,5 +34,5 @@ pub fn play(case: &Case, address: SocketAddr, patience: Duration) -> Outcome {
         let canary = Stage::new(address, patience).play(&cases::canary());
         canary.map_err(|failure| format!("after it the server does not serve any more: {failure}"))
     });
-    Outcome { name: case.name.clone(), took: started.elapsed(), failure: alive.err() }
+    Outcome { name: case.name.clone(), section: case.section, took: started.elapsed(), failure: alive.err() }
 }

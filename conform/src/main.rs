@@ -19,7 +19,7 @@ struct Arguments {
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:8888", value_parser = parse_address)]
     address: SocketAddr,
 
-    /// Name the cases and play none
+    /// Name the cases, each with its section of docs/PROTOCOL.md, and play none
     #[arg(long)]
     list: bool,
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let mut cases = cases::all();
     cases.retain(|case| arguments.case.is_empty() || arguments.case.iter().any(|part| case.name.contains(part)));
     if arguments.list {
-        cases.iter().for_each(|case| println!("{}", case.name));
+        cases.iter().for_each(|case| println!("{:<20} {}", case.section, case.name));
         return ExitCode::SUCCESS;
     }
     if cases.is_empty() {
@@ -60,7 +60,9 @@ fn main() -> ExitCode {
         let outcome = play(case, arguments.address, arguments.timeout);
         match &outcome.failure {
             None => println!("ok    {}", outcome.name),
-            Some(failure) => println!("FAIL  {}\n      {failure}", outcome.name),
+            Some(failure) => {
+                println!("FAIL  {}\n      {failure}\n      see docs/PROTOCOL.md#{}", outcome.name, outcome.section);
+            }
         }
         outcomes.push(outcome);
     }
@@ -87,6 +89,7 @@ fn report(outcomes: &[Outcome]) -> Result<String, String> {
             }
         };
         let mut case = TestCase::new(outcome.name.clone(), status);
+        case.set_classname(format!("uproar-conform.{}", outcome.section));
         case.set_time(outcome.took);
         suite.add_test_case(case);
     }

@@ -1,23 +1,61 @@
 //! Coming, talking and going, in every way a client can.
 
 use super::Step::{Agree, Connects, Ends, HalfCloses, Joins, Leaves, Vanishes};
-use super::{Case, case, reads, sends, sends_slowly};
+use super::{Case, Draft, about, case, reads, sends, sends_slowly};
 
 /// More than any limit on a line can be, and not so much that discarding it is slowed as a flood.
 const ENDLESS_BYTES: usize = 1 << 17;
 
 const WELCOME: &str = "> Connected to the chat server (# online)";
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = coming_and_going();
-    cases.extend(talking());
-    cases.extend(pieces());
-    cases
+pub(super) fn cases() -> impl Iterator<Item = Case> {
+    let sections = [
+        about("welcome", welcome()),
+        about("names", names()),
+        about("presence", presence()),
+        about("leaving", leaving()),
+        about("half-close", half_closing()),
+        about("messages", talking()),
+        about("own-lines", own_lines()),
+        about("order", order()),
+        about("empty-lines", empty_lines()),
+        about("pieces", pieces()),
+        about("unfinished-lines", unfinished_lines()),
+        about("line-length", long_lines()),
+    ];
+    sections.into_iter().flatten()
 }
 
-fn coming_and_going() -> Vec<Case> {
+fn welcome() -> Vec<Draft> {
     vec![
         case("the first line is the welcome", vec![Connects("a"), reads("a", &[WELCOME])]),
+        case(
+            "what was said before one came is not heard",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"before\n"),
+                reads("b", &["[{a}] before"]),
+                Joins("c"),
+                sends("a", b"after\n"),
+                reads("c", &["[{a}] after"]),
+            ],
+        ),
+        case(
+            "what one says at once on connecting is heard",
+            vec![
+                Joins("a"),
+                Connects("b"),
+                sends("b", b"first\n"),
+                reads("b", &[WELCOME]),
+                reads("a", &["[{b}] first"]),
+            ],
+        ),
+    ]
+}
+
+fn presence() -> Vec<Draft> {
+    vec![
         case(
             "those who are here are told of a newcomer",
             vec![Joins("a"), Joins("b"), reads("a", &["> New user {b} entered. (# online)"])],
@@ -41,6 +79,31 @@ fn coming_and_going() -> Vec<Case> {
                 reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
             ],
         ),
+    ]
+}
+
+fn names() -> Vec<Draft> {
+    vec![case(
+        "who comes again is somebody else",
+        vec![
+            Joins("a"),
+            Joins("b"),
+            Leaves("b"),
+            Joins("c"),
+            reads(
+                "a",
+                &[
+                    "> New user {b} entered. (# online)",
+                    "< The user {b} left (# online)",
+                    "> New user {c} entered. (# online)",
+                ],
+            ),
+        ],
+    )]
+}
+
+fn leaving() -> Vec<Draft> {
+    vec![
         case(
             "a connection that is reset is a leave",
             vec![
@@ -51,39 +114,8 @@ fn coming_and_going() -> Vec<Case> {
             ],
         ),
         case(
-            "a half-closed connection is a leave and is closed",
-            vec![
-                Joins("a"),
-                Joins("b"),
-                HalfCloses("b"),
-                Ends("b"),
-                reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
-            ],
-        ),
-        case(
-            "half-closed at once, one is still welcomed",
-            vec![Connects("a"), HalfCloses("a"), reads("a", &[WELCOME]), Ends("a")],
-        ),
-        case(
             "reset at once, one hurts nobody",
             vec![Joins("a"), Connects("b"), Vanishes("b"), Joins("c"), sends("c", b"hi\n"), reads("a", &["[{c}] hi"])],
-        ),
-        case(
-            "who comes again is somebody else",
-            vec![
-                Joins("a"),
-                Joins("b"),
-                Leaves("b"),
-                Joins("c"),
-                reads(
-                    "a",
-                    &[
-                        "> New user {b} entered. (# online)",
-                        "< The user {b} left (# online)",
-                        "> New user {c} entered. (# online)",
-                    ],
-                ),
-            ],
         ),
         case(
             "all leave but one, who can go on talking to the next",
@@ -101,24 +133,44 @@ fn coming_and_going() -> Vec<Case> {
             ],
         ),
         case(
-            "what was said before one came is not heard",
+            "what one says and then leaves is heard",
+            vec![Joins("a"), Joins("b"), sends("b", b"bye\n"), Leaves("b"), reads("a", &["[{b}] bye"])],
+        ),
+    ]
+}
+
+fn half_closing() -> Vec<Draft> {
+    vec![
+        case(
+            "a half-closed connection is a leave and is closed",
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends("a", b"before\n"),
-                reads("b", &["[{a}] before"]),
-                Joins("c"),
-                sends("a", b"after\n"),
-                reads("c", &["[{a}] after"]),
+                HalfCloses("b"),
+                Ends("b"),
+                reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
+            ],
+        ),
+        case(
+            "half-closed at once, one is still welcomed",
+            vec![Connects("a"), HalfCloses("a"), reads("a", &[WELCOME]), Ends("a")],
+        ),
+        case(
+            "what one says and then half-closes is heard before the leave",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("b", b"bye\n"),
+                HalfCloses("b"),
+                reads("a", &["> New user {b} entered. (# online)"]),
+                reads("a", &["[{b}] bye"]),
+                reads("a", &["< The user {b} left (# online)"]),
             ],
         ),
     ]
 }
 
-fn talking() -> Vec<Case> {
-    let fifty: String = (1..=40).map(|number| format!("line {number}\n")).collect();
-    let heard: Vec<String> = (1..=40).map(|number| format!("[{{a}}] line {number}")).collect();
-    let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+fn talking() -> Vec<Draft> {
     let long = "x".repeat(1000);
     vec![
         case(
@@ -139,45 +191,56 @@ fn talking() -> Vec<Case> {
             ],
         ),
         case(
-            "one's own line is not sent back",
+            "who only listens hears all",
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends("a", b"mine\n"),
-                reads("b", &["[{a}] mine"]),
-                sends("b", b"yours\n"),
-                reads("a", &["[{b}] yours"]),
+                Joins("c"),
+                sends("a", b"1\n"),
+                reads("c", &["[{a}] 1"]),
+                sends("b", b"2\n"),
+                reads("c", &["[{b}] 2"]),
             ],
         ),
         case(
-            "what one says at once on connecting is heard",
-            vec![
-                Joins("a"),
-                Connects("b"),
-                sends("b", b"first\n"),
-                reads("b", &[WELCOME]),
-                reads("a", &["[{b}] first"]),
-            ],
+            "a thousand letters arrive whole",
+            vec![Joins("a"), Joins("b"), sends("a", format!("{long}\n")), reads("b", &[&format!("[{{a}}] {long}")])],
         ),
-        case(
-            "what one says and then leaves is heard",
-            vec![Joins("a"), Joins("b"), sends("b", b"bye\n"), Leaves("b"), reads("a", &["[{b}] bye"])],
-        ),
-        case(
-            "what one says and then half-closes is heard before the leave",
-            vec![
-                Joins("a"),
-                Joins("b"),
-                sends("b", b"bye\n"),
-                HalfCloses("b"),
-                reads("a", &["> New user {b} entered. (# online)"]),
-                reads("a", &["[{b}] bye"]),
-                reads("a", &["< The user {b} left (# online)"]),
-            ],
-        ),
+        case("thirty people hear one line", {
+            const NAMES: [&str; 30] = [
+                "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8",
+                "b9", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "d1", "d2", "d3",
+            ];
+            let mut steps: Vec<_> = NAMES.into_iter().map(Joins).collect();
+            steps.push(sends("a1", b"all of you\n"));
+            steps.extend(NAMES[1..].iter().map(|name| reads(name, &["[{a1}] all of you"])));
+            steps
+        }),
+    ]
+}
+
+fn own_lines() -> Vec<Draft> {
+    vec![case(
+        "one's own line is not sent back",
+        vec![
+            Joins("a"),
+            Joins("b"),
+            sends("a", b"mine\n"),
+            reads("b", &["[{a}] mine"]),
+            sends("b", b"yours\n"),
+            reads("a", &["[{b}] yours"]),
+        ],
+    )]
+}
+
+fn order() -> Vec<Draft> {
+    let forty: String = (1..=40).map(|number| format!("line {number}\n")).collect();
+    let heard: Vec<String> = (1..=40).map(|number| format!("[{{a}}] line {number}")).collect();
+    let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+    vec![
         case(
             "forty lines in one go come in order",
-            vec![Joins("a"), Joins("b"), sends("a", fifty), reads("b", &heard)],
+            vec![Joins("a"), Joins("b"), sends("a", forty), reads("b", &heard)],
         ),
         case(
             "two authors are heard in one order by all",
@@ -218,41 +281,17 @@ fn talking() -> Vec<Case> {
                 reads("b", &["[{a}] 1", "[{a}] 2"]),
             ],
         ),
-        case(
-            "a thousand letters arrive whole",
-            vec![Joins("a"), Joins("b"), sends("a", format!("{long}\n")), reads("b", &[&format!("[{{a}}] {long}")])],
-        ),
-        case(
-            "who only listens hears all",
-            vec![
-                Joins("a"),
-                Joins("b"),
-                Joins("c"),
-                sends("a", b"1\n"),
-                reads("c", &["[{a}] 1"]),
-                sends("b", b"2\n"),
-                reads("c", &["[{b}] 2"]),
-            ],
-        ),
-        case(
-            "empty lines are not heard",
-            vec![Joins("a"), Joins("b"), sends("a", b"\n\r\n\n\n"), sends("a", b"end\n"), reads("b", &["[{a}] end"])],
-        ),
-        case("thirty people hear one line", {
-            const NAMES: [&str; 30] = [
-                "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8",
-                "b9", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "d1", "d2", "d3",
-            ];
-            let mut steps: Vec<_> = NAMES.into_iter().map(Joins).collect();
-            steps.push(sends("a1", b"all of you\n"));
-            steps.extend(NAMES[1..].iter().map(|name| reads(name, &["[{a1}] all of you"])));
-            steps
-        }),
     ]
 }
 
-fn pieces() -> Vec<Case> {
-    let endless = "x".repeat(ENDLESS_BYTES);
+fn empty_lines() -> Vec<Draft> {
+    vec![case(
+        "empty lines are not heard",
+        vec![Joins("a"), Joins("b"), sends("a", b"\n\r\n\n\n"), sends("a", b"end\n"), reads("b", &["[{a}] end"])],
+    )]
+}
+
+fn pieces() -> Vec<Draft> {
     vec![
         case(
             "a line that comes byte by byte is one",
@@ -310,6 +349,21 @@ fn pieces() -> Vec<Case> {
             ],
         ),
         case(
+            "a carriage return and its line feed come apart",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                sends("a", b"one\r"),
+                sends("a", b"\ntwo\r\n"),
+                reads("b", &["[{a}] one", "[{a}] two"]),
+            ],
+        ),
+    ]
+}
+
+fn unfinished_lines() -> Vec<Draft> {
+    vec![
+        case(
             "what was not finished when its author left was not said",
             vec![
                 Joins("a"),
@@ -348,16 +402,12 @@ fn pieces() -> Vec<Case> {
                 reads("a", &["[{c}] whole"]),
             ],
         ),
-        case(
-            "a carriage return and its line feed come apart",
-            vec![
-                Joins("a"),
-                Joins("b"),
-                sends("a", b"one\r"),
-                sends("a", b"\ntwo\r\n"),
-                reads("b", &["[{a}] one", "[{a}] two"]),
-            ],
-        ),
+    ]
+}
+
+fn long_lines() -> Vec<Draft> {
+    let endless = "x".repeat(ENDLESS_BYTES);
+    vec![
         case(
             "a line without end is not heard, and the next one is",
             vec![Joins("a"), Joins("b"), sends("a", &endless), sends("a", b"\nafter\n"), reads("b", &["[{a}] after"])],

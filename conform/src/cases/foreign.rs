@@ -1,6 +1,6 @@
 //! Peers that take the server for something else: one clear line and the end, and nobody reads what they sent.
 
-use super::{Case, Step, case, reads, sends, sends_slowly};
+use super::{Case, Step, about, case, reads, sends, sends_slowly};
 
 const TLS: &str = "! this is a plain chat server: it does not speak TLS";
 const HTTP: &str = "! this is a chat server, not a web server: use nc, telnet or uproar chat";
@@ -38,7 +38,7 @@ const TALK: &[(&str, &str)] = &[
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
+    let mut foreign = Vec::new();
     for (name, bytes, notice) in FOREIGN {
         let steps = |hello: Step| {
             vec![
@@ -52,7 +52,7 @@ pub(super) fn cases() -> Vec<Case> {
                 reads("b", &["[{c}] marker"]),
             ]
         };
-        cases.push(case(&format!("foreign: {name}"), steps(sends("a", bytes))));
+        foreign.push(case(&format!("foreign: {name}"), steps(sends("a", bytes))));
     }
     for (name, bytes, notice) in [FOREIGN[0], FOREIGN[3]] {
         // The server may close before the last byte, so only what it needs to see is sent slowly.
@@ -64,8 +64,9 @@ pub(super) fn cases() -> Vec<Case> {
             reads("a", &["> Connected to the chat server (# online)", notice]),
             Step::Ends("a"),
         ];
-        cases.push(case(&format!("foreign: {name}, byte by byte"), steps));
+        foreign.push(case(&format!("foreign: {name}, byte by byte"), steps));
     }
+    let mut talk = Vec::new();
     for (name, line) in TALK {
         let steps = vec![
             Step::Joins("b"),
@@ -73,7 +74,9 @@ pub(super) fn cases() -> Vec<Case> {
             sends("a", format!("{line}\n")),
             reads("b", &[&format!("[{{a}}] {line}")]),
         ];
-        cases.push(case(&format!("talk: {name}"), steps));
+        talk.push(case(&format!("talk: {name}"), steps));
     }
+    let mut cases = about("other-protocols", foreign);
+    cases.extend(about("not-other-protocols", talk));
     cases
 }

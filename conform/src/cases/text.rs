@@ -5,13 +5,28 @@
 //! becomes U+FFFD. A line of which nothing is left is none. Everything else is left alone: what letters look like is not a
 //! server's business, because the author's address stands in front of every line.
 
-use super::{Case, Step, reads, sends};
+use super::{Case, Draft, Step, about, case, reads, sends};
 
 /// A name, what is sent without its last line feed, and the lines that come of it. All of it is shorter than any limit.
 pub type Attack = (&'static str, &'static [u8], &'static [&'static str]);
 
-pub const ATTACKS: &[Attack] = &[
-    // Endings.
+/// Every attack, by the section of `docs/PROTOCOL.md` that says what comes of it.
+pub const ATTACKS: &[(&str, &[Attack])] = &[
+    ("line-endings", ENDINGS),
+    ("unchanged-text", BLANK),
+    ("control-characters", C0),
+    ("control-characters", ESCAPES),
+    ("control-characters", C1),
+    ("invalid-utf-8", INVALID),
+    ("unchanged-text", VALID),
+    ("format-characters", FORMAT),
+    ("combining-marks", MARKS),
+    ("format-characters", DIRECTION),
+    ("forging", PRETENDING),
+    ("not-other-protocols", OTHER_PROTOCOLS),
+];
+
+const ENDINGS: &[Attack] = &[
     ("one line", b"hello", &["hello"]),
     ("two lines", b"one\ntwo", &["one", "two"]),
     ("windows ending", b"hello\r", &["hello"]),
@@ -40,7 +55,9 @@ pub const ATTACKS: &[Attack] = &[
     ("a carriage return in overlong form", b"one\xc0\x8dtwo", &["one\u{fffd}\u{fffd}two"]),
     ("utf-16 line", b"\xff\xfeh\0i\0", &["\u{fffd}\u{fffd}hi"]),
     ("utf-16 line, big end first", b"\xfe\xff\0h\0i", &["\u{fffd}\u{fffd}hi"]),
-    // Space and blank.
+];
+
+const BLANK: &[Attack] = &[
     ("a tab stays", b"one\ttwo", &["one\ttwo"]),
     ("spaces stay", b"  one  two  ", &["  one  two  "]),
     ("a space alone is text", b" ", &[" "]),
@@ -48,7 +65,9 @@ pub const ATTACKS: &[Attack] = &[
     ("no-break space", "a\u{a0}b".as_bytes(), &["a\u{a0}b"]),
     ("ideographic space", "a\u{3000}b".as_bytes(), &["a\u{3000}b"]),
     ("ogham space", "\u{1680}".as_bytes(), &["\u{1680}"]),
-    // C0 and DEL.
+];
+
+const C0: &[Attack] = &[
     ("nul", b"a\0b", &["ab"]),
     ("nuls alone", b"\0\0\0", &[]),
     ("nul in front of a command", b"\0/quit", &["/quit"]),
@@ -69,7 +88,9 @@ pub const ATTACKS: &[Attack] = &[
         b"\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19",
         &[],
     ),
-    // Escape sequences.
+];
+
+const ESCAPES: &[Attack] = &[
     ("escape alone", b"\x1b", &[]),
     ("escape at the end", b"a\x1b", &["a"]),
     ("clear the screen", b"\x1b[2J", &["[2J"]),
@@ -107,7 +128,10 @@ pub const ATTACKS: &[Attack] = &[
     ("a sequence with a nul inside", b"\x1b\0[2J", &["[2J"]),
     ("a sequence over two lines", b"\x1b\n[2J", &["[2J"]),
     ("a sequence begun and cut by the ending", b"\x1b[3\n1mx", &["[3", "1mx"]),
-    // C1, in UTF-8 and as bytes.
+];
+
+/// In UTF-8 and as bytes.
+const C1: &[Attack] = &[
     ("control sequence introducer in utf-8", "\u{9b}31mred".as_bytes(), &["31mred"]),
     ("operating system command in utf-8", "\u{9d}0;t\u{9c}x".as_bytes(), &["0;tx"]),
     ("device control string in utf-8", "\u{90}x\u{9c}".as_bytes(), &["x"]),
@@ -118,7 +142,9 @@ pub const ATTACKS: &[Attack] = &[
     ("next line as a byte", b"a\x85b", &["a\u{fffd}b"]),
     ("every c1 as a byte, some", b"\x80\x84\x88\x8d\x90\x9f", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
     ("introducer in overlong form", b"\xe0\x82\x9bm", &["\u{fffd}\u{fffd}\u{fffd}m"]),
-    // Invalid UTF-8.
+];
+
+const INVALID: &[Attack] = &[
     ("a continuation alone", b"a\x80b", &["a\u{fffd}b"]),
     ("continuations alone", b"\xbf\xbf", &["\u{fffd}\u{fffd}"]),
     ("a two-byte lead alone", b"a\xc3", &["a\u{fffd}"]),
@@ -150,7 +176,10 @@ pub const ATTACKS: &[Attack] = &[
     ("latin-1", b"gr\xfc\xdfe", &["gr\u{fffd}\u{fffd}e"]),
     ("invalid and forbidden in turn", b"\xff\x1b\xff\x1b", &["\u{fffd}\u{fffd}"]),
     ("a lead before an escape", b"\xc3\x1b[m", &["\u{fffd}[m"]),
-    // Valid UTF-8 that stays.
+];
+
+/// Valid UTF-8 that stays.
+const VALID: &[Attack] = &[
     ("the smallest in two bytes that is no control", "\u{a0}".as_bytes(), &["\u{a0}"]),
     ("the largest in two bytes", "\u{7ff}".as_bytes(), &["\u{7ff}"]),
     ("the smallest in three", "\u{800}".as_bytes(), &["\u{800}"]),
@@ -176,16 +205,27 @@ pub const ATTACKS: &[Attack] = &[
     ("a flag", "\u{1f1e9}\u{1f1ea}".as_bytes(), &["\u{1f1e9}\u{1f1ea}"]),
     ("a variation selector", "\u{2764}\u{fe0f}".as_bytes(), &["\u{2764}\u{fe0f}"]),
     ("a private character", "\u{e0b0}".as_bytes(), &["\u{e0b0}"]),
+];
+
+const FORMAT: &[Attack] = &[
     ("a soft hyphen", "a\u{ad}b".as_bytes(), &["a\u{ad}b"]),
     ("zero-width space", "a\u{200b}b".as_bytes(), &["a\u{200b}b"]),
-    (
-        "many accents on one letter",
-        "z\u{300}\u{301}\u{302}\u{303}\u{304}".as_bytes(),
-        &["z\u{300}\u{301}\u{302}\u{303}\u{304}"],
-    ),
+];
+
+const MARKS: &[Attack] = &[(
+    "many accents on one letter",
+    "z\u{300}\u{301}\u{302}\u{303}\u{304}".as_bytes(),
+    &["z\u{300}\u{301}\u{302}\u{303}\u{304}"],
+)];
+
+/// Format characters that turn the direction of text.
+const DIRECTION: &[Attack] = &[
     ("an override of direction", "a\u{202e}b".as_bytes(), &["a\u{202e}b"]),
     ("an isolate", "\u{2066}b\u{2069}".as_bytes(), &["\u{2066}b\u{2069}"]),
-    // Pretending.
+];
+
+/// Looking like somebody else.
+const PRETENDING: &[Attack] = &[
     ("a join of the server", b"> New user 1.2.3.4:5 entered.", &["> New user 1.2.3.4:5 entered."]),
     ("a leave of the server", b"< The user 1.2.3.4:5 left", &["< The user 1.2.3.4:5 left"]),
     ("a notice of the server", b"! the server is stopping", &["! the server is stopping"]),
@@ -194,7 +234,10 @@ pub const ATTACKS: &[Attack] = &[
     ("a message behind an ending", b"hi\n[1.2.3.4:5] hi", &["hi", "[1.2.3.4:5] hi"]),
     ("a message behind a nul", b"\0[1.2.3.4:5] hi", &["[1.2.3.4:5] hi"]),
     ("what the client shows of its own lines", b"[You] hi", &["[You] hi"]),
-    // Other protocols, in the middle of a conversation, are text.
+];
+
+/// In the middle of a conversation other protocols are text.
+const OTHER_PROTOCOLS: &[Attack] = &[
     ("a web request that is no first line", b"GET / HTTP/1.1", &["GET / HTTP/1.1"]),
     ("a host header", b"Host: example.org\r", &["Host: example.org"]),
     ("a tls record that is no first byte", b"\x16\x03\x01x", &["x"]),
@@ -209,22 +252,27 @@ pub const ATTACKS: &[Attack] = &[
     ("a quoted end", b"'; DROP TABLE rooms; --", &["'; DROP TABLE rooms; --"]),
 ];
 
+/// The attacks of every section.
+pub fn attacks() -> impl Iterator<Item = &'static Attack> {
+    ATTACKS.iter().flat_map(|(_, attacks)| *attacks)
+}
+
 /// Each attack between two plain lines of the same member, which another one listens to.
 pub(super) fn cases() -> impl Iterator<Item = Case> {
-    ATTACKS.iter().map(|(name, input, expected)| {
-        let heard: Vec<String> = expected.iter().map(|line| format!("[{a}] {line}", a = "{a}")).collect();
-        let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
-        Case {
-            name: format!("text: {name}"),
-            steps: vec![
-                Step::Joins("b"),
-                Step::Joins("a"),
-                sends("a", b"begin\n"),
-                reads("b", &["[{a}] begin"]),
-                sends("a", [input, &b"\nend\n"[..]].concat()),
-                reads("b", &heard),
-                reads("b", &["[{a}] end"]),
-            ],
-        }
-    })
+    ATTACKS.iter().flat_map(|(section, attacks)| about(section, attacks.iter().map(draft).collect()))
+}
+
+fn draft((name, input, expected): &Attack) -> Draft {
+    let heard: Vec<String> = expected.iter().map(|line| format!("[{a}] {line}", a = "{a}")).collect();
+    let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+    let steps = vec![
+        Step::Joins("b"),
+        Step::Joins("a"),
+        sends("a", b"begin\n"),
+        reads("b", &["[{a}] begin"]),
+        sends("a", [input, &b"\nend\n"[..]].concat()),
+        reads("b", &heard),
+        reads("b", &["[{a}] end"]),
+    ];
+    case(&format!("text: {name}"), steps)
 }

@@ -1,0 +1,146 @@
+//! docs/PROTOCOL.md is held to the code and the code to it: each of its sections is cited by a case of `uproar-conform` or names the
+//! test that sees to it, each case cites a section that exists, and each line of the server stands there word for word.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use uproar_conform::cases;
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn document() -> String {
+    read("docs/PROTOCOL.md")
+}
+
+/// A section: its number and its text, by its anchor. Those that have no anchor ask for nothing and are not among them.
+fn sections(document: &str) -> BTreeMap<String, (String, String)> {
+    let mut sections = BTreeMap::new();
+    for part in document.split("\n## ").flat_map(|chapter| chapter.split("\n### ").skip(1)) {
+        let (heading, text) = part.split_once('\n').expect("a section has a text");
+        let (anchor, title) = heading
+            .strip_prefix("<a id=\"")
+            .and_then(|rest| rest.split_once("\"></a>"))
+            .unwrap_or_else(|| panic!("{heading:?} has no anchor"));
+        let number = title.split(' ').next().expect("a title has words").to_string();
+        let before = sections.insert(anchor.to_string(), (number, text.to_string()));
+        assert!(before.is_none(), "{anchor} stands twice");
+    }
+    assert!(sections.len() >= 25, "{}", sections.len());
+    sections
+}
+
+/// What a text has between each `start` and the `end` that follows it.
+fn between<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).map(move |rest| rest.split(end).next().expect("a split has a first part"))
+}
+
+#[test]
+fn every_case_cites_a_section_that_exists() {
+    let sections = sections(&document());
+    for case in cases::all() {
+        assert!(sections.contains_key(case.section), "{} cites #{}, which is no section", case.name, case.section);
+    }
+}
+
+#[test]
+fn every_section_is_cited_by_a_case_or_names_its_test() {
+    let cases = cases::all();
+    for (anchor, (number, text)) in sections(&document()) {
+        let cited = cases.iter().any(|case| case.section == anchor);
+        let test = text.lines().find_map(|line| line.strip_prefix("Tested by `"));
+        assert!(cited || test.is_some(), "{number}, #{anchor}, is held to by nothing");
+        if let Some(test) = test {
+            let (file, rest) = test.split_once("`: `").expect("Tested by `FILE`: `TEST`.");
+            let name = rest.strip_suffix("`.").expect("Tested by `FILE`: `TEST`.");
+            assert!(read(file).contains(name), "{number} names {name:?}, which is not in {file}");
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_to_the_section_of_that_number() {
+    let document = document();
+    let sections = sections(&document);
+    for link in between(&document, "](#", ")") {
+        assert!(sections.contains_key(link), "#{link} is no section");
+    }
+    for (anchor, (number, _)) in &sections {
+        let right = document.matches(&format!("[{number}](#{anchor})")).count();
+        assert_eq!(right, document.matches(&format!("](#{anchor})")).count(), "a link to {anchor} has not its number");
+    }
+}
+
+/// The pieces of the server's lines that do not vary, from where they are written.
+#[test]
+fn every_line_of_the_server_stands_in_the_document() {
+    let source = read("src/line.rs");
+    let (_, display) = source.split_once("impl fmt::Display for ServerLine {").expect("lines are displayed");
+    let (display, _) = display.split_once("\nimpl ServerLine").expect("the end of it");
+    let document = document();
+    let mut lines = 0;
+    for line in between(display, "write!(f, \"", "\"") {
+        lines += 1;
+        for piece in line.split('{').flat_map(|piece| piece.rsplit('}').next()) {
+            assert!(document.contains(piece), "docs/PROTOCOL.md does not have {piece:?} of {line:?}");
+        }
+    }
+    assert!(lines >= 14, "{lines} lines were found");
+}
+
+#[test]
+fn every_bound_is_the_one_in_the_code() {
+    use uproar::limits;
+    let number = |number: usize| {
+        let digits = number.to_string();
+        let mut grouped = String::new();
+        for (place, digit) in digits.chars().enumerate() {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        grouped
+    };
+    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs());
+    let sections = sections(&document());
+    let longest = limits::rendered_bytes_max(limits::LINE_BYTES_DEFAULT) - 1;
+    for (anchor, bound) in [
+        ("line-length", number(limits::LINE_BYTES_DEFAULT)),
+        ("line-length", number(limits::LINE_BYTES_MIN)),
+        ("line-length", number(limits::LINE_BYTES_MAX)),
+        ("chunk-framing", number(limits::RECEIVE_CHUNK_BYTES)),
+        ("server-lines", number(longest)),
+        ("gaps", format!("{} MiB", limits::LOG_BYTES_DEFAULT >> 20)),
+        ("summaries", format!("more than {} members", limits::ANNOUNCE_MAX_DEFAULT)),
+        ("notices", format!("{} bytes", limits::OUTBOX_BYTES_MAX)),
+        ("rates", format!("{} a second, {} at once", limits::FLOOD_RATE_DEFAULT, limits::FLOOD_BURST_DEFAULT)),
+        (
+            "rates",
+            format!(
+                "{} a second, {} at once",
+                limits::ADDRESS_RATE_FACTOR * limits::FLOOD_RATE_DEFAULT,
+                limits::ADDRESS_RATE_FACTOR * limits::FLOOD_BURST_DEFAULT
+            ),
+        ),
+        (
+            "admission",
+            format!(
+                "{} a second, {} at once",
+                limits::JOIN_RATE_DEFAULT,
+                limits::JOIN_RATE_DEFAULT * limits::JOIN_BURST_FACTOR
+            ),
+        ),
+        ("summaries", format!("more such lines than {} a second", limits::ANNOUNCE_RATE_DEFAULT)),
+        ("rates", format!("between {} of its own lines", limits::OWN_RANGES_MAX)),
+        ("unfinished-lines", seconds(limits::LINE_TIMEOUT_DEFAULT)),
+        ("closing", seconds(limits::STALL_TIMEOUT_DEFAULT)),
+        ("leaving", seconds(limits::DEAD_AFTER_DEFAULT)),
+        ("stopping", seconds(limits::STOP_FLUSH)),
+    ] {
+        assert!(sections[anchor].1.contains(&bound), "#{anchor} does not say {bound:?}");
+    }
+}
