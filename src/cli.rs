@@ -23,6 +23,9 @@ use crate::server::Config;
 /// The address of `serve` and `chat` when none is given, as in the original.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:8888";
 
+/// The port of `chat` when none is given.
+pub const PORT_DEFAULT: u16 = 8888;
+
 /// A chat server for very large rooms: one thread, one io_uring.
 #[derive(Debug, Parser)]
 #[command(name = "uproar", version, max_term_width = 100)]
@@ -132,11 +135,11 @@ pub struct Serve {
 
 #[derive(Debug, Args)]
 pub struct Chat {
-    /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine
+    /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine; without a port, 8888
     #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
     pub addr: String,
 
-    /// At the end of a piped input, how long the server is given to take it: it may be slowing us down
+    /// After the last line, how long the server is given to take what was sent: it may be slowing us down
     #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
     pub wait: humantime::Duration,
 }

@@ -166,6 +166,13 @@ pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;
 /// Pause after the transcript's terminal, pipe or file took no more.
 pub const TRANSCRIPT_RETRY: Duration = Duration::from_millis(10);
 
+/// Lines typed or pasted in `uproar chat` that wait for a server which takes them more slowly: thousands of lines as people
+/// write them. What goes beyond is refused, and the terminal goes on listening to its user.
+pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Send buffer of `uproar chat` on a terminal: what it holds counts as sent.
+pub const CHAT_SEND_BYTES: usize = 16 * 1024;
+
 /// Submission queue of the ring: several send batches and the re-armed receives of a turn. More would be submitted in
 /// two calls, which is the back end's own affair.
 pub const RING_SUBMISSIONS: u32 = 1024;
