@@ -83,7 +83,7 @@ pub fn run(address: &str, input_end_wait: Duration) -> Result<ExitCode, Box<dyn 
 
 /// Why there is no connection, and what would change that.
 #[derive(Debug)]
-struct ConnectError {
+pub struct ConnectError {
     address: String,
     source: io::Error,
 }

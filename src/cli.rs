@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::INPUT_END_WAIT_DEFAULT;
@@ -14,7 +15,7 @@ use crate::limits::{
     ANNOUNCE_MAX_DEFAULT, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
     FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
     LOG_BYTES_DEFAULT, LOG_BYTES_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT,
-    log_bytes_min,
+    TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::line::Framing;
 use crate::room::{Settings, SlowPolicy};
@@ -47,7 +48,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Check {
     /// Members that are to be served at a time
-    #[arg(long, value_name = "N", default_value_t = CHECK_MEMBERS_DEFAULT, env = "UPROAR_MEMBERS")]
+    #[arg(long, value_name = "N", value_parser = count, default_value_t = CHECK_MEMBERS_DEFAULT, env = "UPROAR_MEMBERS")]
     pub members: usize,
 
     #[command(flatten)]
@@ -65,7 +66,7 @@ pub struct Serve {
     pub backend: BackendChoice,
 
     /// Run without restricting the ring and this process; for debugging
-    #[arg(long, env = "UPROAR_NO_SANDBOX")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_SANDBOX")]
     pub no_sandbox: bool,
 
     /// What ends a message: a line feed, or also the end of a received chunk for clients that send none
@@ -84,15 +85,16 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = SlowPolicy::Skip, env = "UPROAR_SLOW")]
     pub slow: SlowPolicy,
 
-    /// How long a member whose socket is full may take no byte before it is closed
+    /// How long a member whose socket is full may take no byte before it is closed, 0 for no limit
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there; at least as long as --stall-timeout
-    #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
-    pub dead_after: humantime::Duration,
+    /// How long a peer that answers nothing counts as there, no shorter than --stall-timeout [default: 1m, or
+    /// --stall-timeout where that is longer]
+    #[arg(long, value_name = "TIME", env = "UPROAR_DEAD_AFTER")]
+    pub dead_after: Option<humantime::Duration>,
 
-    /// How long a line that was begun may make no progress before its author is closed
+    /// How long a line that was begun may make no progress before its author is closed, 0 for no limit
     #[arg(long, value_name = "TIME", default_value_t = LINE_TIMEOUT_DEFAULT.into(), env = "UPROAR_LINE_TIMEOUT")]
     pub line_timeout: humantime::Duration,
 
@@ -117,7 +119,7 @@ pub struct Serve {
     pub connections_per_address: usize,
 
     /// Hold loopback addresses to the limits per address too
-    #[arg(long, env = "UPROAR_LIMIT_LOOPBACK")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_LIMIT_LOOPBACK")]
     pub limit_loopback: bool,
 
     /// How often to log the statistics line, which SIGUSR1 asks for at any time [default: never]
@@ -173,7 +175,7 @@ impl Serve {
         }
         for (name, time) in [
             ("--stall-timeout", Some(self.stall_timeout)),
-            ("--dead-after", Some(self.dead_after)),
+            ("--dead-after", self.dead_after),
             ("--line-timeout", Some(self.line_timeout)),
             ("--stats-interval", self.stats_interval),
         ] {
@@ -194,8 +196,17 @@ impl Serve {
         if self.stats_interval.is_some_and(|interval| interval.is_zero()) {
             return Err("--stats-interval 0 would never end".to_owned());
         }
-        if *self.dead_after < DEAD_AFTER_MIN {
-            return Err(format!("--dead-after is at least {}", humantime::format_duration(DEAD_AFTER_MIN)));
+        if let Some(dead_after) = self.dead_after {
+            if *dead_after < DEAD_AFTER_MIN {
+                return Err(format!("--dead-after is at least {}", humantime::format_duration(DEAD_AFTER_MIN)));
+            }
+            if *dead_after < *self.stall_timeout {
+                return Err(format!(
+                    "--dead-after {dead_after} is shorter than --stall-timeout {}: the kernel cannot tell a peer that is \
+                     gone from one whose socket is full; lower --stall-timeout too",
+                    self.stall_timeout
+                ));
+            }
         }
         Ok(())
     }
@@ -203,7 +214,12 @@ impl Serve {
     /// How long a peer that answers nothing is kept. The kernel also counts a full peer as one that does not answer, and
     /// giving up those is left to `--stall-timeout`.
     pub fn give_up_after(&self) -> Duration {
-        (*self.dead_after).max(*self.stall_timeout)
+        self.dead_after.map_or(DEAD_AFTER_DEFAULT.max(*self.stall_timeout), |time| *time)
+    }
+
+    /// Whether full peers are kept as long as they answer: see [`crate::net::keep_full_peers`].
+    pub fn keeps_full_peers(&self) -> bool {
+        self.stall_timeout.is_zero()
     }
 
     /// The server's configuration for at most `members_max` members.
@@ -219,8 +235,8 @@ impl Serve {
                 connections_max: self.connections_per_address,
                 loopback: self.limit_loopback,
             },
-            stall_timeout: *self.stall_timeout,
-            line_timeout: *self.line_timeout,
+            stall_timeout: limit_or_never(self.stall_timeout),
+            line_timeout: limit_or_never(self.line_timeout),
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: Settings {
                 members_max,
@@ -251,6 +267,27 @@ impl Serve {
     }
 }
 
+/// A time-out of 0 is none.
+fn limit_or_never(time: humantime::Duration) -> Duration {
+    if time.is_zero() { TIMEOUT_NEVER } else { *time }
+}
+
+/// A count, as it is or in thousands or millions: `100`, `10k`, `1.5M`.
+fn count(text: &str) -> Result<usize, String> {
+    let wrong = || format!("{text:?} is no count; write for example 100, 10k or 1M");
+    let (number, scale) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 3),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 6),
+        _ => (text, 0),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let part = part.trim_end_matches('0');
+    if whole.is_empty() || part.len() > scale || !whole.bytes().chain(part.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    format!("{whole}{part:0<scale$}").parse().map_err(|_| wrong())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +308,40 @@ mod tests {
     }
 
     #[test]
+    fn a_time_out_of_0_is_none() {
+        let config = serve(&["--stall-timeout", "0s", "--line-timeout", "0s"]).unwrap().config(1);
+        assert_eq!((config.stall_timeout, config.line_timeout), (TIMEOUT_NEVER, TIMEOUT_NEVER));
+        let config = serve(&["--stall-timeout", "1s", "--line-timeout", "2s"]).unwrap().config(1);
+        assert_eq!((config.stall_timeout.as_secs(), config.line_timeout.as_secs()), (1, 2));
+    }
+
+    #[test]
+    fn a_peer_that_answers_nothing_is_given_up_when_it_was_asked_for() {
+        for (arguments, seconds) in [
+            (&[][..], 60),
+            (&["--stall-timeout", "5m"], 300),
+            (&["--stall-timeout", "0s"], 60),
+            (&["--dead-after", "30s"], 30),
+            (&["--dead-after", "5s", "--stall-timeout", "5s"], 5),
+            (&["--dead-after", "5s", "--stall-timeout", "0s"], 5),
+        ] {
+            assert_eq!(serve(arguments).unwrap().give_up_after().as_secs(), seconds, "{arguments:?}");
+        }
+        let wrong = serve(&["--dead-after", "10s"]).unwrap_err();
+        assert!(wrong.starts_with("--dead-after 10s is shorter than --stall-timeout 30s"), "{wrong}");
+    }
+
+    #[test]
+    fn counts_take_suffixes() {
+        for (text, expected) in [("0", 0), ("19000", 19_000), ("10k", 10_000), ("1M", 1_000_000), ("1.5m", 1_500_000)] {
+            assert_eq!(count(text), Ok(expected));
+        }
+        for wrong in ["", "k", "1.5", "1.0005k", "-1", "+1", "1g", ".5k", "1e3", "99999999999999999999"] {
+            assert!(count(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn sizes_take_suffixes_and_are_held_to_their_ranges() {
         let sized = serve(&["--line-bytes", "1KiB", "--log-bytes", "16MiB"]).unwrap();
         assert_eq!((sized.line_bytes(), sized.log_bytes()), (1024, 16 << 20));
@@ -286,6 +357,8 @@ mod tests {
             &["--line-timeout", "300000000000y"],
             &["--stats-interval", "366d"],
             &["--dead-after", "1s"],
+            &["--dead-after", "29s"],
+            &["--dead-after", "1m", "--stall-timeout", "2m"],
         ] {
             assert!(serve(wrong).is_err(), "{wrong:?}");
         }

@@ -24,3 +24,4 @@ pub mod server;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
+pub mod variables;

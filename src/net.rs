@@ -103,6 +103,13 @@ fn give_up_after(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// Has the kernel keep peers whose sockets are full as long as they answer: it would give them up like those that answer
+/// nothing. For that, bytes that nobody acknowledges end a connection only after the kernel's own time, some 15 minutes
+/// (`net.ipv4.tcp_retries2`); a silent peer that is owed nothing is given up as before.
+pub fn keep_full_peers(listener: &TcpListener) -> io::Result<()> {
+    Ok(sockopt::set_tcp_user_timeout(listener, 0)?)
+}
+
 /// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12). A peer that reads is sent
 /// them at once and never meets the bound.
 fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
