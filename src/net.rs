@@ -152,6 +152,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn connections_inherit_when_the_kernel_gives_up_a_full_peer() {
+        let listener = listen("127.0.0.1:0", Duration::from_secs(60)).unwrap();
+        let accepted_timeout = || {
+            let _peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            sockopt::tcp_user_timeout(listener.accept().unwrap().0).unwrap()
+        };
+        assert_eq!(accepted_timeout(), 60_000);
+        keep_full_peers(&listener).unwrap();
+        assert_eq!(accepted_timeout(), 0);
+    }
+
+    #[test]
     fn addresses_come_in_four_shapes() {
         assert_eq!(resolve("127.0.0.1:8888").unwrap(), ["127.0.0.1:8888".parse().unwrap()]);
         assert_eq!(resolve("[::1]:8888").unwrap(), ["[::1]:8888".parse().unwrap()]);

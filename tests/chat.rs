@@ -180,6 +180,9 @@ fn lines_that_a_full_house_refuses_are_a_failure_and_counted() {
     assert_eq!(ann.next(), "> Connected to the chat server (1 user online)");
     let bob = say_two_lines(&server.address);
     check_refused(bob, "the house is full");
+    let mut nobody = Piped::start(&server.address);
+    nobody.input = None;
+    assert_eq!(nobody.program.exit().code(), Some(1), "who has nothing to say is refused all the same");
 }
 
 /// The server says why it refuses, and the client says it too, beside whatever the race between the two has it say.

@@ -439,6 +439,10 @@ fn a_terminal_that_cannot_edit_lines_gets_plain_ones() {
     let mut terminal = File::from(pair.master);
     let output = lines_of(terminal.try_clone().unwrap());
     assert_eq!(output.recv_timeout(PATIENCE).unwrap(), "> hello");
+    // A terminal that does not tell its size has 80 columns.
+    stream.write_all(format!("> {}\n", "x".repeat(80)).as_bytes()).unwrap();
+    assert_eq!(output.recv_timeout(PATIENCE).unwrap(), format!("> {}", "x".repeat(78)));
+    assert_eq!(output.recv_timeout(PATIENCE).unwrap(), "    xx");
     terminal.write_all(b"typed\n\x04").unwrap();
     assert_eq!(read_all(&mut stream), "typed\n");
     drop(stream);

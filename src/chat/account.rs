@@ -72,7 +72,7 @@ impl Lines {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// All of the input was sent, and the server closed in order after it had read to the end.
-    ReadToTheEnd,
+    ReadWhole,
     /// The server closed before that.
     ClosedEarly,
     /// All of the input was sent, and the server has not closed in the time that it was given.
@@ -100,9 +100,9 @@ impl Unsaid {
         }
         let last_words = heard.last_words.as_deref();
         match end {
-            End::ReadToTheEnd if heard.goodbye => all(false, Some("the server was stopping")),
-            End::ReadToTheEnd if last_words.is_some() => all(false, last_words),
-            End::ReadToTheEnd => {
+            End::ReadWhole if heard.goodbye => all(false, Some("the server was stopping")),
+            End::ReadWhole if last_words.is_some() => all(false, last_words),
+            End::ReadWhole => {
                 let limit = heard.line_bytes_max?;
                 let lines = lines.longer_than(limit);
                 let why = Some(format!("longer than {limit} bytes"));
@@ -172,16 +172,16 @@ mod tests {
         let cut = Heard { last_words: Some("your line was not finished in time".into()), ..nothing.clone() };
         let may = "lines were read from the input, the last of them may not have been said";
         for (input, heard, end, expected) in [
-            ("a\nb\n", &nothing, End::ReadToTheEnd, String::new()),
-            ("a\n", &refused, End::ReadToTheEnd, "1 line was not said: the house is full".into()),
+            ("a\nb\n", &nothing, End::ReadWhole, String::new()),
+            ("a\n", &refused, End::ReadWhole, "1 line was not said: the house is full".into()),
             ("a\nb\n", &refused, End::ClosedEarly, "2 lines were not said: the house is full".into()),
             ("", &refused, End::ClosedEarly, String::new()),
-            ("abc\nab\n", &long, End::ReadToTheEnd, "1 of 2 lines were not said: longer than 2 bytes".into()),
-            ("ab\n", &long, End::ReadToTheEnd, String::new()),
+            ("abc\nab\n", &long, End::ReadWhole, "1 of 2 lines were not said: longer than 2 bytes".into()),
+            ("ab\n", &long, End::ReadWhole, String::new()),
             ("a\nb\n", &nothing, End::ClosedEarly, format!("2 {may}")),
             ("a\n", &nothing, End::NotClosed, "1 line was read from the input, it may not have been said".into()),
-            ("a\nb\n", &goodbye, End::ReadToTheEnd, format!("2 {may}: the server was stopping")),
-            ("a\nb\n", &cut, End::ReadToTheEnd, format!("2 {may}: your line was not finished in time")),
+            ("a\nb\n", &goodbye, End::ReadWhole, format!("2 {may}: the server was stopping")),
+            ("a\nb\n", &cut, End::ReadWhole, format!("2 {may}: your line was not finished in time")),
         ] {
             let unsaid = Unsaid::of(&lines(&[input.as_bytes()]), heard, end);
             let text = unsaid.map(|unsaid| unsaid.to_string()).unwrap_or_default();

@@ -138,14 +138,15 @@ fn decide(
         }
     }
     let end = match received {
-        Some(ReceiveEnd::Closed) if sent && closed_in_order(stream) => End::ReadToTheEnd,
+        Some(ReceiveEnd::Closed) if sent && closed_in_order(stream) => End::ReadWhole,
         None if sent => End::NotClosed,
         _ => End::ClosedEarly,
     };
     let unsaid = Unsaid::of(&lock(&talk.lines), &lock(&talk.heard), end);
+    let refused = lock(&talk.heard).refused.is_some();
     match end {
-        End::ReadToTheEnd if unsaid.is_none() => return Ok(ExitCode::SUCCESS),
-        End::ReadToTheEnd => {}
+        End::ReadWhole if unsaid.is_none() && !refused => return Ok(ExitCode::SUCCESS),
+        End::ReadWhole => {}
         End::ClosedEarly => {
             let _ = writeln!(io::stderr(), "{CLOSED}");
         }

@@ -355,3 +355,53 @@ fn print_arrivals(stream: &TcpStream, printer: &mut dyn ExternalPrinter, gate: &
     // stopped already, it takes nothing more.
     let _ = printer.print(NOTHING.to_owned());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::pty::openpty;
+    use rustix::termios::LocalModes;
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::process::{Command, Stdio};
+    use std::{env, iter};
+
+    /// Set in the process that is to panic.
+    const PANICS: &str = "UPROAR_TEST_PANICS";
+
+    fn echoes(terminal: impl AsFd) -> bool {
+        tcgetattr(terminal).unwrap().local_modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    }
+
+    #[test]
+    fn a_panic_of_any_thread_puts_the_terminal_back_and_is_told() {
+        if env::var_os(PANICS).is_some() {
+            let gate = Arc::new(Gate::new(tcgetattr(io::stdin()).unwrap()));
+            restore_on_panic(&gate);
+            gate.make_patient();
+            assert!(!echoes(io::stdin()));
+            let _ = thread::spawn(|| panic!("on purpose")).join();
+            unreachable!("the program has ended");
+        }
+        let pair = openpty(None, None).unwrap();
+        let terminal = || Stdio::from(pair.slave.try_clone().unwrap());
+        let name = "chat::terminal::tests::a_panic_of_any_thread_puts_the_terminal_back_and_is_told";
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
+        let status = command.stdin(terminal()).stdout(terminal()).stderr(terminal()).status().unwrap();
+        assert_eq!(status.code(), Some(PANICKED));
+        assert!(echoes(&pair.slave), "the terminal is what it was");
+        drop((command, pair.slave));
+        let mut shown = Vec::new();
+        // A terminal that nobody has open any more ends with an error.
+        let mut master = File::from(pair.master);
+        let mut chunk = [0; 1024];
+        iter::from_fn(|| {
+            master.read(&mut chunk).ok().filter(|length| *length > 0).map(|length| chunk[..length].to_vec())
+        })
+        .for_each(|part| shown.extend(part));
+        let shown = String::from_utf8_lossy(&shown);
+        assert!(shown.contains("on purpose") && !shown.contains("has ended"), "{shown}");
+    }
+}
