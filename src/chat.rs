@@ -3,29 +3,38 @@
 //! On a terminal it edits a line while others' lines arrive (`terminal`); through pipes it is plain lines in and plain
 //! lines out (`plain`). Both block in threads, one for each direction, so that a server which does not read stops
 //! neither the printing nor the typing. What a server sends is shown with control characters made harmless, whatever
-//! server that is. It deliberately knows no commands and keeps no files.
+//! server that is. It deliberately keeps no files, and knows no command but `/quit` on a terminal.
 //!
 //! # Exit codes
 //!
-//! 0 after leaving (an empty line, Ctrl-D, Ctrl-C), after a server on a terminal has closed, when the reader of the
-//! standard output has gone away, and when everything on the standard input was sent and the server then closed. 1 when
-//! there is no connection, and, through pipes, when the connection ended before all of the input was sent.
+//! 1 when there is no connection. On a terminal 0 after leaving (an empty line, `/quit`, Ctrl-D, Ctrl-C on an empty line)
+//! and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way, and when
+//! lines that were typed were not sent or may not have been read. Through pipes 0 when the server has read to the end of
+//! the input (`account` says how that is known) and when the reader of the standard output has gone away; 1 when a line
+//! was refused or may not have been said, and when the server closed before the end of the input.
 
+mod account;
 mod arrivals;
+mod gate;
+mod notices;
 mod plain;
+mod queue;
+mod rows;
+mod target;
 mod terminal;
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
-use std::time::Duration;
-use std::{fmt, str};
+use std::time::{Duration, Instant};
+use std::{env, fmt, str, thread};
 
 use crate::limits::{LINE_BYTES_MAX, rendered_bytes_max};
 use crate::net;
 
 use arrivals::Arrivals;
+use rows::Page;
 
 /// How long each address of a server is tried.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -36,24 +45,23 @@ const READ_BYTES: usize = 16 * 1024;
 /// Longest line that is shown whole: the longest that an uproar server sends. Longer ones are cut up.
 const SHOWN_LINE_BYTES_MAX: usize = rendered_bytes_max(LINE_BYTES_MAX);
 
-/// Lines typed on a terminal that wait for a server which is not reading. At the bound the next one is refused, and the
-/// terminal goes on listening to its user.
-const TYPED_LINES_MAX: usize = 64;
-
 /// Lines typed on a terminal that the arrow keys bring back.
 const HISTORY_LINES_MAX: usize = 1000;
 
 /// Pause after which an escape byte from the keyboard is a key of its own. Nothing is printed meanwhile.
 const ESCAPE_WAIT_MS: u16 = 100;
 
-/// Default of `--wait`: at the end of a piped input, how long the server is given to take it and to close. A server that
-/// allows ten lines a second needs a while for a long text.
+/// Default of `--wait`: after the last line, how long the server is given to take what was sent and to close. A server
+/// that allows ten lines a second needs a while for a long text.
 pub const INPUT_END_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// When the server closes first, how long a piped input is given to end too, so that the end of both is no failure.
-const INPUT_LAST_WAIT: Duration = Duration::from_millis(200);
+const INPUT_LAST_WAIT: Duration = Duration::from_millis(300);
 
-/// On leaving, how long the server is given to take the lines typed last.
+/// When both sides have closed, how long the kernels are given to agree on it.
+const LAST_ACK_WAIT: Duration = Duration::from_secs(1);
+
+/// On leaving, how long the server is given to take the lines typed last before the user is told what is waited for.
 const LEAVE_WAIT: Duration = Duration::from_secs(1);
 
 /// When the server closes, how long the line editor is given to print the last lines and stop. It takes a moment unless
@@ -68,14 +76,14 @@ const CLOSED: &str = "Server closed the connection.";
 pub fn run(address: &str, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let stream = connect(address)?;
     match terminal::open() {
-        Some(terminal) => terminal.run(stream),
+        Some(terminal) => terminal.run(stream, input_end_wait),
         None => plain::run(stream, input_end_wait),
     }
 }
 
 /// Why there is no connection, and what would change that.
 #[derive(Debug)]
-struct ConnectError {
+pub struct ConnectError {
     address: String,
     source: io::Error,
 }
@@ -98,9 +106,13 @@ impl Error for ConnectError {}
 
 /// Connects to the first of the addresses named by `text` that answers.
 fn connect(text: &str) -> Result<TcpStream, ConnectError> {
-    let failed = |source| ConnectError { address: text.to_owned(), source };
+    let complete = target::complete(text).map_err(|wrong| ConnectError {
+        address: text.to_owned(),
+        source: io::Error::new(ErrorKind::InvalidInput, wrong),
+    })?;
+    let failed = |source| ConnectError { address: complete.clone(), source };
     let mut last = None;
-    for address in net::resolve(text).map_err(failed)? {
+    for address in net::resolve(&complete).map_err(failed)? {
         match TcpStream::connect_timeout(&reachable(address), CONNECT_WAIT) {
             Ok(stream) => {
                 // A typed line is sent when it is typed. Without the option it only arrives later.
@@ -132,6 +144,43 @@ enum ReceiveEnd {
     Broken,
     /// What arrived could not be shown.
     Show(io::Error),
+}
+
+/// Whether both sides have closed in order, which takes the kernels a moment when they do so at the same time: true when
+/// the server's has acknowledged all that was sent, and the end of it, and has not reset the connection.
+fn closed_in_order(stream: &TcpStream) -> bool {
+    let deadline = Instant::now() + LAST_ACK_WAIT;
+    // A connection has no peer any more once both of its ends are over.
+    while stream.peer_addr().is_ok() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    matches!(stream.take_error(), Ok(None))
+}
+
+/// The terminal that the standard output is, as it is now: where rows end. `None` when it is none.
+fn page() -> Option<Page> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(Page::new(size.ws_col.into(), ambiguous_is_wide()))
+}
+
+/// Whether characters of ambiguous width take two columns, as terminals of East Asia may show them.
+fn ambiguous_is_wide() -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env::var(name).ok().filter(|l| !l.is_empty()));
+    locale.is_some_and(|locale| ["zh", "ja", "ko"].iter().any(|language| locale.starts_with(language)))
+}
+
+/// Writes a line on the standard error, whatever becomes of it.
+fn complain(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "uproar: {what}");
+}
+
+/// A count of lines as people say it.
+fn count_lines(count: u64) -> String {
+    format!("{count} line{}", if count == 1 { "" } else { "s" })
 }
 
 /// Hands what arrives to `show` until it ends: whole lines, each with its line feed, safe for any terminal.
@@ -187,6 +236,7 @@ mod tests {
             "cannot connect to :8888: connection refused; is the server running? start it with: uproar serve :8888"
         );
         let wrong = connect("8888").unwrap_err().to_string();
-        assert!(wrong.starts_with("cannot connect to 8888: an address is IP:PORT"), "{wrong}");
+        let expected = "cannot connect to 8888: a port alone is no address; write :8888 for this machine, or HOST:8888";
+        assert_eq!(wrong, expected);
     }
 }

@@ -2,15 +2,16 @@
 //! nothing; the descriptor limit of this process alone is raised as `serve` would.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 
 use bytesize::ByteSize;
 
 use crate::cli::{BackendChoice, Check};
 use crate::io::uring::{Ring, Sandbox};
-use crate::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE};
+use crate::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, KERNEL_CONNECTION_BYTES};
 use crate::memory::MemoryBound;
 use crate::net;
+use crate::variables::Variables;
 
 /// Pages of TCP memory that a member takes with one unread line, receiver and sender on one machine.
 const TCP_PAGES_PER_MEMBER: u64 = 2;
@@ -48,21 +49,24 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Writes one line a finding to `out`. True when nothing stands in the way.
-pub fn run(check: &Check, out: &mut impl Write) -> io::Result<bool> {
+/// Writes one line a finding to `out`. True when nothing stands in the way. A reader that has seen enough changes nothing.
+pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Result<bool> {
     let descriptors = net::raise_descriptor_limit();
     let members = check.members as u64;
-    let bound = MemoryBound::of(&check.serve.config(check.members.min(descriptors)));
+    let bound = MemoryBound::of(&check.serve.config(check.members));
     let findings = [
         io_uring(check.serve.backend),
         descriptor_limit(check.members, descriptors, check.serve.backend),
         somaxconn(sysctl("net/core/somaxconn").first().copied()),
         tcp_memory(members, &sysctl("net/ipv4/tcp_mem")),
-        address(check),
+        address(check, variables),
         memory(&bound, available_memory()),
     ];
     for finding in &findings {
-        writeln!(out, "{finding}")?;
+        match writeln!(out, "{finding}") {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
     }
     Ok(findings.iter().all(|finding| finding.level != Level::Fail))
 }
@@ -130,21 +134,33 @@ fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
     Finding::new(level, text)
 }
 
-fn address(check: &Check) -> Finding {
+fn address(check: &Check, variables: &Variables) -> Finding {
     match net::listen(&check.serve.addr, *check.serve.dead_after) {
         Ok(_) => Finding::new(Level::Ok, format!("{} can be listened on", check.serve.addr)),
-        Err(error) => Finding::new(Level::Fail, error.to_string()),
+        Err(error) => Finding::new(Level::Fail, format!("{error}{}", variables.note_on_address())),
     }
 }
 
+/// What the members that were asked for take at most, and in the kernel while they are idle, beside what there is.
 fn memory(bound: &MemoryBound, available: Option<u64>) -> Finding {
-    let text = format!("memory: {bound}");
-    match available {
-        Some(available) if available < bound.total() as u64 => {
-            let text = format!("{text}; {} are available, choose smaller sizes", ByteSize(available));
-            Finding::new(Level::Warn, text)
-        }
-        _ => Finding::new(Level::Ok, text),
+    let kernel = bound.members.saturating_mul(KERNEL_CONNECTION_BYTES) as u64;
+    let most = (bound.total() as u64).saturating_add(kernel);
+    let least = (bound.members.saturating_mul(bound.member_idle) as u64).saturating_add(kernel);
+    let text = format!(
+        "memory: {bound}; about {} in the kernel, {} an idle connection",
+        ByteSize(kernel),
+        ByteSize(KERNEL_CONNECTION_BYTES as u64)
+    );
+    let Some(available) = available else {
+        return Finding::new(Level::Warn, format!("{text}; what is available cannot be read"));
+    };
+    let text = format!("{text}; {} are available", ByteSize(available));
+    if least > available {
+        Finding::new(Level::Fail, format!("{text}: too little for {} members even if they only listen", bound.members))
+    } else if most > available {
+        Finding::new(Level::Warn, format!("{text}: choose smaller sizes or fewer members"))
+    } else {
+        Finding::new(Level::Ok, text)
     }
 }
 
@@ -164,6 +180,8 @@ fn available_memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
 
     #[test]
     fn each_finding_names_what_mends_it() {
@@ -183,5 +201,43 @@ mod tests {
         assert_eq!(small.level, Level::Fail);
         assert!(small.text.contains("sysctl -w net.ipv4.tcp_mem='2000000 3000000 4000000'"), "{small}");
         assert_eq!(tcp_memory(1, &[]).level, Level::Warn);
+    }
+
+    #[test]
+    fn memory_is_that_of_the_members_asked_for_and_of_the_kernel() {
+        let bound = MemoryBound {
+            fixed: 0,
+            log: 8 << 20,
+            addresses: 0,
+            members: 1_000_000,
+            member_idle: 400,
+            member_worst: 20_000,
+        };
+        let finding = |available| memory(&bound, available);
+        let gib = |count: u64| Some(count << 30);
+        assert_eq!(finding(gib(32)).level, Level::Ok);
+        assert!(finding(gib(32)).text.contains("1000000 members of at most"), "{}", finding(gib(32)));
+        assert!(finding(gib(32)).text.contains("about 3.8 GiB in the kernel"), "{}", finding(gib(32)));
+        assert_eq!(finding(gib(8)).level, Level::Warn);
+        assert!(finding(gib(8)).text.ends_with("8.0 GiB are available: choose smaller sizes or fewer members"));
+        assert_eq!(finding(gib(4)).level, Level::Fail);
+        assert_eq!(finding(None).level, Level::Warn);
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_does_not_change_the_verdict() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let arguments = ["uproar", "check", "--members", "1", "127.0.0.1:0"];
+        let Command::Check(check) = Cli::parse_from(arguments).command else { panic!("the command is check") };
+        let ready = run(&check, &Variables::default(), &mut Vec::new()).unwrap();
+        assert_eq!(run(&check, &Variables::default(), &mut Gone).unwrap(), ready);
     }
 }

@@ -3,8 +3,10 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chat::INPUT_END_WAIT_DEFAULT;
@@ -13,7 +15,7 @@ use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
     DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
     LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, log_bytes_min,
+    OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::line::Framing;
 use crate::room::{Settings, SlowPolicy};
@@ -21,6 +23,9 @@ use crate::server::Config;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:8888";
+
+/// The port of `chat` when none is given.
+pub const PORT_DEFAULT: u16 = 8888;
 
 /// A chat server for very large rooms: one thread, one io_uring.
 #[derive(Debug, Parser)]
@@ -43,7 +48,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Check {
     /// Members that are to be served at a time
-    #[arg(long, value_name = "N", default_value_t = CHECK_MEMBERS_DEFAULT, env = "UPROAR_MEMBERS")]
+    #[arg(long, value_name = "N", value_parser = count, default_value_t = CHECK_MEMBERS_DEFAULT, env = "UPROAR_MEMBERS")]
     pub members: usize,
 
     #[command(flatten)]
@@ -61,7 +66,7 @@ pub struct Serve {
     pub backend: BackendChoice,
 
     /// Run without restricting the ring and this process; for debugging
-    #[arg(long, env = "UPROAR_NO_SANDBOX")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_SANDBOX")]
     pub no_sandbox: bool,
 
     /// What ends a message: a line feed, or also the end of a received chunk for clients that send none
@@ -80,7 +85,7 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = SlowPolicy::Skip, env = "UPROAR_SLOW")]
     pub slow: SlowPolicy,
 
-    /// How long a member whose socket is full may take no byte before it is closed
+    /// How long a member whose socket is full may take no byte before it is closed, 0 for no limit
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
@@ -88,7 +93,7 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
-    /// How long a line that was begun may make no progress before its author is closed
+    /// How long a line that was begun may make no progress before its author is closed, 0 for no limit
     #[arg(long, value_name = "TIME", default_value_t = LINE_TIMEOUT_DEFAULT.into(), env = "UPROAR_LINE_TIMEOUT")]
     pub line_timeout: humantime::Duration,
 
@@ -119,7 +124,7 @@ pub struct Serve {
     pub connections_per_address: usize,
 
     /// Hold loopback addresses to the limits on joins and connections per address too
-    #[arg(long, env = "UPROAR_LIMIT_LOOPBACK")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_LIMIT_LOOPBACK")]
     pub limit_loopback: bool,
 
     /// How often to log the statistics line, which SIGUSR1 asks for at any time [default: never]
@@ -142,11 +147,11 @@ pub struct Serve {
 
 #[derive(Debug, Args)]
 pub struct Chat {
-    /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine
+    /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine; without a port, 8888
     #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
     pub addr: String,
 
-    /// At the end of a piped input, how long the server is given to take it: it may be slowing us down
+    /// After the last line, how long the server is given to take what was sent: it may be slowing us down
     #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
     pub wait: humantime::Duration,
 }
@@ -224,8 +229,8 @@ impl Serve {
                 connections_max: self.connections_per_address,
                 loopback: self.limit_loopback,
             },
-            stall_timeout: *self.stall_timeout,
-            line_timeout: *self.line_timeout,
+            stall_timeout: limit_or_never(self.stall_timeout),
+            line_timeout: limit_or_never(self.line_timeout),
             dead_after: *self.dead_after,
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: Settings {
@@ -269,6 +274,27 @@ impl Serve {
     }
 }
 
+/// A time-out of 0 is none.
+fn limit_or_never(time: humantime::Duration) -> Duration {
+    if time.is_zero() { TIMEOUT_NEVER } else { *time }
+}
+
+/// A count, as it is or in thousands or millions: `100`, `10k`, `1.5M`.
+fn count(text: &str) -> Result<usize, String> {
+    let wrong = || format!("{text:?} is no count; write for example 100, 10k or 1M");
+    let (number, scale) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 3),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 6),
+        _ => (text, 0),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let part = part.trim_end_matches('0');
+    if whole.is_empty() || part.len() > scale || !whole.bytes().chain(part.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    format!("{whole}{part:0<scale$}").parse().map_err(|_| wrong())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +325,24 @@ mod tests {
             (&["--flood-rate", "0", "--address-rate", "100"], None),
         ] {
             assert_eq!(serve(options).unwrap().config(1).addresses.line_rate, expected, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_out_of_0_is_none() {
+        let config = serve(&["--stall-timeout", "0s", "--line-timeout", "0s"]).unwrap().config(1);
+        assert_eq!((config.stall_timeout, config.line_timeout), (TIMEOUT_NEVER, TIMEOUT_NEVER));
+        let config = serve(&["--stall-timeout", "1s", "--line-timeout", "2s"]).unwrap().config(1);
+        assert_eq!((config.stall_timeout.as_secs(), config.line_timeout.as_secs()), (1, 2));
+    }
+
+    #[test]
+    fn counts_take_suffixes() {
+        for (text, expected) in [("0", 0), ("19000", 19_000), ("10k", 10_000), ("1M", 1_000_000), ("1.5m", 1_500_000)] {
+            assert_eq!(count(text), Ok(expected));
+        }
+        for wrong in ["", "k", "1.5", "1.0005k", "-1", "+1", "1g", ".5k", "1e3", "99999999999999999999"] {
+            assert!(count(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -25,3 +25,4 @@ pub mod server;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
+pub mod variables;

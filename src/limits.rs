@@ -119,11 +119,16 @@ pub const TIMEOUT_SLACK: usize = 1024;
 pub const OPTION_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 pub const OPTION_RATE_MAX: u64 = 1_000_000_000_000;
 
+/// A time-out that is never reached: centuries, of which a clock can still take the sum.
+pub const TIMEOUT_NEVER: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
+
 /// Longest pause that the kernel keeps between probes of a silent peer (`MAX_TCP_KEEPIDLE`).
 pub const KEEPALIVE_PAUSE_MAX: Duration = Duration::from_secs(32_767);
 
-/// Default of `--stall-timeout`: how long a member whose socket is full may take no byte.
-pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Default of `--stall-timeout`: how long a member whose socket is full may take no byte. The peer's kernel tells that bytes were
+/// read only when a good part of its buffer is free again: one that reads 100 bytes a second was seen to take some every 6 to 12
+/// minutes (Linux 6.18, over loopback, where segments are large). One that is gone is found out in a minute, see `--dead-after`.
+pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
 /// Default of `--line-timeout`: how long a line that was begun may make no progress.
 pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -146,6 +151,10 @@ pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
 
 /// Default of `uproar check --members`.
 pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
+
+/// What the kernel keeps for an idle connection, its end here alone: 3.9 KiB in the tables of `/proc/slabinfo` on Linux 6.18,
+/// mostly the socket, its inode and its file, with io_uring as with epoll.
+pub const KERNEL_CONNECTION_BYTES: usize = 4096;
 
 /// Descriptors kept back from members: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the house is full.
@@ -185,6 +194,13 @@ pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;
 
 /// Pause after the transcript's terminal, pipe or file took no more.
 pub const TRANSCRIPT_RETRY: Duration = Duration::from_millis(10);
+
+/// Lines typed or pasted in `uproar chat` that wait for a server which takes them more slowly: thousands of lines as people
+/// write them. What goes beyond is refused, and the terminal goes on listening to its user.
+pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Send buffer of `uproar chat` on a terminal: what it holds counts as sent.
+pub const CHAT_SEND_BYTES: usize = 16 * 1024;
 
 /// Submission queue of the ring: several send batches and the re-armed receives of a turn. More would be submitted in
 /// two calls, which is the back end's own affair.

@@ -2,9 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::{error, io};
+use std::{env, error, io};
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use uproar::cli::{BackendChoice, Check, Cli, Command, Serve};
 use uproar::io::Io;
 use uproar::io::epoll::Epoll;
@@ -16,41 +16,52 @@ use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE};
 use uproar::memory::MemoryBound;
 use uproar::report::report;
 use uproar::server::{Flow, Server};
-use uproar::{chat, check, net, transcript};
+use uproar::variables::Variables;
+use uproar::{chat, check, net, transcript, variables};
 
 type Failure = Box<dyn error::Error>;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, variables) = variables::parse(env::args_os()).unwrap_or_else(|wrong| wrong.exit());
     let result = match &cli.command {
-        Command::Serve(serve) => run_server(serve),
+        Command::Serve(serve) => {
+            exit_if_wrong(serve, &variables);
+            run_server(serve)
+        }
         Command::Chat(chat) => chat::run(&chat.addr, *chat.wait),
-        Command::Check(check) => run_check(check),
+        Command::Check(check) => {
+            exit_if_wrong(&check.serve, &variables);
+            run_check(check, &variables)
+        }
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            report(format_args!("{error}"));
+            let is_about_address = error.is::<chat::ConnectError>() || error.is::<net::ListenError>();
+            let mut note = variables.note_on(&error.to_string());
+            if is_about_address {
+                note += &variables.note_on_address();
+            }
+            report(format_args!("{error}{note}"));
             ExitCode::FAILURE
         }
     }
 }
 
 /// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
-fn exit_if_wrong(serve: &Serve) {
-    if let Err(wrong) = serve.check() {
+fn exit_if_wrong(serve: &Serve, variables: &Variables) {
+    if let Err(mut wrong) = serve.check() {
+        wrong += &variables.note_on(&wrong);
         Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong).exit();
     }
 }
 
-fn run_check(check: &Check) -> Result<ExitCode, Failure> {
-    exit_if_wrong(&check.serve);
-    let ready = check::run(check, &mut io::stdout())?;
+fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> {
+    let ready = check::run(check, variables, &mut io::stdout())?;
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
-    exit_if_wrong(serve);
     let listener = net::listen(&serve.addr, *serve.dead_after)?;
     let address = listener.local_addr()?;
     let signals = Signals::new()?;
@@ -104,7 +115,7 @@ fn serve_on<I: Io>(
     if let Some(path) = serve.transcript_path() {
         match transcript::open(path) {
             Ok(sink) => server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port())),
-            Err(error) if serve.transcript.is_some() => return Err(format!("transcript {path}: {error}").into()),
+            Err(error) if serve.transcript.is_some() => return Err(format!("--transcript {path}: {error}").into()),
             // Nobody asked for it: a terminal that belongs to somebody else, say.
             Err(error) => report(format_args!("no transcript: {error}")),
         }

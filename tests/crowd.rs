@@ -366,7 +366,8 @@ fn twenty_thousand_visits_leave_nothing_behind() {
 fn the_reset_the_half_closed_and_the_half_open_are_all_gone_in_the_end() {
     support::raise_descriptor_limit();
     for backend in BACKENDS_WITHOUT_CEILING {
-        let server = Server::start(&["--backend", backend, "--announce-max", "0", "--dead-after", "6s"]);
+        let limits = ["--dead-after", "6s"];
+        let server = Server::start(&[&["--backend", backend, "--announce-max", "0"][..], &limits].concat());
         let mut witness = server.join();
         let mut people: Vec<Person> = (0..1500).map(|_| server.join()).collect();
         for person in &mut people {

@@ -2,6 +2,9 @@
 //!
 //! Parses, dispatches, and turns the result into an exit code; the work is in the modules named after the commands.
 
+#[macro_use]
+mod out;
+
 mod check;
 mod cli;
 mod cost;

@@ -200,3 +200,14 @@ fn costs_are_measured_for_each_server() {
         assert!(matches!(values[..], [one, two] if one > 0.0 && two > 0.0), "{what}: {rows}");
     }
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output =
+        common::bench_client().arg("doctor").stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), run(&["doctor"]).status.code(), "{errors}");
+    assert!(!errors.contains("panicked"), "{errors}");
+}

@@ -2,10 +2,11 @@
 //!
 //! Exit codes: 0 all passed, 1 a case failed, 2 usage, or a server that cannot be reached.
 
-use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::{fmt, fs};
 
 use clap::Parser;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     let mut cases = cases::all();
     cases.retain(|case| arguments.case.is_empty() || arguments.case.iter().any(|part| case.name.contains(part)));
     if arguments.list {
-        cases.iter().for_each(|case| println!("{:<20} {}", case.section, case.name));
+        cases.iter().for_each(|case| say(format_args!("{:<20} {}", case.section, case.name)));
         return ExitCode::SUCCESS;
     }
     if cases.is_empty() {
@@ -59,15 +60,16 @@ fn main() -> ExitCode {
     for case in &cases {
         let outcome = play(case, arguments.address, arguments.timeout);
         match &outcome.failure {
-            None => println!("ok    {}", outcome.name),
+            None => say(format_args!("ok    {}", outcome.name)),
             Some(failure) => {
-                println!("FAIL  {}\n      {failure}\n      see docs/PROTOCOL.md#{}", outcome.name, outcome.section);
+                let section = outcome.section;
+                say(format_args!("FAIL  {}\n      {failure}\n      see docs/PROTOCOL.md#{section}", outcome.name));
             }
         }
         outcomes.push(outcome);
     }
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
-    println!("{} cases, {failed} failed", outcomes.len());
+    say(format_args!("{} cases, {failed} failed", outcomes.len()));
     if let Some(path) = &arguments.junit {
         let written = report(&outcomes).and_then(|text| fs::write(path, text).map_err(|error| error.to_string()));
         if let Err(error) = written {
@@ -96,6 +98,19 @@ fn report(outcomes: &[Outcome]) -> Result<String, String> {
     let mut report = Report::new("uproar-conform");
     report.add_test_suite(suite);
     report.to_string().map_err(|error| error.to_string())
+}
+
+/// Writes a line. A reader that has seen enough does not change what is played, nor the verdict. Any other error ends the
+/// program.
+fn say(line: fmt::Arguments<'_>) {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(io::stderr(), "uproar-conform: standard output: {error}");
+            process::exit(2);
+        }
+        _ => {}
+    }
 }
 
 fn fail(text: &str) -> ExitCode {

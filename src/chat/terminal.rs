@@ -1,37 +1,43 @@
 //! The client on a terminal: a line is edited while others' lines are printed above it.
 //!
-//! The line editor blocks in a thread of its own and is handed what to print. It has a weakness that the [`Gate`] makes
-//! up for: what it is handed while it is not reading a line is written to the screen at once, into the middle of
-//! whatever stands there. So lines are handed over only while a prompt is on the screen. It cannot be called back either;
-//! when the server closes, it is stopped the next time it draws its prompt, which is when all that came before is on the
-//! screen. Then this file restores the terminal itself.
+//! The line editor blocks in a thread of its own and is handed what to print while the [`Gate`] is open. One thread prints
+//! what arrives, one sends what was typed, and one waits for signals: whatever ends this program, the terminal's mode is put
+//! back first. What the keyboard gave is never dropped without a word: it waits in a `queue`, and what was not sent is
+//! counted at the end.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+use std::{panic, thread};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::termios::{InputFlags, LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
-use rustyline::completion::Completer;
+use bytesize::ByteSize;
+use nix::sys::signal::{SigSet, Signal, raise};
+use rustix::net::sockopt;
+use rustix::termios::tcgetattr;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{ColorMode, Config, Editor, ExternalPrinter, Helper};
+use rustyline::{ColorMode, Config, Editor, EventHandler, ExternalPrinter, KeyEvent};
 
+use super::gate::{Gate, Interrupt, Suspend, Watch};
+use super::notices::Heard;
+use super::queue::{ToSend, Typed, Waiting, queue};
+use super::rows::{WRAP_OFF, WRAP_ON};
 use super::{
-    CLOSED, EDITOR_STOP_WAIT, ESCAPE_WAIT_MS, HISTORY_LINES_MAX, LEAVE_WAIT, ReceiveEnd, TYPED_LINES_MAX, receive,
+    CLOSED, EDITOR_STOP_WAIT, ESCAPE_WAIT_MS, HISTORY_LINES_MAX, LEAVE_WAIT, ReceiveEnd, closed_in_order, count_lines,
+    page, receive,
 };
+use crate::limits::{CHAT_QUEUE_BYTES_MAX, CHAT_SEND_BYTES};
+use crate::line::sanitise;
 
 /// The line typed stands behind it, as the author of a message does in a line that arrives.
 const PROMPT: &str = "[You] ";
+
+/// Typed alone, it leaves.
+const QUIT: &str = "/quit";
 
 /// Said on leaving, in the original's words.
 const LEFT: &str = "You have been disconnected.";
@@ -40,11 +46,11 @@ const INTERRUPTED: &str = "KeyboardInterrupt";
 /// Handed to the editor, it changes nothing on the screen: up into the line above, and down again.
 const NOTHING: &str = "\x1b[A\n";
 
-/// Ends what an editor that was stopped has begun: bracketed paste, and holding back the screen.
-const MODES_OFF: &str = "\x1b[?2004l\x1b[?2026l";
-
 /// From where an editor that was stopped has left the cursor, clears its prompt.
 const PROMPT_OFF: &str = "\r\x1b[J";
+
+/// Exit code of a program that has panicked, as Rust's own.
+const PANICKED: i32 = 101;
 
 type LineEditor = Editor<Watch, MemHistory>;
 
@@ -52,15 +58,13 @@ type LineEditor = Editor<Watch, MemHistory>;
 #[derive(Debug)]
 enum Event {
     /// The user left, and the editor has ended.
-    Left(&'static str),
+    Left { words: &'static str, has_spoken: bool },
     /// The terminal cannot be read.
     EditorFailed(ReadlineError),
     /// The server closed. All that it said is on the screen when the editor has stopped.
-    ServerClosed,
+    ServerClosed(Heard),
     /// This program was asked to end; the editor is still at work.
-    Signalled(&'static str),
-    /// After the user left, all typed lines were handed to the kernel and the connection is half closed.
-    Sent,
+    Signalled(Signal),
 }
 
 /// A terminal that lines can be edited on.
@@ -70,8 +74,6 @@ pub struct Terminal {
     /// Another one, for the thread that waits for signals.
     redrawer: Box<dyn ExternalPrinter + Send>,
     gate: Arc<Gate>,
-    /// The terminal's mode before anything was changed.
-    mode: Termios,
 }
 
 /// The terminal, when standard input and output both are one that can edit lines.
@@ -86,32 +88,40 @@ pub fn open() -> Option<Terminal> {
         // Nothing is coloured, but without it the editor does not tell when it draws the prompt.
         .color_mode(ColorMode::Forced)
         .build();
-    let mode = tcgetattr(io::stdin()).ok()?;
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Gate::new(tcgetattr(io::stdin()).ok()?));
     let history = MemHistory::with_config(&config);
     let mut editor = LineEditor::with_history(config, history).ok()?;
     editor.set_helper(Some(Watch(Arc::clone(&gate))));
+    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Interrupt(Arc::clone(&gate)))));
+    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
     let printer = Box::new(editor.create_external_printer().ok()?);
     let redrawer = Box::new(editor.create_external_printer().ok()?);
-    Some(Terminal { editor, printer, redrawer, gate, mode })
+    Some(Terminal { editor, printer, redrawer, gate })
 }
 
 impl Terminal {
-    /// Talks until the user leaves or the server closes.
-    pub fn run(self, stream: TcpStream) -> Result<ExitCode, Box<dyn Error>> {
-        let Self { editor, mut printer, mut redrawer, gate, mode } = self;
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCONT]);
+    /// Talks until the user leaves or the server closes. After leaving, the server is given `leave_wait` to take what was
+    /// typed.
+    pub fn run(self, stream: TcpStream, leave_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
+        let Self { editor, mut printer, mut redrawer, gate } = self;
+        let signals = SigSet::from_iter([
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGHUP,
+            Signal::SIGQUIT,
+            Signal::SIGTSTP,
+            Signal::SIGCONT,
+        ]);
         // The threads started from here on inherit it: these signals are only ever waited for.
         signals.thread_block()?;
-        // Between two lines the editor leaves raw mode for the mode it found. In this one, keys pressed then wait for it
-        // as they are: they are not echoed, and Ctrl-C is a key.
-        let mut patient = mode.clone();
-        patient.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ISIG);
-        patient.input_flags.remove(InputFlags::ICRNL);
-        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &patient)?;
+        // What waits in the queue can be counted when the server goes, and what waits in the kernel cannot. Without the
+        // option only that is worse.
+        let _ = sockopt::set_socket_send_buffer_size(&stream, CHAT_SEND_BYTES);
+        restore_on_panic(&gate);
+        gate.make_patient();
         let stream = Arc::new(stream);
         let (tell, events) = mpsc::channel();
-        let (typed, to_send) = mpsc::sync_channel(TYPED_LINES_MAX);
+        let (typed, to_send, waiting) = queue();
         thread::spawn({
             let (gate, tell) = (Arc::clone(&gate), tell.clone());
             move || wait_for_signals(&signals, redrawer.as_mut(), &gate, &tell)
@@ -121,8 +131,8 @@ impl Terminal {
             move || print_arrivals(&stream, printer.as_mut(), &gate, &tell)
         });
         thread::spawn({
-            let tell = tell.clone();
-            move || send_typed(&stream, &to_send, &tell)
+            let stream = Arc::clone(&stream);
+            move || send_typed(&stream, &to_send)
         });
         thread::spawn({
             let gate = Arc::clone(&gate);
@@ -132,58 +142,117 @@ impl Terminal {
                 drop(typed);
             }
         });
-        let result = decide(&events, &gate);
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &mode);
-        result
+        decide(&stream, &events, &gate, &waiting, leave_wait)
     }
+}
+
+/// A panic of any thread puts the terminal's mode back, is told, and ends the program.
+fn restore_on_panic(gate: &Arc<Gate>) {
+    let (gate, tell) = (Arc::clone(gate), panic::take_hook());
+    panic::set_hook(Box::new(move |panic| {
+        gate.restore();
+        tell(panic);
+        process::exit(PANICKED);
+    }));
 }
 
 /// Waits for what ends the talk, and says the last words.
-fn decide(events: &Receiver<Event>, gate: &Gate) -> Result<ExitCode, Box<dyn Error>> {
-    let end = loop {
-        match events.recv().expect("a thread that waits for signals can always tell") {
-            Event::Sent => {}
-            end => break end,
-        }
-    };
-    match end {
-        Event::Sent => unreachable!("it ends nothing"),
-        Event::ServerClosed => {
+fn decide(
+    stream: &TcpStream,
+    events: &Receiver<Event>,
+    gate: &Gate,
+    waiting: &Waiting,
+    leave_wait: Duration,
+) -> Result<ExitCode, Box<dyn Error>> {
+    match events.recv().expect("a thread that waits for signals can always tell") {
+        Event::ServerClosed(heard) => {
             gate.wait_until_stopped(EDITOR_STOP_WAIT);
-            say(&format!("{MODES_OFF}{PROMPT_OFF}{CLOSED}"));
-        }
-        Event::Signalled(words) => {
-            gate.stop();
-            say(&format!("{MODES_OFF}\n{words}"));
-        }
-        Event::Left(words) => {
-            gate.stop();
-            say(words);
-            if !wait_until_taken(events) {
-                say("! the server may not have taken the last lines");
+            gate.restore();
+            let draft = gate.draft();
+            let all_sent = waiting.lines() == 0;
+            let mut words = PROMPT_OFF.to_owned();
+            if !draft.is_empty() {
+                words += &format!("{PROMPT}{}\n! the line above was not sent\n", harmless(&draft));
             }
+            if !all_sent {
+                words += &not_sent(waiting.lines());
+            }
+            say(&(words + CLOSED));
+            Ok(if heard.goodbye && all_sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Event::Signalled(signal) => {
+            gate.stop();
+            gate.restore();
+            match signal {
+                Signal::SIGINT => say(&format!("\n{INTERRUPTED}")),
+                Signal::SIGQUIT => {
+                    say("");
+                    die_of(signal);
+                }
+                _ => say(&format!("\n{LEFT}")),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Event::Left { words, has_spoken } => {
+            gate.stop();
+            gate.restore();
+            say(words);
+            let is_taken = wait_until_taken(stream, events, waiting, leave_wait, has_spoken) || !has_spoken;
+            Ok(if is_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Event::EditorFailed(error) => {
             gate.stop();
-            return Err(format!("the terminal cannot be read: {error}").into());
+            gate.restore();
+            Err(format!("the terminal cannot be read: {error}").into())
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// After the user left, gives the server the time to take what was typed: false when it has not closed by then. Closing
-/// at once could discard it, because a connection that is closed before all that arrived was read is reset.
-fn wait_until_taken(events: &Receiver<Event>) -> bool {
-    let deadline = Instant::now() + LEAVE_WAIT;
-    let mut sent = false;
-    loop {
-        match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Event::ServerClosed) => return true,
-            Ok(Event::Sent) => sent = true,
-            Ok(_) => {}
-            Err(_) => return sent,
-        }
+/// After the user left, gives the server the time to take what was typed. Closing at once could discard it, because a
+/// connection that is closed before all that arrived was read is reset. True when the server has taken all of it.
+fn wait_until_taken(
+    stream: &TcpStream,
+    events: &Receiver<Event>,
+    waiting: &Waiting,
+    leave_wait: Duration,
+    has_spoken: bool,
+) -> bool {
+    let mut end = events.recv_timeout(LEAVE_WAIT);
+    if end.is_err() && has_spoken {
+        let wait = humantime::format_duration(leave_wait);
+        say(&format!("! the server has not taken all of your lines yet; waiting up to {wait}, Ctrl-C leaves at once"));
+        end = events.recv_timeout(leave_wait);
     }
+    let is_taken = matches!(end, Ok(Event::ServerClosed(_))) && waiting.lines() == 0 && closed_in_order(stream);
+    if !is_taken && has_spoken {
+        let lines = waiting.lines();
+        say(&format!(
+            "{}! your last lines may not have been said",
+            if lines > 0 { not_sent(lines) } else { String::new() }
+        ));
+    }
+    is_taken
+}
+
+fn not_sent(lines: usize) -> String {
+    format!("! {} that you typed {} not sent\n", count_lines(lines as u64), if lines == 1 { "was" } else { "were" })
+}
+
+/// A text that was typed or pasted, for the screen.
+fn harmless(text: &str) -> String {
+    let mut out = Vec::new();
+    for line in text.split('\n') {
+        if !out.is_empty() {
+            out.push(b'\n');
+        }
+        sanitise(line.as_bytes(), &mut out);
+    }
+    String::from_utf8(out).expect("sanitised lines are UTF-8")
+}
+
+/// Ends this program as the signal would have, had it not been waited for.
+fn die_of(signal: Signal) {
+    let _ = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
 }
 
 /// Writes a line. A terminal that has gone away is no reason to complain to it.
@@ -194,44 +263,55 @@ fn say(line: &str) {
 
 fn wait_for_signals(signals: &SigSet, redrawer: &mut dyn ExternalPrinter, gate: &Gate, tell: &Sender<Event>) {
     loop {
-        let words = match signals.wait() {
-            Ok(Signal::SIGCONT) => {
+        let signal = signals.wait();
+        match signal {
+            Ok(Signal::SIGTSTP | Signal::SIGCONT) => {
+                if signal == Ok(Signal::SIGTSTP) {
+                    // The shell gets the terminal as it was. Here this program stops, unless nobody could continue it.
+                    gate.restore();
+                    die_of(Signal::SIGTSTP);
+                    let _ = SigSet::from(Signal::SIGTSTP).thread_block();
+                }
                 // While this program was stopped, the shell used the terminal in a mode of its own.
-                if gate.make_raw() {
+                if gate.take_terminal() {
                     let _ = redrawer.print(NOTHING.to_owned());
                 }
-                continue;
             }
-            Ok(Signal::SIGINT) => INTERRUPTED,
-            Ok(_) => LEFT,
-            Err(_) => continue,
-        };
-        let _ = tell.send(Event::Signalled(words));
+            Ok(signal) => {
+                let _ = tell.send(Event::Signalled(signal));
+            }
+            Err(_) => {}
+        }
     }
 }
 
 /// Reads lines from the user until it ends. The editor is gone when it returns, so nothing waits for it any more.
-fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &SyncSender<Vec<u8>>) -> Event {
+fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &Typed) -> Event {
+    let mut has_spoken = false;
     loop {
         let line = editor.readline(PROMPT);
         gate.shut();
         match line {
-            Ok(line) if line.is_empty() => return Event::Left(LEFT),
+            Ok(line) if line.is_empty() || line.trim() == QUIT => return Event::Left { words: LEFT, has_spoken },
             Ok(line) => {
                 // Without it the arrow keys lack this line, that is all.
                 let _ = editor.add_history_entry(&line);
-                // A pasted text may be several lines.
-                for line in line.split('\n').filter(|line| !line.is_empty()) {
-                    match typed.try_send(format!("{line}\n").into_bytes()) {
-                        Ok(()) => {}
-                        Err(TrySendError::Full(_)) => say("! not sent: the server is not taking any lines"),
-                        // The connection has ended. The thread that reads from it says so.
-                        Err(TrySendError::Disconnected(_)) => break,
-                    }
+                // A pasted text may be several lines. After one that found no place none is taken: the order stays.
+                let mut lines = line.split('\n').filter(|line| !line.is_empty()).peekable();
+                while let Some(line) = lines.peek()
+                    && typed.add(line)
+                {
+                    has_spoken = true;
+                    lines.next();
+                }
+                let refused = lines.count() as u64;
+                if refused > 0 {
+                    let bound = ByteSize(CHAT_QUEUE_BYTES_MAX as u64);
+                    say(&format!("! not sent: {}; at most {bound} may wait for the server", count_lines(refused)));
                 }
             }
-            Err(ReadlineError::Eof) => return Event::Left(LEFT),
-            Err(ReadlineError::Interrupted) => return Event::Left(INTERRUPTED),
+            Err(ReadlineError::Eof) => return Event::Left { words: LEFT, has_spoken },
+            Err(ReadlineError::Interrupted) => return Event::Left { words: INTERRUPTED, has_spoken },
             Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
                 say("! not sent: what was typed is not UTF-8");
             }
@@ -243,146 +323,85 @@ fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &SyncSender<Vec<u8>>) 
 }
 
 /// Sends the lines typed, and half closes the connection after the last.
-fn send_typed(mut stream: &TcpStream, lines: &Receiver<Vec<u8>>, tell: &Sender<Event>) {
-    for line in lines {
-        if stream.write_all(&line).is_err() {
-            return;
-        }
-    }
-    if stream.shutdown(Shutdown::Write).is_ok() {
-        let _ = tell.send(Event::Sent);
+fn send_typed(mut stream: &TcpStream, lines: &ToSend) {
+    if lines.drain(|line| stream.write_all(line).is_ok()) {
+        // It fails when the server has closed: the thread that reads from it says so.
+        let _ = stream.shutdown(Shutdown::Write);
     }
 }
 
 /// Prints what arrives above the line being typed until the server closes. Goes on reading after the user has left.
 fn print_arrivals(stream: &TcpStream, printer: &mut dyn ExternalPrinter, gate: &Gate, tell: &Sender<Event>) {
-    let mut print = |lines: &str| {
-        if gate.wait_until_open() {
-            // An error says that the user has left.
-            let _ = printer.print(lines.to_owned());
-        }
-    };
+    let mut heard = Heard::default();
     let end = receive(stream, |lines| {
-        print(lines);
+        heard.add(lines);
+        if gate.wait_until_open() {
+            // The window may have become another one. An error says that the user has left.
+            let rows = page().unwrap_or_default().rows(lines);
+            let rows = rows.strip_suffix('\n').expect("whole lines arrive");
+            let _ = printer.print(format!("{WRAP_OFF}{rows}{WRAP_ON}\n"));
+        }
         Ok(())
     });
     assert!(matches!(end, ReceiveEnd::Closed | ReceiveEnd::Broken), "showing does not fail");
-    let _ = tell.send(Event::ServerClosed);
+    let _ = tell.send(Event::ServerClosed(heard));
     // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken is
     // on the screen when the prompt is drawn the next time, and that is where the editor stops.
-    print(NOTHING);
+    if gate.wait_until_open() {
+        let _ = printer.print(NOTHING.to_owned());
+    }
     gate.stop();
     // The editor may have drawn the prompt for the last time before it was to stop. It is not waited for: when it has
     // stopped already, it takes nothing more.
     let _ = printer.print(NOTHING.to_owned());
 }
 
-/// Whether the editor takes lines to print. The one moment it cannot guard is leaving by a control key: a line that
-/// arrives just then may stand behind the prompt that is left.
-#[derive(Debug, Default)]
-struct Gate {
-    state: Mutex<State>,
-    changed: Condvar,
-    /// The terminal's mode while a line is edited, from the first prompt on.
-    raw: Mutex<Option<Termios>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::pty::openpty;
+    use rustix::termios::LocalModes;
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::process::{Command, Stdio};
+    use std::{env, iter};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// A line was accepted and the next prompt is not drawn yet, so what is printed would not be printed above it.
-    #[default]
-    Shut,
-    /// A prompt is being drawn or stands on the screen, and the terminal is raw.
-    Open,
-    /// Nothing is to be printed any more, and the editor is to stop when it draws a prompt.
-    Stopping,
-    /// The editor has stopped and touches the screen no more.
-    Stopped,
-}
+    /// Set in the process that is to panic.
+    const PANICS: &str = "UPROAR_TEST_PANICS";
 
-impl Gate {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no holder of the gate panics")
+    fn echoes(terminal: impl AsFd) -> bool {
+        tcgetattr(terminal).unwrap().local_modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
-    /// The editor is about to draw its prompt. Does not return when it is to stop.
-    fn open(&self) {
-        let mut raw = self.raw.lock().expect("no holder of the mode panics");
-        if raw.is_none() {
-            *raw = tcgetattr(io::stdin()).ok();
+    #[test]
+    fn a_panic_of_any_thread_puts_the_terminal_back_and_is_told() {
+        if env::var_os(PANICS).is_some() {
+            let gate = Arc::new(Gate::new(tcgetattr(io::stdin()).unwrap()));
+            restore_on_panic(&gate);
+            gate.make_patient();
+            assert!(!echoes(io::stdin()));
+            let _ = thread::spawn(|| panic!("on purpose")).join();
+            unreachable!("the program has ended");
         }
-        drop(raw);
-        let mut state = self.state();
-        match *state {
-            State::Shut | State::Open => *state = State::Open,
-            State::Stopping | State::Stopped => *state = State::Stopped,
-        }
-        self.changed.notify_all();
-        let _forever = self.changed.wait_while(state, |state| *state == State::Stopped);
-    }
-
-    /// Puts the terminal back into the mode that the editor has given it, when a line is being edited: true then.
-    fn make_raw(&self) -> bool {
-        let raw = self.raw.lock().expect("no holder of the mode panics");
-        let open = *self.state() == State::Open;
-        if open && let Some(raw) = raw.as_ref() {
-            let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, raw);
-        }
-        open
-    }
-
-    fn shut(&self) {
-        let mut state = self.state();
-        if *state == State::Open {
-            *state = State::Shut;
-        }
-    }
-
-    fn stop(&self) {
-        let mut state = self.state();
-        if *state != State::Stopped {
-            *state = State::Stopping;
-        }
-        self.changed.notify_all();
-    }
-
-    /// False when nothing is to be printed any more.
-    fn wait_until_open(&self) -> bool {
-        let state = self.changed.wait_while(self.state(), |state| *state == State::Shut);
-        *state.expect("no holder of the gate panics") == State::Open
-    }
-
-    fn wait_until_stopped(&self, wait: Duration) {
-        let _ = self.changed.wait_timeout_while(self.state(), wait, |state| *state != State::Stopped);
+        let pair = openpty(None, None).unwrap();
+        let terminal = || Stdio::from(pair.slave.try_clone().unwrap());
+        let name = "chat::terminal::tests::a_panic_of_any_thread_puts_the_terminal_back_and_is_told";
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
+        let status = command.stdin(terminal()).stdout(terminal()).stderr(terminal()).status().unwrap();
+        assert_eq!(status.code(), Some(PANICKED));
+        assert!(echoes(&pair.slave), "the terminal is what it was");
+        drop((command, pair.slave));
+        let mut shown = Vec::new();
+        // A terminal that nobody has open any more ends with an error.
+        let mut master = File::from(pair.master);
+        let mut chunk = [0; 1024];
+        iter::from_fn(|| {
+            master.read(&mut chunk).ok().filter(|length| *length > 0).map(|length| chunk[..length].to_vec())
+        })
+        .for_each(|part| shown.extend(part));
+        let shown = String::from_utf8_lossy(&shown);
+        assert!(shown.contains("on purpose") && !shown.contains("has ended"), "{shown}");
     }
 }
-
-/// What the editor calls while it works.
-struct Watch(Arc<Gate>);
-
-impl Highlighter for Watch {
-    /// The editor calls it whenever it is about to draw the prompt: in raw mode, on a line that it has cleared, when
-    /// everything that it has taken to print is on the screen.
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        self.0.open();
-        Cow::Borrowed(prompt)
-    }
-}
-
-impl Validator for Watch {
-    /// The editor calls it when a line is accepted, before it leaves raw mode.
-    fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.0.shut();
-        Ok(ValidationResult::Valid(None))
-    }
-}
-
-impl Hinter for Watch {
-    type Hint = String;
-}
-
-impl Completer for Watch {
-    type Candidate = String;
-}
-
-impl Helper for Watch {}

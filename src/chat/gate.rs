@@ -1,0 +1,223 @@
+//! Whether the line editor takes lines to print, what is being typed in it, and the terminal's mode meanwhile.
+//!
+//! The editor writes what it is handed to the screen at once when it is not reading a line, into the middle of whatever
+//! stands there. The [`Gate`] is open only while a prompt is on the screen. The editor cannot be called back either: it is
+//! stopped the next time it draws its prompt, which is when all that came before is on the screen. The one moment that the
+//! gate cannot guard is leaving by Ctrl-D: a line that arrives just then may stand behind the prompt that is left.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, Movement, RepeatCount};
+
+use super::rows::WRAP_ON;
+
+/// Begins what the editor has the terminal do while a line is edited, bracketed paste, for a terminal that was used by
+/// somebody else meanwhile.
+const MODES_ON: &str = "\x1b[?2004h";
+
+/// Ends it, and whatever else the editor or a print that was cut short has begun.
+const MODES_OFF: &str = "\x1b[?2004l\x1b[?2026l";
+
+#[derive(Debug)]
+pub struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// What is being typed, as far as the editor has told.
+    draft: Mutex<String>,
+    /// The terminal's mode before anything was changed.
+    original: Termios,
+    /// Its mode between two lines: keys that are pressed then wait for the editor as they are. They are not echoed, and
+    /// Ctrl-C is a key.
+    patient: Termios,
+    /// Its mode while a line is edited, from the first prompt on.
+    raw: Mutex<Option<Termios>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// A line was accepted and the next prompt is not drawn yet, so what is printed would not be printed above it.
+    #[default]
+    Shut,
+    /// A prompt is being drawn or stands on the screen, and the terminal is raw.
+    Open,
+    /// Nothing is to be printed any more, and the editor is to stop when it draws a prompt.
+    Stopping,
+    /// The editor has stopped and touches the screen no more.
+    Stopped,
+}
+
+impl Gate {
+    /// For a terminal whose mode is `original`.
+    pub fn new(original: Termios) -> Self {
+        let mut patient = original.clone();
+        patient.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG);
+        patient.input_modes.remove(InputModes::ICRNL);
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            draft: Mutex::default(),
+            original,
+            patient,
+            raw: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the gate panics")
+    }
+
+    /// What is being typed.
+    pub fn draft(&self) -> String {
+        self.draft.lock().expect("no holder of the draft panics").clone()
+    }
+
+    fn set_draft(&self, text: &str) {
+        let mut draft = self.draft.lock().expect("no holder of the draft panics");
+        draft.clear();
+        draft.push_str(text);
+    }
+
+    /// The terminal is made ready for the editor, which goes back to this mode between two lines.
+    pub fn make_patient(&self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.patient);
+    }
+
+    /// The terminal becomes what it was before anything was changed. Waits for nothing.
+    pub fn restore(&self) {
+        write_raw(&[MODES_OFF, WRAP_ON]);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.original);
+    }
+
+    /// The editor is about to draw its prompt. Does not return when it is to stop.
+    fn open(&self) {
+        let mut raw = self.raw.lock().expect("no holder of the mode panics");
+        if raw.is_none() {
+            *raw = tcgetattr(io::stdin()).ok();
+        }
+        drop(raw);
+        let mut state = self.state();
+        match *state {
+            State::Shut | State::Open => *state = State::Open,
+            State::Stopping | State::Stopped => *state = State::Stopped,
+        }
+        self.changed.notify_all();
+        let _forever = self.changed.wait_while(state, |state| *state == State::Stopped);
+    }
+
+    /// After the shell has used the terminal, gives it the mode that belongs to what the editor is doing: true when a line
+    /// is being edited.
+    pub fn take_terminal(&self) -> bool {
+        let raw = self.raw.lock().expect("no holder of the mode panics");
+        let open = *self.state() == State::Open;
+        match raw.as_ref().filter(|_| open) {
+            Some(raw) => {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Drain, raw);
+                write_raw(&[MODES_ON]);
+            }
+            None => self.make_patient(),
+        }
+        open
+    }
+
+    pub fn shut(&self) {
+        let mut state = self.state();
+        if *state == State::Open {
+            *state = State::Shut;
+        }
+    }
+
+    pub fn stop(&self) {
+        let mut state = self.state();
+        if *state != State::Stopped {
+            *state = State::Stopping;
+        }
+        self.changed.notify_all();
+    }
+
+    /// False when nothing is to be printed any more.
+    pub fn wait_until_open(&self) -> bool {
+        let state = self.changed.wait_while(self.state(), |state| *state == State::Shut);
+        *state.expect("no holder of the gate panics") == State::Open
+    }
+
+    pub fn wait_until_stopped(&self, wait: Duration) {
+        let _ = self.changed.wait_timeout_while(self.state(), wait, |state| *state != State::Stopped);
+    }
+}
+
+/// Writes to the terminal without a lock that a thread may hold for ever.
+fn write_raw(pieces: &[&str]) {
+    for piece in pieces {
+        let _ = rustix::io::write(rustix::stdio::stdout(), piece.as_bytes());
+    }
+}
+
+/// What the editor calls while it works.
+pub struct Watch(pub Arc<Gate>);
+
+impl Highlighter for Watch {
+    /// The editor calls it whenever it is about to draw the prompt: in raw mode, on a line that it has cleared, when
+    /// everything that it has taken to print is on the screen.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
+        self.0.open();
+        Cow::Borrowed(prompt)
+    }
+}
+
+impl Validator for Watch {
+    /// The editor calls it when a line is accepted, before it leaves raw mode.
+    fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.0.shut();
+        Ok(ValidationResult::Valid(None))
+    }
+}
+
+impl Hinter for Watch {
+    type Hint = String;
+
+    /// The editor calls it after each change of the line. There are no hints.
+    fn hint(&self, line: &str, _position: usize, _context: &Context<'_>) -> Option<String> {
+        self.0.set_draft(line);
+        None
+    }
+}
+
+impl Completer for Watch {
+    type Candidate = String;
+}
+
+impl Helper for Watch {}
+
+/// Ctrl-C: the line that is being typed is cleared, and an empty one leaves.
+pub struct Interrupt(pub Arc<Gate>);
+
+impl ConditionalEventHandler for Interrupt {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        if context.line().is_empty() {
+            self.0.shut();
+            Some(Cmd::Interrupt)
+        } else {
+            Some(Cmd::Kill(Movement::WholeBuffer))
+        }
+    }
+}
+
+/// Ctrl-Z: asks the group of processes to stop, as the terminal would. The thread that waits for signals does the rest.
+pub struct Suspend;
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+        Some(Cmd::Noop)
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a client connects to, from what was typed: the port may be left out. Pure: no name is resolved here.
+
+use std::net::Ipv6Addr;
+
+use crate::cli::PORT_DEFAULT;
+
+/// The address that `text` means, with its port: `HOST` is `HOST:8888`, `::1` is `[::1]:8888`. Refused is a number alone,
+/// which may be meant as a port.
+pub fn complete(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(match text.parse::<u16>() {
+            Ok(port) => format!("a port alone is no address; write :{port} for this machine, or HOST:{port}"),
+            Err(_) => "a number is no address".to_owned(),
+        });
+    }
+    let is_ipv6 = |text: &str| text.split('%').next().is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
+    Ok(if is_ipv6(text) {
+        format!("[{text}]:{PORT_DEFAULT}")
+    } else if text.ends_with(']') || !(text.is_empty() || text.contains(':')) {
+        format!("{text}:{PORT_DEFAULT}")
+    } else {
+        text.to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_may_be_left_out() {
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1:8888"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("chat.example.org", "chat.example.org:8888"),
+            ("localhost:1", "localhost:1"),
+            ("::1", "[::1]:8888"),
+            ("fe80::1%2", "[fe80::1%2]:8888"),
+            ("[::1]", "[::1]:8888"),
+            ("[::1]:1", "[::1]:1"),
+            (":1", ":1"),
+            // What is wrong stays as it is: resolving it says what is wrong.
+            ("", ""),
+            ("host:", "host:"),
+            ("host:http", "host:http"),
+        ] {
+            assert_eq!(complete(text).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_alone_is_refused() {
+        assert!(complete("8888").unwrap_err().contains("write :8888 for this machine"));
+        assert_eq!(complete("99999").unwrap_err(), "a number is no address");
+    }
+}
