@@ -25,11 +25,12 @@ pub enum Planted {
     FloodNotSlowed,
     DiscardPaidAgain,
     NoticeInsideLine,
+    DroppedLineNotCounted,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -51,6 +52,7 @@ impl Planted {
         Self::FloodNotSlowed,
         Self::DiscardPaidAgain,
         Self::NoticeInsideLine,
+        Self::DroppedLineNotCounted,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.
