@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::pty::openpty;
+use nix::pty::{OpenptyResult, openpty};
 use nix::sys::termios::{FlowArg, tcflow};
 use rustix::fs::OFlags;
 
@@ -32,6 +32,15 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     writer.write_all(&vec![b'.'; size - 1]).unwrap();
     writer.write_all(b"\n").unwrap();
     (reader, writer)
+}
+
+/// A pseudo-terminal whose ends servers do not inherit by accident: it goes away when the test lets go of it.
+fn terminal() -> OpenptyResult {
+    let terminal = openpty(None, None).unwrap();
+    for end in [&terminal.master, &terminal.slave] {
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
+    }
+    terminal
 }
 
 #[track_caller]
@@ -180,7 +189,7 @@ fn a_log_as_large_as_a_file_may_be_holds_up_nobody() {
 #[test]
 fn a_terminal_that_is_stopped_holds_up_nobody_and_shows_everything_later() {
     for backend in BACKENDS {
-        let terminal = openpty(None, None).unwrap();
+        let terminal = terminal();
         tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
         let address = free_address();
         // The transcript goes there too.
@@ -256,7 +265,7 @@ impl Screen {
 #[test]
 fn a_terminal_that_goes_away_does_not_take_the_server_with_it() {
     for backend in BACKENDS {
-        let terminal = openpty(None, None).unwrap();
+        let terminal = terminal();
         let address = free_address();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
         // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes away.
@@ -294,7 +303,7 @@ fn the_log_of_another_user_is_written_without_waiting_too() {
 
     // A terminal that may not be opened once more, and is not or is the one that controls the server.
     for wrapper in [&[][..], &["setsid", "--ctty"]] {
-        let terminal = openpty(None, None).unwrap();
+        let terminal = terminal();
         tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
         let mut stuck = server.start(wrapper, stream(), stream());

@@ -228,6 +228,21 @@ fn a_new_file_is_its_owners_alone_and_one_with_a_torn_end_goes_on_in_a_new_line(
     assert_eq!(rest.lines().count(), before, "{text}");
 }
 
+/// What a server says that does not start because of its transcript.
+fn refusal(path: &str) -> String {
+    let mut child = uproar(&["serve", "127.0.0.1:0", "--transcript", path]).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "it does not start");
+    String::from_utf8(output.stderr).unwrap()
+}
+
 #[test]
 fn a_link_to_a_file_is_refused_and_devices_and_pipes_are_not() {
     let folder = Folder::new("links");
@@ -238,9 +253,7 @@ fn a_link_to_a_file_is_refused_and_devices_and_pipes_are_not() {
         } else {
             symlink(&target, &link).unwrap();
         }
-        let output = uproar(&["serve", "127.0.0.1:0", "--transcript", &link]).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let said = refusal(&link);
         assert_eq!(said, format!("uproar: transcript {link}: this is a symbolic link; name the file itself\n"));
         assert_eq!(Path::new(&target).exists(), there, "it is not made");
     }
@@ -260,8 +273,7 @@ fn a_link_to_a_file_is_refused_and_devices_and_pipes_are_not() {
     // A pipe with a name, directly and through a link.
     let pipe = folder.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let output = uproar(&["serve", "127.0.0.1:0", "--transcript", &pipe]).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = refusal(&pipe);
     assert!(said.ends_with(": this is a socket, or a pipe that nobody reads yet\n"), "{said}");
     let through = folder.path("through");
     symlink(&pipe, &through).unwrap();
