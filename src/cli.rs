@@ -125,7 +125,8 @@ pub struct Serve {
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
 
-    /// Where to write what is said: - for the standard output, a file, or off [default: - on a terminal, else off]
+    /// Where to write what is said: - for the standard output, a file, which SIGHUP opens anew, or off [default: - on a
+    /// terminal, else off]
     #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
     pub transcript: Option<String>,
 }

@@ -110,7 +110,7 @@ impl Descriptor {
         };
         let kind = Kind::of(&opened, &rustix::fs::fstat(&opened)?);
         if kind == Kind::File {
-            end_last_line(path, &opened);
+            end_last_line(&opened);
         }
         Ok(Self { descriptor: opened, way: Way::Write, kind, path: Some(path.to_owned()) })
     }
@@ -229,11 +229,12 @@ fn open_controlling_terminal(terminal: &Stat) -> Result<OwnedFd, Errno> {
 }
 
 /// Ends a line that an earlier server could not finish on a full disk, so that what follows is a line of its own.
-fn end_last_line(path: &str, opened: &OwnedFd) {
+fn end_last_line(opened: &OwnedFd) {
     let is_torn = || -> io::Result<bool> {
         let length = rustix::fs::fstat(opened)?.st_size;
         let Some(last) = u64::try_from(length).ok().and_then(|length| length.checked_sub(1)) else { return Ok(false) };
         let mut byte = [0];
+        let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
         File::open(path)?.read_exact_at(&mut byte, last)?;
         Ok(byte != *b"\n")
     };
