@@ -259,7 +259,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 None => self.report(format_args!("SIGHUP: there is no transcript file to open anew")),
                 Some(Ok(())) => self.report(format_args!("SIGHUP: the transcript file was opened anew")),
                 Some(Err(error)) => {
-                    self.report(format_args!("SIGHUP: the transcript goes on in its old file: {error}"))
+                    self.report(format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"))
                 }
             },
             Signal::Interrupt | Signal::Terminate if self.stopping.is_some() => self.stop_at_once = true,

@@ -147,7 +147,7 @@ fn a_file_that_cannot_be_opened_anew_is_kept() {
     server.signal("HUP");
     let said = server_line(&server, "SIGHUP");
     assert!(
-        said.starts_with("uproar: SIGHUP: the transcript goes on in its old file: this is a symbolic link"),
+        said.starts_with("uproar: SIGHUP: the transcript stays as it is, not opened anew: this is a symbolic link"),
         "{said}"
     );
     expect_talk(&server);
