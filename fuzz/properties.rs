@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use uproar::line::{Foreign, Framing, Item, Splitter, render_message, sanitise};
+use uproar::names::Name;
 
 /// Largest limit on a line that an input can ask for.
 const LIMIT_MAX: usize = 64;
@@ -60,7 +61,7 @@ fn text(line: &[u8]) {
     if std::str::from_utf8(line).is_ok_and(|text| !text.chars().any(is_banned)) {
         assert_eq!(clean, line, "clean input is unchanged");
     }
-    let author = SocketAddr::from(([127, 0, 0, 1], 63155));
+    let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
     let mut message = Vec::new();
     let visible = render_message(author, line, &mut message);
     assert_eq!(message, [b"[127.0.0.1:63155] ".as_slice(), &clean, b"\n"].concat());

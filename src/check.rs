@@ -131,7 +131,7 @@ fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
 }
 
 fn address(check: &Check) -> Finding {
-    match net::listen(&check.serve.addr, check.serve.give_up_after()) {
+    match net::listen(&check.serve.addr, *check.serve.dead_after) {
         Ok(_) => Finding::new(Level::Ok, format!("{} can be listened on", check.serve.addr)),
         Err(error) => Finding::new(Level::Fail, error.to_string()),
     }

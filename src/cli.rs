@@ -3,7 +3,6 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,10 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::chat::INPUT_END_WAIT_DEFAULT;
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
-    ANNOUNCE_MAX_DEFAULT, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
-    FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
-    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT,
-    log_bytes_min,
+    ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
+    DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
+    LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
+    OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, log_bytes_min,
 };
 use crate::line::Framing;
 use crate::room::{Settings, SlowPolicy};
@@ -85,7 +84,7 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there; at least as long as --stall-timeout
+    /// How long a peer that answers nothing counts as there
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
@@ -101,19 +100,25 @@ pub struct Serve {
     #[arg(long, value_name = "LINES", default_value_t = FLOOD_BURST_DEFAULT, env = "UPROAR_FLOOD_BURST")]
     pub flood_burst: u64,
 
+    /// Lines a second that one address (IPv6: one /64 network) may say over all its connections, with a burst in proportion;
+    /// more are delayed, 0 for no limit, and none with --flood-rate 0. A proxy in front is one address [default: 4 times
+    /// --flood-rate]
+    #[arg(long, value_name = "LINES/S", env = "UPROAR_ADDRESS_RATE")]
+    pub address_rate: Option<u64>,
+
     /// Bytes a second of fan-out that members may cause together; more lines are delayed, 0 for no limit
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(0), env = "UPROAR_ROOM_RATE")]
     pub room_rate: ByteSize,
 
-    /// Joins a second from one address (IPv6: one /64 network), 0 for no limit
-    #[arg(long, value_name = "JOINS/S", default_value_t = 0, env = "UPROAR_JOIN_RATE")]
+    /// Joins a second from one address (IPv6: one /64 network), five times as many at once; 0 for no limit
+    #[arg(long, value_name = "JOINS/S", default_value_t = JOIN_RATE_DEFAULT, env = "UPROAR_JOIN_RATE")]
     pub join_rate: u64,
 
     /// Connections at a time from one address (IPv6: one /64 network), 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0, env = "UPROAR_CONNECTIONS_PER_ADDRESS")]
     pub connections_per_address: usize,
 
-    /// Hold loopback addresses to the limits per address too
+    /// Hold loopback addresses to the limits on joins and connections per address too
     #[arg(long, env = "UPROAR_LIMIT_LOOPBACK")]
     pub limit_loopback: bool,
 
@@ -124,6 +129,11 @@ pub struct Serve {
     /// Room size up to which each join and leave is announced; above it they are summed up once a second
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
+
+    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a second, 0
+    /// for no limit
+    #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
+    pub announce_rate: u64,
 
     /// Where to write what is said: - for the standard output, a file, which SIGHUP opens anew, or off [default: - on a
     /// terminal, else off]
@@ -184,6 +194,8 @@ impl Serve {
             ("--flood-burst", self.flood_burst),
             ("--room-rate", self.room_rate.as_u64()),
             ("--join-rate", self.join_rate),
+            ("--announce-rate", self.announce_rate),
+            ("--address-rate", self.address_rate.unwrap_or(0)),
         ] {
             if rate > OPTION_RATE_MAX {
                 return Err(format!("{name} is at most {OPTION_RATE_MAX}"));
@@ -198,12 +210,6 @@ impl Serve {
         Ok(())
     }
 
-    /// How long a peer that answers nothing is kept. The kernel also counts a full peer as one that does not answer, and
-    /// giving up those is left to `--stall-timeout`.
-    pub fn give_up_after(&self) -> Duration {
-        (*self.dead_after).max(*self.stall_timeout)
-    }
-
     /// The server's configuration for at most `members_max` members.
     pub fn config(&self, members_max: usize) -> Config {
         let room_rate = self.room_rate.as_u64();
@@ -213,22 +219,37 @@ impl Serve {
             framing: self.framing,
             flood: Rate::new(self.flood_rate, self.flood_burst),
             addresses: AddressLimits {
+                members_max,
+                line_rate: self.line_rate_of_address(),
                 join_rate: Rate::new(self.join_rate, self.join_rate * JOIN_BURST_FACTOR),
                 connections_max: self.connections_per_address,
                 loopback: self.limit_loopback,
             },
             stall_timeout: *self.stall_timeout,
             line_timeout: *self.line_timeout,
+            dead_after: *self.dead_after,
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: Settings {
                 members_max,
                 log_bytes: self.log_bytes(),
                 line_bytes: self.line_bytes(),
                 announce_max: self.announce_max,
+                announce_rate: Rate::new(self.announce_rate, self.announce_rate * ANNOUNCE_BURST_FACTOR),
                 slow: self.slow,
                 rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
             },
         }
+    }
+
+    /// What one address may say.
+    fn line_rate_of_address(&self) -> Option<Rate> {
+        if self.flood_rate == 0 {
+            return None;
+        }
+        let rate = self.address_rate.unwrap_or(ADDRESS_RATE_FACTOR * self.flood_rate);
+        // The burst is to the rate what it is for a member.
+        let burst = u128::from(self.flood_burst) * u128::from(rate) / u128::from(self.flood_rate);
+        Rate::new(rate, u64::try_from(burst).unwrap_or(u64::MAX))
     }
 
     pub fn line_bytes(&self) -> usize {
@@ -269,6 +290,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_say_four_times_what_a_member_may() {
+        for (options, expected) in [
+            (&[][..], Rate::new(40, 200)),
+            (&["--flood-rate", "3", "--flood-burst", "7"], Rate::new(12, 28)),
+            (&["--address-rate", "100"], Rate::new(100, 500)),
+            (&["--address-rate", "0"], None),
+            (&["--flood-rate", "0"], None),
+            (&["--flood-rate", "0", "--address-rate", "100"], None),
+        ] {
+            assert_eq!(serve(options).unwrap().config(1).addresses.line_rate, expected, "{options:?}");
+        }
+    }
+
+    #[test]
     fn sizes_take_suffixes_and_are_held_to_their_ranges() {
         let sized = serve(&["--line-bytes", "1KiB", "--log-bytes", "16MiB"]).unwrap();
         assert_eq!((sized.line_bytes(), sized.log_bytes()), (1024, 16 << 20));
@@ -281,6 +316,7 @@ mod tests {
             &["--backend", "kqueue"],
             &["--flood-burst", "18446744073709551615"],
             &["--join-rate", "9000000000000000000"],
+            &["--address-rate", "9000000000000000000"],
             &["--line-timeout", "300000000000y"],
             &["--stats-interval", "366d"],
             &["--dead-after", "1s"],

@@ -1,24 +1,30 @@
 //! One connection: its socket, what is in flight on it, and what it has said that is not a message yet.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::flood::Bucket;
+use crate::flood::{Addresses, Bucket, Rate};
+use crate::io::Io;
 use crate::line::Splitter;
+use crate::names::Name;
+use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 
 #[derive(Debug)]
 pub struct Connection<S> {
     pub socket: S,
-    /// The peer's address, which is also its name.
-    pub address: SocketAddr,
+    pub name: Name,
     /// Set exactly while the connection is open. Without it the connection only waits for its last completions.
     pub member: Option<MemberId>,
     /// Present once the peer has sent something; most members of a large room only listen.
     pub voice: Option<Box<Voice>>,
     /// Set from when its socket is full until it has been sent everything: when it last took a byte.
     pub full_since: Option<Instant>,
+    /// Bytes that its peer had not acknowledged at `full_since`.
+    pub outstanding: u32,
+    /// True exactly when it was sent something since it was last seen that its peer had acknowledged everything.
+    pub unanswered: bool,
     /// True exactly when its socket, once full, was reported to have room and has not been sent to since.
     pub drained: bool,
     /// True exactly when a receive is in flight.
@@ -43,6 +49,8 @@ pub struct Voice {
     /// When the last byte arrived.
     pub heard_at: Instant,
     pub flood: Bucket,
+    /// Set exactly while the next line is taken from what its address may say: from when on it may be said.
+    pub reserved: Option<Instant>,
     /// True once the member was told that it is being slowed.
     pub slowed: bool,
     /// True once a whole line was taken: what comes now is no other protocol's greeting.
@@ -58,6 +66,7 @@ impl Voice {
             input: Vec::new(),
             heard_at: now,
             flood: Bucket::default(),
+            reserved: None,
             slowed: false,
             has_spoken: false,
             line_queued: false,
@@ -65,14 +74,57 @@ impl Voice {
     }
 }
 
+impl Voice {
+    /// `Ok` when one more line is within what the member and its address may say, otherwise when it is. The address's share is
+    /// taken at once and kept until [`Voice::charge_line`], so that who waits for it has its place.
+    pub fn allow_line(
+        &mut self,
+        member: Option<Rate>,
+        addresses: &mut Addresses,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<(), Instant> {
+        if let Some(rate) = member {
+            self.flood.check(rate, 1.0, now)?;
+        }
+        let from = *self.reserved.get_or_insert_with(|| addresses.reserve_line(address, now));
+        if from <= now { Ok(()) } else { Err(from) }
+    }
+
+    /// Counts a line that [`Voice::allow_line`] allowed as said.
+    pub fn charge_line(&mut self, member: Option<Rate>, now: Instant) {
+        self.reserved = None;
+        if let Some(rate) = member {
+            self.flood.take(rate, 1.0, now);
+        }
+    }
+}
+
+impl<S: fmt::Debug> Connection<S> {
+    /// Looks whether the peer of a full socket has taken bytes: then it has not stalled. That a socket has room again says
+    /// too little: it is reported when a large part of the buffer is free, which a slow reader may need minutes for.
+    pub fn note_uptake(&mut self, io: &impl Io<Socket = S>, now: Instant) {
+        let Some(since) = &mut self.full_since else { return };
+        let outstanding = io.uptake(&self.socket).outstanding;
+        // Full with nothing outstanding is the kernel's lack of memory, not the peer's doing.
+        let taken = outstanding < self.outstanding || outstanding == 0;
+        if taken && !Planted::UptakeIgnored.is_on() {
+            *since = now;
+        }
+        self.outstanding = outstanding;
+    }
+}
+
 impl<S> Connection<S> {
-    pub fn new(socket: S, address: SocketAddr) -> Self {
+    pub fn new(socket: S, name: Name) -> Self {
         Self {
             socket,
-            address,
+            name,
             member: None,
             voice: None,
             full_since: None,
+            outstanding: 0,
+            unanswered: false,
             receiving: false,
             watching: false,
             drained: false,

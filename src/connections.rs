@@ -4,6 +4,7 @@ use slab::Slab;
 
 use crate::connection::Connection;
 use crate::limits::SLAB_RESERVED_MAX;
+use crate::names::Name;
 use crate::planted::Planted;
 use crate::token::{ConnectionId, Generation, Slot};
 
@@ -48,9 +49,26 @@ impl<S> Connections<S> {
         connection
     }
 
+    /// What the connection in a slot that is taken is called.
+    pub fn name_in(&self, slot: Slot) -> Name {
+        self.slab[slot.0 as usize].1.name
+    }
+
     /// A connection that is known to exist.
     pub fn at_mut(&mut self, id: ConnectionId) -> &mut Connection<S> {
         self.find(id).expect("the slot has not changed hands")
+    }
+
+    /// One more than the highest slot that may be taken.
+    pub fn slots(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Whoever has a slot now.
+    pub fn in_slot(&mut self, slot: usize) -> Option<(ConnectionId, &mut Connection<S>)> {
+        let (generation, connection) = self.slab.get_mut(slot)?;
+        let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
+        Some((ConnectionId { slot, generation: *generation }, connection))
     }
 
     /// Everybody, in order of slots.
@@ -74,14 +92,15 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::names::Name;
 
     #[test]
     fn an_earlier_tenant_of_a_slot_is_not_found() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 1)));
         let mut connections = Connections::new(2);
-        let first = connections.insert(Connection::new("first", address));
+        let first = connections.insert(Connection::new("first", name));
         connections.remove(first);
-        let second = connections.insert(Connection::new("second", address));
+        let second = connections.insert(Connection::new("second", name));
         assert_eq!(first.slot, second.slot);
         assert!(connections.find(first).is_none());
         assert_eq!(connections.at(second).socket, "second");

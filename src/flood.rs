@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::limits::{ADDRESSES_CLEANING, ADDRESSES_MAX};
+use crate::limits::{ADDRESSES_CLEANING, ADDRESSES_REMEMBERED_MAX};
 use crate::planted::Planted;
 
 /// How fast a bucket fills and how much it holds.
@@ -23,10 +23,16 @@ impl Rate {
         (per_second > 0).then(|| Self { per_second: per_second as f64, burst: burst.max(1) as f64 })
     }
 
-    /// Most that can be taken in `time` from a bucket that was full.
+    /// True when one was taken at each of `times`, which are in order, and never more than `slack` beyond a full bucket.
     #[cfg(any(test, feature = "sim"))]
-    pub fn most(self, time: Duration) -> f64 {
-        self.burst + self.per_second * time.as_secs_f64()
+    pub fn held(self, times: &[Duration], slack: usize) -> bool {
+        // What was taken and has not come back. A time may be that of the end of the turn.
+        let (mut taken, mut before) = (0.0, Duration::ZERO);
+        times.iter().all(|time| {
+            taken = f64::max(0.0, taken - self.per_second * (*time - before).as_secs_f64()) + 1.0;
+            before = *time;
+            taken <= self.burst + slack as f64 + self.per_second * 1e-3 + 1e-3
+        })
     }
 
     fn time_for(self, amount: f64) -> Duration {
@@ -57,20 +63,63 @@ impl Bucket {
         self.full_at = Some(full_at + rate.time_for(amount));
     }
 
+    /// Takes `amount` and returns when it may be used: now, or when the bucket would have allowed it. What is taken ahead
+    /// of time is used in the order in which it was taken.
+    pub fn reserve(&mut self, rate: Rate, amount: f64, now: Instant) -> Instant {
+        let from = self.check(rate, amount, now).err().unwrap_or(now);
+        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
+        self.full_at = Some(full_at + rate.time_for(amount));
+        from
+    }
+
+    /// Puts back `amount`, which was reserved and is not used.
+    pub fn give_back(&mut self, rate: Rate, amount: f64) {
+        self.full_at = self.full_at.and_then(|full_at| full_at.checked_sub(rate.time_for(amount)));
+    }
+
     fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
 }
 
-/// What one address may do. Loopback addresses may do anything: they are this machine's own.
+/// What one address may do: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddressLimits {
+    /// Most connections of all addresses together.
+    pub members_max: usize,
+    /// Lines said over all its connections; `None` for no limit. Loopback addresses are held to it like any other.
+    pub line_rate: Option<Rate>,
     /// Joins; `None` for no limit.
     pub join_rate: Option<Rate>,
     /// Connections at a time; 0 for no limit.
     pub connections_max: usize,
-    /// Whether loopback addresses are held to it too.
+    /// Whether loopback addresses, which are this machine's own, are held to the limits on joins and connections too.
     pub loopback: bool,
+}
+
+impl AddressLimits {
+    /// No limits, for a server of `members_max` members.
+    pub fn none(members_max: usize) -> Self {
+        Self { members_max, line_rate: None, join_rate: None, connections_max: 0, loopback: false }
+    }
+
+    /// True when there is anything that an address could exceed.
+    fn exist(&self) -> bool {
+        self.line_rate.is_some() || self.join_rate.is_some() || self.connections_max > 0
+    }
+
+    /// Most addresses that are remembered.
+    fn addresses_max(&self) -> usize {
+        if self.exist() { self.members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
+    }
+
+    /// Most memory that they take, in bytes. The table is made with twice the places it needs, so that it is put in order
+    /// where it is and never grows.
+    pub fn footprint_max(&self) -> usize {
+        // A table has a power of two of places, and uses seven of eight (hashbrown).
+        let places = (2 * self.addresses_max() * 8 / 7).next_power_of_two();
+        places * (size_of::<(Network, Usage)>() + 1)
+    }
 }
 
 /// Why a newcomer is turned away.
@@ -80,67 +129,109 @@ pub enum Refusal {
     TooManyJoins,
 }
 
-#[derive(Debug, Default)]
-struct Usage {
-    connections: usize,
-    joins: Bucket,
+/// One subscriber's share of the address space: an IPv4 address, or the 64 bits of an IPv6 network, since a subscriber has at
+/// least that. An IPv4 address stands for itself below 2^32, where no IPv6 network but loopback's is in use (RFC 4291,
+/// section 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Network(u64);
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(four) => Self(four.to_bits().into()),
+            IpAddr::V6(six) => Self((six.to_bits() >> 64) as u64),
+        }
+    }
 }
 
-/// Who has joined from where, by IPv4 address or IPv6 network of 64 bits.
+#[derive(Debug, Default)]
+struct Usage {
+    connections: u32,
+    joins: Bucket,
+    lines: Bucket,
+}
+
+impl Usage {
+    /// True when forgetting it gives the address nothing that it would not have.
+    fn is_forgettable(&self, now: Instant) -> bool {
+        self.connections == 0 && self.joins.is_full(now) && self.lines.is_full(now)
+    }
+}
+
+/// Who is here from where, who has joined, and what was said from there. What an address has used up outlives its
+/// connections: coming again does not fill a bucket.
 #[derive(Debug)]
 pub struct Addresses {
     limits: AddressLimits,
-    usage: HashMap<IpAddr, Usage>,
+    /// Holds every address with a connection, as long as there are limits.
+    usage: HashMap<Network, Usage>,
     /// When those with nothing to remember were last forgotten.
     cleaned: Option<Instant>,
 }
 
 impl Addresses {
     pub fn new(limits: AddressLimits) -> Self {
-        Self { limits, usage: HashMap::new(), cleaned: None }
+        Self { limits, usage: HashMap::with_capacity(2 * limits.addresses_max()), cleaned: None }
     }
 
     /// A newcomer from `address`. Each one that is let in is answered by a [`Addresses::leave`].
     pub fn join(&mut self, address: IpAddr, now: Instant) -> Result<(), Refusal> {
-        if !self.counts(address) {
+        if !self.limits.exist() {
             return Ok(());
         }
-        if self.usage.len() >= ADDRESSES_MAX && !self.usage.contains_key(&network(address)) {
+        let network = Network::of(address);
+        let addresses_max = self.limits.addresses_max();
+        if self.usage.len() >= addresses_max && !self.usage.contains_key(&network) {
             if self.cleaned.is_none_or(|cleaned| cleaned + ADDRESSES_CLEANING <= now) {
                 self.cleaned = Some(now);
-                self.usage.retain(|_, usage| usage.connections > 0 || !usage.joins.is_full(now));
+                self.usage.retain(|_, usage| !usage.is_forgettable(now));
             }
-            if self.usage.len() >= ADDRESSES_MAX {
+            if self.usage.len() >= addresses_max {
                 return Err(Refusal::TooManyJoins);
             }
         }
-        let usage = self.usage.entry(network(address)).or_default();
-        if self.limits.connections_max > 0 && usage.connections >= self.limits.connections_max {
-            return Err(Refusal::TooManyConnections);
-        }
-        if let Some(rate) = self.limits.join_rate {
-            usage.joins.check(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
-            usage.joins.take(rate, 1.0, now);
+        let exempt = address.is_loopback() && !self.limits.loopback;
+        let usage = self.usage.entry(network).or_default();
+        if !exempt {
+            let connections_max = self.limits.connections_max;
+            if connections_max > 0 && usage.connections as usize >= connections_max {
+                return Err(Refusal::TooManyConnections);
+            }
+            if let Some(rate) = self.limits.join_rate {
+                usage.joins.check(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
+                usage.joins.take(rate, 1.0, now);
+            }
         }
         usage.connections += 1;
         Ok(())
     }
 
+    /// One of the connections from `address` is gone.
     pub fn leave(&mut self, address: IpAddr, now: Instant) {
-        if !self.counts(address) {
+        if !self.limits.exist() {
             return;
         }
-        let network = network(address);
+        let network = Network::of(address);
         let usage = self.usage.get_mut(&network).expect("who leaves has joined");
         usage.connections -= 1;
-        if usage.connections == 0 && usage.joins.is_full(now) {
+        if usage.is_forgettable(now) || (Planted::AddressForgotten.is_on() && usage.connections == 0) {
             self.usage.remove(&network);
         }
     }
 
-    fn counts(&self, address: IpAddr) -> bool {
-        let limited = self.limits.connections_max > 0 || self.limits.join_rate.is_some();
-        limited && (self.limits.loopback || !address.is_loopback())
+    /// Takes one line of what may be said from `address`, for a connection that is here. Returns when the line may be said:
+    /// the lines of an address wait their turn, in the order in which they asked.
+    pub fn reserve_line(&mut self, address: IpAddr, now: Instant) -> Instant {
+        let Some(rate) = self.limits.line_rate else { return now };
+        let usage = self.usage.get_mut(&Network::of(address)).expect("who speaks has joined");
+        usage.lines.reserve(rate, 1.0, now)
+    }
+
+    /// Puts back a line that was taken and will not be said.
+    pub fn give_back_line(&mut self, address: IpAddr) {
+        let Some(rate) = self.limits.line_rate else { return };
+        let usage = self.usage.get_mut(&Network::of(address)).expect("who spoke has joined");
+        usage.lines.give_back(rate, 1.0);
     }
 }
 
@@ -148,17 +239,29 @@ impl Addresses {
 impl Addresses {
     /// Panics when an address has more than its share.
     pub fn invariants(&self) {
-        assert!(self.usage.len() <= ADDRESSES_MAX, "the addresses remembered are bounded");
-        let most = if self.limits.connections_max > 0 { self.limits.connections_max } else { usize::MAX };
-        assert!(self.usage.values().all(|usage| usage.connections <= most), "an address has at most its share");
+        assert!(self.usage.len() <= self.limits.addresses_max(), "the addresses remembered are bounded");
+        assert!(self.footprint() <= self.limits.footprint_max(), "their table does not grow");
+        if self.limits.connections_max > 0 && self.limits.loopback {
+            let most = self.limits.connections_max;
+            let within = self.usage.values().all(|usage| usage.connections as usize <= most);
+            assert!(within, "an address has at most its share");
+        }
     }
-}
 
-/// One subscriber's share of the address space: an IPv6 subscriber has at least 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => IpAddr::from((six.to_bits() >> 64 << 64).to_be_bytes()),
+    /// Connections of all addresses, as far as they are counted.
+    pub fn connections(&self) -> Option<usize> {
+        self.limits.exist().then(|| self.usage.values().map(|usage| usage.connections as usize).sum())
+    }
+
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        // The capacity is seven eighths of the places.
+        (self.usage.capacity() * 8 / 7) * (size_of::<(Network, Usage)>() + 1)
+    }
+
+    /// Which addresses share one allowance.
+    pub fn share(address: IpAddr) -> u64 {
+        Network::of(address).0
     }
 }
 
@@ -194,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_address_is_held_to_its_limits_and_loopback_is_not() {
-        let limits = AddressLimits { join_rate: Rate::new(1, 3), connections_max: 2, loopback: false };
+        let limits = AddressLimits { join_rate: Rate::new(1, 3), connections_max: 2, ..AddressLimits::none(300) };
         let mut addresses = Addresses::new(limits);
         let now = Instant::now();
         let peer: IpAddr = "192.0.2.1".parse().unwrap();
@@ -213,7 +316,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_address() {
-        let limits = AddressLimits { join_rate: None, connections_max: 1, loopback: true };
+        let limits = AddressLimits { connections_max: 1, loopback: true, ..AddressLimits::none(300) };
         let mut addresses = Addresses::new(limits);
         let now = Instant::now();
         let [first, neighbour, other] =
@@ -224,5 +327,45 @@ mod tests {
         addresses.leave(first, now);
         assert_eq!(addresses.join(neighbour, now), Ok(()));
         assert_eq!(addresses.usage.len(), 2);
+    }
+
+    #[test]
+    fn what_an_address_has_said_outlives_its_connections() {
+        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::none(300) };
+        let mut addresses = Addresses::new(limits);
+        let start = Instant::now();
+        let peer: IpAddr = "127.0.0.1".parse().unwrap();
+        let mut from = Vec::new();
+        for _ in 0..4 {
+            assert_eq!(addresses.join(peer, start), Ok(()));
+            from.push(addresses.reserve_line(peer, start) - start);
+            addresses.leave(peer, start);
+        }
+        assert_eq!(from, [0, 0, 100, 200].map(Duration::from_millis));
+        assert_eq!(addresses.join(peer, start), Ok(()));
+        addresses.give_back_line(peer);
+        assert_eq!(addresses.reserve_line(peer, start), start + Duration::from_millis(200));
+        let later = start + Duration::from_secs(1);
+        addresses.leave(peer, later);
+        assert!(addresses.usage.is_empty(), "with full buckets there is nothing to remember");
+    }
+
+    #[test]
+    fn the_table_of_addresses_never_grows_and_forgets_who_has_nothing_to_remember() {
+        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::none(300) };
+        let mut addresses = Addresses::new(limits);
+        let start = Instant::now();
+        let peer = |number: u32| IpAddr::from((0x0a00_0000 + number).to_be_bytes());
+        let most = u32::try_from(limits.addresses_max()).unwrap();
+        for round in 0..4 {
+            let now = start + round * Duration::from_secs(10);
+            for number in 0..most {
+                assert_eq!(addresses.join(peer(round * most + number), now), Ok(()));
+                addresses.reserve_line(peer(round * most + number), now);
+                addresses.leave(peer(round * most + number), now);
+            }
+            assert_eq!(addresses.join("192.0.2.1".parse().unwrap(), now), Err(Refusal::TooManyJoins));
+            addresses.invariants();
+        }
     }
 }

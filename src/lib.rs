@@ -16,6 +16,7 @@ pub mod journal;
 pub mod limits;
 pub mod line;
 pub mod memory;
+pub mod names;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
 pub mod outlet;

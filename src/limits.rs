@@ -51,7 +51,7 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Sanitising replaces each invalid byte by at most one U+FFFD, three bytes of UTF-8.
 pub const SANITISED_GROWTH_MAX: usize = 3;
 
-/// Longest author's prefix, `[IP:PORT] `: an IPv6 address with a scope is 58 bytes, a little is added.
+/// Longest author's prefix, `[IP:PORT|N] `: an IPv6 address with a scope is 58 bytes, its number 4, a little is added.
 pub const PREFIX_BYTES_MAX: usize = 80;
 
 /// Ranges of its own lines that a member which has not caught up may have waiting in the log. At the bound it is not
@@ -72,7 +72,12 @@ pub const SPARE_BUFFERS_MAX: usize = 64;
 /// Most members up to which each join and each leave is announced by a line of its own.
 pub const ANNOUNCE_MAX_DEFAULT: usize = 200;
 
-/// Pause between two presence summaries in a room above that bound.
+/// Defaults of `--announce-rate` and its burst: lines a second about who came and went that a reader can follow, and a class
+/// that comes in together.
+pub const ANNOUNCE_RATE_DEFAULT: u64 = 20;
+pub const ANNOUNCE_BURST_FACTOR: u64 = 5;
+
+/// Pause between two presence summaries in a room above either bound.
 pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Default of `--flood-rate` and `--flood-burst`: lines a second that nobody types, and a paste of a screenful.
@@ -82,11 +87,23 @@ pub const FLOOD_BURST_DEFAULT: u64 = 50;
 /// Seconds' worth of `--room-rate` that a quiet room may use at once.
 pub const ROOM_BURST_SECONDS: u64 = 1;
 
+/// Members with one address and port at a time, which differ in the address of the server that they came to.
+pub const NAMESAKES_MAX: u8 = 255;
+
 /// Joins from one address that may come at once, as a multiple of `--join-rate`.
 pub const JOIN_BURST_FACTOR: u64 = 5;
 
-/// Addresses whose joins are remembered. At the bound those with no connection and nothing to remember are forgotten.
-pub const ADDRESSES_MAX: usize = 65_536;
+/// Default of `--join-rate`, joins a second from one address: what a person, an office or a reconnecting crowd behind one
+/// address does not reach for long.
+pub const JOIN_RATE_DEFAULT: u64 = 50;
+
+/// What one address may say over all its connections, as a multiple of what one member may: a household, or somebody who
+/// came again.
+pub const ADDRESS_RATE_FACTOR: u64 = 4;
+
+/// Addresses without a connection whose joins and lines are remembered. At the bound those with nothing to remember are
+/// forgotten.
+pub const ADDRESSES_REMEMBERED_MAX: usize = 16_384;
 
 /// Pause between two such cleanings; meanwhile newcomers from unknown addresses are turned away.
 pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
@@ -116,6 +133,9 @@ pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Smallest `--dead-after`: the kernel counts its probes in seconds.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
+
+/// Pause between two looks at some of those who were sent something. All are looked at twice in `--dead-after`.
+pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
 
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;

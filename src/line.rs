@@ -7,7 +7,8 @@
 
 use std::fmt;
 use std::io::Write;
-use std::net::SocketAddr;
+
+use crate::names::Name;
 
 /// How received bytes are cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -113,7 +114,7 @@ pub fn sanitise(line: &[u8], out: &mut Vec<u8>) {
 
 /// Replaces what `out` holds by the message that everybody but its author receives: `[IP:PORT] text` and a line feed.
 /// False, and nothing to send, when no visible byte of `text` is left after sanitising.
-pub fn render_message(author: SocketAddr, text: &[u8], out: &mut Vec<u8>) -> bool {
+pub fn render_message(author: Name, text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     write!(out, "[{author}] ").expect("writing to a Vec does not fail");
     let prefix = out.len();
@@ -162,9 +163,9 @@ pub enum ServerLine {
     /// To a member that has joined.
     Connected { online: u64 },
     /// To the others when a member has joined.
-    Entered { address: SocketAddr, online: u64 },
+    Entered { name: Name, online: u64 },
     /// To those who stay when a member has left.
-    Left { address: SocketAddr, online: u64 },
+    Left { name: Name, online: u64 },
     /// Joins and leaves of a large room since its last presence line.
     Summary { entered: u64, left: u64, online: u64 },
     /// To a member whose line was discarded.
@@ -191,8 +192,8 @@ impl fmt::Display for ServerLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Connected { online } => write!(f, "> Connected to the chat server ({} online)", Users(online)),
-            Self::Entered { address, online } => write!(f, "> New user {address} entered. ({} online)", Users(online)),
-            Self::Left { address, online } => write!(f, "< The user {address} left ({} online)", Users(online)),
+            Self::Entered { name, online } => write!(f, "> New user {name} entered. ({} online)", Users(online)),
+            Self::Left { name, online } => write!(f, "< The user {name} left ({} online)", Users(online)),
             Self::Summary { entered, left, online } => {
                 write!(f, "> {} entered, {left} left. ({} online)", Users(entered), Users(online))
             }
@@ -224,6 +225,8 @@ impl ServerLine {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -347,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_message_without_a_visible_byte_is_none() {
-        let author = SocketAddr::from(([127, 0, 0, 1], 63155));
+        let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
         let mut out = b"left over".to_vec();
         assert!(render_message(author, b"World", &mut out));
         assert_eq!(out, b"[127.0.0.1:63155] World\n");
@@ -357,13 +360,13 @@ mod tests {
 
     #[test]
     fn the_server_speaks_in_the_words_of_the_original() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 63155));
+        let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
         for (line, expected) in [
             (ServerLine::Connected { online: 1 }, "> Connected to the chat server (1 user online)"),
             (ServerLine::Connected { online: 3 }, "> Connected to the chat server (3 users online)"),
-            (ServerLine::Entered { address, online: 3 }, "> New user 127.0.0.1:63155 entered. (3 users online)"),
-            (ServerLine::Left { address, online: 2 }, "< The user 127.0.0.1:63155 left (2 users online)"),
-            (ServerLine::Left { address, online: 1 }, "< The user 127.0.0.1:63155 left (1 user online)"),
+            (ServerLine::Entered { name, online: 3 }, "> New user 127.0.0.1:63155 entered. (3 users online)"),
+            (ServerLine::Left { name, online: 2 }, "< The user 127.0.0.1:63155 left (2 users online)"),
+            (ServerLine::Left { name, online: 1 }, "< The user 127.0.0.1:63155 left (1 user online)"),
             (
                 ServerLine::Summary { entered: 1204, left: 31, online: 19000 },
                 "> 1204 users entered, 31 left. (19000 users online)",

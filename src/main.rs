@@ -56,7 +56,7 @@ fn run_check(check: &Check) -> Result<ExitCode, Failure> {
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     exit_if_wrong(serve);
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
-    let listener = net::listen(&serve.addr, serve.give_up_after())?;
+    let listener = net::listen(&serve.addr, *serve.dead_after)?;
     let address = listener.local_addr()?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {

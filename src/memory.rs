@@ -13,6 +13,7 @@ use crate::limits::{
     RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES,
     TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
+use crate::names::Names;
 use crate::room::member::Member;
 use crate::server::Config;
 
@@ -23,6 +24,8 @@ pub struct MemoryBound {
     pub fixed: usize,
     /// Cap of the room's log, with the notes of its segments.
     pub log: usize,
+    /// The table of addresses.
+    pub addresses: usize,
     pub members: usize,
     /// A member that only listens.
     pub member_idle: usize,
@@ -34,8 +37,11 @@ impl MemoryBound {
     pub fn of(config: &Config) -> Self {
         let line = config.line_bytes;
         // Entries of the slabs and of the queues that every member may stand in, with what their growth may waste.
-        let member_idle =
-            size_of::<Connection<OwnedFd>>() + size_of::<Member>() + SLAB_ENTRY_BYTES + 2 * DESCRIPTOR_BYTES;
+        let member_idle = size_of::<Connection<OwnedFd>>()
+            + size_of::<Member>()
+            + SLAB_ENTRY_BYTES
+            + 2 * DESCRIPTOR_BYTES
+            + Names::ENTRY_BYTES_MAX;
         // A buffer that grows by doubling is at most twice as large as what it holds.
         let input = 2 * (line + RECEIVE_CHUNK_BYTES);
         let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));
@@ -55,6 +61,7 @@ impl MemoryBound {
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
                 + (2 << 20),
             log: config.room.log_bytes + config.room.log_bytes / LOG_MARK_BYTES * size_of::<u32>(),
+            addresses: config.addresses.footprint_max(),
             members: config.members_max,
             member_idle,
             member_worst,
@@ -63,14 +70,15 @@ impl MemoryBound {
 
     /// The bound itself.
     pub fn total(&self) -> usize {
-        self.fixed + self.log + self.members.saturating_mul(self.member_worst)
+        self.fixed + self.log + self.addresses + self.members.saturating_mul(self.member_worst)
     }
 }
 
 impl fmt::Display for MemoryBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |bytes: usize| ByteSize(bytes as u64);
-        write!(f, "at most {}: {} fixed, {} of log, ", size(self.total()), size(self.fixed), size(self.log))?;
+        write!(f, "at most {}: {} fixed, ", size(self.total()), size(self.fixed))?;
+        write!(f, "{} of log, {} of addresses, ", size(self.log), size(self.addresses))?;
         write!(f, "{} members of at most {} ", self.members, size(self.member_worst))?;
         write!(f, "({} for one that only listens)", size(self.member_idle))
     }

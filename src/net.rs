@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::io::Uptake;
 use crate::limits::{
     KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
 };
@@ -56,8 +58,8 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// Listens on the first of the addresses named by `text` that can be. A peer that answers nothing for `dead_after`,
-/// whether or not there is something to send, is given up by the kernel.
+/// Listens on the first of the addresses named by `text` that can be. A peer that answers nothing for `dead_after`
+/// while there is nothing to send is given up by the kernel.
 pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenError> {
     let failed = |source| ListenError { address: text.to_owned(), source };
     let mut last = invalid("the name has no address");
@@ -82,15 +84,15 @@ fn listen_on(address: SocketAddr, dead_after: Duration) -> io::Result<OwnedFd> {
     sockopt::set_socket_recv_buffer_size(&socket, SOCKET_RECEIVE_BYTES)?;
     sockopt::set_socket_send_buffer_size(&socket, SOCKET_SEND_BYTES)?;
     set_unsent_bytes_max(&socket, SOCKET_UNSENT_BYTES)?;
-    give_up_after(&socket, dead_after)?;
+    ask_the_silent(&socket, dead_after)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, LISTEN_BACKLOG)?;
     Ok(socket)
 }
 
-/// Ends connections to peers that have vanished without a word. Bytes that are not acknowledged for so long end it
-/// (TCP_USER_TIMEOUT, Linux 2.6.37), and where nothing is sent the kernel asks (keepalive, RFC 9293 section 3.8.4).
-fn give_up_after(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
+/// Has the kernel ask peers that were sent nothing for a while whether they are there, and end connections to those who do
+/// not answer (keepalive, RFC 9293 section 3.8.4). It does not ask while something is unacknowledged: see `server::silence`.
+fn ask_the_silent(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     sockopt::set_socket_keepalive(socket, true)?;
     // Half of the time passes in silence, the other half with probes.
     let half = dead_after / 2;
@@ -98,8 +100,6 @@ fn give_up_after(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     sockopt::set_tcp_keepidle(socket, pause(half))?;
     sockopt::set_tcp_keepintvl(socket, pause(half / KEEPALIVE_PROBES))?;
     sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
-    let milliseconds = i32::try_from(dead_after.as_millis()).unwrap_or(i32::MAX);
-    sockopt::set_tcp_user_timeout(socket, milliseconds.unsigned_abs())?;
     Ok(())
 }
 
@@ -113,6 +113,28 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
         libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, value, length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What the kernel knows of the bytes that `socket` took: how many are not acknowledged (SIOCOUTQ, tcp(7)), and whether the
+/// peer answers (TCP_INFO, Linux 2.4). A peer whose window is closed is asked again and again, and answers.
+pub fn uptake(socket: &OwnedFd) -> Uptake {
+    let mut outstanding: libc::c_int = 0;
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("some hundred bytes");
+    // SAFETY: both values live until the calls return, `length` is the size of the second, and any bytes, as far as the kernel
+    // has written them, are a `tcp_info`.
+    let (asked, info) = unsafe {
+        let descriptor = socket.as_raw_fd();
+        // A socket that is gone has nothing outstanding.
+        libc::ioctl(descriptor, libc::TIOCOUTQ, &raw mut outstanding);
+        let value = info.as_mut_ptr().cast();
+        let asked = libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut length);
+        (asked, info.assume_init())
+    };
+    // Sent again and not acknowledged, or asked twice for a window and not answered.
+    let owes_answer = info.tcpi_retransmits > 0 || info.tcpi_probes > 1;
+    let silent_for = Duration::from_millis(info.tcpi_last_ack_recv.into());
+    Uptake { outstanding: outstanding.unsigned_abs(), silent_for: (asked == 0 && owes_answer).then_some(silent_for) }
 }
 
 /// The peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer that is gone.

@@ -25,12 +25,17 @@ pub enum Planted {
     FloodNotSlowed,
     DiscardPaidAgain,
     NoticeInsideLine,
+    AddressForgotten,
+    PresenceNotLimited,
+    FirstLosesItsPlace,
+    UptakeIgnored,
+    NameShared,
     DroppedLineNotCounted,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -52,6 +57,11 @@ impl Planted {
         Self::FloodNotSlowed,
         Self::DiscardPaidAgain,
         Self::NoticeInsideLine,
+        Self::AddressForgotten,
+        Self::PresenceNotLimited,
+        Self::FirstLosesItsPlace,
+        Self::UptakeIgnored,
+        Self::NameShared,
         Self::DroppedLineNotCounted,
     ];
 

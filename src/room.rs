@@ -16,7 +16,6 @@ pub mod roster;
 mod tests;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use arrayvec::ArrayVec;
@@ -24,6 +23,7 @@ use arrayvec::ArrayVec;
 use crate::flood::{Bucket, Rate};
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
 use crate::line::{self, ServerLine};
+use crate::names::Name;
 use crate::planted::Planted;
 use crate::token::ConnectionId;
 use log::{Log, Position};
@@ -68,6 +68,8 @@ pub struct Settings {
     pub line_bytes: usize,
     /// Most members up to which each join and leave has a line of its own.
     pub announce_max: usize,
+    /// Lines of single joins and leaves; above it they are summed up too. `None` for no limit.
+    pub announce_rate: Option<Rate>,
     pub slow: SlowPolicy,
     /// Bytes of fan-out that members may cause, together; `None` for no limit.
     pub rate: Option<Rate>,
@@ -97,7 +99,7 @@ impl Room {
         Self {
             log: Log::new(settings.log_bytes, rendered_max),
             roster: Roster::new(settings.members_max),
-            presence: Presence::new(settings.announce_max),
+            presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
             fan_out: Bucket::default(),
             fallen: VecDeque::new(),
@@ -151,11 +153,13 @@ impl Room {
     }
 
     /// A newcomer: the others are told, it is welcomed, and it will be sent what is said from now on.
-    pub fn join(&mut self, connection: ConnectionId, address: SocketAddr, now: Instant) -> MemberId {
+    pub fn join(&mut self, connection: ConnectionId, name: Name, now: Instant) -> MemberId {
         let online = self.roster.len() + 1;
-        let announced =
-            self.presence.announces(online) && self.say(ServerLine::Entered { address, online: online as u64 }).is_ok();
-        if !announced {
+        let announced = self.presence.announces(online, now)
+            && self.say(ServerLine::Entered { name, online: online as u64 }).is_ok();
+        if announced {
+            self.presence.announced(now);
+        } else {
             self.presence.count_entered(now);
         }
         let id = self.roster.insert(Member::new(connection, &self.log));
@@ -164,24 +168,26 @@ impl Room {
     }
 
     /// A member is gone: those who stay are told.
-    pub fn leave(&mut self, id: MemberId, address: SocketAddr, now: Instant) {
+    pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
         let before = self.roster.len();
         let d = self.roster.remove(id).count_delivered(&self.log);
         self.deliveries += d;
-        let announced = self.presence.announces(before)
-            && self.say(ServerLine::Left { address, online: (before - 1) as u64 }).is_ok();
-        if !announced && !Planted::LeaveNotTold.is_on() {
+        let announced = self.presence.announces(before, now)
+            && self.say(ServerLine::Left { name, online: (before - 1) as u64 }).is_ok();
+        if announced {
+            self.presence.announced(now);
+        } else if !Planted::LeaveNotTold.is_on() {
             self.presence.count_left(now);
         }
     }
 
     /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message.
-    pub fn publish(&mut self, author: MemberId, address: SocketAddr, text: &[u8], now: Instant) -> Result<(), NotNow> {
+    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<(), NotNow> {
         if !self.may_speak(author) {
             return Err(NotNow::Unread);
         }
         let mut rendered = std::mem::take(&mut self.rendered);
-        let visible = line::render_message(address, text, &mut rendered);
+        let visible = line::render_message(name, text, &mut rendered);
         let said = if visible { self.publish_rendered(author, &rendered, now) } else { Ok(()) };
         self.rendered = rendered;
         said

@@ -14,6 +14,7 @@ mod door;
 mod intake;
 #[cfg(any(test, feature = "sim"))]
 mod invariants;
+mod silence;
 mod sweep;
 
 use std::cmp::Reverse;
@@ -30,6 +31,7 @@ use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::journal::Journal;
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
+use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::planted::Planted;
 use crate::room::{self, Room};
@@ -37,6 +39,7 @@ use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 use crate::transcript::{Change, Transcript};
 use counters::{Counters, Statistics};
+use silence::Silence;
 
 /// What a server is made with.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,8 @@ pub struct Config {
     pub stall_timeout: Duration,
     /// How long a line that was begun may make no progress.
     pub line_timeout: Duration,
+    /// How long a peer may answer nothing although it was asked.
+    pub dead_after: Duration,
     /// How often the statistics line is written; `None` for only when asked.
     pub stats_interval: Option<Duration>,
     pub room: room::Settings,
@@ -75,6 +80,7 @@ pub struct Server<I: Io, W> {
     connections: Connections<I::Socket>,
     lobby: Room,
     addresses: Addresses,
+    names: Names,
     transcript: Option<Transcript<W>>,
     journal: Journal<W>,
     counters: Counters,
@@ -93,6 +99,8 @@ pub struct Server<I: Io, W> {
     stall_timeouts: Timeouts,
     /// Connections that have or had begun a line.
     line_timeouts: Timeouts,
+    /// The round of those who were sent something and may be gone.
+    silence: Silence,
     /// Empty buffers for partial lines.
     spare: Vec<Vec<u8>>,
     /// Set exactly while accepting has ended on an error: when to arm it again.
@@ -123,6 +131,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connections: Connections::new(config.members_max),
             lobby: Room::new(config.room),
             addresses: Addresses::new(config.addresses),
+            names: Names::new(config.members_max),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -134,6 +143,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             starved: VecDeque::new(),
             stall_timeouts: Timeouts::new(config.stall_timeout),
             line_timeouts: Timeouts::new(config.line_timeout),
+            silence: Silence::default(),
             spare: Vec::new(),
             accept_paused: None,
             accept_reported: false,
@@ -291,6 +301,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.retry_starved();
         self.cut_stalled();
         self.cut_unfinished_lines();
+        self.cut_silent();
     }
 
     fn write_transcript(&mut self) {
@@ -320,6 +331,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.starved.front().map(|(retry, _)| *retry),
             self.stall_timeouts.deadline(),
             self.line_timeouts.deadline(),
+            self.silence.deadline(),
             self.transcript.as_ref().and_then(|transcript| transcript.deadline(self.lobby.log(), self.now)),
             self.journal.deadline(),
         ];

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use support::{BACKENDS, Server};
 use uproar::line::{Item, Splitter, render_message};
+use uproar::names::Name;
 use uproar_conform::cases::text::{ATTACKS, Attack};
 
 /// The limit on lines in all cases, in bytes.
@@ -59,8 +60,8 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
     ATTACKS.iter().chain(LENGTHS)
 }
 
-fn author() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 63155))
+fn author() -> Name {
+    Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)))
 }
 
 /// What comes of `chunks`, as a connection takes them: what is left of one goes in front of the next.

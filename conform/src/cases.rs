@@ -14,8 +14,8 @@ pub enum Step {
     Sends(&'static str, Vec<u8>),
     /// One byte at a time.
     SendsSlowly(&'static str, Vec<u8>),
-    /// Reads these lines next. Presence of others is passed over unless a line of it is expected; the number of users reads
-    /// `(# online)`.
+    /// Reads these lines next. Presence of others is passed over unless a line of it is expected, for which a sum may stand;
+    /// the number of users reads `(# online)`.
     Reads(&'static str, Vec<String>),
     /// All of them read so many messages next, the same in the same order.
     Agree(Vec<&'static str>, usize),

@@ -1,6 +1,6 @@
 //! The people of one case: their connections, what they have read, and what of it concerns the case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -15,6 +15,17 @@ struct Person {
     name: SocketAddr,
     /// Bytes read that are no whole line yet, and lines behind them.
     unread: Vec<u8>,
+    /// Lines that were read while a summary of presence was waited for; they are read before `unread`.
+    aside: VecDeque<String>,
+    /// People who entered and who left by the summaries read so far, less those expected since.
+    summed: Summary,
+}
+
+/// Joins and leaves that a server says together where there are many: `> 3 users entered, 1 left. (9 users online)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Summary {
+    entered: u64,
+    left: u64,
 }
 
 /// A case being played.
@@ -75,7 +86,10 @@ impl Stage {
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let name = stream.local_addr().map_err(|error| error.to_string())?;
         self.names.insert(who, name);
-        self.people.insert(who, Person { stream, name, unread: Vec::new() });
+        self.people.insert(
+            who,
+            Person { stream, name, unread: Vec::new(), aside: VecDeque::new(), summed: Summary::default() },
+        );
         Ok(())
     }
 
@@ -85,11 +99,48 @@ impl Stage {
         for (person, name) in &self.names {
             expected = expected.replace(&format!("{{{person}}}"), &name.to_string());
         }
-        let presence = is_presence(&expected);
-        match self.next_line(who, presence)? {
+        if is_presence(&expected) {
+            return self.read_presence(who, &expected);
+        }
+        match self.next_line(who)? {
             Some(line) if line == expected => Ok(()),
             Some(line) => Err(format!("{who} should have read {expected:?} and read {line:?}")),
             None => Err(format!("{who} should have read {expected:?} and the server closed")),
+        }
+    }
+
+    /// `who` reads next that somebody came or went: in a line of its own, or, where there are many of them, in a sum that is said
+    /// later and may stand behind other lines.
+    fn read_presence(&mut self, who: &str, expected: &str) -> Result<(), String> {
+        let deadline = Instant::now() + self.patience;
+        let names: Vec<String> = self.names.values().map(ToString::to_string).collect();
+        let enters = expected.starts_with("> New user ");
+        let person = self.person(who)?;
+        let mut passed: Option<String> = None;
+        loop {
+            let counted = if enters { &mut person.summed.entered } else { &mut person.summed.left };
+            if let Some(left) = counted.checked_sub(1) {
+                *counted = left;
+                return Ok(());
+            }
+            let waited = |error: String| passed.as_ref().map_or(error, |line| out_of_place(who, expected, line));
+            let Some(line) = person.line(deadline).map_err(waited)? else {
+                return Err(format!("{who} should have read {expected:?} and the server closed"));
+            };
+            if let Some(sum) = Summary::of(&line) {
+                person.summed.entered += sum.entered;
+                person.summed.left += sum.left;
+            } else if concerns(&line, &names) {
+                let line = without_count(&line);
+                if line == expected && passed.is_none() {
+                    return Ok(());
+                }
+                if is_presence(&line) {
+                    return Err(out_of_place(who, expected, &line));
+                }
+                passed.get_or_insert_with(|| line.clone());
+                person.aside.push_back(line);
+            }
         }
     }
 
@@ -99,7 +150,7 @@ impl Stage {
         for who in people {
             let mut lines = Vec::new();
             while lines.len() < count {
-                lines.push(self.next_line(who, false)?.ok_or_else(|| format!("the server closed {who}"))?);
+                lines.push(self.next_line(who)?.ok_or_else(|| format!("the server closed {who}"))?);
             }
             match &first {
                 Some(first) if *first != lines => return Err(format!("{who} read {lines:?} and the first {first:?}")),
@@ -112,7 +163,7 @@ impl Stage {
 
     /// The server closes the connection of `who`, who reads nothing before that but presence.
     fn ends(&mut self, who: &str) -> Result<(), String> {
-        match self.next_line(who, false)? {
+        match self.next_line(who)? {
             None => Ok(()),
             Some(line) => Err(format!("the server should have closed {who} and said {line:?}")),
         }
@@ -127,18 +178,43 @@ impl Stage {
         Ok(())
     }
 
-    /// The next line to `who` that concerns this case, with or without presence; `None` at the end of the stream.
-    fn next_line(&mut self, who: &str, presence: bool) -> Result<Option<String>, String> {
+    /// The next line to `who` that concerns this case, presence aside; `None` at the end of the stream.
+    fn next_line(&mut self, who: &str) -> Result<Option<String>, String> {
         let deadline = Instant::now() + self.patience;
         let names: Vec<String> = self.names.values().map(ToString::to_string).collect();
         let person = self.person(who)?;
+        if let Some(line) = person.aside.pop_front() {
+            return Ok(Some(line));
+        }
         loop {
             let Some(line) = person.line(deadline)? else { return Ok(None) };
-            let concerns = names.iter().any(|name| is_about(&line, name)) || is_to_oneself(&line);
-            if concerns && (presence || !is_presence(&line)) {
+            if let Some(sum) = Summary::of(&line) {
+                person.summed.entered += sum.entered;
+                person.summed.left += sum.left;
+            } else if concerns(&line, &names) && !is_presence(&line) {
                 return Ok(Some(without_count(&line)));
             }
         }
+    }
+}
+
+fn out_of_place(who: &str, expected: &str, line: &str) -> String {
+    format!("{who} should have read {expected:?} and read {line:?}")
+}
+
+/// Whether a line is about one of `names`, or for one person alone. A server may slow an address from which many cases were
+/// played: what it says of that concerns none of them.
+fn concerns(line: &str, names: &[String]) -> bool {
+    let is_slowed = line.starts_with("! slow down: ");
+    names.iter().any(|name| is_about(line, name)) || (is_to_oneself(line) && !is_slowed)
+}
+
+impl Summary {
+    fn of(line: &str) -> Option<Self> {
+        let (entered, rest) = line.strip_prefix("> ")?.split_once(" entered, ")?;
+        let entered = entered.strip_suffix(" users").or(entered.strip_suffix(" user"))?.parse().ok()?;
+        let (left, rest) = rest.split_once(" left. (")?;
+        rest.ends_with(" online)").then_some(Self { entered, left: left.parse().ok()? })
     }
 }
 
@@ -215,6 +291,15 @@ mod tests {
         assert!(!is_about("[127.0.0.1:501] hi", name), "another port begins alike");
         assert!(!is_about("[127.0.0.1:7] [127.0.0.1:50] hi", name), "a stranger quotes");
         assert!(is_to_oneself("! the house is full") && !is_to_oneself("[x] ! the house is full"));
+    }
+
+    #[test]
+    fn a_sum_of_presence_is_recognised() {
+        let sum = |line| Summary::of(line).map(|sum| (sum.entered, sum.left));
+        assert_eq!(sum("> 3 users entered, 1 left. (9 users online)"), Some((3, 1)));
+        assert_eq!(sum("> 1 user entered, 0 left. (1 user online)"), Some((1, 0)));
+        assert_eq!(sum("> New user 127.0.0.1:5 entered. (2 users online)"), None);
+        assert_eq!(sum("[127.0.0.1:5] > 3 users entered, 1 left. (9 users online)"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
+use super::{Chunk, Completion, Completions, Io, Send, Sent, Until, Uptake};
 use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
@@ -250,6 +250,10 @@ impl<P: Poller> Io for Readiness<P> {
         for send in sends {
             send.sent = Sent::from_result(rustix::net::send(send.socket, send.bytes, flags), send.bytes.len());
         }
+    }
+
+    fn uptake(&self, socket: &OwnedFd) -> Uptake {
+        net::uptake(socket)
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {

@@ -31,7 +31,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Completions, Io, Send, Sent, Until};
+use super::{Completions, Io, Send, Sent, Until, Uptake};
 use crate::token::ConnectionId;
 use kernel::Kernel;
 pub use run::{fuzz, run};
@@ -113,6 +113,10 @@ impl Io for Sim {
         for (send, lent) in sends.iter().zip(lent) {
             assert_eq!(hash(send.bytes), lent, "bytes that are lent do not change");
         }
+    }
+
+    fn uptake(&self, socket: &Socket) -> Uptake {
+        self.kernel.borrow().uptake(socket.peer)
     }
 
     fn shutdown(&mut self, socket: &Socket) {

@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until};
+use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until, Uptake};
 use crate::limits::{RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
@@ -243,6 +243,10 @@ impl Io for Uring {
 
     fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
         self.ring.send_batch(sends, &mut self.stash);
+    }
+
+    fn uptake(&self, socket: &OwnedFd) -> Uptake {
+        net::uptake(socket)
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {

@@ -1,17 +1,23 @@
 //! Who came and went, said without the square: announcing each join of a large room to each member is N squared lines.
 //!
-//! Up to a number of members each join and leave has a line of its own. Above it they are counted, and the counts are
-//! said together after a pause. What is counted is said before anything else about presence, so entered minus left is
+//! Up to a number of members, and to a number of lines a second, each join and leave has a line of its own. Above either
+//! they are counted, and the counts are said together after a pause. So whoever comes and goes all the time costs the others a
+//! bounded number of lines. What is counted is said before anything else about presence, so entered minus left is
 //! always exactly the change since the last presence line. Reads no clock: the time is passed in.
 
 use std::time::Instant;
 
+use crate::flood::{Bucket, Rate};
 use crate::limits::PRESENCE_SUMMARY_INTERVAL;
 use crate::planted::Planted;
 
 #[derive(Debug)]
 pub struct Presence {
     announce_max: usize,
+    /// Lines of single joins and leaves; `None` for no limit.
+    rate: Option<Rate>,
+    /// What is left of it.
+    lines: Bucket,
     entered: u64,
     left: u64,
     /// Set exactly while there are joins or leaves that no line has told of.
@@ -19,13 +25,21 @@ pub struct Presence {
 }
 
 impl Presence {
-    pub fn new(announce_max: usize) -> Self {
-        Self { announce_max, entered: 0, left: 0, due: None }
+    pub fn new(announce_max: usize, rate: Option<Rate>) -> Self {
+        Self { announce_max, rate, lines: Bucket::default(), entered: 0, left: 0, due: None }
     }
 
     /// True when a join or leave in a room of `online` members, the one in question included, has a line of its own.
-    pub fn announces(&self, online: usize) -> bool {
-        self.due.is_none() && online <= self.announce_max
+    pub fn announces(&self, online: usize, now: Instant) -> bool {
+        let within_rate = self.rate.is_none_or(|rate| self.lines.check(rate, 1.0, now).is_ok());
+        self.due.is_none() && online <= self.announce_max && within_rate
+    }
+
+    /// A join or leave was said in a line of its own.
+    pub fn announced(&mut self, now: Instant) {
+        if let Some(rate) = self.rate.filter(|_| !Planted::PresenceNotLimited.is_on()) {
+            self.lines.take(rate, 1.0, now);
+        }
     }
 
     pub fn count_entered(&mut self, now: Instant) {
@@ -76,19 +90,40 @@ mod tests {
     #[test]
     fn above_the_bound_joins_and_leaves_are_counted_and_said_together() {
         let start = Instant::now();
-        let mut presence = Presence::new(2);
-        assert!(presence.announces(2));
-        assert!(!presence.announces(3));
+        let mut presence = Presence::new(2, None);
+        assert!(presence.announces(2, start));
+        assert!(!presence.announces(3, start));
         presence.count_entered(start);
         presence.count_entered(start);
         presence.count_left(start);
-        assert!(!presence.announces(2), "what was counted is said first");
+        assert!(!presence.announces(2, start), "what was counted is said first");
         assert_eq!(presence.summary(start), None);
         let due = presence.deadline().unwrap();
         assert_eq!(due, start + PRESENCE_SUMMARY_INTERVAL);
         assert_eq!(presence.summary(due), Some((2, 1)));
         presence.said();
         assert_eq!((presence.deadline(), presence.summary(due)), (None, None));
-        assert!(presence.announces(2));
+        assert!(presence.announces(2, due));
+    }
+
+    #[test]
+    fn above_their_rate_joins_and_leaves_are_counted_and_said_together() {
+        let start = Instant::now();
+        let mut presence = Presence::new(200, Rate::new(2, 3));
+        for _ in 0..3 {
+            assert!(presence.announces(9, start));
+            presence.announced(start);
+        }
+        assert!(!presence.announces(9, start));
+        presence.count_left(start);
+        let due = presence.deadline().unwrap();
+        assert!(!presence.announces(9, due), "what was counted is said first");
+        assert_eq!(presence.summary(due), Some((0, 1)));
+        presence.said();
+        for _ in 0..2 {
+            assert!(presence.announces(9, due));
+            presence.announced(due);
+        }
+        assert!(!presence.announces(9, due), "a second brings two lines");
     }
 }

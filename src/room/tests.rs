@@ -1,6 +1,7 @@
 //! The room against a plain record of what was said, with sockets that take what a test lets them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -17,6 +18,7 @@ fn room(announce_max: usize) -> Room {
         log_bytes: log_bytes_min(LINE_BYTES),
         line_bytes: LINE_BYTES,
         announce_max,
+        announce_rate: None,
         slow: SlowPolicy::Skip,
         rate: None,
     })
@@ -56,8 +58,8 @@ impl Person {
     }
 }
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
+fn name(port: u16) -> Name {
+    Name::first(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 impl World {
@@ -82,9 +84,9 @@ impl World {
 
     fn join(&mut self, port: u16, space: Option<usize>) {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
-        let id = self.room.join(connection, address(port), self.now);
+        let id = self.room.join(connection, name(port), self.now);
         let online = self.room.online() as u64;
-        self.heard(None, ServerLine::Entered { address: address(port), online }.to_string());
+        self.heard(None, ServerLine::Entered { name: name(port), online }.to_string());
         let joined = self.said.len();
         self.people.insert(port, Person { id, joined, received: Vec::new(), told: 0, dies: false, space });
     }
@@ -93,15 +95,15 @@ impl World {
         let person = self.people.remove(&port).unwrap();
         self.received_before += person.messages();
         self.left_unread += usize::from(self.room.is_full(person.id));
-        self.room.leave(person.id, address(port), self.now);
+        self.room.leave(person.id, name(port), self.now);
         let online = self.room.online() as u64;
-        self.heard(None, ServerLine::Left { address: address(port), online }.to_string());
+        self.heard(None, ServerLine::Left { name: name(port), online }.to_string());
         person
     }
 
     fn say(&mut self, port: u16, text: &str) -> Result<(), NotNow> {
-        let result = self.room.publish(self.people[&port].id, address(port), text.as_bytes(), self.now);
-        self.heard(Some(port), format!("[{}] {text}", address(port)));
+        let result = self.room.publish(self.people[&port].id, name(port), text.as_bytes(), self.now);
+        self.heard(Some(port), format!("[{}] {text}", name(port)));
         result
     }
 

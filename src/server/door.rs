@@ -8,6 +8,7 @@ use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::line::ServerLine;
+use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::planted::Planted;
 use crate::token::ConnectionId;
@@ -28,10 +29,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.refuse(&socket, line);
             return;
         }
+        let name_in = |slot| self.connections.name_in(slot);
+        let Some(name) = self.names.find_free(address, name_in) else {
+            self.addresses.leave(address.ip(), self.now);
+            self.counters.turned_away += 1;
+            self.refuse(&socket, ServerLine::TooManyConnections);
+            return;
+        };
         self.counters.accepted += 1;
         self.accept_reported = false;
-        let id = self.connections.insert(Connection::new(socket, address));
-        let member = self.lobby.join(id, address, self.now);
+        let id = self.connections.insert(Connection::new(socket, name));
+        self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
+        let member = self.lobby.join(id, name, self.now);
         self.connections.at_mut(id).member = Some(member);
         self.ask_for_chunk(id);
     }
@@ -60,24 +69,31 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = self.connections.at_mut(id);
         let Some(member) = connection.member.take() else { return };
-        connection.voice = None;
+        let voice = connection.voice.take();
+        if std::mem::take(&mut connection.unanswered) {
+            self.silence.answered();
+        }
         connection.held = None;
-        let address = connection.address;
+        let name = connection.name;
+        if voice.is_some_and(|voice| voice.reserved.is_some()) {
+            self.addresses.give_back_line(name.address.ip());
+        }
         self.io.shutdown(&connection.socket);
-        self.lobby.leave(member, address, self.now);
-        self.addresses.leave(address.ip(), self.now);
+        self.names.remove(name, id.slot);
+        self.lobby.leave(member, name, self.now);
+        self.addresses.leave(name.address.ip(), self.now);
         self.counters.closes.count(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
-            self.report_close(address, reason);
+            self.report_close(name, reason);
         }
     }
 
     /// Logs that a member was closed by us, so many a second; the statistics count them all.
-    fn report_close(&mut self, address: SocketAddr, reason: CloseReason) {
+    fn report_close(&mut self, name: Name, reason: CloseReason) {
         let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
         if self.close_reports.check(rate, 1.0, self.now).is_ok() {
             self.close_reports.take(rate, 1.0, self.now);
-            self.journal.report(self.now, format_args!("closed {address}: {reason}"));
+            self.journal.report(self.now, format_args!("closed {name}: {reason}"));
         }
     }
 

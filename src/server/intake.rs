@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::mem;
+use std::time::Duration;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
@@ -23,6 +24,8 @@ enum Taken {
     All,
     /// Up to one that has to wait.
     Held(NotNow),
+    /// None: the line that has waited longest for the room's ration has to wait on.
+    StillFirst(NotNow),
     /// The peer takes this server for another.
     Foreign(Foreign),
 }
@@ -82,9 +85,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         while self.rationed_until <= self.now
             && let Some(id) = self.rationed.pop_front()
         {
-            if self.held(id).is_some() {
+            if matches!(self.held(id), Some(NotNow::Rationed(_))) {
                 self.take_input(id, true);
                 self.release(id);
+                if self.rationed.front() == Some(&id) {
+                    return;
+                }
             }
         }
     }
@@ -113,7 +119,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Takes lines from the bytes that a connection has waiting. `its_turn` when it waited for the room's ration longest.
+    /// Takes lines from the bytes that a connection has waiting. `its_turn` when it has waited for the room's ration longest: for
+    /// one line, after which others who wait come first.
     fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
         let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
         let input = mem::take(&mut voice.input);
@@ -144,22 +151,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Takes whole lines off the front of `rest` as long as the room takes them.
-    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8], its_turn: bool) -> Taken {
-        let Connection { address, member, voice, .. } = self.connections.at_mut(id);
+    fn take_lines(&mut self, id: ConnectionId, rest: &mut &[u8], mut its_turn: bool) -> Taken {
+        let Connection { name, member, voice, .. } = self.connections.at_mut(id);
         let member = member.expect("lines are taken from open connections");
         let voice = voice.as_mut().expect("what was received has a voice");
         let line_bytes = self.config.line_bytes;
         if !voice.has_spoken && Foreign::is_tls_hello(rest) {
             return Taken::Foreign(Foreign::Tls);
         }
-        // What is discarded costs as much as a line a chunk.
-        if voice.splitter.is_discarding()
-            && let Some(rate) = self.config.flood
-        {
-            if let Err(until) = voice.flood.check(rate, 1.0, self.now) {
+        let (ip, now) = (name.address.ip(), self.now);
+        // A chunk of a line that is discarded is charged like a line.
+        if voice.splitter.is_discarding() {
+            if let Err(until) = voice.allow_line(self.config.flood, &mut self.addresses, ip, now) {
                 return Taken::Held(NotNow::Until(until));
             }
-            voice.flood.take(rate, 1.0, self.now);
+            voice.charge_line(self.config.flood, now);
         }
         // Paid for once: a line behind it that has to wait does not have it paid for again.
         if !Planted::DiscardPaidAgain.is_on() {
@@ -178,10 +184,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             {
                 return Taken::Foreign(Foreign::Http);
             }
-            let allowed = match self.config.flood {
-                Some(rate) => voice.flood.check(rate, 1.0, self.now),
-                None => Ok(()),
-            };
+            if matches!(item, Item::Line(_)) && !self.lobby.may_speak(member) {
+                (voice.splitter, *rest) = before;
+                return Taken::Held(NotNow::Unread);
+            }
+            let allowed = voice.allow_line(self.config.flood, &mut self.addresses, ip, now);
             let taken = match (allowed, item) {
                 (Err(until), _) => {
                     if !mem::replace(&mut voice.slowed, true) {
@@ -193,7 +200,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 (Ok(()), Item::Line(_)) if !its_turn && !self.rationed.is_empty() => {
                     Err(NotNow::Rationed(self.rationed_until))
                 }
-                (Ok(()), Item::Line(line)) => self.lobby.publish(member, *address, line, self.now),
+                (Ok(()), Item::Line(line)) => self.lobby.publish(member, *name, line, self.now),
                 (Ok(()), Item::TooLong) => {
                     self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
                     Ok(())
@@ -201,12 +208,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             };
             if let Err(reason) = taken {
                 (voice.splitter, *rest) = before;
-                return Taken::Held(reason);
+                let waits_on = its_turn && matches!(reason, NotNow::Rationed(_) | NotNow::Pressed);
+                return if waits_on { Taken::StillFirst(reason) } else { Taken::Held(reason) };
             }
+            its_turn = false;
             voice.has_spoken = true;
-            if let Some(rate) = self.config.flood {
-                voice.flood.take(rate, 1.0, self.now);
-            }
+            voice.charge_line(self.config.flood, now);
         }
     }
 
@@ -215,6 +222,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let connection = self.connections.at_mut(id);
         connection.held = match taken {
             Taken::Held(reason) => Some(reason),
+            // Whatever keeps it waiting, its place is in that queue.
+            Taken::StillFirst(_) => Some(NotNow::Rationed(self.rationed_until)),
             Taken::All | Taken::Foreign(_) => None,
         };
         match taken {
@@ -232,6 +241,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Taken::Held(NotNow::Rationed(until)) => {
                 self.rationed_until = self.rationed_until.max(until);
                 self.rationed.push_back(id);
+            }
+            Taken::StillFirst(_) if Planted::FirstLosesItsPlace.is_on() => {
+                self.rationed_until = self.now + Duration::from_millis(1);
+                self.rationed.push_back(id);
+            }
+            Taken::StillFirst(reason) => {
+                if let NotNow::Rationed(until) = reason {
+                    self.rationed_until = until;
+                }
+                self.rationed.push_front(id);
             }
             // It goes on when it has been sent what lies ahead of it: see `on_taken_whole`.
             Taken::Held(NotNow::Unread) => {}

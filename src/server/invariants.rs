@@ -1,5 +1,6 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use crate::io::Io;
 use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
+use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::NotNow;
 use crate::room::roster::Place;
@@ -55,6 +57,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let spare: usize = self.spare.iter().map(Vec::capacity).sum();
         connections
             + self.lobby.footprint()
+            + self.addresses.footprint()
+            + self.names.footprint()
             + self.stall_timeouts.footprint()
             + self.line_timeouts.footprint()
             + held * size_of::<ConnectionId>()
@@ -67,6 +71,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.connections.iter().filter_map(|(_, connection)| connection.held)
     }
 
+    /// Who waits for the room's ration, first come first, each with the bytes that it has waiting.
+    pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+        let waits = |id: &&ConnectionId| {
+            let connection = self.connections.iter().find(|(other, _)| other == *id).map(|(_, connection)| connection);
+            connection.is_some_and(|connection| matches!(connection.held, Some(NotNow::Rationed(_))))
+        };
+        let bytes = |id: ConnectionId| self.connections.at(id).voice.as_ref().map_or(0, |voice| voice.input.len());
+        self.rationed.iter().filter(waits).map(move |id| (*id, bytes(*id)))
+    }
+
+    /// What a connection that may be gone is called.
+    pub fn name(&mut self, id: ConnectionId) -> Option<Name> {
+        self.connections.find(id).map(|connection| connection.name)
+    }
+
     /// Memory of the log, in bytes.
     pub fn log_footprint(&self) -> usize {
         self.lobby.log().footprint()
@@ -76,6 +95,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn invariants(&self) {
         self.lobby.invariants();
         self.addresses.invariants();
+        let counted = self.addresses.connections();
+        assert!(counted.is_none_or(|counted| counted == self.lobby.online()), "who is here is counted by address");
         self.stall_timeouts.invariants();
         self.line_timeouts.invariants();
         let bound = MemoryBound::of(&self.config);
@@ -127,6 +148,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let begun = !voice.input.is_empty() && connection.held.is_none();
             assert!(!begun || voice.line_queued, "a begun line is timed");
         }
+        let unanswered = self.connections.iter().filter(|(_, connection)| connection.unanswered).count();
+        assert_eq!(self.silence.unanswered(), unanswered, "those to be looked at are counted");
+        assert_eq!(self.silence.deadline().is_some(), unanswered > 0, "there is a look exactly while it has a reason");
+        let names: HashSet<Name> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.member.is_some())
+            .map(|(_, connection)| connection.name)
+            .collect();
+        assert_eq!((names.len(), self.names.len()), (members, members), "every member has a name of its own");
         assert_eq!(self.lobby.online(), members, "members are the open connections");
         assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
         assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));

@@ -85,6 +85,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A send was taken whole. A member that is level and was held because it did not read has read now.
     fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
+        self.note_sent(id);
         let connection = self.connections.at_mut(id);
         connection.drained = false;
         if !level {
@@ -101,8 +102,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A member's socket is full, after it took some bytes or for the first time.
     fn on_full(&mut self, id: ConnectionId) {
+        self.note_sent(id);
         let connection = self.connections.at_mut(id);
         connection.full_since = Some(self.now);
+        connection.outstanding = self.io.uptake(&connection.socket).outstanding;
         connection.drained = false;
         if !std::mem::replace(&mut connection.stall_queued, true) {
             self.stall_timeouts.watch(id, self.now);
@@ -115,6 +118,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.lobby.wait(member, 0);
         if self.connections.at(id).full_since.is_none() {
             self.on_full(id);
+        } else {
+            self.connections.at_mut(id).note_uptake(&self.io, self.now);
         }
         self.starve(id);
     }
@@ -156,9 +161,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Closes connections whose full sockets have taken no byte for too long.
     pub(super) fn cut_stalled(&mut self) {
         loop {
-            let connections = &mut self.connections;
-            let expired = self.stall_timeouts.expired(self.now, |id| {
+            let (connections, io, now) = (&mut self.connections, &self.io, self.now);
+            let expired = self.stall_timeouts.expired(now, |id| {
                 let Some(connection) = connections.find(id) else { return Standing::Fine };
+                if connection.member.is_some() {
+                    connection.note_uptake(io, now);
+                }
                 match connection.full_since.filter(|_| connection.member.is_some()) {
                     Some(since) => Standing::Since(since),
                     None => {

@@ -241,6 +241,12 @@ pub struct Person {
     unread: Vec<u8>,
 }
 
+impl From<TcpStream> for Person {
+    fn from(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+}
+
 impl Person {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server accepts");

@@ -7,7 +7,7 @@ use super::pair::mix;
 use super::run::Stage;
 use crate::flood::AddressLimits;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
-use crate::limits::{LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
+use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::line::Framing;
 use crate::memory::MemoryBound;
 use crate::room::{Settings, SlowPolicy};
@@ -39,15 +39,17 @@ fn config(members_max: usize) -> Config {
         line_bytes: LINE_BYTES_DEFAULT,
         framing: Framing::Line,
         flood: None,
-        addresses: AddressLimits { join_rate: None, connections_max: 0, loopback: false },
+        addresses: AddressLimits::none(members_max),
         stall_timeout: STALL_TIMEOUT_DEFAULT,
         line_timeout: LINE_TIMEOUT_DEFAULT,
+        dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
         room: Settings {
             members_max,
             log_bytes: LOG_BYTES_DEFAULT,
             line_bytes: LINE_BYTES_DEFAULT,
             announce_max: ANNOUNCE_MAX_DEFAULT,
+            announce_rate: None,
             slow: SlowPolicy::Skip,
             rate: None,
         },
@@ -63,6 +65,8 @@ pub fn play(members: u32, messages: u32) -> Figures {
     for first in (0..members).step_by(ARRIVALS as usize) {
         for number in first..members.min(first + ARRIVALS) {
             let peer = stage.kernel.borrow_mut().connect(address(number, false), usize::MAX, false);
+            // Nothing is gained by playing how each reads.
+            stage.kernel.borrow_mut().pair_mut(peer).calm = true;
             stage.kernel.borrow_mut().peer_listens(peer, false);
         }
         stage.rest();

@@ -39,6 +39,8 @@ pub struct Plan {
     pub returns: bool,
     /// Whether people come from few addresses.
     pub neighbours: bool,
+    /// Whether people come from one address and port in pairs, and stay.
+    pub namesakes: bool,
     /// Whether the first who comes reads nothing before all is over.
     pub deaf_first: bool,
 }
@@ -60,8 +62,18 @@ impl Plan {
             finishes,
             returns: draw.chance(128),
             neighbours: draw.chance(128),
+            namesakes: false,
             deaf_first: false,
         }
+        .with_namesakes(draw.chance(40))
+    }
+
+    fn with_namesakes(self, namesakes: bool) -> Self {
+        if !namesakes {
+            return self;
+        }
+        // Nobody speaks another protocol either.
+        Self { namesakes, strange: 0, goes: 0, breaks: 0, finishes: 0, ..self }
     }
 
     /// Three who talk for long, the first of them deaf.
@@ -79,6 +91,7 @@ impl Plan {
             finishes: 0,
             returns: false,
             neighbours: false,
+            namesakes: false,
             deaf_first: true,
         }
     }
@@ -127,7 +140,9 @@ impl Crowd {
         let deaf = self.plan.deaf_first && number == 1;
         let roomy = kernel.draw.chance(128) && !deaf;
         let room = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.plan.room as u64) as usize };
-        let peer = kernel.connect(address(number, self.plan.neighbours), room, true);
+        // The witness is the first number.
+        let apart = if self.plan.namesakes && number > 1 { number - number % 2 } else { number };
+        let peer = kernel.connect(address(apart, self.plan.neighbours), room, true);
         assert_eq!(peer, number);
         if deaf {
             kernel.peer_listens(peer, false);

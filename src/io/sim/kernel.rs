@@ -19,7 +19,7 @@ use super::draw::Draw;
 use super::faults::Faults;
 use super::pair::Pair;
 use super::trace::{Event, Trace};
-use crate::io::Signal;
+use crate::io::{Signal, Uptake};
 use crate::limits::ACCEPT_RETRY;
 use crate::token::ConnectionId;
 
@@ -100,6 +100,10 @@ pub struct Kernel {
     pieces: usize,
     moved: bool,
     idle_turns: u32,
+    /// Connections that the server has named in this turn.
+    pub identified: Vec<u32>,
+    /// Of each connection shut down in this turn: how long its peer had taken no byte.
+    pub idle_when_shut: Vec<Duration>,
 }
 
 impl Kernel {
@@ -130,6 +134,8 @@ impl Kernel {
             pieces: 0,
             moved: true,
             idle_turns: 0,
+            idle_when_shut: Vec::new(),
+            identified: Vec::new(),
         }
     }
 
@@ -251,6 +257,9 @@ impl Kernel {
         }
         let pair = &mut self.pairs[peer as usize];
         let known = pair.id.replace(id);
+        if known.is_none() {
+            self.identified.push(peer);
+        }
         if self.strict {
             assert!(known.is_none_or(|known| known == id), "a connection keeps its identity");
             let tenant = std::mem::replace(&mut self.tenants[slot], peer);
@@ -259,8 +268,16 @@ impl Kernel {
         }
     }
 
+    pub fn uptake(&self, peer: u32) -> Uptake {
+        let pair = &self.pairs[peer as usize];
+        // The witness is one that reads at once.
+        let unread = if pair.calm { 0 } else { pair.unread };
+        Uptake { outstanding: u32::try_from(unread).expect("a socket holds less"), silent_for: None }
+    }
+
     pub fn shutdown(&mut self, peer: u32) {
         let pair = &mut self.pairs[peer as usize];
+        self.idle_when_shut.push(Duration::from_nanos(self.now - pair.moved_at));
         assert!(!pair.closed, "what is closed is not shut down");
         pair.shut = true;
         self.note(Event::ShutDown { peer });
@@ -303,6 +320,7 @@ impl Kernel {
                 self.moved = true;
                 self.note(Event::Sent { peer, bytes: taken, of: bytes.len() });
                 self.pairs[peer as usize].take(&bytes[..taken]);
+                self.pairs[peer as usize].moved_at = self.now;
                 self.poke_read(peer);
                 Ok(taken)
             }

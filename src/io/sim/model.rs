@@ -97,7 +97,7 @@ pub fn follow(log: &[Line], mut at: usize, stream: &[u8], own: &[u8]) -> Result<
 /// A member's whole stream: the welcome, then the log from one of the places where it may have joined.
 pub fn follow_member(log: &[Line], places: std::ops::RangeInclusive<usize>, pair: &Pair) -> Result<Heard, String> {
     let stream = &record(pair).sent;
-    let name = pair.address;
+    let name = pair.name;
     let announcement = format!("> New user {name} entered. ");
     let start_of = |line: &&Line| line.starts_with(announcement.as_bytes());
     let Some(welcome_end) = stream.iter().position(|byte| *byte == b'\n') else {
@@ -210,16 +210,27 @@ fn shown(line: &[u8]) -> Option<Line> {
 #[derive(Debug, Default)]
 pub struct Said {
     /// By author: messages without the author's name.
-    pub messages: HashMap<SocketAddr, Vec<Line>>,
+    pub messages: HashMap<String, Vec<Line>>,
     pub entered: u64,
     pub left: u64,
+    /// Which lines tell of a single join or leave.
+    pub announced: Vec<usize>,
+    /// Which lines are messages, and whose.
+    pub spoken: Vec<(usize, String)>,
+}
+
+/// A name as it stands in a line: an address, and a number where others have the same.
+fn parsed(name: &str) -> Option<String> {
+    let (address, number) = name.split_once('|').map_or((name, None), |(address, number)| (address, Some(number)));
+    let numbered = number.is_none_or(|number| number.parse::<u8>().is_ok_and(|number| number >= 2));
+    (address.parse::<SocketAddr>().is_ok() && numbered).then(|| name.to_owned())
 }
 
 /// Reads the log: every line is well formed, the numbers of people add up, and nobody speaks before entering or after
 /// leaving. `line_max` is the longest line that may be in it.
 pub fn read_log(log: &[Line], line_max: usize) -> Result<Said, String> {
     let mut said = Said::default();
-    let mut here: HashMap<SocketAddr, bool> = HashMap::new();
+    let mut here: HashMap<String, bool> = HashMap::new();
     for (index, line) in log.iter().enumerate() {
         let wrong = |what: &str| Err(format!("line {index} {:?}: {what}", String::from_utf8_lossy(line)));
         let Ok(text) = str::from_utf8(line) else { return wrong("is not UTF-8") };
@@ -228,10 +239,11 @@ pub fn read_log(log: &[Line], line_max: usize) -> Result<Said, String> {
             return wrong("is too long or not to be shown");
         }
         if let Some((name, message)) = text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
-            let Ok(name) = name.parse::<SocketAddr>() else { return wrong("has no author") };
+            let Some(name) = parsed(name) else { return wrong("has no author") };
             if here.get(&name) == Some(&false) {
                 return wrong("is said by somebody who has left");
             }
+            said.spoken.push((index, name.clone()));
             said.messages.entry(name).or_default().push(message.into());
             continue;
         }
@@ -241,18 +253,20 @@ pub fn read_log(log: &[Line], line_max: usize) -> Result<Said, String> {
         let words: Vec<&str> = text.split(' ').collect();
         match words[..] {
             [">", "New", "user", name, "entered.", ..] => {
-                let Ok(name) = name.parse() else { return wrong("names nobody") };
-                if here.insert(name, true).is_some() || said.messages.contains_key(&name) {
+                let Some(name) = parsed(name) else { return wrong("names nobody") };
+                if said.messages.contains_key(&name) || here.insert(name, true).is_some() {
                     return wrong("enters twice, or after speaking");
                 }
                 said.entered += 1;
+                said.announced.push(index);
             }
             ["<", "The", "user", name, "left", ..] => {
-                let Ok(name) = name.parse() else { return wrong("names nobody") };
+                let Some(name) = parsed(name) else { return wrong("names nobody") };
                 if here.insert(name, false) == Some(false) {
                     return wrong("leaves twice");
                 }
                 said.left += 1;
+                said.announced.push(index);
             }
             [">", entered, _, "entered,", left, "left.", ..] => {
                 let (Ok(entered), Ok(left)) = (entered.parse::<u64>(), left.parse::<u64>()) else {

@@ -3,18 +3,23 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use crate::names::Name;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
 pub struct Pair {
     pub address: SocketAddr,
+    /// What the server calls it, once it is a member.
+    pub name: Name,
     /// How the server names it, once it has asked for something.
     pub id: Option<ConnectionId>,
     /// Bytes on the way to the server.
     pub up: VecDeque<u8>,
     /// Bytes that the socket has taken and the peer has not read.
     pub unread: usize,
-    /// Most of those.
+    /// When it last took some, or the peer last read some, in nanoseconds.
+    pub moved_at: u64,
+    /// Most of those that it holds.
     capacity: usize,
     /// A hash of every byte sent since [`Pair::forget`].
     pub sent_hash: u64,
@@ -65,9 +70,11 @@ impl Pair {
     pub fn new(address: SocketAddr, capacity: usize, recorded: bool) -> Self {
         Self {
             address,
+            name: Name::first(address),
             id: None,
             up: VecDeque::new(),
             unread: 0,
+            moved_at: 0,
             capacity,
             sent_hash: 0,
             sent_bytes: 0,

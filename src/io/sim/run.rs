@@ -16,11 +16,12 @@ use super::{Sim, Socket};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
 use crate::journal::Journal;
-use crate::limits::{JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
+use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
 use crate::line::Framing;
 use crate::room::{NotNow, Settings, SlowPolicy};
 use crate::server::counters::Statistics;
 use crate::server::{Config, Flow, Server};
+use crate::token::ConnectionId;
 
 /// Turns in which things go wrong, at most.
 const FAULTY_TURNS_MAX: usize = 1500;
@@ -102,6 +103,9 @@ pub struct Stage {
     /// When each turn was over.
     pub times: Vec<Duration>,
     pub holds: Holds,
+    stall_timeout: Duration,
+    /// Who has waited longest for the room's ration, with the bytes that it has waiting.
+    rationed_first: Option<(ConnectionId, usize)>,
     /// The invariants of structures are looked at after every so many turns.
     pub invariants_every: usize,
 }
@@ -124,12 +128,26 @@ impl Stage {
             said: vec![0],
             times: vec![Duration::ZERO],
             holds: Holds::default(),
+            stall_timeout: config.stall_timeout,
+            rationed_first: None,
             invariants_every: 1,
         }
     }
 
     pub fn turn(&mut self) -> Flow {
+        let stalled_before = self.server.statistics().counters.closes.stalled;
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
+        let stalled = self.server.statistics().counters.closes.stalled - stalled_before;
+        let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
+        for peer in identified {
+            let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
+            if let Some(name) = self.server.name(id) {
+                self.kernel.borrow_mut().pair_mut(peer).name = name;
+            }
+        }
+        let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
+        let idle = idle.iter().filter(|idle| **idle >= self.stall_timeout).count();
+        assert!(stalled <= idle as u64, "who is closed as stalled has taken no byte for the whole time");
         let messages = self.server.said();
         self.said.push(messages);
         self.times.push(self.kernel.borrow().time());
@@ -146,6 +164,12 @@ impl Stage {
                 } += 1;
             }
         }
+        let mut rationed = self.server.rationed();
+        let first = rationed.next();
+        let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
+        assert!(!overtaken, "who has waited longest for the room's ration is first until its line is said");
+        drop(rationed);
+        self.rationed_first = first;
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
         if let Some(breach) = kernel.breach {
@@ -196,21 +220,30 @@ fn config(draw: &mut Draw) -> Config {
         let (rate, burst) = (1 + draw.below(most), draw.below(20));
         if limited { Rate::new(rate, burst) } else { None }
     };
-    let (flood, ration, join_rate) = (rate(30), rate(20_000), rate(10));
+    let (flood, ration, join_rate, line_rate) = (rate(30), rate(20_000), rate(10), rate(30));
+    let announce_rate = rate(20);
     Config {
         members_max,
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
         flood,
-        addresses: AddressLimits { join_rate, connections_max: draw.pick(&[0, 0, 3]), loopback: draw.chance(60) },
+        addresses: AddressLimits {
+            members_max,
+            line_rate,
+            join_rate,
+            connections_max: draw.pick(&[0, 0, 3]),
+            loopback: draw.chance(60),
+        },
         stall_timeout: timeout(draw),
         line_timeout: timeout(draw),
+        dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
         room: Settings {
             members_max,
             log_bytes,
             line_bytes,
             announce_max: draw.pick(&[200, 5, 1, 0]),
+            announce_rate,
             slow: if draw.chance(64) { SlowPolicy::Close } else { SlowPolicy::Skip },
             rate: ration,
         },
@@ -249,7 +282,7 @@ pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
 fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
     let mut config = config(&mut draw);
     let mut plan = Plan::draw(&mut draw, config.line_bytes);
-    if draw.chance(12) {
+    if draw.chance(32) {
         // Somebody talks for long, in turn with others, and does not read: it has to be held back.
         plan = Plan::monologue(config.line_bytes);
         config.flood = None;
@@ -257,10 +290,16 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         config.room.log_bytes = log_bytes_min(config.line_bytes) * 64;
         config.stall_timeout = STALL_TIMEOUT_DEFAULT;
         config.line_timeout = STALL_TIMEOUT_DEFAULT;
-        config.addresses = AddressLimits { join_rate: None, connections_max: 0, loopback: false };
         (config.members_max, config.room.members_max) = (5, 5);
+        config.addresses = AddressLimits::none(config.members_max);
     }
     let mut faults = Faults::draw(&mut draw);
+    if plan.namesakes {
+        // Nobody goes before all is over: a name that is free again would be given to another, and not be known apart.
+        (faults.send_breaks, faults.receive_breaks, faults.accept_gone) = (0, 0, 0);
+        (config.stall_timeout, config.line_timeout) = (Duration::from_secs(1 << 30), Duration::from_secs(1 << 30));
+        config.room.slow = SlowPolicy::Skip;
+    }
     if plan.deaf_first {
         faults.latency = faults.latency.min(1_000_000);
         faults.clock_jump = 0;

@@ -1,5 +1,7 @@
 //! The end of a run: everything that was sent, said and counted, held against the model.
 
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::kernel::Kernel;
@@ -7,6 +9,7 @@ use super::model::{self, Heard, Said};
 use super::pair::Pair;
 use super::run::Stage;
 use super::sink::{STAMP, Sink};
+use crate::flood::Addresses;
 use crate::limits::rendered_bytes_max;
 use crate::line::ServerLine;
 use crate::server::Config;
@@ -67,7 +70,7 @@ impl Verdict {
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
             let mut line = Vec::new();
-            ServerLine::Entered { address: witness.address, online: 1 }.render(&mut line);
+            ServerLine::Entered { name: witness.name, online: 1 }.render(&mut line);
             log.push(line);
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);
@@ -106,7 +109,9 @@ impl Verdict {
             if told || (stream.is_empty() && pair.id.is_none()) {
                 refused += u64::from(told);
                 assert!(!here && pair.id.is_none(), "{peer} was turned away");
-                assert!(!story.messages.contains_key(&pair.address), "{peer} was turned away and spoke");
+                let is_members = |other: &Pair| other.id.is_some() && other.name == pair.name;
+                let spoke = story.messages.contains_key(&pair.name.to_string());
+                assert!(!spoke || kernel.pairs().iter().any(is_members), "{peer} was turned away and spoke");
                 continue;
             }
             let places = said[turn - 1] as usize..=said[turn] as usize;
@@ -121,6 +126,7 @@ impl Verdict {
             member_bytes += pair.sent_bytes;
             self.compare_author(peer, pair, here, heard, &story);
         }
+        self.compare_rates(&story, said);
         self.compare_counts(&story, &statistics, kernel);
         let counters = statistics.counters;
         let closes = counters.closes;
@@ -151,7 +157,7 @@ impl Verdict {
     fn compare_author(&self, peer: usize, pair: &Pair, here: bool, heard: Heard, story: &Said) {
         let record = model::record(pair);
         let typed = model::typed(record, self.config.framing, self.config.line_bytes);
-        let spoken = story.messages.get(&pair.address).map(Vec::as_slice).unwrap_or_default();
+        let spoken = story.messages.get(&pair.name.to_string()).map(Vec::as_slice).unwrap_or_default();
         assert!(
             spoken.len() <= typed.messages.len(),
             "{peer} has typed {} lines, not {}",
@@ -162,13 +168,9 @@ impl Verdict {
             let [spoken, typed] = [spoken, typed].map(|line| String::from_utf8_lossy(line));
             assert_eq!(spoken, typed, "message {index} of {peer}");
         }
-        if let (Some(rate), Some(turn)) = (self.config.flood, pair.accepted_in) {
-            let time = self.times[self.times.len() - 1] - self.times[turn];
-            let most = rate.most(time) + 1e-3;
-            assert!(spoken.len() as f64 <= most, "{peer} has said {} lines in {time:?}, over its rate", spoken.len());
-        }
         assert!(heard.too_long <= typed.too_long, "{peer} was told of more lines that are too long than there were");
-        assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || self.config.flood.is_some()));
+        let limited = self.config.flood.is_some() || self.config.addresses.line_rate.is_some();
+        assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || limited));
         // Whoever was asked for more, and has ended in good order, had nothing held back.
         if self.settled && (here || record.ended) {
             assert_eq!(spoken.len(), typed.messages.len(), "everything that {peer} typed was said");
@@ -178,6 +180,34 @@ impl Verdict {
             if typed.too_long <= NOTICES_SURE && heard.missed == 0 {
                 assert_eq!(heard.too_long, typed.too_long, "{peer} was told of each line that was too long");
             }
+        }
+    }
+
+    /// Nobody, no address and no news of who comes and goes has had more lines than it may, at any time.
+    fn compare_rates(&self, story: &Said, said: &[u64]) {
+        // A line was said in the first turn after which the log had it.
+        let time = |line: usize| self.times[said.partition_point(|messages| *messages as usize <= line)];
+        let mut authors: HashMap<&str, Vec<Duration>> = HashMap::new();
+        let mut addresses: HashMap<u64, (HashSet<&str>, Vec<Duration>)> = HashMap::new();
+        for (line, author) in &story.spoken {
+            authors.entry(author).or_default().push(time(*line));
+            let address = author.split('|').next().expect("a split has a first part");
+            let address: SocketAddr = address.parse().expect("it was parsed before");
+            let (authors, times) = addresses.entry(Addresses::share(address.ip())).or_default();
+            authors.insert(author);
+            times.push(time(*line));
+        }
+        if let Some(rate) = self.config.flood {
+            assert!(authors.values().all(|times| rate.held(times, 0)), "somebody has said more than its rate allows");
+        }
+        if let Some(rate) = self.config.addresses.line_rate {
+            // Each of its people may have one line whose time had come while the room did not take it.
+            let held = |(authors, times): &(HashSet<_>, Vec<_>)| rate.held(times, authors.len());
+            assert!(addresses.values().all(held), "an address has said more than its rate allows");
+        }
+        if let Some(rate) = self.config.room.announce_rate {
+            let times: Vec<Duration> = story.announced.iter().map(|line| time(*line)).collect();
+            assert!(rate.held(&times, 0), "there are more presence lines than their rate allows");
         }
     }
 

@@ -110,6 +110,7 @@ impl Kernel {
     /// A peer has read so many of the bytes that its socket holds.
     pub fn peer_has_read(&mut self, peer: u32, bytes: usize) {
         self.pairs[peer as usize].unread -= bytes;
+        self.pairs[peer as usize].moved_at = self.now;
         self.note(Event::Reads { peer, bytes });
         self.poke_watch(peer);
     }
