@@ -140,7 +140,8 @@ pub struct Serve {
     #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
     pub announce_rate: u64,
 
-    /// Where to write what is said: - for the standard output, a file, or off [default: - on a terminal, else off]
+    /// Where to write what is said: - for the standard output, a file, which SIGHUP opens anew, or off [default: - on a
+    /// terminal, else off]
     #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
     pub transcript: Option<String>,
 }

@@ -174,6 +174,8 @@ pub enum Signal {
     Terminate,
     /// SIGUSR1, which asks for the statistics line.
     Statistics,
+    /// SIGHUP: files are opened anew, or the terminal has gone away.
+    Hangup,
 }
 
 /// Where in [`Scratch`] the bytes of a receive lie.

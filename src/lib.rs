@@ -12,14 +12,15 @@ pub mod connections;
 pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
 pub mod io;
+pub mod journal;
 pub mod limits;
 pub mod line;
 pub mod memory;
 pub mod names;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
+pub mod outlet;
 pub mod planted;
-pub mod report;
 pub mod room;
 pub mod server;
 pub mod timeouts;

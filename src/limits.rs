@@ -201,6 +201,18 @@ pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Send buffer of `uproar chat` on a terminal: what it holds counts as sent.
 pub const CHAT_SEND_BYTES: usize = 16 * 1024;
+/// Most bytes of the server's own log that its standard error has not taken. Further lines are dropped and counted.
+pub const JOURNAL_BYTES_MAX: usize = 64 * 1024;
+
+/// Pause after the standard error took no more. Nobody waits for it, so it is longer than for the transcript, and a
+/// terminal that was stopped for the night costs ten calls a second.
+pub const JOURNAL_RETRY: Duration = Duration::from_millis(100);
+
+/// Pause after a write failed on a disk that is full or broken. That lasts until somebody does something about it.
+pub const DISK_RETRY: Duration = Duration::from_secs(1);
+
+/// `2026-11-24T17:20:05.123Z ` before a line in a file.
+pub const STAMP_BYTES: usize = 25;
 
 /// Submission queue of the ring: several send batches and the re-armed receives of a turn. More would be submitted in
 /// two calls, which is the back end's own affair.

@@ -1,7 +1,9 @@
 //! `uproar`: parse, choose the back end, run, exit code.
 
+use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::time::Instant;
 use std::{env, error, io};
 
 use clap::CommandFactory;
@@ -12,12 +14,13 @@ use uproar::io::readiness::{Poller, Readiness};
 use uproar::io::select::Select;
 use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Uring};
-use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE};
+use uproar::journal::Journal;
+use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, JOURNAL_BYTES_MAX};
 use uproar::memory::MemoryBound;
-use uproar::report::report;
+use uproar::outlet::Descriptor;
 use uproar::server::{Flow, Server};
 use uproar::variables::Variables;
-use uproar::{chat, check, net, transcript, variables};
+use uproar::{chat, check, net, variables};
 
 type Failure = Box<dyn error::Error>;
 
@@ -42,7 +45,8 @@ fn main() -> ExitCode {
             if is_about_address {
                 note += &variables.note_on_address();
             }
-            report(format_args!("{error}{note}"));
+            // Nobody is served, so this may wait: a terminal that is stopped will show it.
+            let _ = writeln!(io::stderr(), "uproar: {error}{note}");
             ExitCode::FAILURE
         }
     }
@@ -62,6 +66,7 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 }
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
+    let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
     let listener = net::listen(&serve.addr, *serve.dead_after)?;
     let address = listener.local_addr()?;
     let signals = Signals::new()?;
@@ -75,63 +80,66 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
             Some(Ring::open(sandbox).map_err(|refused| format!("io_uring cannot be used here: {refused}"))?)
         }
         BackendChoice::Auto => Ring::open(sandbox)
-            .inspect_err(|refused| report(format_args!("using epoll, io_uring cannot be used here: {refused}")))
+            .inspect_err(|refused| {
+                let event = format_args!("using epoll, io_uring cannot be used here: {refused}");
+                journal.report(Instant::now(), event);
+            })
             .ok(),
     };
+    let start = Start { serve, address, journal };
     match (ring, serve.backend) {
-        (Some(ring), _) => serve_on(Uring::new(ring, listener, signals), "uring", usize::MAX, address, serve),
-        (None, BackendChoice::Select) => {
-            serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize, address, serve)
-        }
-        (None, _) => serve_when_ready(Epoll::new()?, listener, signals, usize::MAX, address, serve),
+        (Some(ring), _) => start.serve_on(Uring::new(ring, listener, signals), "uring", usize::MAX),
+        (None, BackendChoice::Select) => start.serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize),
+        (None, _) => start.serve_when_ready(Epoll::new()?, listener, signals, usize::MAX),
     }
 }
 
-fn serve_when_ready<P: Poller>(
-    poller: P,
-    listener: TcpListener,
-    signals: Signals,
-    descriptors_max: usize,
+/// What every back end's server starts with.
+struct Start<'a> {
+    serve: &'a Serve,
     address: SocketAddr,
-    serve: &Serve,
-) -> Result<ExitCode, Failure> {
-    serve_on(Readiness::new(poller, listener, signals)?, P::NAME, descriptors_max, address, serve)
+    journal: Journal<Descriptor>,
 }
 
-/// Serves until told to stop, on a back end that takes at most `descriptors_max` descriptors.
-fn serve_on<I: Io>(
-    io: I,
-    backend: &str,
-    descriptors_max: usize,
-    address: SocketAddr,
-    serve: &Serve,
-) -> Result<ExitCode, Failure> {
-    let members_max = net::raise_descriptor_limit().min(descriptors_max).saturating_sub(DESCRIPTOR_RESERVE);
-    if members_max == 0 {
-        return Err("the descriptor limit leaves no place for members; raise it: ulimit -n 20000".into());
+impl Start<'_> {
+    fn serve_when_ready<P: Poller>(
+        self,
+        poller: P,
+        listener: TcpListener,
+        signals: Signals,
+        descriptors_max: usize,
+    ) -> Result<ExitCode, Failure> {
+        self.serve_on(Readiness::new(poller, listener, signals)?, P::NAME, descriptors_max)
     }
-    let config = serve.config(members_max);
-    let mut server = Server::new(io, config);
-    if let Some(path) = serve.transcript_path() {
-        match transcript::open(path) {
-            Ok(sink) => server.keep_transcript(sink, &format!("Chat Server started on port {}.", address.port())),
-            Err(error) if serve.transcript.is_some() => return Err(format!("--transcript {path}: {error}").into()),
-            // Nobody asked for it: a terminal that belongs to somebody else, say.
-            Err(error) => report(format_args!("no transcript: {error}")),
+
+    /// Serves until told to stop, on a back end that takes at most `descriptors_max` descriptors.
+    fn serve_on<I: Io>(self, io: I, backend: &str, descriptors_max: usize) -> Result<ExitCode, Failure> {
+        let Self { serve, address, journal } = self;
+        let members_max = net::raise_descriptor_limit().min(descriptors_max).saturating_sub(DESCRIPTOR_RESERVE);
+        if members_max == 0 {
+            return Err("the descriptor limit leaves no place for members; raise it: ulimit -n 20000".into());
         }
-    }
-    report(format_args!("listening on {address} ({backend}, up to {members_max} members)"));
-    report(format_args!("memory {}", MemoryBound::of(&config)));
-    let flow = server.run().map_err(|error| format!("the kernel failed: {error}"))?;
-    let statistics = server.statistics();
-    match flow {
-        Flow::StopAtOnce => {
-            report(format_args!("stopped at once, members cut off: {statistics}"));
-            Ok(ExitCode::FAILURE)
+        let config = serve.config(members_max);
+        let mut server = Server::new(io, config, journal);
+        if let Some(path) = serve.transcript_path() {
+            match Descriptor::open(path) {
+                Ok(outlet) => {
+                    server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
+                }
+                Err(error) if serve.transcript.is_some() => return Err(format!("--transcript {path}: {error}").into()),
+                // Nobody asked for it.
+                Err(error) => server.report(format_args!("no transcript: {error}")),
+            }
         }
-        Flow::On | Flow::Stop => {
-            report(format_args!("stopped: {statistics}"));
-            Ok(ExitCode::SUCCESS)
+        server.report(format_args!("listening on {address} ({backend}, up to {members_max} members)"));
+        server.report(format_args!("memory {}", MemoryBound::of(&config)));
+        if io::stdin().is_terminal() && io::stderr().is_terminal() {
+            let place =
+                if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };
+            server.report(format_args!("nothing that is typed here is read; to talk, elsewhere: uproar chat {place}"));
         }
+        // What went wrong is in the journal.
+        let flow = server.run().unwrap_or(Flow::StopAtOnce);
+        Ok(if flow == Flow::StopAtOnce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }

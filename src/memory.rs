@@ -9,8 +9,9 @@ use bytesize::ByteSize;
 
 use crate::connection::{Connection, Voice};
 use crate::limits::{
-    DESCRIPTOR_BYTES, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX,
-    RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, TIMEOUT_ENTRY_BYTES, rendered_bytes_max,
+    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES,
+    RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES,
+    TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
 use crate::room::member::Member;
@@ -19,7 +20,7 @@ use crate::server::Config;
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBound {
-    /// Whatever the members do: the ring's queues, scratch memory, the program's own data.
+    /// Whatever the members do: the ring's queues, scratch memory, the journal and the transcript, the program's own data.
     pub fixed: usize,
     /// Cap of the room's log, with the notes of its segments.
     pub log: usize,
@@ -57,6 +58,7 @@ impl MemoryBound {
                 + RING_COMPLETIONS as usize * 16
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
                 + SPARE_BUFFERS_MAX * input
+                + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
                 + (2 << 20),
             log: config.room.log_bytes + config.room.log_bytes / LOG_MARK_BYTES * size_of::<u32>(),
             addresses: config.addresses.footprint_max(),

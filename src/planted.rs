@@ -30,11 +30,12 @@ pub enum Planted {
     FirstLosesItsPlace,
     UptakeIgnored,
     NameShared,
+    DroppedLineNotCounted,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -61,6 +62,7 @@ impl Planted {
         Self::FirstLosesItsPlace,
         Self::UptakeIgnored,
         Self::NameShared,
+        Self::DroppedLineNotCounted,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

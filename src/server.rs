@@ -19,8 +19,8 @@ mod sweep;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use rustix::io::Errno;
 
@@ -28,15 +28,16 @@ use crate::connection::CloseReason;
 use crate::connections::Connections;
 use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
+use crate::journal::Journal;
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
 use crate::names::Names;
+use crate::outlet::Outlet;
 use crate::planted::Planted;
-use crate::report::report;
 use crate::room::{self, Room};
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
-use crate::transcript::Transcript;
+use crate::transcript::{Change, Transcript};
 use counters::{Counters, Statistics};
 use silence::Silence;
 
@@ -81,6 +82,7 @@ pub struct Server<I: Io, W> {
     addresses: Addresses,
     names: Names,
     transcript: Option<Transcript<W>>,
+    journal: Journal<W>,
     counters: Counters,
     /// The time of this turn.
     now: Instant,
@@ -116,11 +118,13 @@ pub struct Server<I: Io, W> {
     /// True from then until the goodbye was said.
     goodbye_due: bool,
     stop_at_once: bool,
+    /// Set once everything was said and sent, or the time for it was over, and the last line was reported: how it ended.
+    ended: Option<Flow>,
 }
 
-impl<I: Io, W: io::Write> Server<I, W> {
+impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
-    pub fn new(mut io: I, config: Config) -> Self {
+    pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
         io.accept();
         let now = io.now();
         Self {
@@ -131,6 +135,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             addresses: Addresses::new(config.addresses),
             names: Names::new(config.members_max),
             transcript: None,
+            journal,
             counters: Counters::default(),
             now,
             resumable: Vec::new(),
@@ -150,12 +155,13 @@ impl<I: Io, W: io::Write> Server<I, W> {
             stopping: None,
             goodbye_due: false,
             stop_at_once: false,
+            ended: None,
         }
     }
 
-    /// Writes what is said from now on to `sink`, after `heading`.
-    pub fn keep_transcript(&mut self, sink: W, heading: &str) {
-        let mut transcript = Transcript::new(sink, self.lobby.log());
+    /// Writes what is said from now on to `outlet`, after `heading`.
+    pub fn keep_transcript(&mut self, outlet: W, heading: &str) {
+        let mut transcript = Transcript::new(outlet, self.lobby.log());
         transcript.note(heading);
         self.transcript = Some(transcript);
     }
@@ -178,13 +184,22 @@ impl<I: Io, W: io::Write> Server<I, W> {
         self.lobby.has_due()
     }
 
+    /// Reports an event in the server's own log.
+    pub fn report(&mut self, event: fmt::Arguments<'_>) {
+        self.journal.report(self.now, event);
+    }
+
     /// Turns until the server has stopped. An error means that the kernel refuses what it granted before.
     pub fn run(&mut self) -> io::Result<Flow> {
         let mut completions = Completions::new();
         loop {
-            match self.turn(&mut completions)? {
-                Flow::On => {}
-                flow => return Ok(flow),
+            match self.turn(&mut completions) {
+                Ok(Flow::On) => {}
+                Ok(flow) => return Ok(flow),
+                Err(error) => {
+                    self.report(format_args!("the kernel failed: {error}"));
+                    return Err(error);
+                }
             }
         }
     }
@@ -208,6 +223,8 @@ impl<I: Io, W: io::Write> Server<I, W> {
         self.cut_fallen();
         self.sweep();
         self.write_transcript();
+        self.conclude();
+        self.journal.write(self.now);
         Ok(self.flow())
     }
 
@@ -217,7 +234,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             Completion::Unwatchable(socket) => self.on_full_house(&socket),
             Completion::Accepted(Err(errno)) => {
                 if !std::mem::replace(&mut self.accept_reported, true) {
-                    report(format_args!("accepting paused: {}", io::Error::from(errno)));
+                    self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
                 }
                 self.accept_paused = Some(self.now + ACCEPT_RETRY);
             }
@@ -251,8 +268,15 @@ impl<I: Io, W: io::Write> Server<I, W> {
         match signal {
             Signal::Statistics => {
                 let statistics = self.statistics();
-                report(format_args!("{statistics}"));
+                self.report(format_args!("{statistics}"));
             }
+            Signal::Hangup => match self.transcript.as_mut().and_then(Transcript::reopen) {
+                None => self.report(format_args!("SIGHUP: there is no transcript file to open anew")),
+                Some(Ok(())) => self.report(format_args!("SIGHUP: the transcript file was opened anew")),
+                Some(Err(error)) => {
+                    self.report(format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"))
+                }
+            },
             Signal::Interrupt | Signal::Terminate if self.stopping.is_some() => self.stop_at_once = true,
             Signal::Interrupt | Signal::Terminate => {
                 if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
@@ -276,7 +300,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         if self.stats_due.is_some_and(|due| due <= self.now) {
             self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);
             let statistics = self.statistics();
-            report(format_args!("{statistics}"));
+            self.report(format_args!("{statistics}"));
         }
         self.lobby.on_deadline(self.now);
         self.retry_starved();
@@ -286,11 +310,14 @@ impl<I: Io, W: io::Write> Server<I, W> {
     }
 
     fn write_transcript(&mut self) {
-        if let Some(transcript) = &mut self.transcript
-            && let Err(error) = transcript.write(self.lobby.log(), self.now)
-        {
-            report(format_args!("transcript ended: {error}"));
-            self.transcript = None;
+        let Some(transcript) = &mut self.transcript else { return };
+        match transcript.write(self.lobby.log(), self.now) {
+            None => {}
+            Some(Change::Paused(error)) => {
+                self.report(format_args!("transcript paused, tried again every second: {error}"));
+            }
+            Some(Change::Resumed) => self.report(format_args!("transcript resumed")),
+            Some(Change::Ended(error)) => self.report(format_args!("transcript ended: {error}")),
         }
     }
 
@@ -311,19 +338,30 @@ impl<I: Io, W: io::Write> Server<I, W> {
             self.line_timeouts.deadline(),
             self.silence.deadline(),
             self.transcript.as_ref().and_then(|transcript| transcript.deadline(self.lobby.log(), self.now)),
+            self.journal.deadline(),
         ];
         deadlines.into_iter().flatten().min().map_or(Until::Completion, Until::Deadline)
     }
 
-    fn flow(&self) -> Flow {
-        let Some(deadline) = self.stopping else { return Flow::On };
+    /// Reports the last line, once everything is said and sent or the time for it is over.
+    fn conclude(&mut self) {
+        let Some(deadline) = self.stopping.filter(|_| self.ended.is_none()) else { return };
         let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.lobby.log()));
-        if self.stop_at_once {
-            Flow::StopAtOnce
+        let (flow, how) = if self.stop_at_once {
+            (Flow::StopAtOnce, "stopped at once, members cut off")
         } else if deadline <= self.now || (!self.goodbye_due && self.lobby.is_quiet() && written) {
-            Flow::Stop
+            (Flow::Stop, "stopped")
         } else {
-            Flow::On
-        }
+            return;
+        };
+        self.ended = Some(flow);
+        let statistics = self.statistics();
+        self.report(format_args!("{how}: {statistics}"));
+    }
+
+    /// The last line is tried to be written while there is time.
+    fn flow(&self) -> Flow {
+        let over = self.stop_at_once || self.stopping.is_some_and(|deadline| deadline <= self.now);
+        self.ended.filter(|_| over || self.journal.is_quiet()).unwrap_or(Flow::On)
     }
 }

@@ -1,103 +1,202 @@
 //! What the room says, on the server's own terminal or in a file: one more reader of the log, bounded like any other.
 //!
 //! The transcript is never waited for. What it cannot take stays in the log, and when the log has moved past it, it is
-//! told how many messages it missed, like any member. It opens its own description of a terminal or pipe, so that
-//! writing to it without waiting does not change it for other programs.
+//! told how many messages it missed, like any member. So it is while a disk is full, and when the disk takes bytes again
+//! the line that it cut is finished first. A line is whole in one file also when the file is opened anew.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::time::Instant;
 
-use crate::limits::{TRANSCRIPT_RETRY, TRANSCRIPT_WRITE_BYTES};
+use crate::limits::{DISK_RETRY, TRANSCRIPT_RETRY, TRANSCRIPT_WRITE_BYTES};
 use crate::line::ServerLine;
+use crate::outlet::{Outlet, Unwritten, stamp};
 use crate::room::log::{Log, Position};
 
 #[derive(Debug)]
 pub struct Transcript<W> {
-    sink: W,
+    outlet: W,
     cursor: Position,
-    /// Messages in the log before the cursor, counting the one it may be in the middle of.
+    /// Messages in the log before the cursor.
     messages: u64,
-    /// Written before anything else: lines that are not in the log, and the rest of a line that may be forgotten there.
+    /// Written before what follows the cursor: lines that are not in the log, or may be forgotten there. Begins where a
+    /// line does.
     pending: Vec<u8>,
-    /// Set exactly while the sink is full: when to try again.
+    /// Bytes of the first of those lines that were written.
+    written: usize,
+    /// Set exactly while the outlet takes nothing: when to try again.
     retry: Option<Instant>,
+    state: State,
 }
 
-/// Opens `path` for a transcript; `-` is the standard output.
-pub fn open(path: &str) -> io::Result<File> {
-    let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
-    let mut options = OpenOptions::new();
-    options.append(true).custom_flags(i32::try_from(flags).expect("open flags fit an int"));
-    if path == "-" { options.open("/proc/self/fd/1") } else { options.create(true).open(path) }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The disk takes nothing.
+    Paused,
+    /// Nothing will be written before it is opened anew.
+    Ended,
 }
 
-impl<W: Write> Transcript<W> {
+/// What became of a transcript, to be logged.
+#[derive(Debug)]
+pub enum Change {
+    Paused(io::Error),
+    Resumed,
+    Ended(io::Error),
+}
+
+impl<W: Outlet> Transcript<W> {
     /// A transcript of what is said in `log` from now on.
-    pub fn new(sink: W, log: &Log) -> Self {
-        Self { sink, cursor: log.head(), messages: log.messages(), pending: Vec::new(), retry: None }
+    pub fn new(outlet: W, log: &Log) -> Self {
+        Self {
+            outlet,
+            cursor: log.head(),
+            messages: log.messages(),
+            pending: Vec::new(),
+            written: 0,
+            retry: None,
+            state: State::Open,
+        }
     }
 
     /// Writes a line that no member sees, after what has been written so far.
     pub fn note(&mut self, line: &str) {
+        let stamp = stamp(&self.outlet);
+        self.pending.extend_from_slice(stamp.as_bytes());
         self.pending.extend_from_slice(line.as_bytes());
         self.pending.push(b'\n');
     }
 
     /// When [`Transcript::write`] is worth another call although nothing was said; the past when there is work now.
     pub fn deadline(&self, log: &Log, now: Instant) -> Option<Instant> {
-        self.retry.or_else(|| (!self.pending.is_empty() || self.cursor < log.head()).then_some(now))
+        if self.is_quiet(log) { None } else { self.retry.or(Some(now)) }
     }
 
-    /// Writes some of what it has not written yet, as much as the sink takes without waiting. An error ends it.
-    pub fn write(&mut self, log: &Log, now: Instant) -> io::Result<()> {
-        if self.retry.is_some_and(|retry| now < retry) {
-            return Ok(());
+    /// Writes some of what it has not written yet, as much as the outlet takes without waiting.
+    pub fn write(&mut self, log: &Log, now: Instant) -> Option<Change> {
+        if self.state == State::Ended || self.retry.is_some_and(|retry| now < retry) {
+            return None;
         }
         self.retry = None;
         let mut budget = TRANSCRIPT_WRITE_BYTES;
         while budget > 0 {
-            if self.cursor < log.tail() {
-                let messages = log.messages_before(log.tail()) - self.messages;
-                ServerLine::Missed { messages }.render(&mut self.pending);
-                self.cursor = log.tail();
-                self.messages += messages;
+            // What is pending is written first, so that however long it takes there is one gap to tell of.
+            if self.pending.is_empty() {
+                self.skip_what_is_forgotten(log);
+            }
+            if self.pending.is_empty() {
+                self.stamp_lines(log);
             }
             let from_log = self.pending.is_empty();
-            let bytes = if from_log { log.bytes_from(self.cursor) } else { &self.pending };
+            let bytes = if from_log { log.bytes_from(self.cursor) } else { &self.pending[self.written..] };
             let bytes = &bytes[..bytes.len().min(budget)];
             if bytes.is_empty() {
                 break;
             }
-            let written = match self.sink.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => written,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            match self.outlet.write(bytes) {
+                Ok(count) => {
+                    budget -= count;
+                    if from_log { self.on_written_from_log(count, log) } else { self.on_written(count) }
+                }
+                Err(Unwritten::Full) => {
                     self.retry = Some(now + TRANSCRIPT_RETRY);
                     break;
                 }
-                Err(error) => return Err(error),
-            };
-            budget -= written;
-            if from_log {
-                // Written whole, whatever becomes of the log meanwhile: the rest of a line is kept aside.
-                self.cursor = self.cursor + written;
-                let rest = log.rest_of_line(self.cursor);
-                self.pending.extend_from_slice(rest);
-                self.cursor = self.cursor + rest.len();
-                self.messages = log.messages_before(self.cursor);
-            } else {
-                self.pending.drain(..written);
+                Err(Unwritten::Disk(error)) => {
+                    self.retry = Some(now + DISK_RETRY);
+                    let before = std::mem::replace(&mut self.state, State::Paused);
+                    return (before == State::Open).then_some(Change::Paused(error));
+                }
+                Err(Unwritten::HungUp) => {
+                    self.state = State::Ended;
+                    return None;
+                }
+                Err(Unwritten::Broken(error)) => {
+                    self.state = State::Ended;
+                    return Some(Change::Ended(error));
+                }
             }
         }
-        Ok(())
+        let before = std::mem::replace(&mut self.state, State::Open);
+        (before == State::Paused).then_some(Change::Resumed)
     }
 
-    /// True when everything was written.
+    /// Goes on in the same place opened anew. `None` where there is nothing to open; an error leaves all as it is.
+    pub fn reopen(&mut self) -> Option<io::Result<()>> {
+        let mut outlet = match self.outlet.reopen()? {
+            Ok(outlet) => outlet,
+            Err(error) => return Some(Err(error)),
+        };
+        // A line that was begun is finished where it was begun. Where that cannot be, it is written again, whole.
+        while self.written > 0 && self.state != State::Ended {
+            let end = memchr::memchr(b'\n', &self.pending).expect("lines that are kept are whole");
+            match self.outlet.write(&self.pending[self.written..=end]) {
+                Ok(count) => self.on_written(count),
+                Err(_) => break,
+            }
+        }
+        std::mem::swap(&mut self.outlet, &mut outlet);
+        self.written = 0;
+        self.retry = None;
+        if self.state == State::Ended {
+            self.state = State::Open;
+        }
+        Some(Ok(()))
+    }
+
+    /// True when everything was written, or nothing will be.
     pub fn is_quiet(&self, log: &Log) -> bool {
-        self.pending.is_empty() && self.cursor == log.head()
+        self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head())
+    }
+
+    /// Where the log has moved past the cursor, tells how many messages were missed.
+    fn skip_what_is_forgotten(&mut self, log: &Log) {
+        if self.cursor < log.tail() {
+            let messages = log.messages_before(log.tail()) - self.messages;
+            let stamp = stamp(&self.outlet);
+            self.pending.extend_from_slice(stamp.as_bytes());
+            ServerLine::Missed { messages }.render(&mut self.pending);
+            self.cursor = log.tail();
+            self.messages += messages;
+        }
+    }
+
+    /// Has what one turn may write stamped, where lines are.
+    fn stamp_lines(&mut self, log: &Log) {
+        let stamp = stamp(&self.outlet);
+        if stamp.is_empty() {
+            return;
+        }
+        while self.cursor < log.head() && self.pending.len() < TRANSCRIPT_WRITE_BYTES {
+            let bytes = log.bytes_from(self.cursor);
+            let end = memchr::memchr(b'\n', bytes).expect("a segment ends with a whole line");
+            self.pending.extend_from_slice(stamp.as_bytes());
+            self.pending.extend_from_slice(&bytes[..=end]);
+            self.cursor = self.cursor + end + 1;
+        }
+        self.messages = log.messages_before(self.cursor);
+    }
+
+    fn on_written_from_log(&mut self, count: usize, log: &Log) {
+        let written = &log.bytes_from(self.cursor)[..count];
+        self.cursor = self.cursor + count;
+        // It is written whole, whatever becomes of the log meanwhile.
+        let rest = log.rest_of_line(self.cursor);
+        if !rest.is_empty() {
+            let begun = &written[memchr::memrchr(b'\n', written).map_or(0, |end| end + 1)..];
+            self.pending.extend_from_slice(begun);
+            self.pending.extend_from_slice(rest);
+            self.written = begun.len();
+            self.cursor = self.cursor + rest.len();
+        }
+        self.messages = log.messages_before(self.cursor);
+    }
+
+    fn on_written(&mut self, count: usize) {
+        self.written += count;
+        let whole = memchr::memrchr(b'\n', &self.pending[..self.written]).map_or(0, |end| end + 1);
+        self.pending.drain(..whole);
+        self.written -= whole;
     }
 }
 
@@ -106,29 +205,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::outlet::test_outlet::TestOutlet;
 
-    /// Takes so many bytes, then would block.
-    #[derive(Debug, Default)]
-    struct Sink {
-        room: usize,
-        taken: Vec<u8>,
-    }
-
-    impl Write for &mut Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let count = bytes.len().min(self.room);
-            if count == 0 {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            self.room -= count;
-            self.taken.extend_from_slice(&bytes[..count]);
-            Ok(count)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn say(log: &mut Log, line: &str) {
         while log.tail_needed(line.len()).is_some() {
@@ -137,42 +216,126 @@ mod tests {
         log.append(line.as_bytes());
     }
 
+    /// A log of five lines, and a transcript of it that takes so many bytes.
+    fn stage(room: usize) -> (Log, Transcript<TestOutlet>, Instant) {
+        let log = Log::new(40, 10);
+        let transcript = Transcript::new(TestOutlet { room, ..TestOutlet::default() }, &log);
+        (log, transcript, Instant::now())
+    }
+
+    fn text(transcript: &Transcript<TestOutlet>) -> &str {
+        std::str::from_utf8(&transcript.outlet.taken).unwrap()
+    }
+
+    fn disk_is_full() -> Unwritten {
+        Unwritten::Disk(io::ErrorKind::StorageFull.into())
+    }
+
     #[test]
     fn a_transcript_that_lags_finishes_its_line_and_is_told() {
-        let mut log = Log::new(40, 10);
-        let mut sink = Sink { room: 9, ..Sink::default() };
-        let start = Instant::now();
-        let mut transcript = Transcript::new(&mut sink, &log);
+        let (mut log, mut transcript, start) = stage(9);
         transcript.note("hi");
         say(&mut log, "1 aaaa\n");
         say(&mut log, "2 aaaa\n");
-        transcript.write(&log, start).unwrap();
+        assert!(transcript.write(&log, start).is_none());
         assert_eq!(transcript.deadline(&log, start), Some(start + TRANSCRIPT_RETRY));
         for number in 3..10 {
             say(&mut log, &format!("{number} aaaa\n"));
         }
-        transcript.sink.room = 1000;
-        transcript.write(&log, start).unwrap();
+        transcript.outlet.room = 1000;
+        transcript.write(&log, start);
         assert!(!transcript.is_quiet(&log), "it is not tried again at once");
-        transcript.write(&log, start + Duration::from_secs(1)).unwrap();
+        transcript.write(&log, start + SECOND);
         assert!(transcript.is_quiet(&log));
         let expected = "hi\n1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
-        assert_eq!(String::from_utf8(sink.taken).unwrap(), expected);
+        assert_eq!(text(&transcript), expected);
     }
 
     #[test]
-    fn a_line_cut_by_a_full_sink_is_completed_from_a_copy() {
-        let mut log = Log::new(40, 10);
-        let mut sink = Sink { room: 3, ..Sink::default() };
-        let start = Instant::now();
-        let mut transcript = Transcript::new(&mut sink, &log);
+    fn a_line_cut_by_a_full_outlet_is_completed_from_a_copy() {
+        let (mut log, mut transcript, start) = stage(3);
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));
-            transcript.write(&log, start).unwrap();
+            transcript.write(&log, start);
         }
-        transcript.sink.room = 1000;
-        transcript.write(&log, start + Duration::from_secs(1)).unwrap();
+        transcript.outlet.room = 1000;
+        transcript.write(&log, start + SECOND);
         let expected = "1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
-        assert_eq!(String::from_utf8(sink.taken).unwrap(), expected);
+        assert_eq!(text(&transcript), expected);
+    }
+
+    #[test]
+    fn each_line_in_a_file_has_its_time_also_the_one_that_was_cut_and_the_gap() {
+        let (mut log, mut transcript, start) = stage(3);
+        transcript.outlet.stamped = true;
+        transcript.note("hi");
+        for number in 1..10 {
+            say(&mut log, &format!("{number} aaaa\n"));
+            transcript.write(&log, start);
+        }
+        transcript.outlet.room = 30;
+        transcript.write(&log, start + SECOND);
+        transcript.outlet.room = 1000;
+        transcript.write(&log, start + 2 * SECOND);
+        assert!(transcript.is_quiet(&log));
+        let lines = ["hi", "! you missed 5 messages", "6 aaaa", "7 aaaa", "8 aaaa", "9 aaaa"];
+        let expected: String = lines.iter().map(|line| format!("{}{line}\n", TestOutlet::STAMP)).collect();
+        assert_eq!(text(&transcript), expected);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_of_once_and_the_transcript_goes_on_when_it_has_room() {
+        let (mut log, mut transcript, start) = stage(3);
+        say(&mut log, "1 aaaa\n");
+        transcript.write(&log, start);
+        transcript.outlet.failure = Some(disk_is_full);
+        assert!(matches!(transcript.write(&log, start + SECOND), Some(Change::Paused(_))));
+        for number in 2..10 {
+            say(&mut log, &format!("{number} aaaa\n"));
+            assert!(transcript.write(&log, start + 2 * SECOND).is_none(), "it is told of once");
+        }
+        assert_eq!(transcript.deadline(&log, start), Some(start + 2 * SECOND + DISK_RETRY));
+        transcript.outlet.failure = None;
+        transcript.outlet.room = 1000;
+        assert!(matches!(transcript.write(&log, start + 4 * SECOND), Some(Change::Resumed)));
+        let expected = "1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
+        assert_eq!(text(&transcript), expected);
+    }
+
+    #[test]
+    fn a_line_is_whole_in_one_of_two_files() {
+        // The old file takes the rest of the line.
+        let (mut log, mut transcript, start) = stage(3);
+        say(&mut log, "1 aaaa\n");
+        say(&mut log, "2 aaaa\n");
+        transcript.write(&log, start);
+        transcript.outlet.room = 1000;
+        let old = transcript.outlet.taken.clone();
+        assert_eq!(old, b"1 a");
+        transcript.reopen().expect("it can be opened").unwrap();
+        transcript.write(&log, start);
+        assert!(transcript.outlet.reopened);
+        assert_eq!(text(&transcript), "2 aaaa\n");
+        // It does not, and the line is written again.
+        let (mut log, mut transcript, start) = stage(3);
+        say(&mut log, "1 aaaa\n");
+        transcript.write(&log, start);
+        transcript.reopen().expect("it can be opened").unwrap();
+        transcript.write(&log, start);
+        assert_eq!(text(&transcript), "1 aaaa\n");
+    }
+
+    #[test]
+    fn one_that_has_ended_goes_on_when_it_is_opened_anew() {
+        let (mut log, mut transcript, start) = stage(1000);
+        transcript.outlet.failure = Some(|| Unwritten::HungUp);
+        for number in 1..10 {
+            say(&mut log, &format!("{number} aaaa\n"));
+            assert!(transcript.write(&log, start).is_none(), "a terminal that goes away is not worth a word");
+        }
+        assert!(transcript.is_quiet(&log) && transcript.deadline(&log, start).is_none());
+        transcript.reopen().expect("it can be opened").unwrap();
+        transcript.write(&log, start);
+        assert_eq!(text(&transcript), "! you missed 5 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n");
     }
 }

@@ -8,6 +8,8 @@ use uproar::cli::{Cli, Command};
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Uring};
+use uproar::journal::Journal;
+use uproar::outlet::Descriptor;
 use uproar::server::Server;
 use uproar::{limits, net, room};
 
@@ -15,7 +17,7 @@ type Socket = std::os::fd::OwnedFd;
 
 /// A server in this very thread, turned by hand.
 struct World {
-    server: Server<Uring, std::io::Sink>,
+    server: Server<Uring, Descriptor>,
     completions: Completions<Socket>,
     members: Vec<TcpStream>,
     address: SocketAddr,
@@ -30,7 +32,8 @@ impl World {
         let config = serve.config(1000);
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
         let io = Uring::new(ring, listener, Signals::new().unwrap());
-        Self { server: Server::new(io, config), completions: Completions::new(), members: Vec::new(), address }
+        let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
+        Self { server: Server::new(io, config, journal), completions: Completions::new(), members: Vec::new(), address }
     }
 
     fn turn(&mut self) {

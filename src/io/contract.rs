@@ -371,7 +371,7 @@ fn waiting_ends_when_it_was_told_to<W: World>(mut stage: Stage<W>) {
 }
 
 fn signals_arrive<W: World>(mut stage: Stage<W>) {
-    for signal in [Signal::Statistics, Signal::Interrupt, Signal::Terminate] {
+    for signal in [Signal::Statistics, Signal::Hangup, Signal::Interrupt, Signal::Terminate] {
         stage.world.signal(signal);
         stage.until("the signal", |stage| !stage.seen.is_empty());
         assert_eq!(stage.seen, [Seen::Signal(signal)]);
@@ -458,6 +458,7 @@ mod real {
                 Signal::Interrupt => Number::SIGINT,
                 Signal::Terminate => Number::SIGTERM,
                 Signal::Statistics => Number::SIGUSR1,
+                Signal::Hangup => Number::SIGHUP,
             };
             raise(number).expect("a signal can be sent to oneself");
         }

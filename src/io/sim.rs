@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod model;
 pub mod pair;
 pub mod run;
+pub mod sink;
 #[cfg(test)]
 mod tests;
 pub mod trace;

@@ -1,6 +1,5 @@
 //! Who comes in and who goes: accepting, turning away, closing, and freeing what a connection had.
 
-use std::io;
 use std::net::SocketAddr;
 
 use super::Server;
@@ -10,11 +9,11 @@ use crate::io::{Io, Send};
 use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::line::ServerLine;
 use crate::names::Name;
+use crate::outlet::Outlet;
 use crate::planted::Planted;
-use crate::report::report;
 use crate::token::ConnectionId;
 
-impl<I: Io, W: io::Write> Server<I, W> {
+impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
             self.on_full_house(&socket);
@@ -107,7 +106,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
         if self.close_reports.check(rate, 1.0, self.now).is_ok() {
             self.close_reports.take(rate, 1.0, self.now);
-            report(format_args!("closed {name}: {reason}"));
+            self.journal.report(self.now, format_args!("closed {name}: {reason}"));
         }
     }
 

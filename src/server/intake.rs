@@ -4,14 +4,15 @@
 //! for, so TCP slows the peer and nothing is lost. It goes on when the reason has passed.
 
 use std::cmp::Reverse;
+use std::mem;
 use std::time::Duration;
-use std::{io, mem};
 
 use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
 use crate::line::{Foreign, Framing, Item, ServerLine};
+use crate::outlet::Outlet;
 use crate::planted::Planted;
 use crate::room::NotNow;
 use crate::timeouts::Standing;
@@ -29,7 +30,7 @@ enum Taken {
     Foreign(Foreign),
 }
 
-impl<I: Io, W: io::Write> Server<I, W> {
+impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_received(&mut self, id: ConnectionId, bytes: &[u8]) {
         let connection = self.connections.at_mut(id);
         // What arrives after the goodbye is not said.

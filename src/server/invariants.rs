@@ -1,21 +1,27 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
 use std::collections::HashSet;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::Server;
 use crate::connection::{Connection, Voice};
 use crate::io::Io;
+use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
 use crate::names::Name;
+use crate::outlet::Outlet;
 use crate::room::NotNow;
 use crate::room::roster::Place;
 use crate::token::{ConnectionId, Generation};
 
-impl<I: Io, W: io::Write> Server<I, W> {
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// What the server says of itself.
+    pub fn journal(&self) -> &Journal<W> {
+        &self.journal
+    }
+
     /// Messages ever said.
     pub fn said(&self) -> u64 {
         self.lobby.log().messages()

@@ -5,13 +5,13 @@
 //! of their slots, of those that were sent something and have not been seen to have everything since. A room in which nothing
 //! is said is not looked at, and a member costs one bit.
 
-use std::io;
 use std::time::Instant;
 
 use super::Server;
 use crate::connection::CloseReason;
 use crate::io::Io;
 use crate::limits::SILENCE_LOOK;
+use crate::outlet::Outlet;
 use crate::token::ConnectionId;
 
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Silence {
     }
 }
 
-impl<I: Io, W: io::Write> Server<I, W> {
+impl<I: Io, W: Outlet> Server<I, W> {
     /// A connection was sent something.
     pub(super) fn note_sent(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);

@@ -1,13 +1,12 @@
 //! The sweep: batches of sends that move members' cursors to the head, and what becomes of a socket that is full.
 
-use std::io;
-
 use arrayvec::ArrayVec;
 
 use super::Server;
 use crate::connection::CloseReason;
 use crate::io::{Io, Send, Sent};
 use crate::limits::{MEMORY_RETRY, SEND_BATCH_MEMBERS};
+use crate::outlet::Outlet;
 use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 use crate::timeouts::Standing;
@@ -15,7 +14,7 @@ use crate::token::ConnectionId;
 
 type Dead = ArrayVec<ConnectionId, SEND_BATCH_MEMBERS>;
 
-impl<I: Io, W: io::Write> Server<I, W> {
+impl<I: Io, W: Outlet> Server<I, W> {
     /// Sends one batch to members that are behind, each as much as its socket takes.
     pub(super) fn sweep(&mut self) {
         let mut batch = self.lobby.take_batch();

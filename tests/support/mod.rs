@@ -47,6 +47,34 @@ pub fn uproar(arguments: &[&str]) -> Command {
     command
 }
 
+/// An address that nobody listens on, for a server that cannot say which it has.
+pub fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Two members hear each other.
+#[track_caller]
+pub fn expect_talk(server: &Server) {
+    let (mut a, mut b) = (server.join(), server.join());
+    let asked = format!("[{}] is anybody there?", a.name());
+    a.send("is anybody there?\n");
+    b.lines_until(|line| line == asked);
+    let answered = format!("[{}] yes", b.name());
+    b.send("yes\n");
+    a.lines_until(|line| line == answered);
+}
+
+/// A stop takes no longer than it does with a member that does not read, and succeeds.
+#[track_caller]
+pub fn expect_stop(server: &mut Server) {
+    let told = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let time = told.elapsed();
+    assert!(time < Duration::from_secs(8), "the stop took {time:?}");
+}
+
 impl Server {
     /// Starts a server on a port of the kernel's choice.
     pub fn start(options: &[&str]) -> Self {
@@ -71,6 +99,20 @@ impl Server {
         let address = ready.split(' ').nth(3).expect("the ready line names the address");
         let address = address.parse().expect("the ready line names the address");
         Self { child, address, ready, before_ready, stderr }
+    }
+
+    /// Starts a prepared server whose standard error is the test's affair, and waits until it answers. `arguments` of the
+    /// command include `address`.
+    pub fn spawn_silent(mut command: Command, address: SocketAddr) -> Self {
+        let child = command.spawn().expect("the server's binary was built with the tests");
+        let (_, stderr) = channel();
+        let server = Self { child, address, ready: String::new(), before_ready: Vec::new(), stderr };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "the server does not listen");
+            thread::sleep(Duration::from_millis(10));
+        }
+        server
     }
 
     pub fn pid(&self) -> u32 {

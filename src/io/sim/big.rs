@@ -10,7 +10,6 @@ use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT}
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::line::Framing;
 use crate::memory::MemoryBound;
-use crate::report;
 use crate::room::{Settings, SlowPolicy};
 use crate::server::Config;
 
@@ -59,7 +58,6 @@ fn config(members_max: usize) -> Config {
 
 /// `members` come, then `messages` are said, each by another of them. Panics when anybody has not heard exactly the others.
 pub fn play(members: u32, messages: u32) -> Figures {
-    report::hush();
     let config = config(members as usize);
     let mut stage = Stage::new(Kernel::new(Draw::seeded(1), false), config);
     stage.invariants_every = INVARIANTS_EVERY;

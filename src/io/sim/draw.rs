@@ -21,6 +21,13 @@ impl Draw {
         Self { state: 0, bytes: Some(bytes.iter().copied().collect()) }
     }
 
+    /// Choices of their own, so that those of `self` stay what they are. With this constant the kept seeds find what they
+    /// found before there were any.
+    pub fn apart(&self) -> Self {
+        let bytes = self.bytes.as_ref().map(|bytes| bytes.iter().rev().copied().collect());
+        Self { state: self.state ^ 0xb999_c4e2_7eeb_7be1, bytes }
+    }
+
     /// True once a fuzzer's bytes are used up.
     pub fn is_exhausted(&self) -> bool {
         self.bytes.as_ref().is_some_and(VecDeque::is_empty)

@@ -1,7 +1,6 @@
 //! One seed, played: faults on, then off until everything has settled, then the end.
 
 use std::cell::RefCell;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,14 +9,15 @@ use super::crowd::{Crowd, Plan};
 use super::draw::Draw;
 use super::faults::Faults;
 use super::kernel::Kernel;
+use super::sink::{STAMP, Sink, Take};
 use super::trace::Event;
 use super::verdict::Verdict;
 use super::{Sim, Socket};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
-use crate::limits::{DEAD_AFTER_DEFAULT, STALL_TIMEOUT_DEFAULT, log_bytes_min};
+use crate::journal::Journal;
+use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
 use crate::line::Framing;
-use crate::report;
 use crate::room::{NotNow, Settings, SlowPolicy};
 use crate::server::counters::Statistics;
 use crate::server::{Config, Flow, Server};
@@ -31,6 +31,9 @@ const SETTLE_TURNS_MAX: usize = 200_000;
 
 /// Turns in which a server that was told to stop has to stop.
 const STOP_TURNS_MAX: usize = 200_000;
+
+/// Virtual time that a stop may take beyond the time for what is left to send: turns take time too.
+const STOP_SLACK: Duration = Duration::from_millis(500);
 
 /// Turns after which structures are looked at less often: long runs are the same thing many times.
 const LONG_TURNS: usize = 3000;
@@ -46,6 +49,36 @@ pub struct Outcome {
     pub statistics: Statistics,
     /// How often a line had to wait, by reason.
     pub holds: Holds,
+    /// What became of the server's own log.
+    pub log: LogOutcome,
+}
+
+/// What the server's own log says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogOutcome {
+    pub lines: u64,
+    /// Times that lines were not logged.
+    pub gaps: u64,
+    pub transcript_paused: u64,
+    pub transcript_resumed: u64,
+}
+
+impl LogOutcome {
+    fn of(log: &Sink) -> Self {
+        let text = String::from_utf8(log.written()).expect("the log is text");
+        let mut outcome = Self::default();
+        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            let stamped = line.strip_prefix(STAMP);
+            assert_eq!(stamped.is_some(), log.is_stamped(), "a line in a file has its time, and no other");
+            let line = stamped.unwrap_or(line);
+            assert!(line.starts_with("uproar: "), "the log says {line:?}");
+            outcome.lines += 1;
+            outcome.gaps += u64::from(line.ends_with(" not logged\n"));
+            outcome.transcript_paused += u64::from(line.starts_with("uproar: transcript paused"));
+            outcome.transcript_resumed += u64::from(line.starts_with("uproar: transcript resumed"));
+        }
+        outcome
+    }
 }
 
 /// Connections that were held between two turns, by why.
@@ -57,47 +90,13 @@ pub struct Holds {
     pub rationed: u64,
 }
 
-/// A transcript's sink: takes everything, a little, or nothing for now.
-#[derive(Clone, Debug, Default)]
-pub struct Sink(Rc<RefCell<SinkState>>);
-
-#[derive(Debug, Default)]
-struct SinkState {
-    written: Vec<u8>,
-    /// How much it takes of the next writes, in turn; everything when empty.
-    takes: Vec<usize>,
-    writes: usize,
-}
-
-impl Sink {
-    pub fn written(&self) -> Vec<u8> {
-        self.0.borrow().written.clone()
-    }
-}
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = self.0.borrow_mut();
-        state.writes += 1;
-        let takes = if state.takes.is_empty() { usize::MAX } else { state.takes[state.writes % state.takes.len()] };
-        if takes == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let count = bytes.len().min(takes);
-        state.written.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A server on a simulated kernel.
 #[derive(Debug)]
 pub struct Stage {
     pub server: Server<Sim, Sink>,
     pub kernel: Rc<RefCell<Kernel>>,
+    /// Where the server's own log goes.
+    pub log: Sink,
     completions: Completions<Socket>,
     /// Messages in the log after each turn.
     pub said: Vec<u64>,
@@ -115,12 +114,18 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(kernel: Kernel, config: Config) -> Self {
+        Self::with_log(kernel, config, Sink::default(), JOURNAL_BYTES_MAX)
+    }
+
+    /// As [`Stage::new`], and of the server's own log `log_bytes_max` are kept at most that `log` does not take.
+    pub fn with_log(kernel: Kernel, config: Config, log: Sink, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
-        let server = Server::new(sim, config);
+        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max));
         Self {
             server,
             kernel,
+            log,
             completions: Completions::new(),
             said: vec![0],
             times: vec![Duration::ZERO],
@@ -152,6 +157,7 @@ impl Stage {
         let long = self.said.len() > LONG_TURNS;
         if self.said.len().is_multiple_of(if long { self.invariants_every * 16 } else { self.invariants_every }) {
             self.server.invariants();
+            self.server.journal().invariants(&self.log.written());
             for held in self.server.reasons_held() {
                 *match held {
                     NotNow::Pressed => &mut self.holds.pressed,
@@ -278,7 +284,6 @@ pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
 
 /// `shared` is set to the kernel of the run as soon as there is one.
 fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
-    report::hush();
     let mut config = config(&mut draw);
     let mut plan = Plan::draw(&mut draw, config.line_bytes);
     if draw.chance(32) {
@@ -313,26 +318,47 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     }
     let faulty_turns = if plan.deaf_first { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
     let cut_short = draw.chance(24);
-    let takes: Vec<usize> = (0..draw.below(4)).map(|_| draw.pick(&[usize::MAX, 0, 1, 9, 200])).collect();
+    let takes = [usize::MAX, 0, 1, 9, 200];
+    let takes: Vec<usize> = (0..draw.below(4)).map(|_| draw.pick(&takes)).collect();
+    let take = |most| if most == 0 { Take::Full } else { Take::Bytes(most) };
+    let mut takes: Vec<Take> = takes.into_iter().map(take).collect();
+    // Drawn apart, so that kept seeds stay what they are.
+    let mut apart = draw.apart();
+    let transcribed = !takes.is_empty();
+    // A long talk needs all of its turns, so nothing else takes any.
+    let calm = plan.deaf_first;
+    if apart.chance(64) && !calm {
+        takes = Sink::takes(&mut apart);
+    }
+    let sink = Sink::new(apart.chance(64));
+    let log = Sink::new(apart.chance(64));
+    let log_takes = if calm { Vec::new() } else { Sink::takes(&mut apart) };
+    let log_bytes_max = apart.pick(&[JOURNAL_BYTES_MAX, 900, 500]);
+    // The log says more than anybody would ask for, and files are opened anew.
+    let statistics_every = if calm { 97 } else { apart.pick(&[97, 97, 7, 2]) };
+    let hangup_every = if calm { usize::MAX } else { apart.pick(&[usize::MAX, usize::MAX, 60, 11]) };
+    let log_full_at_the_end = apart.chance(32);
     let mut kernel = Kernel::new(draw, readable);
     kernel.note(Event::Begins { people: plan.people, line_bytes: config.line_bytes, log_bytes: config.room.log_bytes });
     let crowd = Crowd::new(&mut kernel, plan);
-    let mut stage = Stage::new(kernel, config);
+    let mut stage = Stage::with_log(kernel, config, log, log_bytes_max);
     *shared = Some(Rc::clone(&stage.kernel));
-    let sink = Sink::default();
-    let transcribed = !takes.is_empty();
     if transcribed {
         stage.server.keep_transcript(sink.clone(), "the transcript");
     }
     stage.kernel.borrow_mut().crowd = Some(Box::new(crowd));
     stage.settle();
-    sink.0.borrow_mut().takes = takes;
+    sink.set_takes(takes);
+    stage.log.set_takes(log_takes);
     with_crowd(&stage, faults, Crowd::begin);
     stage.kernel.borrow_mut().idle = false;
 
     for turn in 0..faulty_turns {
-        if turn % 97 == 96 {
+        if (turn + 1).is_multiple_of(statistics_every) {
             stage.kernel.borrow_mut().signal_after(0, Signal::Statistics);
+        }
+        if (turn + 1).is_multiple_of(hangup_every) {
+            stage.kernel.borrow_mut().signal_after(0, Signal::Hangup);
         }
         assert_eq!(stage.turn(), Flow::On, "nobody has told it to stop");
         let kernel = stage.kernel.borrow();
@@ -351,7 +377,8 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         stage.stop();
     } else {
         verdict.settled = true;
-        sink.0.borrow_mut().takes.clear();
+        sink.set_takes(Vec::new());
+        stage.log.set_takes(Vec::new());
         with_crowd(&stage, Faults::default(), Crowd::settle);
         stage.kernel.borrow_mut().note(Event::FaultsEnd);
         stage.settle();
@@ -359,25 +386,36 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         stage.settle();
         verdict.note_who_is_here(&stage);
         stage.kernel.borrow_mut().note(Event::Settled);
+        if log_full_at_the_end {
+            stage.log.set_takes(vec![Take::Full]);
+        }
         stage.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+        let told = stage.kernel.borrow().time();
         assert_eq!(stage.stop(), Flow::Stop, "there was time for the goodbye");
+        let time = stage.kernel.borrow().time() - told;
+        assert!(time < STOP_FLUSH + STOP_SLACK, "it took {time:?} to stop");
+        if !log_full_at_the_end && !stage.log.is_broken() {
+            assert!(stage.server.journal().is_quiet(), "the last line is written");
+        }
     }
+    stage.server.journal().invariants(&stage.log.written());
     // A note of the interrupt may stand anywhere in it.
     if transcribed && !impatient {
-        verdict.transcript = Some(sink.written());
+        verdict.transcript = Some(sink);
     }
     verdict.times = std::mem::take(&mut stage.times);
     verdict.reservations_max = stage.reservations_max;
     verdict.statistics = Some(stage.server.statistics());
     verdict.unheard = stage.server.lines_from(verdict.heard_by_witness(&stage.kernel.borrow()));
-    let Stage { server, kernel, said, holds, .. } = stage;
+    let Stage { server, kernel, said, holds, log, .. } = stage;
     kernel.borrow_mut().strict = false;
     drop(server);
     let mut kernel = kernel.borrow_mut();
     kernel.note(Event::Stopped);
     assert_eq!(kernel.open_sockets(), 0, "every socket is closed");
     let statistics = verdict.pronounce(&kernel, &said);
-    Outcome { hash: kernel.trace.hash(), events: kernel.trace.events(), turns: kernel.turn, statistics, holds }
+    let (hash, events, turns) = (kernel.trace.hash(), kernel.trace.events(), kernel.turn);
+    Outcome { hash, events, turns, statistics, holds, log: LogOutcome::of(&log) }
 }
 
 /// The crowd does something, and other faults happen from now on.

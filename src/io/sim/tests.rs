@@ -42,6 +42,10 @@ fn seeds() {
         ("unread", total(|outcome| outcome.holds.unread)),
         ("over its rate", total(|outcome| outcome.holds.until)),
         ("rationed", total(|outcome| outcome.holds.rationed)),
+        ("logged", total(|outcome| outcome.log.lines)),
+        ("not logged", total(|outcome| outcome.log.gaps)),
+        ("transcript paused", total(|outcome| outcome.log.transcript_paused)),
+        ("transcript resumed", total(|outcome| outcome.log.transcript_resumed)),
     ];
     println!("{happened:?}");
     assert!(happened.iter().all(|(_, count)| *count > 0), "something never happens: {happened:?}");

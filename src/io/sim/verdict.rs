@@ -8,6 +8,7 @@ use super::kernel::Kernel;
 use super::model::{self, Heard, Said};
 use super::pair::Pair;
 use super::run::Stage;
+use super::sink::{STAMP, Sink};
 use crate::flood::Addresses;
 use crate::limits::rendered_bytes_max;
 use crate::line::ServerLine;
@@ -27,7 +28,7 @@ pub struct Verdict {
     here: Vec<bool>,
     /// Lines that were said when it was too late for the witness to hear them.
     pub unheard: Vec<Vec<u8>>,
-    pub transcript: Option<Vec<u8>>,
+    pub transcript: Option<Sink>,
     pub statistics: Option<Statistics>,
     /// When each turn was over.
     pub times: Vec<Duration>,
@@ -231,14 +232,18 @@ impl Verdict {
 
     /// The transcript is the log after its heading, with its gaps told.
     fn compare_transcript(&self, log: &[Vec<u8>]) {
-        let Some(transcript) = &self.transcript else { return };
-        let Some(rest) = transcript.strip_prefix(b"the transcript\n") else {
-            assert!(!self.settled, "the transcript has a heading");
-            return;
-        };
-        let rest: Vec<u8> = rest.to_vec();
-        let heard = model::follow(log, 0, &rest, b"\n").unwrap_or_else(|wrong| panic!("the transcript: {wrong}"));
-        if self.settled {
+        let Some(sink) = &self.transcript else { return };
+        let written = sink.written();
+        let mut transcript = Vec::new();
+        for line in written.split_inclusive(|byte| *byte == b'\n') {
+            let text = if sink.is_stamped() { line.strip_prefix(STAMP.as_bytes()) } else { Some(line) };
+            // The last may be cut anywhere.
+            assert!(text.is_some() || STAMP.as_bytes().starts_with(line), "a line in a file has its time");
+            transcript.extend_from_slice(text.unwrap_or_default());
+        }
+        let rest = transcript.strip_prefix(b"the transcript\n").expect("the transcript has a heading");
+        let heard = model::follow(log, 0, rest, b"\n").unwrap_or_else(|wrong| panic!("the transcript: {wrong}"));
+        if self.settled && !sink.is_broken() {
             assert!(!heard.torn && heard.at == log.len(), "the transcript is complete");
         }
     }

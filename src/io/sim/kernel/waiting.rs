@@ -92,7 +92,7 @@ impl Kernel {
                 }
                 What::Read(peer) => self.on_read(peer),
                 What::Signal(number) => {
-                    let all = [Signal::Interrupt, Signal::Terminate, Signal::Statistics];
+                    let all = [Signal::Interrupt, Signal::Terminate, Signal::Statistics, Signal::Hangup];
                     let signal = all.into_iter().find(|signal| *signal as u8 == number).expect("it was scheduled");
                     self.note(Event::signalled(signal));
                     self.signals.push(signal);

@@ -1,0 +1,142 @@
+//! Where a simulated server's journal and transcript go: files in memory that take everything, a little, or nothing.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use super::draw::Draw;
+use crate::outlet::{Outlet, Unwritten};
+
+/// What every stamped line begins with: time stands still.
+pub const STAMP: &str = "2001-09-09T01:46:40.000Z ";
+
+/// How one write goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// At most so many bytes are taken.
+    Bytes(usize),
+    Full,
+    Disk,
+    /// Nothing is taken any more.
+    Broken,
+    HungUp,
+}
+
+impl Take {
+    pub const EVERYTHING: Self = Self::Bytes(usize::MAX);
+}
+
+/// A file, pipe or terminal; and the files that took its place.
+#[derive(Clone, Debug, Default)]
+pub struct Sink {
+    state: Rc<RefCell<State>>,
+    /// The one of the files that is written to.
+    file: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<Vec<u8>>,
+    /// How the next writes go, in turn; everything is taken when it is empty.
+    takes: Vec<Take>,
+    writes: usize,
+    stamped: bool,
+    /// How often it was to be opened anew, of which every third time fails.
+    reopened: usize,
+    broken: bool,
+}
+
+impl Sink {
+    pub fn new(stamped: bool) -> Self {
+        let sink = Self::default();
+        sink.state.borrow_mut().stamped = stamped;
+        sink
+    }
+
+    pub fn set_takes(&self, takes: Vec<Take>) {
+        self.state.borrow_mut().takes = takes;
+    }
+
+    /// True once nothing is taken any more.
+    pub fn is_broken(&self) -> bool {
+        self.state.borrow().broken
+    }
+
+    pub fn is_stamped(&self) -> bool {
+        self.state.borrow().stamped
+    }
+
+    /// What was written, without the part of a line that one file ends with and the next repeats.
+    pub fn written(&self) -> Vec<u8> {
+        let state = self.state.borrow();
+        let mut written = Vec::new();
+        for (index, file) in state.files.iter().enumerate() {
+            let last = index + 1 == state.files.len();
+            let end = file.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            written.extend_from_slice(if last { file } else { &file[..end] });
+        }
+        written
+    }
+
+    /// How the writes of a run go, everything going well in half of the runs.
+    pub fn takes(draw: &mut Draw) -> Vec<Take> {
+        if draw.chance(128) {
+            return Vec::new();
+        }
+        let takes = [Take::EVERYTHING, Take::Full, Take::Bytes(1), Take::Bytes(9), Take::Bytes(200), Take::Disk];
+        let mut drawn: Vec<Take> = (0..draw.between(1, 4)).map(|_| draw.pick(&takes)).collect();
+        if draw.chance(40) {
+            // It takes everything for a while, then nothing for as long, and so on.
+            drawn = vec![Take::EVERYTHING; draw.between(1, 40)];
+            let nothing = draw.pick(&[Take::Full, Take::Disk]);
+            drawn.extend(vec![nothing; draw.between(1, 40)]);
+        }
+        if draw.chance(24) {
+            drawn.extend(vec![Take::EVERYTHING; draw.between(0, 20)]);
+            drawn.push(draw.pick(&[Take::Broken, Take::HungUp]));
+        }
+        drawn
+    }
+}
+
+impl Outlet for Sink {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten> {
+        assert!(!bytes.is_empty(), "there is something to write");
+        let mut state = self.state.borrow_mut();
+        assert!(!state.broken, "what is broken is not written to");
+        state.writes += 1;
+        let take =
+            if state.takes.is_empty() { Take::EVERYTHING } else { state.takes[state.writes % state.takes.len()] };
+        let count = match take {
+            Take::Bytes(most) => bytes.len().min(most),
+            Take::Full => return Err(Unwritten::Full),
+            Take::Disk => return Err(Unwritten::Disk(io::ErrorKind::StorageFull.into())),
+            Take::Broken | Take::HungUp => {
+                state.broken = true;
+                let broken = Unwritten::Broken(io::ErrorKind::BrokenPipe.into());
+                return Err(if take == Take::Broken { broken } else { Unwritten::HungUp });
+            }
+        };
+        let files = self.file + 1;
+        if state.files.len() < files {
+            state.files.resize(files, Vec::new());
+        }
+        state.files[self.file].extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn stamp(&self) -> Option<SystemTime> {
+        self.state.borrow().stamped.then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+    }
+
+    fn reopen(&self) -> Option<io::Result<Self>> {
+        let mut state = self.state.borrow_mut();
+        state.reopened += 1;
+        if state.reopened.is_multiple_of(3) {
+            return Some(Err(io::ErrorKind::PermissionDenied.into()));
+        }
+        state.broken = false;
+        Some(Ok(Self { state: Rc::clone(&self.state), file: self.file + 1 }))
+    }
+}

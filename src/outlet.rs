@@ -1,0 +1,293 @@
+//! Where the journal and the transcript are written: a terminal, a pipe, a socket or a file, and never waiting for it.
+//!
+//! A standard stream is shared with other programs, for whom `O_NONBLOCK` on it would be an error they do not expect. So
+//! a terminal or pipe is opened once more, which gives a description of our own (`/proc/self/fd/N`, proc(5)). Where that
+//! is not possible the next of these is taken:
+//!
+//! 1. A socket cannot be opened (`ENXIO`), but `MSG_DONTWAIT` holds for one send only.
+//! 2. A terminal of somebody else (after `su`) can still be opened as `/dev/tty`, when it is ours to control.
+//! 3. A pipe of somebody else (a container that runs as another user) takes `RWF_NOWAIT` (pipes: Linux 6.4).
+//! 4. For everything else `O_NONBLOCK` is set on the shared description for the length of one write. Other programs can
+//!    see it for microseconds. Asking first whether there is room (`poll`) would not do: a pipe then takes 4 KiB if
+//!    nobody else writes, a terminal not even that, and a write that finds less waits.
+//!
+//! A regular file is written through the description that was inherited, whose offset other programs share. Such a write
+//! may wait for the disk: the kernel has no other way to append to a file.
+
+use std::fs::File;
+use std::io::{self, IoSlice, IsTerminal};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::time::SystemTime;
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::{Errno, ReadWriteFlags};
+use rustix::net::SendFlags;
+
+/// Something that lines are written to.
+pub trait Outlet {
+    /// Takes some of `bytes`, which are not empty, without waiting. How many is at least 1.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten>;
+
+    /// The time to be put before a line; `None` where lines stay as they are.
+    fn stamp(&self) -> Option<SystemTime>;
+
+    /// The same place opened anew, whatever is there now; `None` where there is nothing to open.
+    fn reopen(&self) -> Option<io::Result<Self>>
+    where
+        Self: Sized;
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// There is no room now.
+    Full,
+    /// The disk is full or fails, or the file is as large as it may be: somebody may mend that.
+    Disk(io::Error),
+    /// The terminal has gone away.
+    HungUp,
+    /// Nothing will ever be written again.
+    Broken(io::Error),
+}
+
+/// The beginning of a line that is written to `outlet` now: the time (RFC 3339, UTC) and a space, or nothing.
+pub fn stamp(outlet: &impl Outlet) -> String {
+    outlet.stamp().map_or_else(String::new, |time| format!("{} ", humantime::format_rfc3339_millis(time)))
+}
+
+/// A descriptor that is written to.
+#[derive(Debug)]
+pub struct Descriptor {
+    descriptor: OwnedFd,
+    way: Way,
+    kind: Kind,
+    /// Where it was opened, for what was opened by name.
+    path: Option<String>,
+}
+
+/// How it is written to without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// `write`: the description is our own, or a file's.
+    Write,
+    Send,
+    NoWait,
+    /// `write`, with `O_NONBLOCK` borrowed for it.
+    Borrow,
+}
+
+/// What is different about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Terminal,
+    File,
+    Other,
+}
+
+const WRITE: OFlags =
+    OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+impl Descriptor {
+    pub fn standard_error() -> io::Result<Self> {
+        Self::of(io::stderr().as_fd())
+    }
+
+    /// Opens `path` for a transcript, and makes it when it is not there, for this user alone. `-` is the standard output.
+    ///
+    /// A link to a file is refused: in a folder that others may write to it would make the server append to any file it
+    /// may write. What a link leads to may be a device, a pipe or a terminal, which lose nothing by being written to.
+    pub fn open(path: &str) -> io::Result<Self> {
+        match path {
+            "-" | "/dev/stdout" => return Self::of(io::stdout().as_fd()),
+            "/dev/stderr" => return Self::of(io::stderr().as_fd()),
+            _ => {}
+        }
+        let opened = match rustix::fs::open(path, WRITE | OFlags::CREATE | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::LOOP) => Self::open_through_link(path)?,
+            Err(Errno::NXIO) => return Err(io::Error::other("this is a socket, or a pipe that nobody reads yet")),
+            opened => opened?,
+        };
+        let kind = Kind::of(&opened, &rustix::fs::fstat(&opened)?);
+        if kind == Kind::File {
+            end_last_line(&opened);
+        }
+        Ok(Self { descriptor: opened, way: Way::Write, kind, path: Some(path.to_owned()) })
+    }
+
+    fn open_through_link(path: &str) -> io::Result<OwnedFd> {
+        let refused = || io::Error::other("this is a symbolic link; name the file itself");
+        let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|_| refused())?;
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode);
+        if matches!(kind, FileType::RegularFile | FileType::Directory) {
+            return Err(refused());
+        }
+        // What was looked at is opened, whatever the link leads to by now.
+        Ok(open_again(place.as_fd())?)
+    }
+
+    /// A way to write to a descriptor that others share.
+    fn of(shared: BorrowedFd<'_>) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(shared)?;
+        let kind = Kind::of(shared, &stat);
+        let duplicate = || rustix::io::fcntl_dupfd_cloexec(shared, 0);
+        let (descriptor, way) = match (FileType::from_raw_mode(stat.st_mode), kind) {
+            (_, Kind::File) => (duplicate()?, Way::Write),
+            (FileType::Socket, _) => (duplicate()?, Way::Send),
+            (_, Kind::Terminal) => match open_again(shared).or_else(|_| open_controlling_terminal(&stat)) {
+                Ok(own) => (own, Way::Write),
+                Err(_) => (duplicate()?, Way::NoWait),
+            },
+            _ => match open_again(shared) {
+                Ok(own) => (own, Way::Write),
+                Err(_) => (duplicate()?, Way::NoWait),
+            },
+        };
+        Ok(Self { descriptor, way, kind, path: None })
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let descriptor = &self.descriptor;
+        match self.way {
+            Way::Write => rustix::io::write(descriptor, bytes),
+            Way::Send => rustix::net::send(descriptor, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            Way::NoWait => {
+                // An offset of -1 is where the description stands.
+                let written =
+                    rustix::io::pwritev2(descriptor, &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT);
+                if matches!(written, Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)) {
+                    self.way = Way::Borrow;
+                    return self.try_write(bytes);
+                }
+                written
+            }
+            Way::Borrow => {
+                let flags = rustix::fs::fcntl_getfl(descriptor)?;
+                rustix::fs::fcntl_setfl(descriptor, flags | OFlags::NONBLOCK)?;
+                let written = rustix::io::write(descriptor, bytes);
+                // It cannot fail where setting it did not.
+                let _ = rustix::fs::fcntl_setfl(descriptor, flags);
+                written
+            }
+        }
+    }
+}
+
+impl Outlet for Descriptor {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten> {
+        loop {
+            return match self.try_write(bytes) {
+                Ok(0) => Err(Unwritten::Broken(io::ErrorKind::WriteZero.into())),
+                Ok(count) => Ok(count),
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Err(Unwritten::Full),
+                // A terminal that has gone away answers EIO (tty(4)), one that was unplugged also ENXIO or ENODEV.
+                Err(_) if self.kind == Kind::Terminal => Err(Unwritten::HungUp),
+                // EFBIG needs SIGXFSZ to be ignored.
+                Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(Unwritten::Disk(errno.into())),
+                Err(errno @ Errno::IO) if self.kind == Kind::File => Err(Unwritten::Disk(errno.into())),
+                Err(errno) => Err(Unwritten::Broken(errno.into())),
+            };
+        }
+    }
+
+    fn stamp(&self) -> Option<SystemTime> {
+        (self.kind == Kind::File).then(SystemTime::now)
+    }
+
+    fn reopen(&self) -> Option<io::Result<Self>> {
+        self.path.as_deref().map(Self::open)
+    }
+}
+
+impl Kind {
+    fn of(descriptor: impl AsFd, stat: &Stat) -> Self {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Self::File,
+            FileType::CharacterDevice if descriptor.as_fd().is_terminal() => Self::Terminal,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A description of our own of what a descriptor stands for.
+fn open_again(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(format!("/proc/self/fd/{}", descriptor.as_raw_fd()), WRITE, Mode::empty())
+}
+
+/// Our own description of a terminal, if it is the one that controls this process.
+fn open_controlling_terminal(terminal: &Stat) -> Result<OwnedFd, Errno> {
+    let stat = std::fs::read_to_string("/proc/self/stat").map_err(|_| Errno::NOTTY)?;
+    // The program's name comes before, in brackets, and may hold anything. The terminal is the fifth field after it.
+    let controlling = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(4)?.parse::<u32>().ok());
+    // Twenty bits of the minor number, around twelve of the major one (proc_pid_stat(5)).
+    let (major, minor) = (rustix::fs::major(terminal.st_rdev), rustix::fs::minor(terminal.st_rdev));
+    if controlling != Some((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)) {
+        return Err(Errno::NOTTY);
+    }
+    rustix::fs::open("/dev/tty", WRITE, Mode::empty())
+}
+
+/// Ends a line that an earlier server could not finish on a full disk, so that what follows is a line of its own.
+fn end_last_line(opened: &OwnedFd) {
+    let is_torn = || -> io::Result<bool> {
+        let length = rustix::fs::fstat(opened)?.st_size;
+        let Some(last) = u64::try_from(length).ok().and_then(|length| length.checked_sub(1)) else { return Ok(false) };
+        let mut byte = [0];
+        let path = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        File::open(path)?.read_exact_at(&mut byte, last)?;
+        Ok(byte != *b"\n")
+    };
+    // A file that may not be read, or takes nothing now, is written to all the same.
+    if is_torn().unwrap_or(false) {
+        let _ = rustix::io::write(opened, b"\n");
+    }
+}
+
+#[cfg(test)]
+pub mod test_outlet {
+    //! An outlet in memory for unit tests.
+
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Takes so many bytes, then is full.
+    #[derive(Debug, Default)]
+    pub struct TestOutlet {
+        pub room: usize,
+        pub taken: Vec<u8>,
+        pub stamped: bool,
+        /// How every write fails.
+        pub failure: Option<fn() -> Unwritten>,
+        /// What was taken before it was opened anew is not in `taken`.
+        pub reopened: bool,
+    }
+
+    impl TestOutlet {
+        pub const STAMP: &str = "2001-09-09T01:46:40.123Z ";
+    }
+
+    impl Outlet for TestOutlet {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten> {
+            if let Some(failure) = self.failure {
+                return Err(failure());
+            }
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Err(Unwritten::Full);
+            }
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn stamp(&self) -> Option<SystemTime> {
+            self.stamped.then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_123))
+        }
+
+        fn reopen(&self) -> Option<io::Result<Self>> {
+            Some(Ok(Self { room: usize::MAX, stamped: self.stamped, reopened: true, ..Self::default() }))
+        }
+    }
+}
