@@ -25,11 +25,14 @@ pub enum Planted {
     FloodNotSlowed,
     DiscardPaidAgain,
     NoticeInsideLine,
+    DiscardedIsSpeech,
+    OpeningForgotten,
+    OpeningNeverSaid,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -51,6 +54,9 @@ impl Planted {
         Self::FloodNotSlowed,
         Self::DiscardPaidAgain,
         Self::NoticeInsideLine,
+        Self::DiscardedIsSpeech,
+        Self::OpeningForgotten,
+        Self::OpeningNeverSaid,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

@@ -1,5 +1,6 @@
 //! Who comes in and who goes: accepting, turning away, closing, and freeing what a connection had.
 
+use std::cmp::Reverse;
 use std::io;
 use std::net::SocketAddr;
 
@@ -90,6 +91,9 @@ impl<I: Io, W: io::Write> Server<I, W> {
             if timeouts.len() > queued_max {
                 timeouts.retain(|id| connections.find(id).is_some());
             }
+        }
+        if self.openings.len() > queued_max {
+            self.openings.retain(|Reverse((_, id))| connections.find(*id).is_some());
         }
     }
 

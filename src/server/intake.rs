@@ -10,7 +10,7 @@ use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
-use crate::line::{Foreign, Framing, Item, ServerLine};
+use crate::line::{Foreign, Framing, Item, ServerLine, Verdict};
 use crate::planted::Planted;
 use crate::room::NotNow;
 use crate::timeouts::Standing;
@@ -34,12 +34,17 @@ impl<I: Io, W: io::Write> Server<I, W> {
             return;
         }
         if bytes.is_empty() {
-            self.close(id, CloseReason::Left);
+            self.end(id, CloseReason::Left);
             return;
         }
         self.counters.received_bytes += bytes.len() as u64;
         let voice = connection.voice.get_or_insert_with(|| Box::new(Voice::new(self.now)));
         voice.heard_at = self.now;
+        if connection.held.is_some() {
+            // It was asked for before what it follows was said and held.
+            voice.input.extend_from_slice(bytes);
+            return;
+        }
         if voice.input.is_empty() {
             let mut rest = bytes;
             let taken = self.take_lines(id, &mut rest, false);
@@ -113,7 +118,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
     }
 
     /// Takes lines from the bytes that a connection has waiting. `its_turn` when it waited for the room's ration longest.
-    fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
+    pub(super) fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
         let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
         let input = mem::take(&mut voice.input);
         let mut rest = input.as_slice();
@@ -148,9 +153,6 @@ impl<I: Io, W: io::Write> Server<I, W> {
         let member = member.expect("lines are taken from open connections");
         let voice = voice.as_mut().expect("what was received has a voice");
         let line_bytes = self.config.line_bytes;
-        if !voice.has_spoken && Foreign::is_tls_hello(rest) {
-            return Taken::Foreign(Foreign::Tls);
-        }
         // What is discarded costs as much as a line a chunk.
         if voice.splitter.is_discarding()
             && let Some(rate) = self.config.flood
@@ -161,22 +163,29 @@ impl<I: Io, W: io::Write> Server<I, W> {
             voice.flood.take(rate, 1.0, self.now);
         }
         // Paid for once: a line behind it that has to wait does not have it paid for again.
-        if !Planted::DiscardPaidAgain.is_on() {
+        if voice.splitter.is_discarding() && !Planted::DiscardPaidAgain.is_on() {
+            if let Verdict::Foreign(foreign) = voice.look(rest) {
+                return Taken::Foreign(foreign);
+            }
             voice.splitter.discard(rest);
+            voice.line_taken(false);
         }
         loop {
+            if let Verdict::Foreign(foreign) = voice.look(rest) {
+                return Taken::Foreign(foreign);
+            }
             let before = (voice.splitter, *rest);
             let item = voice.splitter.next(rest, line_bytes).or_else(|| match self.config.framing {
-                Framing::Line => None,
-                Framing::Chunk => voice.splitter.finish(rest),
+                Framing::Chunk if !voice.is_undecided() => voice.splitter.finish(rest),
+                Framing::Line | Framing::Chunk => None,
             });
-            let Some(item) = item else { return Taken::All };
-            if let Item::Line(line) = item
-                && !voice.has_spoken
-                && Foreign::is_http_request(line)
-            {
-                return Taken::Foreign(Foreign::Http);
-            }
+            let Some(item) = item else {
+                if before.0.is_discarding() && !voice.splitter.is_discarding() {
+                    // The end of a chunk has ended a line that is too long.
+                    voice.line_taken(false);
+                }
+                return Taken::All;
+            };
             let allowed = match self.config.flood {
                 Some(rate) => voice.flood.check(rate, 1.0, self.now),
                 None => Ok(()),
@@ -195,14 +204,16 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 (Ok(()), Item::Line(line)) => self.lobby.publish(member, *address, line, self.now),
                 (Ok(()), Item::TooLong) => {
                     self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
-                    Ok(())
+                    Ok(Planted::DiscardedIsSpeech.is_on())
                 }
             };
-            if let Err(reason) = taken {
-                (voice.splitter, *rest) = before;
-                return Taken::Held(reason);
+            match taken {
+                Ok(said) => voice.line_taken(said),
+                Err(reason) => {
+                    (voice.splitter, *rest) = before;
+                    return Taken::Held(reason);
+                }
             }
-            voice.has_spoken = true;
             if let Some(rate) = self.config.flood {
                 voice.flood.take(rate, 1.0, self.now);
             }
@@ -219,7 +230,13 @@ impl<I: Io, W: io::Write> Server<I, W> {
         match taken {
             Taken::All => {
                 let voice = connection.voice.as_mut().expect("what was received has a voice");
-                if !voice.input.is_empty() && !mem::replace(&mut voice.line_queued, true) {
+                if let Some(reason) = voice.ended {
+                    self.close(id, reason);
+                    return;
+                }
+                if self.config.framing == Framing::Chunk && voice.is_undecided() {
+                    self.hold_opening(id);
+                } else if !voice.input.is_empty() && !mem::replace(&mut voice.line_queued, true) {
                     self.line_timeouts.watch(id, self.now);
                     self.forget_the_gone();
                 }

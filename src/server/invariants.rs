@@ -8,6 +8,7 @@ use super::Server;
 use crate::connection::{Connection, Voice};
 use crate::io::Io;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
+use crate::line::Framing;
 use crate::memory::MemoryBound;
 use crate::room::NotNow;
 use crate::room::roster::Place;
@@ -45,7 +46,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
             })
             .sum();
         let held = self.resumable.capacity() + self.rationed.capacity();
-        let timed = self.delayed.capacity() + self.starved.capacity();
+        let timed = self.delayed.capacity() + self.starved.capacity() + self.openings.capacity();
         let spare: usize = self.spare.iter().map(Vec::capacity).sum();
         connections
             + self.lobby.footprint()
@@ -54,6 +55,11 @@ impl<I: Io, W: io::Write> Server<I, W> {
             + held * size_of::<ConnectionId>()
             + timed * size_of::<(Instant, ConnectionId)>()
             + spare
+    }
+
+    /// Whether the next turn receives.
+    pub fn is_receiving(&self) -> bool {
+        self.resumable.is_empty()
     }
 
     /// Why connections are held, each once.
@@ -92,7 +98,12 @@ impl<I: Io, W: io::Write> Server<I, W> {
             let starved = self.starved.iter().filter(|(_, other)| *other == id).count();
             assert_eq!(usize::from(connection.starved), starved, "it stands among the starved once, or does not");
             // Nobody is deaf: every member is received from, or something will have it received from.
-            assert!(!(connection.receiving && connection.held.is_some()), "who is held is not received from");
+            // What ended a chunk may be held when its time is over; a receive is in flight by then.
+            let may_be_both = self.config.framing == Framing::Chunk;
+            assert!(
+                may_be_both || !connection.receiving || connection.held.is_none(),
+                "who is held is not received from"
+            );
             let listens = connection.receiving || connection.starved || connection.held.is_some();
             assert!(listens || self.stopping.is_some(), "every member is listened to");
             let voice_bytes = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
@@ -102,7 +113,7 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 assert!(connection.held.is_none(), "who said nothing is not held");
                 continue;
             };
-            assert!(voice.input.len() <= self.config.line_bytes + 1 + RECEIVE_CHUNK_BYTES, "input is bounded");
+            assert!(voice.input.len() <= self.config.line_bytes + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
             if self.stopping.is_some() {
                 continue;
             }
@@ -119,7 +130,13 @@ impl<I: Io, W: io::Write> Server<I, W> {
                 }
             }
             let begun = !voice.input.is_empty() && connection.held.is_none();
-            assert!(!begun || voice.line_queued, "a begun line is timed");
+            assert!(!begun || voice.line_queued || voice.opening_queued, "a begun line is timed");
+            let queued = self.openings.iter().filter(|entry| entry.0.1 == id).count();
+            assert_eq!(usize::from(voice.opening_queued), queued, "it stands among the undecided once, or does not");
+            assert!(
+                voice.undecided_since.is_none() || voice.opening_queued || connection.held.is_some(),
+                "the undecided are timed"
+            );
         }
         assert_eq!(self.lobby.online(), members, "members are the open connections");
         assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");

@@ -102,6 +102,8 @@ pub struct Stage {
     pub said: Vec<u64>,
     /// When each turn was over.
     pub times: Vec<Duration>,
+    /// Whether bytes were received from anybody in each turn, if there were any.
+    pub receiving: Vec<bool>,
     pub holds: Holds,
     /// The invariants of structures are looked at after every so many turns.
     pub invariants_every: usize,
@@ -118,12 +120,14 @@ impl Stage {
             completions: Completions::new(),
             said: vec![0],
             times: vec![Duration::ZERO],
+            receiving: vec![false],
             holds: Holds::default(),
             invariants_every: 1,
         }
     }
 
     pub fn turn(&mut self) -> Flow {
+        self.receiving.push(self.server.is_receiving());
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
         let messages = self.server.said();
         self.said.push(messages);
@@ -316,6 +320,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         verdict.transcript = Some(sink.written());
     }
     verdict.times = std::mem::take(&mut stage.times);
+    verdict.receiving = std::mem::take(&mut stage.receiving);
     verdict.statistics = Some(stage.server.statistics());
     verdict.unheard = stage.server.lines_from(verdict.heard_by_witness(&stage.kernel.borrow()));
     let Stage { server, kernel, said, holds, .. } = stage;
