@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use uproar::line::{Foreign, Framing, Item, Splitter, render_message, sanitise};
+use uproar::line::{Foreign, Framing, Item, Opening, Splitter, Verdict, render_message, sanitise};
 use uproar::names::Name;
 
 /// Largest limit on a line that an input can ask for.
@@ -58,29 +58,79 @@ fn text(line: &[u8]) {
     let mut twice = Vec::new();
     sanitise(&clean, &mut twice);
     assert_eq!(twice, clean, "sanitising twice is sanitising once");
-    if std::str::from_utf8(line).is_ok_and(|text| !text.chars().any(is_banned)) {
+    let plain = |character: char| character < '\u{300}' && !is_banned(character);
+    if std::str::from_utf8(line).is_ok_and(|text| text.chars().all(plain)) {
         assert_eq!(clean, line, "clean input is unchanged");
     }
     let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
     let mut message = Vec::new();
     let visible = render_message(author, line, &mut message);
     assert_eq!(message, [b"[127.0.0.1:63155] ".as_slice(), &clean, b"\n"].concat());
-    assert_eq!(visible, !clean.is_empty());
+    assert!(visible || !clean.iter().any(u8::is_ascii_graphic), "what can be seen is said: {seen:?}");
+    assert!(!visible || seen.chars().any(|character| !character.is_whitespace()), "spaces alone are not said");
 }
 
 fn is_banned(character: char) -> bool {
-    (character.is_control() && character != '\t') || matches!(character, '\u{2028}' | '\u{2029}')
+    let controls = (character.is_control() && character != '\t') || matches!(character, '\u{2028}' | '\u{2029}');
+    controls
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff0}'..='\u{fffb}' | '\u{e0001}')
 }
 
-/// A first line is a request exactly when it is three words of the right form, and a hello exactly when it begins like one.
+/// How a peer begins is the same in any chunks, and nothing of another protocol is said.
 pub fn foreign(data: &[u8]) {
-    let line = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    let expected = matches!(words[..], [method, target, version]
-        if !method.is_empty()
-            && method.iter().all(|byte: &u8| byte.is_ascii_uppercase())
-            && (target == b"*" || target.iter().any(|byte| b"/:".contains(byte)))
-            && version.starts_with(b"HTTP/"));
-    assert_eq!(Foreign::is_http_request(line), expected, "{line:?}");
-    assert_eq!(Foreign::is_tls_hello(data), data.first() == Some(&0x16) && data.get(1) == Some(&0x03));
+    let (verdict, said) = converse(&[data]);
+    for size in [1, 2, 3, 7] {
+        let chunks: Vec<&[u8]> = data.chunks(size).collect();
+        assert_eq!(converse(&chunks), (verdict, said), "in chunks of {size}");
+    }
+    assert!(said == 0 || verdict == Verdict::Plain, "{said} lines of another protocol are said");
+    let first = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let word = first.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    if word > 0 && first[word..].starts_with(b" /") {
+        assert_eq!(verdict, Verdict::Foreign(Foreign::Http), "{first:?}");
+    }
+    if first.starts_with(&[0x16, 0x03]) {
+        assert_eq!(verdict, Verdict::Foreign(Foreign::Tls), "{first:?}");
+    }
+    if first.first().is_some_and(u8::is_ascii_lowercase) && first.len() < data.len() && first.len() <= OPENING_LIMIT {
+        assert_eq!(verdict, Verdict::Plain, "{first:?}");
+    }
+}
+
+/// Largest line of those who open in some way: many methods are longer.
+const OPENING_LIMIT: usize = 12;
+
+/// What a connection makes of `chunks`, and how many of its lines are said.
+fn converse(chunks: &[&[u8]]) -> (Verdict, usize) {
+    let (mut opening, mut splitter) = (Opening::default(), Splitter::default());
+    let (mut kept, mut message) = (Vec::new(), Vec::new());
+    for chunk in chunks {
+        kept.extend_from_slice(chunk);
+        let mut rest = kept.as_slice();
+        loop {
+            if let verdict @ Verdict::Foreign(_) = opening.look(rest) {
+                return (verdict, 0);
+            }
+            if splitter.is_discarding() {
+                splitter.discard(&mut rest);
+                opening.pass_over(splitter.is_discarding());
+                if splitter.is_discarding() {
+                    break;
+                }
+                continue;
+            }
+            match splitter.next(&mut rest, OPENING_LIMIT) {
+                None => break,
+                Some(Item::Line(line))
+                    if render_message(Name::first(([127, 0, 0, 1], 1).into()), line, &mut message) =>
+                {
+                    return (Verdict::Plain, 1);
+                }
+                Some(_) => opening.pass_over(splitter.is_discarding()),
+            }
+        }
+        kept = rest.to_vec();
+    }
+    (opening.look(&kept), 0)
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::io::Io;
-use crate::line::Splitter;
+use crate::line::{Opening, Splitter, Verdict};
 use crate::names::Name;
 use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
@@ -43,8 +43,8 @@ pub struct Connection<S> {
 #[derive(Debug)]
 pub struct Voice {
     pub splitter: Splitter,
-    /// Received and not yet consumed: the start of a line, or whole lines while the connection is held. At most a line
-    /// and a chunk; without a buffer when empty.
+    /// Received and not yet consumed: the start of a line, or whole lines while the connection is held. At most a line,
+    /// its ending and a chunk; without a buffer when empty.
     pub input: Vec<u8>,
     /// When the last byte arrived.
     pub heard_at: Instant,
@@ -53,8 +53,15 @@ pub struct Voice {
     pub reserved: Option<Instant>,
     /// True once the member was told that it is being slowed.
     pub slowed: bool,
-    /// True once a whole line was taken: what comes now is no other protocol's greeting.
-    pub has_spoken: bool,
+    /// How it begins, until a line of it was said: what comes then is no other protocol's greeting.
+    pub opening: Option<Opening>,
+    /// Set exactly while the last chunk ended with what could still become another protocol's beginning, and the end of a
+    /// chunk ends a line: when that line began.
+    pub undecided_since: Option<Instant>,
+    /// True exactly when it is in the queue of those.
+    pub opening_queued: bool,
+    /// Set once the peer has sent its last byte and something of it is still to be said: why it is closed then.
+    pub ended: Option<CloseReason>,
     /// True exactly when it is in the queue of those who have begun a line.
     pub line_queued: bool,
 }
@@ -68,8 +75,51 @@ impl Voice {
             flood: Bucket::default(),
             reserved: None,
             slowed: false,
-            has_spoken: false,
+            opening: Some(Opening::default()),
+            undecided_since: None,
+            opening_queued: false,
+            ended: None,
             line_queued: false,
+        }
+    }
+
+    /// Looks at what was received, as far as nothing was said.
+    pub fn look(&mut self, rest: &[u8]) -> Verdict {
+        let Some(opening) = &mut self.opening else { return Verdict::Plain };
+        let verdict = opening.look(rest);
+        if Planted::OpeningForgotten.is_on() && verdict == Verdict::Undecided {
+            opening.forget();
+        }
+        verdict
+    }
+
+    /// True when the bytes received last could still become another protocol's beginning.
+    pub fn is_undecided(&self) -> bool {
+        self.opening.is_some_and(|opening| opening.is_undecided())
+    }
+
+    /// A line was taken, or passed over as far as it has come.
+    pub fn line_taken(&mut self, said: bool) {
+        let goes_on = self.splitter.is_discarding();
+        if said {
+            self.opening = None;
+        } else if let Some(opening) = &mut self.opening {
+            opening.pass_over(goes_on);
+        }
+        if !goes_on {
+            self.undecided_since = None;
+        }
+    }
+
+    /// What the last chunk ended with is a line of a person.
+    pub fn end_opening(&mut self) {
+        if self.splitter.is_discarding() {
+            self.splitter.finish(&mut &[][..]);
+            self.line_taken(false);
+        } else if let Some(opening) = &mut self.opening {
+            opening.settle();
+            self.undecided_since = None;
+            self.input.push(b'\n');
         }
     }
 }

@@ -48,7 +48,7 @@ pub const LINE_BYTES_DEFAULT: usize = 4096;
 pub const LINE_BYTES_MIN: usize = 16;
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Sanitising replaces each invalid byte by at most one U+FFFD, three bytes of UTF-8.
+/// Sanitising replaces each run of invalid bytes, of which the shortest is one byte, by one U+FFFD: three bytes of UTF-8.
 pub const SANITISED_GROWTH_MAX: usize = 3;
 
 /// Longest author's prefix, `[IP:PORT|N] `: an IPv6 address with a scope is 58 bytes, its number 4, a little is added.
@@ -132,6 +132,10 @@ pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
 /// Default of `--line-timeout`: how long a line that was begun may make no progress.
 pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// How long what a chunk ends with may wait for more in `--framing chunk`, when it could still become another protocol's
+/// beginning. The pieces of a request come closer together than this, and who sends `OK` does not notice it.
+pub const OPENING_HOLD: Duration = Duration::from_millis(200);
 
 /// Default of `--dead-after`: how long a peer that answers nothing counts as there.
 pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);

@@ -1,14 +1,21 @@
-//! Bytes to lines, and lines to what other members may see. Pure: no I/O, no clock, no state but the splitter's.
+//! Bytes to lines, and lines to what other members may see. Pure: no I/O, no clock, no state but the splitter's and that
+//! of how a peer begins.
 //!
 //! A line is what lies before a line feed, without one carriage return before it. The splitter gives the same lines
-//! however the bytes were cut into chunks. Sanitising makes a line safe for any terminal: what comes out is valid UTF-8
-//! without control characters. Every message carries its author's prefix, so nothing that a member types can start like
-//! a line of the server.
+//! however the bytes were cut into chunks. `sanitise` makes a line safe for any terminal, `foreign` knows peers that speak
+//! another protocol. Every message carries its author's prefix, so nothing that a member types can start like a line of the
+//! server.
+
+pub mod foreign;
+pub mod sanitise;
 
 use std::fmt;
 use std::io::Write;
 
 use crate::names::Name;
+
+pub use self::foreign::{Foreign, Opening, Verdict};
+pub use self::sanitise::sanitise;
 
 /// How received bytes are cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -90,61 +97,14 @@ impl Splitter {
     }
 }
 
-/// True for what no terminal may be sent: C0 but tab, DEL, C1, and the line and paragraph separators.
-fn is_forbidden(character: char) -> bool {
-    (character.is_control() && character != '\t') || matches!(character, '\u{2028}' | '\u{2029}')
-}
-
-/// Appends `line` to `out` as valid UTF-8 without forbidden characters: they are dropped, and each invalid sequence
-/// becomes U+FFFD. Clean input is unchanged, and sanitising twice equals sanitising once.
-pub fn sanitise(line: &[u8], out: &mut Vec<u8>) {
-    if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
-        out.extend_from_slice(line);
-        return;
-    }
-    for chunk in line.utf8_chunks() {
-        for character in chunk.valid().chars().filter(|character| !is_forbidden(*character)) {
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-    }
-}
-
 /// Replaces what `out` holds by the message that everybody but its author receives: `[IP:PORT] text` and a line feed.
-/// False, and nothing to send, when no visible byte of `text` is left after sanitising.
+/// False, and nothing to send, when nothing of `text` can be seen.
 pub fn render_message(author: Name, text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     write!(out, "[{author}] ").expect("writing to a Vec does not fail");
-    let prefix = out.len();
-    sanitise(text, out);
-    let visible = out.len() > prefix;
+    let visible = sanitise(text, out);
     out.push(b'\n');
     visible
-}
-
-/// Another protocol, by which a peer shows that it takes this server for a different one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
-    Tls,
-    Http,
-}
-
-impl Foreign {
-    /// True when the first bytes of a connection begin a TLS handshake record (RFC 8446, section 5.1).
-    pub fn is_tls_hello(bytes: &[u8]) -> bool {
-        bytes.starts_with(&[0x16, 0x03])
-    }
-
-    /// True when the first line of a connection is an HTTP request line: `METHOD TARGET HTTP/N` (RFC 9112, section 3).
-    pub fn is_http_request(line: &[u8]) -> bool {
-        let mut words = line.split(|byte| *byte == b' ');
-        let method = words.next().is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_uppercase));
-        let target = words.next().is_some_and(|word| word == b"*" || word.contains(&b'/') || word.contains(&b':'));
-        let version = words.next().is_some_and(|word| word.starts_with(b"HTTP/"));
-        method && target && version && words.next().is_none()
-    }
 }
 
 /// A count of users as people say it: `1 user`, `2 users`.
@@ -210,6 +170,9 @@ impl fmt::Display for ServerLine {
             Self::Foreign(Foreign::Tls) => write!(f, "! this is a plain chat server: it does not speak TLS"),
             Self::Foreign(Foreign::Http) => {
                 write!(f, "! this is a chat server, not a web server: use nc, telnet or uproar chat")
+            }
+            Self::Foreign(Foreign::Proxy) => {
+                write!(f, "! this is a plain chat server: it does not speak the PROXY protocol")
             }
             Self::Stopping => write!(f, "! the server is stopping"),
         }
@@ -309,45 +272,6 @@ mod tests {
         assert_eq!(splitter, Splitter::default());
     }
 
-    fn sanitised(line: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        sanitise(line, &mut out);
-        out
-    }
-
-    #[test]
-    fn nothing_that_moves_a_terminal_comes_out() {
-        for (line, expected) in [
-            (&b"plain ~ text"[..], "plain ~ text"),
-            (b"tab\tstays", "tab\tstays"),
-            ("grüße 你好 🎉".as_bytes(), "grüße 你好 🎉"),
-            (b"\x1b[2J\x1b]0;title\x07x", "[2J]0;titlex"),
-            (b"over\rwrite", "overwrite"),
-            (b"nul\0del\x7fbs\x08", "nuldelbs"),
-            ("c1\u{9b}31m nel\u{85}".as_bytes(), "c131m nel"),
-            ("sep\u{2028}ara\u{2029}tor".as_bytes(), "separator"),
-            (b"raw c1 \x9b31m", "raw c1 \u{fffd}31m"),
-            (b"\xc3", "\u{fffd}"),
-            (b"a\xe2\x82b", "a\u{fffd}b"),
-            (b"overlong \xc0\xaf", "overlong \u{fffd}\u{fffd}"),
-            (b"surrogate \xed\xa0\x80", "surrogate \u{fffd}\u{fffd}\u{fffd}"),
-        ] {
-            assert_eq!(String::from_utf8(sanitised(line)).unwrap(), expected, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn other_protocols_are_recognised_by_how_they_begin() {
-        for line in ["GET / HTTP/1.1", "POST /say?x=%20 HTTP/1.0", "OPTIONS * HTTP/1.1", "PRI * HTTP/2.0"] {
-            assert!(Foreign::is_http_request(line.as_bytes()), "{line}");
-        }
-        for line in ["", "GET", "GET /", "GET real HTTP", "get / HTTP/1.1", "I use HTTP/1.1", "GET / HTTP/1.1 please"] {
-            assert!(!Foreign::is_http_request(line.as_bytes()), "{line}");
-        }
-        assert!(Foreign::is_tls_hello(b"\x16\x03\x01\x02\x00\x01"));
-        assert!(!Foreign::is_tls_hello(b"\x16") && !Foreign::is_tls_hello(b"hi"));
-    }
-
     #[test]
     fn a_message_without_a_visible_byte_is_none() {
         let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
@@ -356,6 +280,7 @@ mod tests {
         assert_eq!(out, b"[127.0.0.1:63155] World\n");
         assert!(!render_message(author, b"\x1b\x07", &mut out));
         assert!(!render_message(author, b"", &mut out));
+        assert!(!render_message(author, " \u{200b}\u{3164}".as_bytes(), &mut out));
     }
 
     #[test]
@@ -380,20 +305,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn sanitising_is_safe_and_idempotent(line: Vec<u8>) {
-            let once = sanitised(&line);
-            let text = std::str::from_utf8(&once).expect("valid UTF-8 comes out");
-            prop_assert!(!text.chars().any(is_forbidden));
-            prop_assert!(once.len() <= line.len() * crate::limits::SANITISED_GROWTH_MAX);
-            prop_assert_eq!(sanitised(&once), once.clone());
-        }
-
-        #[test]
-        fn clean_text_is_unchanged(text in "[ -~\tà-ÿ一-十]{0,60}") {
-            prop_assert_eq!(sanitised(text.as_bytes()), text.as_bytes());
-        }
-
         #[test]
         fn random_bytes_give_the_same_lines_in_any_chunks(
             bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..200),

@@ -43,7 +43,7 @@ impl MemoryBound {
             + 2 * DESCRIPTOR_BYTES
             + Names::ENTRY_BYTES_MAX;
         // A buffer that grows by doubling is at most twice as large as what it holds.
-        let input = 2 * (line + RECEIVE_CHUNK_BYTES);
+        let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
         let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         let member_worst = member_idle
@@ -52,7 +52,7 @@ impl MemoryBound {
             + input
             + outbox
             + own_ranges
-            + 2 * 4 * TIMEOUT_ENTRY_BYTES;
+            + 2 * 5 * TIMEOUT_ENTRY_BYTES;
         Self {
             fixed: RING_SUBMISSIONS as usize * 64
                 + RING_COMPLETIONS as usize * 16

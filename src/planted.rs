@@ -31,11 +31,14 @@ pub enum Planted {
     UptakeIgnored,
     NameShared,
     DroppedLineNotCounted,
+    DiscardedIsSpeech,
+    OpeningForgotten,
+    OpeningNeverSaid,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Planted {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::OwnEcho,
         Self::CursorOffByOne,
         Self::SlotFreedTwice,
@@ -63,6 +66,9 @@ impl Planted {
         Self::UptakeIgnored,
         Self::NameShared,
         Self::DroppedLineNotCounted,
+        Self::DiscardedIsSpeech,
+        Self::OpeningForgotten,
+        Self::OpeningNeverSaid,
     ];
 
     /// Switches this bug on, and the one before off, in this thread.

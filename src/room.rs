@@ -181,8 +181,9 @@ impl Room {
         }
     }
 
-    /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message.
-    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<(), NotNow> {
+    /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message, and
+    /// false comes back.
+    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<bool, NotNow> {
         if !self.may_speak(author) {
             return Err(NotNow::Unread);
         }
@@ -190,7 +191,7 @@ impl Room {
         let visible = line::render_message(name, text, &mut rendered);
         let said = if visible { self.publish_rendered(author, &rendered, now) } else { Ok(()) };
         self.rendered = rendered;
-        said
+        said.map(|()| visible)
     }
 
     fn publish_rendered(&mut self, author: MemberId, line: &[u8], now: Instant) -> Result<(), NotNow> {

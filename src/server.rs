@@ -6,7 +6,8 @@
 //! and connections come and go by `door`.
 //!
 //! 1. A connection has at most one receive and one watch for room in flight, and its slot is freed when it has none.
-//! 2. A connection is received from only while the room takes its lines: held bytes are consumed first.
+//! 2. A connection is received from only while the room takes its lines: held bytes are consumed first. One receive may be
+//!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
 pub mod counters;
@@ -14,6 +15,7 @@ mod door;
 mod intake;
 #[cfg(any(test, feature = "sim"))]
 mod invariants;
+mod opening;
 mod silence;
 mod sweep;
 
@@ -93,6 +95,9 @@ pub struct Server<I: Io, W> {
     /// Held connections in the order in which they wait for the room's ration of fan-out, and when there is more of it.
     rationed: VecDeque<ConnectionId>,
     rationed_until: Instant,
+    /// Connections that have begun what could be another protocol, and until when that is held, soonest first. Those that are
+    /// gone stay in it for their time at most.
+    openings: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
     /// Connections that the kernel had no memory for, and when to try again.
     starved: VecDeque<(Instant, ConnectionId)>,
     /// Connections whose sockets are or were full.
@@ -142,6 +147,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             delayed: BinaryHeap::new(),
             rationed: VecDeque::new(),
             rationed_until: now,
+            openings: BinaryHeap::new(),
             starved: VecDeque::new(),
             stall_timeouts: Timeouts::new(config.stall_timeout),
             line_timeouts: Timeouts::new(config.line_timeout),
@@ -215,6 +221,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.accept_after_refusals();
         self.on_deadlines();
+        if receives_max > 0 {
+            self.say_held_openings();
+        }
         self.resume_held();
         if self.goodbye_due {
             // A room that is pressed takes it after a sweep.
@@ -247,7 +256,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 match outcome {
                     Ok(chunk) => self.on_received(id, scratch.bytes(&chunk)),
                     Err(Errno::NOBUFS | Errno::NOMEM) => self.starve(id),
-                    Err(_) => self.close(id, CloseReason::Broken),
+                    Err(_) => self.end(id, CloseReason::Broken),
                 }
                 self.release(id);
             }
@@ -333,6 +342,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.lobby.deadline(),
             self.delayed.peek().map(|Reverse((until, _))| *until),
             (!self.rationed.is_empty()).then_some(self.rationed_until),
+            self.openings.peek().map(|Reverse((due, _))| *due),
             self.starved.front().map(|(retry, _)| *retry),
             self.stall_timeouts.deadline(),
             self.line_timeouts.deadline(),

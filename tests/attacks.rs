@@ -1,14 +1,16 @@
 //! Attacks on text, as data: bytes that a member may send, and exactly what the others read because of it.
 //!
 //! Every case goes through the splitter and the sanitiser whole, cut in two at every place and byte by byte, and through a
-//! running server on every back end. The attacks that need no certain limit, and the rules, are those that `uproar-conform`
+//! running server on every back end. So do the openings of other protocols. The attacks that need no certain limit, and the rules, are those that `uproar-conform`
 //! plays too; here are the ones on the length of a line as well.
 
 mod support;
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use support::{BACKENDS, Server};
+use support::{BACKENDS, Person, Server};
 use uproar::line::{Item, Splitter, render_message};
 use uproar::names::Name;
 use uproar_conform::cases::text::{self, Attack};
@@ -41,11 +43,12 @@ const LENGTHS: &[Attack] = &[
         b"1234567890123456789012345678901234567890123\n1234567890123456789012345678901234567890123",
         &[REFUSED, REFUSED],
     ),
+    ("invalid bytes at the limit are replaced once", &[0xff; 40], &["\u{fffd}"]),
     (
         "invalid bytes at the limit grow",
-        &[0xff; 40],
+        b"\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa\xffa",
         &[
-            "\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
+            "\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a\u{fffd}a",
         ],
     ),
     (
@@ -156,5 +159,116 @@ fn the_same_comes_of_it_through_a_server_on_every_back_end() {
             }
             assert_eq!(listener.line(), Some(format!("{prefix}end of case {index}")), "{name} on {backend}");
         }
+    }
+}
+
+/// How peers open that take the server for something else. Some of it looks like lines, and none of it is said.
+fn openings() -> Vec<Vec<u8>> {
+    let long = "a".repeat(3 * LIMIT);
+    let mut openings: Vec<Vec<u8>> = [
+        "GET / HTTP/1.1\r\n",
+        "GET /\n",
+        "\r\nGET / HTTP/1.1\r\n",
+        "M-SEARCH * HTTP/1.1\r\n",
+        "CONNECT a.example:443\r\n",
+        "CONNECT a.example HTTP/1.1\r\n",
+        "GET http://a.example/\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "PROXY TCP4 192.0.2.1 192.0.2.2 5 6\r\n",
+        "PROXY UNKNOWN\r\n",
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\n",
+        "\x16\x03\x01\0\n",
+        "\n\x16\x03\x01\0\n",
+    ]
+    .map(|opening| opening.as_bytes().to_vec())
+    .to_vec();
+    openings.push(format!("POST /{long} HTTP/1.1\r\n").into_bytes());
+    openings.push(format!("{} / HTTP/1.1\r\n", long.to_uppercase()).into_bytes());
+    openings
+}
+
+/// Longest time between the first byte and the last at which a chunk's end is certainly not taken for a line's: half of what
+/// it is held for.
+const HASTE: Duration = Duration::from_millis(100);
+
+/// Sends `pieces`, one after the other is on its way; false when that took too long to say anything about chunks.
+fn send_pieces(server: &Server, pieces: &[&[u8]]) -> bool {
+    let mut attacker = Person::connect(server.address);
+    let start = Instant::now();
+    for piece in pieces {
+        // The server may have closed it by now.
+        if attacker.stream().write_all(piece).is_err() {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    let in_time = start.elapsed() < HASTE;
+    let rest = attacker.stream().write_all(b"Host: x\r\nCookie: id=1\r\n\r\nI resign\n").is_ok();
+    // It is closed before anything else is asked of the server; how it was told is another test's affair.
+    if rest {
+        attacker.drain();
+    }
+    in_time
+}
+
+#[test]
+fn nothing_of_another_protocol_is_said_wherever_the_bytes_are_cut() {
+    for (backend, framing) in BACKENDS.iter().flat_map(|backend| [(*backend, "line"), (*backend, "chunk")]) {
+        let limit = LIMIT.to_string();
+        let options = ["--backend", backend, "--framing", framing, "--line-bytes", &limit];
+        let server = Server::start(&[&options[..], &["--announce-max", "0", "--flood-rate", "0"]].concat());
+        let mut listener = server.join();
+        let mut speaker = server.join();
+        let mut openings = openings();
+        if framing == "line" {
+            // In chunks, a piece of the long line is somebody's word.
+            openings.push([&[b'a'; 2 * LIMIT][..], b"\nGET / HTTP/1.1\r\n"].concat());
+        }
+        for opening in openings {
+            let single: Vec<&[u8]> = opening.chunks(1).collect();
+            let halves = (1..opening.len()).map(|cut| vec![&opening[..cut], &opening[cut..]]);
+            for pieces in halves.chain([vec![&opening[..]], single]) {
+                let in_time = send_pieces(&server, &pieces);
+                speaker.send("marker\n");
+                let heard = listener.lines_until(|line| line == format!("[{}] marker", speaker.name()));
+                let said: Vec<&String> = heard.iter().filter(|line| line.starts_with('[')).collect();
+                let slow = framing == "chunk" && !in_time;
+                assert!(said.len() == 1 || slow, "{backend}, {framing}: {pieces:?}: {said:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chunk_that_could_become_a_request_is_said_after_a_moment() {
+    for backend in BACKENDS {
+        let server = Server::start(&["--backend", backend, "--framing", "chunk"]);
+        let mut listener = server.join();
+        for text in ["GET", "OK", "M-SEARCH *", "CONNECT a:80", "PROXY TCP4", "SEE http:/"] {
+            let mut speaker = server.join();
+            listener.expect_start("> New user ");
+            let start = Instant::now();
+            speaker.send(text);
+            listener.expect(format!("[{}] {text}", speaker.name()));
+            assert!(start.elapsed() >= Duration::from_millis(200), "{text} is held");
+            // Who has spoken is not held.
+            let mut times = Vec::new();
+            for _ in 0..5 {
+                let start = Instant::now();
+                speaker.send(text);
+                listener.expect(format!("[{}] {text}", speaker.name()));
+                times.push(start.elapsed());
+            }
+            assert!(times.iter().any(|time| *time < Duration::from_millis(150)), "{text}: {times:?}");
+            speaker.leave();
+            listener.expect_start("< The user ");
+        }
+        // Who sends one and leaves at once is heard.
+        let mut speaker = server.join();
+        listener.expect_start("> New user ");
+        let name = speaker.name();
+        speaker.send("BYE");
+        speaker.leave();
+        listener.expect(format!("[{name}] BYE"));
     }
 }

@@ -14,6 +14,8 @@ pub enum Step {
     Sends(&'static str, Vec<u8>),
     /// One byte at a time.
     SendsSlowly(&'static str, Vec<u8>),
+    /// Sends as much of this as the server takes before it closes, and reads what it is told; its last line is a dismissal.
+    SendsUntilClosed(&'static str, Vec<u8>),
     /// Reads these lines next. Presence of others is passed over unless a line of it is expected, for which a sum may stand;
     /// the number of users reads `(# online)`.
     Reads(&'static str, Vec<String>),
@@ -70,6 +72,11 @@ pub fn all() -> Vec<Case> {
     conversation::cases().chain(foreign::cases()).chain(text::cases()).collect()
 }
 
+/// Cases for a server that was started with `--framing chunk`.
+pub fn chunk() -> Vec<Case> {
+    foreign::chunk_cases()
+}
+
 /// Two who talk to each other: what a server that serves lets them do.
 pub(crate) fn canary() -> Vec<Step> {
     vec![
@@ -90,7 +97,7 @@ mod tests {
 
     #[test]
     fn there_are_many_and_no_name_stands_twice() {
-        let mut names: Vec<String> = all().into_iter().map(|case| case.name).collect();
+        let mut names: Vec<String> = all().into_iter().chain(chunk()).map(|case| case.name).collect();
         assert!(names.len() >= 100, "{}", names.len());
         let count = names.len();
         names.sort_unstable();
@@ -100,7 +107,7 @@ mod tests {
 
     #[test]
     fn everybody_comes_before_it_acts() {
-        for case in all() {
+        for case in all().into_iter().chain(chunk()) {
             let mut here = Vec::new();
             for step in &case.steps {
                 match step {
@@ -108,6 +115,7 @@ mod tests {
                     Step::Agree(people, _) => assert!(people.iter().all(|who| here.contains(who)), "{}", case.name),
                     Step::Sends(who, _)
                     | Step::SendsSlowly(who, _)
+                    | Step::SendsUntilClosed(who, _)
                     | Step::Reads(who, _)
                     | Step::Ends(who)
                     | Step::HalfCloses(who) => assert!(here.contains(who), "{}: {who}", case.name),

@@ -4,7 +4,7 @@
 //! A case is data: people who join, send bytes, read lines and go. The server is a black box with an address; others may be
 //! in the room, so lines about strangers are passed over and counts of users are not compared. After each case two fresh people
 //! talk to each other, which shows that the server still serves. What a server was told at its start (limits, framing) is
-//! not known here: cases hold for the defaults.
+//! not known here: cases hold for the defaults, and some of their own for `--framing chunk`.
 
 pub mod cases;
 mod stage;

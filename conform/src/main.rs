@@ -28,6 +28,10 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     case: Vec<String>,
 
+    /// Play the cases for a server that was started with `--framing chunk` instead
+    #[arg(long)]
+    chunk: bool,
+
     /// Write a JUnit report into this file
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -44,7 +48,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut cases = cases::all();
+    let mut cases = if arguments.chunk { cases::chunk() } else { cases::all() };
     cases.retain(|case| arguments.case.is_empty() || arguments.case.iter().any(|part| case.name.contains(part)));
     if arguments.list {
         cases.iter().for_each(|case| say(format_args!("{:<20} {}", case.section, case.name)));

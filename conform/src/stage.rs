@@ -61,6 +61,7 @@ impl Stage {
             Step::SendsSlowly(who, bytes) => {
                 bytes.chunks(1).try_for_each(|byte| self.person(who).and_then(|person| person.send(byte)))
             }
+            Step::SendsUntilClosed(who, bytes) => self.send_until_closed(who, bytes),
             Step::Reads(who, lines) => lines.iter().try_for_each(|line| self.read(who, line)),
             Step::Agree(people, count) => self.agree(people, *count),
             Step::Ends(who) => self.ends(who),
@@ -166,6 +167,23 @@ impl Stage {
         match self.next_line(who)? {
             None => Ok(()),
             Some(line) => Err(format!("the server should have closed {who} and said {line:?}")),
+        }
+    }
+
+    /// `who` sends as much as the server takes, and is told that it speaks another protocol.
+    fn send_until_closed(&mut self, who: &str, bytes: &[u8]) -> Result<(), String> {
+        let person = self.person(who)?;
+        // Closed with bytes unread, a connection is reset, and what was said last may be lost with it.
+        let whole = bytes.chunks(1000).all(|piece| person.stream.write_all(piece).is_ok());
+        let deadline = Instant::now() + self.patience;
+        let person = self.person(who)?;
+        let mut last = None;
+        while let Some(line) = person.line(deadline)? {
+            last = Some(line);
+        }
+        match last {
+            Some(line) if whole && !line.starts_with("! ") => Err(format!("the last that {who} read is {line:?}")),
+            _ => Ok(()),
         }
     }
 

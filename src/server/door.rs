@@ -1,5 +1,6 @@
 //! Who comes in and who goes: accepting, turning away, closing, and freeing what a connection had.
 
+use std::cmp::Reverse;
 use std::net::SocketAddr;
 
 use super::Server;
@@ -118,6 +119,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if timeouts.len() > queued_max {
                 timeouts.retain(|id| connections.find(id).is_some());
             }
+        }
+        if self.openings.len() > queued_max {
+            self.openings.retain(|Reverse((_, id))| connections.find(*id).is_some());
         }
     }
 

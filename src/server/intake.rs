@@ -11,7 +11,7 @@ use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
-use crate::line::{Foreign, Framing, Item, ServerLine};
+use crate::line::{Foreign, Framing, Item, ServerLine, Verdict};
 use crate::outlet::Outlet;
 use crate::planted::Planted;
 use crate::room::NotNow;
@@ -38,12 +38,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         }
         if bytes.is_empty() {
-            self.close(id, CloseReason::Left);
+            self.end(id, CloseReason::Left);
             return;
         }
         self.counters.received_bytes += bytes.len() as u64;
         let voice = connection.voice.get_or_insert_with(|| Box::new(Voice::new(self.now)));
         voice.heard_at = self.now;
+        if connection.held.is_some() {
+            // It was asked for before what it follows was said and held.
+            voice.input.extend_from_slice(bytes);
+            return;
+        }
         if voice.input.is_empty() {
             let mut rest = bytes;
             let taken = self.take_lines(id, &mut rest, false);
@@ -121,7 +126,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Takes lines from the bytes that a connection has waiting. `its_turn` when it has waited for the room's ration longest: for
     /// one line, after which others who wait come first.
-    fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
+    pub(super) fn take_input(&mut self, id: ConnectionId, its_turn: bool) {
         let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
         let input = mem::take(&mut voice.input);
         let mut rest = input.as_slice();
@@ -156,9 +161,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let member = member.expect("lines are taken from open connections");
         let voice = voice.as_mut().expect("what was received has a voice");
         let line_bytes = self.config.line_bytes;
-        if !voice.has_spoken && Foreign::is_tls_hello(rest) {
-            return Taken::Foreign(Foreign::Tls);
-        }
         let (ip, now) = (name.address.ip(), self.now);
         // A chunk of a line that is discarded is charged like a line.
         if voice.splitter.is_discarding() {
@@ -168,22 +170,29 @@ impl<I: Io, W: Outlet> Server<I, W> {
             voice.charge_line(self.config.flood, now);
         }
         // Paid for once: a line behind it that has to wait does not have it paid for again.
-        if !Planted::DiscardPaidAgain.is_on() {
+        if voice.splitter.is_discarding() && !Planted::DiscardPaidAgain.is_on() {
+            if let Verdict::Foreign(foreign) = voice.look(rest) {
+                return Taken::Foreign(foreign);
+            }
             voice.splitter.discard(rest);
+            voice.line_taken(false);
         }
         loop {
+            if let Verdict::Foreign(foreign) = voice.look(rest) {
+                return Taken::Foreign(foreign);
+            }
             let before = (voice.splitter, *rest);
             let item = voice.splitter.next(rest, line_bytes).or_else(|| match self.config.framing {
-                Framing::Line => None,
-                Framing::Chunk => voice.splitter.finish(rest),
+                Framing::Chunk if !voice.is_undecided() => voice.splitter.finish(rest),
+                Framing::Line | Framing::Chunk => None,
             });
-            let Some(item) = item else { return Taken::All };
-            if let Item::Line(line) = item
-                && !voice.has_spoken
-                && Foreign::is_http_request(line)
-            {
-                return Taken::Foreign(Foreign::Http);
-            }
+            let Some(item) = item else {
+                if before.0.is_discarding() && !voice.splitter.is_discarding() {
+                    // The end of a chunk has ended a line that is too long.
+                    voice.line_taken(false);
+                }
+                return Taken::All;
+            };
             if matches!(item, Item::Line(_)) && !self.lobby.may_speak(member) {
                 (voice.splitter, *rest) = before;
                 return Taken::Held(NotNow::Unread);
@@ -203,16 +212,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 (Ok(()), Item::Line(line)) => self.lobby.publish(member, *name, line, self.now),
                 (Ok(()), Item::TooLong) => {
                     self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
-                    Ok(())
+                    Ok(Planted::DiscardedIsSpeech.is_on())
                 }
             };
-            if let Err(reason) = taken {
-                (voice.splitter, *rest) = before;
-                let waits_on = its_turn && matches!(reason, NotNow::Rationed(_) | NotNow::Pressed);
-                return if waits_on { Taken::StillFirst(reason) } else { Taken::Held(reason) };
-            }
+            let said = match taken {
+                Ok(said) => said,
+                Err(reason) => {
+                    (voice.splitter, *rest) = before;
+                    let waits_on = its_turn && matches!(reason, NotNow::Rationed(_) | NotNow::Pressed);
+                    return if waits_on { Taken::StillFirst(reason) } else { Taken::Held(reason) };
+                }
+            };
             its_turn = false;
-            voice.has_spoken = true;
+            voice.line_taken(said);
             voice.charge_line(self.config.flood, now);
         }
     }
@@ -229,7 +241,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match taken {
             Taken::All => {
                 let voice = connection.voice.as_mut().expect("what was received has a voice");
-                if !voice.input.is_empty() && !mem::replace(&mut voice.line_queued, true) {
+                if let Some(reason) = voice.ended {
+                    self.close(id, reason);
+                    return;
+                }
+                if self.config.framing == Framing::Chunk && voice.is_undecided() {
+                    self.hold_opening(id);
+                } else if !voice.input.is_empty() && !mem::replace(&mut voice.line_queued, true) {
                     self.line_timeouts.watch(id, self.now);
                     self.forget_the_gone();
                 }

@@ -9,6 +9,7 @@ use crate::connection::{Connection, Voice};
 use crate::io::Io;
 use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
+use crate::line::Framing;
 use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
@@ -53,7 +54,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             })
             .sum();
         let held = self.resumable.capacity() + self.rationed.capacity();
-        let timed = self.delayed.capacity() + self.starved.capacity();
+        let timed = self.delayed.capacity() + self.starved.capacity() + self.openings.capacity();
         let spare: usize = self.spare.iter().map(Vec::capacity).sum();
         connections
             + self.lobby.footprint()
@@ -64,6 +65,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             + held * size_of::<ConnectionId>()
             + timed * size_of::<(Instant, ConnectionId)>()
             + spare
+    }
+
+    /// Whether the next turn receives.
+    pub fn is_receiving(&self) -> bool {
+        self.resumable.is_empty()
     }
 
     /// Why connections are held, each once.
@@ -81,10 +87,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.rationed.iter().filter(waits).map(move |id| (*id, bytes(*id)))
     }
 
-    /// Connections that have taken a line of what their address may say and not said it yet.
-    pub fn reservations(&self) -> usize {
+    /// Connections that have taken a line of what their address may say, and not said it although its time has come.
+    pub fn late_reservations(&self) -> usize {
         let voices = self.connections.iter().filter_map(|(_, connection)| connection.voice.as_ref());
-        voices.filter(|voice| voice.reserved.is_some()).count()
+        voices.filter(|voice| voice.reserved.is_some_and(|from| from <= self.now)).count()
     }
 
     /// What a connection that may be gone is called.
@@ -125,7 +131,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let starved = self.starved.iter().filter(|(_, other)| *other == id).count();
             assert_eq!(usize::from(connection.starved), starved, "it stands among the starved once, or does not");
             // Nobody is deaf: every member is received from, or something will have it received from.
-            assert!(!(connection.receiving && connection.held.is_some()), "who is held is not received from");
+            // What ended a chunk may be held when its time is over; a receive is in flight by then.
+            let may_be_both = self.config.framing == Framing::Chunk;
+            assert!(
+                may_be_both || !connection.receiving || connection.held.is_none(),
+                "who is held is not received from"
+            );
             let listens = connection.receiving || connection.starved || connection.held.is_some();
             assert!(listens || self.stopping.is_some(), "every member is listened to");
             let voice_bytes = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
@@ -135,7 +146,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 assert!(connection.held.is_none(), "who said nothing is not held");
                 continue;
             };
-            assert!(voice.input.len() <= self.config.line_bytes + 1 + RECEIVE_CHUNK_BYTES, "input is bounded");
+            assert!(voice.input.len() <= self.config.line_bytes + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
             if self.stopping.is_some() {
                 continue;
             }
@@ -152,7 +163,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
             }
             let begun = !voice.input.is_empty() && connection.held.is_none();
-            assert!(!begun || voice.line_queued, "a begun line is timed");
+            assert!(!begun || voice.line_queued || voice.opening_queued, "a begun line is timed");
+            let queued = self.openings.iter().filter(|entry| entry.0.1 == id).count();
+            assert_eq!(usize::from(voice.opening_queued), queued, "it stands among the undecided once, or does not");
+            assert!(
+                voice.undecided_since.is_none() || voice.opening_queued || connection.held.is_some(),
+                "the undecided are timed"
+            );
         }
         let unanswered = self.connections.iter().filter(|(_, connection)| connection.unanswered).count();
         assert_eq!(self.silence.unanswered(), unanswered, "those to be looked at are counted");

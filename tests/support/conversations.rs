@@ -108,7 +108,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 &[
                     "[{a}] [2Jgone",
                     "[{a}] nice< The user 10.0.0.1:1 left (0 users online)",
-                    "[{a}] \u{fffd}\u{fffd} caf\u{fffd} 1m",
+                    "[{a}] \u{fffd} caf\u{fffd} 1m",
                     "[{a}] > Connected to the chat server (9 users online)",
                 ],
             ),

@@ -374,6 +374,13 @@ impl Person {
         while self.line().is_some() {}
     }
 
+    /// Reads until the server closes, or breaks, the connection.
+    pub fn drain(&mut self) {
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut bytes = [0; 65536];
+        while self.stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
+    }
+
     /// Goes without reading what is left.
     pub fn close(self) {}
 

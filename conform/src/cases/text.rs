@@ -1,9 +1,11 @@
 //! Attacks on text: bytes that a member may send, and exactly what the others read because of it.
 //!
-//! The rules are few. A line ends at a line feed, and a carriage return before it belongs to the ending. C0 but tab, DEL, C1
-//! and the line and paragraph separators are dropped. Each maximal invalid sequence (Unicode 16, section 3.9, table 3-8)
-//! becomes U+FFFD. A line of which nothing is left is none. Everything else is left alone: what letters look like is not a
-//! server's business, because the author's address stands in front of every line.
+//! The rules are few. A line ends at a line feed, and a carriage return before it belongs to the ending. C0 but tab, DEL, C1,
+//! the line and paragraph separators and format characters (general category Cf) are dropped, but the joiners U+200C and
+//! U+200D, and the tags of a flag. Of combining marks in a row the ninth and later are dropped. Each run of invalid bytes
+//! becomes one U+FFFD. A line with nothing to see in it is none: spaces, joiners, variation selectors, fillers. Everything
+//! else is left alone: what letters look like is not a server's business, because the author's address stands in front of
+//! every line.
 
 use super::{Case, Draft, Step, about, case, reads, sends};
 
@@ -51,20 +53,24 @@ const ENDINGS: &[Attack] = &[
     ("paragraph separator is no ending", "one\u{2029}two".as_bytes(), &["onetwo"]),
     ("record separator is no ending", b"one\x1etwo", &["onetwo"]),
     ("separators of all kinds alone", "\u{85}\u{2028}\u{2029}\x0b\x0c\x1c\x1d\x1e\x1f".as_bytes(), &[]),
-    ("a line feed in overlong form is none", b"one\xc0\x8atwo", &["one\u{fffd}\u{fffd}two"]),
-    ("a carriage return in overlong form", b"one\xc0\x8dtwo", &["one\u{fffd}\u{fffd}two"]),
-    ("utf-16 line", b"\xff\xfeh\0i\0", &["\u{fffd}\u{fffd}hi"]),
-    ("utf-16 line, big end first", b"\xfe\xff\0h\0i", &["\u{fffd}\u{fffd}hi"]),
+    ("a line feed in overlong form is none", b"one\xc0\x8atwo", &["one\u{fffd}two"]),
+    ("a carriage return in overlong form", b"one\xc0\x8dtwo", &["one\u{fffd}two"]),
+    ("utf-16 line", b"\xff\xfeh\0i\0", &["\u{fffd}hi"]),
+    ("utf-16 line, big end first", b"\xfe\xff\0h\0i", &["\u{fffd}hi"]),
 ];
 
 const BLANK: &[Attack] = &[
     ("a tab stays", b"one\ttwo", &["one\ttwo"]),
     ("spaces stay", b"  one  two  ", &["  one  two  "]),
-    ("a space alone is text", b" ", &[" "]),
-    ("a tab alone is text", b"\t", &["\t"]),
+    ("a space alone is nothing", b" ", &[]),
+    ("a tab alone is nothing", b"\t", &[]),
     ("no-break space", "a\u{a0}b".as_bytes(), &["a\u{a0}b"]),
     ("ideographic space", "a\u{3000}b".as_bytes(), &["a\u{3000}b"]),
-    ("ogham space", "\u{1680}".as_bytes(), &["\u{1680}"]),
+    ("blanks of all kinds alone", " \u{a0}\u{1680}\u{2003}\u{3000}\u{2800}\u{3164}".as_bytes(), &[]),
+    ("blanks stay beside text", "a\u{1680}\u{2800}\u{3164}b".as_bytes(), &["a\u{1680}\u{2800}\u{3164}b"]),
+    ("what hides, alone", "\u{200b}\u{feff}\u{202e}\u{2060}".as_bytes(), &[]),
+    ("joiners and selectors alone", "\u{200d}\u{200c}\u{fe0f}".as_bytes(), &[]),
+    ("fillers of hangul alone", "\u{115f}\u{1160}\u{3164}\u{ffa0}".as_bytes(), &[]),
 ];
 
 const C0: &[Attack] = &[
@@ -140,13 +146,13 @@ const C1: &[Attack] = &[
     ("control sequence introducer as a byte", b"\x9b31m", &["\u{fffd}31m"]),
     ("operating system command as a byte", b"\x9d0;t\x9c", &["\u{fffd}0;t\u{fffd}"]),
     ("next line as a byte", b"a\x85b", &["a\u{fffd}b"]),
-    ("every c1 as a byte, some", b"\x80\x84\x88\x8d\x90\x9f", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("introducer in overlong form", b"\xe0\x82\x9bm", &["\u{fffd}\u{fffd}\u{fffd}m"]),
+    ("every c1 as a byte, some", b"\x80\x84\x88\x8d\x90\x9f", &["\u{fffd}"]),
+    ("introducer in overlong form", b"\xe0\x82\x9bm", &["\u{fffd}m"]),
 ];
 
 const INVALID: &[Attack] = &[
     ("a continuation alone", b"a\x80b", &["a\u{fffd}b"]),
-    ("continuations alone", b"\xbf\xbf", &["\u{fffd}\u{fffd}"]),
+    ("continuations alone", b"\xbf\xbf", &["\u{fffd}"]),
     ("a two-byte lead alone", b"a\xc3", &["a\u{fffd}"]),
     ("a two-byte lead before text", b"\xc3(", &["\u{fffd}("]),
     ("a three-byte lead alone", b"\xe2", &["\u{fffd}"]),
@@ -157,30 +163,31 @@ const INVALID: &[Attack] = &[
     ("three of four bytes", b"\xf0\x9f\x8ex", &["\u{fffd}x"]),
     ("a cut character before a whole one", b"\xf0\x9f\x8e\xc3\xa9", &["\u{fffd}\u{e9}"]),
     ("the last byte of a character on the next line", b"\xc3\n\xa9", &["\u{fffd}", "\u{fffd}"]),
-    ("overlong slash in two", b"\xc0\xaf", &["\u{fffd}\u{fffd}"]),
-    ("overlong slash in three", b"\xe0\x80\xaf", &["\u{fffd}\u{fffd}\u{fffd}"]),
-    ("overlong slash in four", b"\xf0\x80\x80\xaf", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("overlong nul", b"\xc0\x80", &["\u{fffd}\u{fffd}"]),
-    ("overlong escape", b"\xc0\x9b[2J", &["\u{fffd}\u{fffd}[2J"]),
-    ("largest overlong in two", b"\xc1\xbf", &["\u{fffd}\u{fffd}"]),
-    ("largest overlong in three", b"\xe0\x9f\xbf", &["\u{fffd}\u{fffd}\u{fffd}"]),
-    ("largest overlong in four", b"\xf0\x8f\xbf\xbf", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("high surrogate", b"\xed\xa0\x80", &["\u{fffd}\u{fffd}\u{fffd}"]),
-    ("low surrogate", b"\xed\xbf\xbf", &["\u{fffd}\u{fffd}\u{fffd}"]),
-    ("a surrogate pair", b"\xed\xa0\xbd\xed\xb8\x80", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("just above unicode", b"\xf4\x90\x80\x80", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("a lead beyond unicode", b"\xf5\x80\x80\x80", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("five bytes", b"\xf8\x88\x80\x80\x80", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("six bytes", b"\xfc\x84\x80\x80\x80\x80", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("bytes that are never utf-8", b"\xfe\xff", &["\u{fffd}\u{fffd}"]),
-    ("latin-1", b"gr\xfc\xdfe", &["gr\u{fffd}\u{fffd}e"]),
+    ("overlong slash in two", b"\xc0\xaf", &["\u{fffd}"]),
+    ("overlong slash in three", b"\xe0\x80\xaf", &["\u{fffd}"]),
+    ("overlong slash in four", b"\xf0\x80\x80\xaf", &["\u{fffd}"]),
+    ("overlong nul", b"\xc0\x80", &["\u{fffd}"]),
+    ("overlong escape", b"\xc0\x9b[2J", &["\u{fffd}[2J"]),
+    ("largest overlong in two", b"\xc1\xbf", &["\u{fffd}"]),
+    ("largest overlong in three", b"\xe0\x9f\xbf", &["\u{fffd}"]),
+    ("largest overlong in four", b"\xf0\x8f\xbf\xbf", &["\u{fffd}"]),
+    ("high surrogate", b"\xed\xa0\x80", &["\u{fffd}"]),
+    ("low surrogate", b"\xed\xbf\xbf", &["\u{fffd}"]),
+    ("a surrogate pair", b"\xed\xa0\xbd\xed\xb8\x80", &["\u{fffd}"]),
+    ("just above unicode", b"\xf4\x90\x80\x80", &["\u{fffd}"]),
+    ("a lead beyond unicode", b"\xf5\x80\x80\x80", &["\u{fffd}"]),
+    ("five bytes", b"\xf8\x88\x80\x80\x80", &["\u{fffd}"]),
+    ("six bytes", b"\xfc\x84\x80\x80\x80\x80", &["\u{fffd}"]),
+    ("bytes that are never utf-8", b"\xfe\xff", &["\u{fffd}"]),
+    ("latin-1", b"gr\xfc\xdfe", &["gr\u{fffd}e"]),
     ("invalid and forbidden in turn", b"\xff\x1b\xff\x1b", &["\u{fffd}\u{fffd}"]),
     ("a lead before an escape", b"\xc3\x1b[m", &["\u{fffd}[m"]),
+    ("many invalid bytes", &[0xff; 30], &["\u{fffd}"]),
 ];
 
 /// Valid UTF-8 that stays.
 const VALID: &[Attack] = &[
-    ("the smallest in two bytes that is no control", "\u{a0}".as_bytes(), &["\u{a0}"]),
+    ("the smallest in two bytes that can be seen", "\u{a1}".as_bytes(), &["\u{a1}"]),
     ("the largest in two bytes", "\u{7ff}".as_bytes(), &["\u{7ff}"]),
     ("the smallest in three", "\u{800}".as_bytes(), &["\u{800}"]),
     ("before the surrogates", "\u{d7ff}".as_bytes(), &["\u{d7ff}"]),
@@ -190,7 +197,7 @@ const VALID: &[Attack] = &[
     ("the largest of all", "\u{10ffff}".as_bytes(), &["\u{10ffff}"]),
     ("a non-character", "\u{fdd0}".as_bytes(), &["\u{fdd0}"]),
     ("a replacement character that was sent", "\u{fffd}".as_bytes(), &["\u{fffd}"]),
-    ("a byte order mark", "\u{feff}hi".as_bytes(), &["\u{feff}hi"]),
+    ("a byte order mark", "\u{feff}hi".as_bytes(), &["hi"]),
     ("umlauts", "gr\u{fc}\u{df}e".as_bytes(), &["gr\u{fc}\u{df}e"]),
     ("umlauts in two parts", "u\u{308}".as_bytes(), &["u\u{308}"]),
     ("chinese", "\u{4f60}\u{597d}".as_bytes(), &["\u{4f60}\u{597d}"]),
@@ -208,20 +215,45 @@ const VALID: &[Attack] = &[
 ];
 
 const FORMAT: &[Attack] = &[
-    ("a soft hyphen", "a\u{ad}b".as_bytes(), &["a\u{ad}b"]),
-    ("zero-width space", "a\u{200b}b".as_bytes(), &["a\u{200b}b"]),
+    ("a soft hyphen", "a\u{ad}b".as_bytes(), &["ab"]),
+    ("zero-width space", "a\u{200b}b".as_bytes(), &["ab"]),
+    ("word joiner and invisible operators", "a\u{2060}\u{2061}\u{2062}\u{2063}\u{2064}b".as_bytes(), &["ab"]),
+    ("mongolian vowel separator", "a\u{180e}b".as_bytes(), &["ab"]),
+    ("interlinear annotation", "\u{fff9}a\u{fffa}b\u{fffb}".as_bytes(), &["ab"]),
+    ("a language tag", "\u{e0001}\u{e0065}\u{e006e}a".as_bytes(), &["a"]),
+    ("text hidden in tags", "a\u{e0049}\u{e0020}\u{e0072}".as_bytes(), &["a"]),
+    (
+        "the flag of england",
+        "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}".as_bytes(),
+        &["\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}"],
+    ),
+    ("a zero-width non-joiner", "a\u{200c}b".as_bytes(), &["a\u{200c}b"]),
 ];
 
-const MARKS: &[Attack] = &[(
-    "many accents on one letter",
-    "z\u{300}\u{301}\u{302}\u{303}\u{304}".as_bytes(),
-    &["z\u{300}\u{301}\u{302}\u{303}\u{304}"],
-)];
+const MARKS: &[Attack] = &[
+    (
+        "many accents on one letter",
+        "z\u{300}\u{301}\u{302}\u{303}\u{304}".as_bytes(),
+        &["z\u{300}\u{301}\u{302}\u{303}\u{304}"],
+    ),
+    (
+        "eight accents on one letter",
+        "z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}".as_bytes(),
+        &["z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}"],
+    ),
+    (
+        "a ninth accent, with joiners between",
+        "z\u{300}\u{301}\u{302}\u{303}\u{200d}\u{304}\u{305}\u{306}\u{307}\u{200d}\u{308}x\u{308}".as_bytes(),
+        &["z\u{300}\u{301}\u{302}\u{303}\u{200d}\u{304}\u{305}\u{306}\u{307}\u{200d}x\u{308}"],
+    ),
+];
 
 /// Format characters that turn the direction of text.
 const DIRECTION: &[Attack] = &[
-    ("an override of direction", "a\u{202e}b".as_bytes(), &["a\u{202e}b"]),
-    ("an isolate", "\u{2066}b\u{2069}".as_bytes(), &["\u{2066}b\u{2069}"]),
+    ("an override of direction", "a\u{202e}b".as_bytes(), &["ab"]),
+    ("embeddings of direction", "\u{202a}a\u{202b}b\u{202c}".as_bytes(), &["ab"]),
+    ("isolates", "\u{2066}a\u{2067}b\u{2068}c\u{2069}".as_bytes(), &["abc"]),
+    ("marks of direction", "\u{200e}a\u{200f}b\u{61c}".as_bytes(), &["ab"]),
 ];
 
 /// Looking like somebody else.
@@ -241,9 +273,9 @@ const OTHER_PROTOCOLS: &[Attack] = &[
     ("a web request that is no first line", b"GET / HTTP/1.1", &["GET / HTTP/1.1"]),
     ("a host header", b"Host: example.org\r", &["Host: example.org"]),
     ("a tls record that is no first byte", b"\x16\x03\x01x", &["x"]),
-    ("telnet: will echo", b"\xff\xfb\x01hi", &["\u{fffd}\u{fffd}hi"]),
-    ("telnet: interrupt process", b"\xff\xf4\xff\xfd\x06", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
-    ("telnet: subnegotiation", b"\xff\xfa\x18\x01\xff\xf0", &["\u{fffd}\u{fffd}\u{fffd}\u{fffd}"]),
+    ("telnet: will echo", b"\xff\xfb\x01hi", &["\u{fffd}hi"]),
+    ("telnet: interrupt process", b"\xff\xf4\xff\xfd\x06", &["\u{fffd}"]),
+    ("telnet: subnegotiation", b"\xff\xfa\x18\x01\xff\xf0", &["\u{fffd}\u{fffd}"]),
     ("ssh", b"SSH-2.0-OpenSSH_9.9\r", &["SSH-2.0-OpenSSH_9.9"]),
     ("smtp", b"EHLO example.org\r", &["EHLO example.org"]),
     ("redis", b"*1\r\n$4\r\nPING\r", &["*1", "$4", "PING"]),

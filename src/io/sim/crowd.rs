@@ -2,7 +2,7 @@
 //!
 //! Everybody follows a script that is drawn as it is played: lines, pieces of lines, lines that are too long or not text,
 //! several at once; pauses; reading nothing for a while; leaving in good order, without a word, or broken; somebody new
-//! in place of who left. The first who comes is the witness: it says nothing, reads everything, and no fault touches it, so
+//! in place of who left. Some are no people: they open as a browser, a proxy or a TLS client does, in pieces. The first who comes is the witness: it says nothing, reads everything, and no fault touches it, so
 //! that what it hears is what was said in the room.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -35,6 +35,8 @@ pub struct Plan {
     pub goes: u8,
     pub breaks: u8,
     pub finishes: u8,
+    /// Out of 256: how many who come speak another protocol.
+    pub foreign: u8,
     /// How many come in place of those who left.
     pub returns: usize,
     /// Whether people come from few addresses.
@@ -49,6 +51,7 @@ impl Plan {
     pub fn draw(draw: &mut Draw, line_bytes: usize) -> Self {
         let mut rate = || if draw.chance(150) { draw.pick(&[2, 8, 24, 64]) } else { 0 };
         let (deaf, strange, goes, breaks, finishes) = (rate(), rate(), rate(), rate(), rate());
+        let foreign = rate();
         let people = draw.pick(&[1, 2, 3, 5, 9, 20, 80]);
         Self {
             people,
@@ -61,6 +64,7 @@ impl Plan {
             goes,
             breaks,
             finishes,
+            foreign,
             returns: if draw.chance(128) { people } else { 0 },
             neighbours: draw.chance(128),
             namesakes: false,
@@ -74,14 +78,14 @@ impl Plan {
             return self;
         }
         // Nobody speaks another protocol either.
-        Self { namesakes, strange: 0, goes: 0, breaks: 0, finishes: 0, ..self }
+        Self { namesakes, foreign: 0, strange: 0, goes: 0, breaks: 0, finishes: 0, ..self }
     }
 
     /// One who comes again and again from a few addresses, says something and goes.
     pub fn visits(line_bytes: usize) -> Self {
         Self {
             people: 1,
-            steps: 6,
+            steps: 1000,
             line_bytes,
             pause: 1_000_000,
             room: 1 << 16,
@@ -90,7 +94,8 @@ impl Plan {
             goes: 0,
             breaks: 0,
             finishes: 90,
-            returns: 40,
+            foreign: 0,
+            returns: 60,
             neighbours: true,
             namesakes: false,
             deaf_first: false,
@@ -110,6 +115,7 @@ impl Plan {
             goes: 0,
             breaks: 0,
             finishes: 0,
+            foreign: 0,
             returns: 0,
             neighbours: false,
             namesakes: false,
@@ -118,10 +124,12 @@ impl Plan {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Person {
     steps_left: usize,
     lines: usize,
+    /// What it has still to send before it does as people do.
+    opening: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -169,7 +177,11 @@ impl Crowd {
             kernel.peer_listens(peer, false);
         }
         let steps_left = if deaf { self.plan.steps } else { kernel.draw.between(0, self.plan.steps) };
-        self.people.push(Person { steps_left, lines: 0 });
+        let opening = if kernel.draw.chance(self.plan.foreign) { self.opening(&mut kernel.draw) } else { Vec::new() };
+        if !opening.is_empty() {
+            kernel.pair_mut(peer).record.as_deref_mut().expect("a crowd is recorded").foreign = true;
+        }
+        self.people.push(Person { steps_left, lines: 0, opening });
         self.pause(kernel, peer);
     }
 
@@ -225,18 +237,53 @@ impl Crowd {
         }
     }
 
+    /// How one opens that speaks another protocol. A server that took it for lines would say some of it.
+    fn opening(&self, draw: &mut Draw) -> Vec<u8> {
+        let line_bytes = self.plan.line_bytes;
+        let mut out = Vec::new();
+        match draw.below(6) {
+            0 => out.extend_from_slice(b"\r\n"),
+            1 => out.extend_from_slice(b"\n \n\x1b\r\n"),
+            2 => out.extend(std::iter::repeat_n(b'x', line_bytes + 1).chain([b'\n'])),
+            _ => {}
+        }
+        let long = || std::iter::repeat_n(b'A', line_bytes + 20);
+        match draw.below(10) {
+            0 => out.extend_from_slice(b"GET / HTTP/1.1\r\n"),
+            1 => out.extend(b"POST /".iter().copied().chain(long()).chain(*b" HTTP/1.1\r\n")),
+            2 => out.extend(long().chain(*b" / HTTP/1.1\r\n")),
+            3 => out.extend_from_slice(b"M-SEARCH * HTTP/1.1\r\n"),
+            4 => out.extend_from_slice(b"CONNECT a.b:443 HTTP/1.1\r\n"),
+            5 => out.extend_from_slice(b"GET http://a/\n"),
+            6 => out.extend_from_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+            7 => out.extend_from_slice(b"\x16\x03\x01\x00\n"),
+            8 => out.extend_from_slice(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
+            _ => out.extend_from_slice(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"),
+        }
+        out.extend_from_slice(b"Cookie: id=1\r\n\r\nI resign\n");
+        out
+    }
+
     /// What somebody types next.
     fn compose(&mut self, kernel: &mut Kernel, peer: u32, out: &mut Vec<u8>) {
         let draw = &mut kernel.draw;
+        let opening = &mut self.people[peer as usize].opening;
+        if !opening.is_empty() {
+            let piece = if draw.chance(128) { opening.len() } else { draw.between(1, opening.len().min(20)) };
+            out.extend(opening.drain(..piece));
+            return;
+        }
         if draw.chance(self.plan.strange) {
             let line_bytes = self.plan.line_bytes;
             match draw.below(9) {
                 0 => out.extend_from_slice(b"\n"),
                 1 => out.extend(std::iter::repeat_n(b'x', line_bytes + draw.between(0, 2 * line_bytes))),
                 2 => out.extend_from_slice(b"\x1b[2Jgone\x07\r\n"),
-                3 => out.extend_from_slice(b"\xff\xfe caf\xe9 \xc2\x9b1m\xe2\x80\xa8\n"),
+                3 if draw.chance(128) => out.extend(format!("z{}\u{200d}\n", "\u{301}".repeat(11)).into_bytes()),
+                3 => out.extend_from_slice(b"\xff\xfe caf\xe9 \xc2\x9b1m\xe2\x80\xa8\xe2\x80\xae\n"),
                 4 => out.extend_from_slice(b"> New user 127.0.0.1:1 entered. (9 users online)\n"),
-                5 => out.extend_from_slice("grü".as_bytes()),
+                // The rest of these comes later, or never.
+                5 => out.extend(draw.pick(&["grü", "OK", "GET", "GET it", "CONNECT me", "\0\r"]).bytes()),
                 6 => out.extend_from_slice(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"),
                 7 => out.extend_from_slice(b"\x16\x03\x01\x00\xa5\x01\n"),
                 _ => out.extend((0..draw.between(1, 30)).map(|_| draw.below(256) as u8)),
@@ -266,7 +313,8 @@ impl Crowd {
         self.over = true;
         for peer in 1..u32::try_from(self.people.len()).expect("a crowd is small") {
             if kernel.pairs()[peer as usize].is_alive() {
-                kernel.peer_writes(peer, b"\nstill here\n");
+                let opening = std::mem::take(&mut self.people[peer as usize].opening);
+                kernel.peer_writes(peer, &[&opening[..], b"\nstill here\n"].concat());
             }
             kernel.pair_mut(peer).widen(1 << 12);
             kernel.peer_listens(peer, true);

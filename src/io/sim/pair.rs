@@ -60,10 +60,12 @@ pub struct Record {
     pub looked_at: usize,
     /// What the server was handed while it had not shut the connection down.
     pub heard: Vec<u8>,
-    /// Where in `heard` the chunks end.
-    pub chunk_ends: Vec<usize>,
+    /// Where in `heard` the chunks end, and the turn that each was handed over in.
+    pub chunk_ends: Vec<(usize, usize)>,
     /// The server was handed the end of the stream.
     pub ended: bool,
+    /// The peer opens in another protocol: whatever comes behind that, nothing of it may be said.
+    pub foreign: bool,
 }
 
 impl Pair {
@@ -116,12 +118,12 @@ impl Pair {
         }
     }
 
-    /// Notes a chunk that the server is handed.
-    pub fn heard(&mut self, chunk: &[u8]) {
+    /// Notes a chunk that the server is handed in a turn.
+    pub fn heard(&mut self, chunk: &[u8], turn: usize) {
         let Some(record) = self.record.as_deref_mut().filter(|_| !self.shut) else { return };
         record.ended |= chunk.is_empty();
         record.heard.extend_from_slice(chunk);
-        record.chunk_ends.push(record.heard.len());
+        record.chunk_ends.push((record.heard.len(), turn));
     }
 
     /// What was sent since the last look.

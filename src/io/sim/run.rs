@@ -102,10 +102,12 @@ pub struct Stage {
     pub said: Vec<u64>,
     /// When each turn was over.
     pub times: Vec<Duration>,
+    /// Whether bytes were received from anybody in each turn, if there were any.
+    pub receiving: Vec<bool>,
     pub holds: Holds,
     stall_timeout: Duration,
-    /// Most connections at a time that had a line of their address's to say.
-    reservations_max: usize,
+    /// Most lines at a time that may have been said late: those of one turn, and those whose time has come.
+    late_max: usize,
     /// Who has waited longest for the room's ration, with the bytes that it has waiting.
     rationed_first: Option<(ConnectionId, usize)>,
     /// The invariants of structures are looked at after every so many turns.
@@ -129,9 +131,10 @@ impl Stage {
             completions: Completions::new(),
             said: vec![0],
             times: vec![Duration::ZERO],
+            receiving: vec![false],
             holds: Holds::default(),
             stall_timeout: config.stall_timeout,
-            reservations_max: 0,
+            late_max: 0,
             rationed_first: None,
             invariants_every: 1,
         }
@@ -139,6 +142,7 @@ impl Stage {
 
     pub fn turn(&mut self) -> Flow {
         let stalled_before = self.server.statistics().counters.closes.stalled;
+        self.receiving.push(self.server.is_receiving());
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
         let stalled = self.server.statistics().counters.closes.stalled - stalled_before;
         let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
@@ -167,7 +171,8 @@ impl Stage {
                 } += 1;
             }
         }
-        self.reservations_max = self.reservations_max.max(self.server.reservations());
+        let said = (messages - self.said[self.said.len() - 2]) as usize;
+        self.late_max = self.late_max.max(self.server.late_reservations() + said);
         let mut rationed = self.server.rationed();
         let first = rationed.next();
         let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
@@ -297,15 +302,19 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         (config.members_max, config.room.members_max) = (5, 5);
         config.addresses = AddressLimits::none(config.members_max);
     }
-    if draw.chance(20) {
+    let visits = draw.chance(20);
+    if visits {
         // Somebody comes again and again: what was said from there is not forgotten meanwhile.
         plan = Plan::visits(config.line_bytes);
         config.flood = None;
         config.room.rate = None;
         config.addresses = AddressLimits::none(config.members_max);
-        config.addresses.line_rate = Rate::new(1 + draw.below(4), draw.below(4));
+        config.addresses.line_rate = Rate::new(1, 4 + draw.below(8));
     }
     let mut faults = Faults::draw(&mut draw);
+    if visits {
+        faults = Faults::default();
+    }
     if plan.namesakes {
         // Nobody goes before all is over: a name that is free again would be given to another, and not be known apart.
         (faults.send_breaks, faults.receive_breaks, faults.accept_gone) = (0, 0, 0);
@@ -404,7 +413,8 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         verdict.transcript = Some(sink);
     }
     verdict.times = std::mem::take(&mut stage.times);
-    verdict.reservations_max = stage.reservations_max;
+    verdict.late_max = stage.late_max;
+    verdict.receiving = std::mem::take(&mut stage.receiving);
     verdict.statistics = Some(stage.server.statistics());
     verdict.unheard = stage.server.lines_from(verdict.heard_by_witness(&stage.kernel.borrow()));
     let Stage { server, kernel, said, holds, log, .. } = stage;

@@ -184,7 +184,7 @@ impl Kernel {
         for (to, from) in piece.iter_mut().zip(pair.up.drain(..length)) {
             *to = from;
         }
-        pair.heard(&piece[..length]);
+        pair.heard(&piece[..length], self.turn);
         self.pieces += 1;
         self.counts.received_bytes += length as u64;
         self.note(Event::Received { peer, bytes: length });
