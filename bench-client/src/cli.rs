@@ -33,6 +33,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Measure one room
+    ///
+    /// `uproar serve` slows members that say much, by default above 10 lines a second after a burst of 50, all members of one
+    /// address together above four times that. The plan of this command's defaults stays below it. To offer more, start the server
+    /// with --flood-rate 0; a run whose publishers are slowed says so in its first line and is INVALID.
     Run(Box<RunArgs>),
     /// Measure rooms of growing size at the same deliveries a second, one server or several in turn
     Sweep(Box<SweepArgs>),
@@ -169,8 +173,8 @@ pub struct RunArgs {
     #[arg(short, long, default_value = "100", value_name = "N", value_parser = parse_count)]
     pub connections: u64,
 
-    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s)
-    #[arg(short, long, default_value = "20/s", value_name = "R", value_parser = parse_rate)]
+    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s); above 10 from each publisher, the server needs --flood-rate 0
+    #[arg(short, long, default_value = "10/s", value_name = "R", value_parser = parse_rate)]
     pub rate: f64,
 
     /// Deliveries a second in total instead: the rate is this over the members

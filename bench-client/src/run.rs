@@ -104,6 +104,7 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         arrival: load.arrival,
         seed: load.seed,
         rate_per_s: room.rate_per_s,
+        pinned: load.pin.is_some(),
         lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
         kernel_counter_rises: cost::rises(&counters, &cost::kernel_counters()),
     };

@@ -21,7 +21,7 @@ fn a_clean_run_writes_its_files_and_ends_well() {
     for number in 1..=2 {
         let files = directory.path().join(format!("run{number}"));
         let summary = json(&files.join("summary.json"));
-        assert_eq!(summary["schema"], 1);
+        assert_eq!(summary["schema"], 2);
         assert_eq!((&summary["valid"], &summary["clean"]), (&Value::Bool(true), &Value::Bool(true)));
         assert_eq!(summary["room"]["wire_line_bytes"], 100 + "[127.0.0.1:40000] ".len());
         assert_eq!(summary["latency"]["room"]["samples"], 60);

@@ -6,7 +6,9 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::peers::{Ceiling, Comparison};
 use crate::report::summary::Summary;
-use crate::report::table::{align_right, bytes, count, latency, number, problem_counts, range, rate, runs_cell};
+use crate::report::table::{
+    align_right, bytes, count, latency, marked, number, problem_counts, range, rate, runs_cell,
+};
 use crate::sweep::Rung;
 
 /// For the terminal.
@@ -106,9 +108,10 @@ fn rows(rungs: &[Rung], columns: &[(&str, Show)]) -> Table {
     );
     for rung in rungs {
         let mut row = vec![count(rung.members), rung.server.clone()];
-        row.extend(
-            columns.iter().map(|(_, show)| if rung.runs.is_empty() { "-".to_string() } else { show(&rung.runs) }),
-        );
+        row.extend(columns.iter().map(|(_, show)| match rung.runs.is_empty() {
+            true => "-".to_string(),
+            false => marked(&rung.runs, show(&rung.runs)),
+        }));
         row.push(runs_cell(rung));
         table.add_row(row);
     }
