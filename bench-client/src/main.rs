@@ -2,6 +2,7 @@
 //!
 //! Parses, dispatches, and turns the result into an exit code; the work is in the modules named after the commands.
 
+mod ceiling;
 mod check;
 mod cli;
 mod cost;
@@ -12,6 +13,7 @@ mod environment;
 mod error;
 mod expect;
 mod floor;
+mod headline;
 mod message;
 mod peers;
 mod plan;
@@ -57,6 +59,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(arguments) => run::command(arguments),
         Command::Sweep(arguments) => sweep::command(arguments),
         Command::Peers(arguments) => peers::command(arguments),
+        Command::Headline(arguments) => headline::command(arguments),
         Command::Costs(arguments) => costs::command(arguments),
         Command::Report(arguments) => redraw::command(arguments),
         Command::Check(arguments) => check::command(arguments),

@@ -417,8 +417,8 @@ pub fn sweep(rungs: &[Rung]) -> String {
     format!("{}\n", table.trim_fmt())
 }
 
-/// `table.md`: all columns, and what their words mean.
-pub fn sweep_markdown(rungs: &[Rung]) -> String {
+/// `table.md`: all columns, what their words mean, and where it was measured.
+pub fn sweep_markdown(rungs: &[Rung], environment: &str) -> String {
     let mut table = sweep_table(rungs, |_| true);
     table.load_style(presets::ASCII_MARKDOWN);
     let mut text = format!("{}\n", table.trim_fmt());
@@ -426,7 +426,8 @@ pub fn sweep_markdown(rungs: &[Rung]) -> String {
         text,
         "\nMedians of the runs, never pooled; the range is of the runs' medians. Room: from the due time of a message until \
          the whole room has it, one sample a message. Delivery: the same until each member has it. `-`: too few samples \
-         to speak of that quantile, or not measured. {MARK_MEANS} Client and server on one machine, over loopback.\n",
+         to speak of that quantile, or not measured. {MARK_MEANS} Client and server on one machine, over \
+         loopback: {environment}.\n",
     );
     text
 }
@@ -557,7 +558,7 @@ mod tests {
             [(run(false, true), "INVALID"), (run(true, false), "NOT CLEAN"), (run(false, false), "INVALID")]
         {
             let runs = [run(true, true), bad.clone()];
-            for table in [sweep(&[rung(&runs)]), sweep_markdown(&[rung(&runs)])] {
+            for table in [sweep(&[rung(&runs)]), sweep_markdown(&[rung(&runs)], "")] {
                 assert!(table.contains("5.00 ms !") && table.contains("20.0 !"), "{table}");
                 assert!(table.contains(&format!("{state}: 1 of 2 good")), "{table}");
                 assert_eq!(
@@ -573,7 +574,7 @@ mod tests {
         for text in [sweep(&[rung(&good)]), block(&good), run_line(&good[0], 1)] {
             assert!(!text.contains('!'), "{text}");
         }
-        assert!(sweep_markdown(&[rung(&good)]).contains("2 of 2 good"));
+        assert!(sweep_markdown(&[rung(&good)], "").contains("2 of 2 good"));
     }
 
     #[test]
