@@ -158,7 +158,6 @@ impl Finder<'_> {
             };
             break;
         }
-        let outcome = outcome.map_err(|failure| format!("at {} lines/s: {failure}", table::rate(rate_per_s)));
         eprintln!(
             "{} members, {}, {} lines/s: {}",
             table::count(self.members),
@@ -166,7 +165,7 @@ impl Finder<'_> {
             table::rate(rate_per_s),
             outcome.as_ref().err().map_or("kept up", String::as_str)
         );
-        Ok(outcome)
+        Ok(outcome.map_err(|failure| format!("at {} lines/s: {failure}", table::rate(rate_per_s))))
     }
 }
 

@@ -261,5 +261,8 @@ fn a_comparison_leaves_its_tables_its_picture_and_what_to_object_to() {
     for words in ["1 of 1 good", "not run: not installed", "- reflect: bench-client", "would object to", "Linux "] {
         assert!(table.contains(words), "{words}: {table}");
     }
-    assert!(folder.join("short.md").exists() && folder.join("offered/raw/gone").exists() != folder.join("offered/raw/reflect").exists());
+    assert!(
+        folder.join("short.md").exists()
+            && folder.join("offered/raw/gone").exists() != folder.join("offered/raw/reflect").exists()
+    );
 }
