@@ -37,7 +37,7 @@ peers := "target/release/bench-client peers --pin 0,1 --connect-window 64 --serv
     --server mosquitto:mqtt='mosquitto -c bench/peers/mosquitto.conf -p {port}' \
     --server original='bench/peers/original.py {addr}'"
 
-# Measure uproar beside redis, valkey, NATS, mosquitto and the Python original, some 50 minutes; leaves results/<date>-peers
+# Measure uproar beside redis, valkey, NATS, mosquitto and the Python original, some 60 minutes; leaves results/<date>-peers
 bench-peers *options: build peers-installed
     {{peers}} --repeat 3 -d 3s -w 1s --as-shipped redis-as-shipped:redis='redis-server --port {port} --dir /tmp' \
         --as-shipped valkey-as-shipped:redis='{{valkey}} --port {port} --dir /tmp' \

@@ -285,7 +285,7 @@ fn cell_after(table: &str, cells: &[&str]) -> Option<Vec<f64>> {
 #[test]
 fn sets_that_measured_the_same_agree() {
     let newest = |kind: &str| {
-        let set = sets().into_iter().filter(|set| set.to_str().unwrap().contains(&format!("-{kind}"))).next_back()?;
+        let set = sets().into_iter().rfind(|set| set.to_str().unwrap().contains(&format!("-{kind}")))?;
         fs::read_to_string(set.join("table.md")).ok()
     };
     let (Some(headline), Some(peers)) = (newest("headline"), newest("peers")) else { return };

@@ -65,6 +65,7 @@ What a friend of the others would object to:
 - One core for a server that can use more. NATS spreads connections over all cores, redis and valkey have `io-threads`; here every
   server is kept to one core and the load generator to another, as a room of uproar uses no more than one. The rows `...-as-shipped`
   ran with the settings they come with and on any core; on a machine of two cores one of those is busy with the load generator.
+- The limit of 100 ms is ours. With a longer one a server that queues is given a higher rate, and everybody hears it later.
 - Loopback has no wire: the sender's core does the receiver's TCP work too, which weighs most on who sends most often.
 - One client reads everything, on one core. Where it is the limit, the last column says client-bound, and the server can do more.
 - The others do more. Redis and valkey are databases with many channels, patterns, persistence, replication and access lists; NATS has
