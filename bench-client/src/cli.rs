@@ -33,11 +33,17 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Measure one room
+    ///
+    /// `uproar serve` slows members that say much, by default above 10 lines a second after a burst of 50, all members of one
+    /// address together above four times that. The plan of this command's defaults stays below it. To offer more, start the server
+    /// with --flood-rate 0; a run whose publishers are slowed says so in its first line and is INVALID.
     Run(Box<RunArgs>),
     /// Measure rooms of growing size at the same deliveries a second, one server or several in turn
     Sweep(Box<SweepArgs>),
     /// Measure the same rooms on uproar and on message brokers, in turn, and search for what each keeps up with
     Peers(Box<PeersArgs>),
+    /// Search for the highest rate that one server keeps up with, measure it several times, and leave a folder with the figures
+    Headline(Box<HeadlineArgs>),
     /// Measure what a delivery, a line and a newcomer cost each server, in turn
     Costs(Box<CostsArgs>),
     /// Draw the tables, rows and pictures of a results folder anew, from its runs
@@ -137,7 +143,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub flood: Option<u64>,
 
-    /// Processors of the server and of this tool; the server's pinning needs --server-cmd or --server-pid
+    /// Processors of the server, which may be `all`, and of this tool; the server's pinning needs --server-cmd or --server-pid
     #[arg(long, value_name = "SERVER,CLIENT", value_parser = parse_pin)]
     pub pin: Option<Pin>,
 
@@ -169,8 +175,8 @@ pub struct RunArgs {
     #[arg(short, long, default_value = "100", value_name = "N", value_parser = parse_count)]
     pub connections: u64,
 
-    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s)
-    #[arg(short, long, default_value = "20/s", value_name = "R", value_parser = parse_rate)]
+    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s); above 10 from each publisher, the server needs --flood-rate 0
+    #[arg(short, long, default_value = "10/s", value_name = "R", value_parser = parse_rate)]
     pub rate: f64,
 
     /// Deliveries a second in total instead: the rate is this over the members
@@ -278,6 +284,32 @@ pub struct PeersArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct HeadlineArgs {
+    /// Members of the room
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
+
+    /// Runs at the rate that was found, each with the server restarted
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub repeat: u32,
+
+    /// The server and the command that starts it, {addr} and {port} replaced
+    #[arg(long, required = true, value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
+    pub server: NamedServer,
+
+    /// Lines a second that the search begins at
+    #[arg(short, long, default_value = "20k/s", value_name = "R", value_parser = parse_rate)]
+    pub rate: f64,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct CostsArgs {
     /// Members of the room
     #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
@@ -305,13 +337,9 @@ pub struct ReportArgs {
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 
-    /// Put the table and the pictures between their markers in this document too
+    /// Put the short table, and the picture of a comparison, between their markers in this document too
     #[arg(long, value_name = "FILE")]
     pub into: Option<PathBuf>,
-
-    /// Which room's spectrum the document shows
-    #[arg(long, default_value = "990", value_name = "N", value_parser = parse_count)]
-    pub spectrum: u64,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -459,9 +487,13 @@ pub fn parse_slow(text: &str) -> Result<Slow, String> {
 /// `SERVER,CLIENT`.
 pub fn parse_pin(text: &str) -> Result<Pin, String> {
     let processors = text.split_once(',').and_then(|(server, client)| {
-        Some(Pin { server: server.trim().parse().ok()?, client: client.trim().parse().ok()? })
+        let server = match server.trim() {
+            "all" => None,
+            number => Some(number.parse().ok()?),
+        };
+        Some(Pin { server, client: client.trim().parse().ok()? })
     });
-    processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1"))
+    processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1, or all,1"))
 }
 
 /// An address or a name, with a port; without a host, the loopback address.
@@ -512,7 +544,8 @@ mod tests {
         assert_eq!(parse_address(":8888").unwrap().to_string(), "127.0.0.1:8888");
         assert_eq!(parse_address("[::1]:1").unwrap().to_string(), "[::1]:1");
         assert!(parse_address("127.0.0.1").is_err());
-        assert_eq!(parse_pin("0,1"), Ok(Pin { server: 0, client: 1 }));
+        assert_eq!(parse_pin("0,1"), Ok(Pin { server: Some(0), client: 1 }));
+        assert_eq!(parse_pin("all,1"), Ok(Pin { server: None, client: 1 }));
         assert!(parse_pin("0").is_err());
     }
 }

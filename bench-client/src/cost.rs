@@ -126,20 +126,21 @@ fn machine_ticks(stat: &str) -> (u64, u64) {
     ([0, 1, 2, 5, 6].into_iter().map(at).sum(), at(7))
 }
 
-/// Pins all threads of process `pid` to one processor.
-pub fn pin_process(pid: u32, processor: usize) -> Result<()> {
+/// Pins all threads of process `pid` to one processor, or lets them use all.
+pub fn pin_process(pid: u32, processor: Option<usize>) -> Result<()> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).context(|| format!("no process {pid}"))?;
     for task in tasks.flatten() {
         let Some(thread) = task.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        sys::pin(thread, processor).context(|| format!("cannot pin process {pid} to processor {processor}"))?;
+        sys::pin(thread, processor).context(|| format!("cannot pin process {pid}"))?;
     }
     Ok(())
 }
 
-/// Pins the calling thread to one processor.
-pub fn pin_this_thread(processor: usize) -> Result<()> {
+/// Pins the calling thread to one processor, or lets it use all.
+pub fn pin_this_thread(processor: Option<usize>) -> Result<()> {
     sys::pin(0, processor).map_err(|error| {
-        Error::new(format!("cannot pin to processor {processor}: {error}; --pin takes processors of /proc/cpuinfo"))
+        let which = processor.map_or("all processors".to_string(), |processor| format!("processor {processor}"));
+        Error::new(format!("cannot pin to {which}: {error}; --pin takes processors of /proc/cpuinfo"))
     })
 }
 

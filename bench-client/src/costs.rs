@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{CostsArgs, LoadArgs};
 use crate::cost::{self, Sampler};
-use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::plan::Length;
+use crate::report::table::{MARK, MARK_MEANS};
 use crate::report::{self, table};
 use crate::run::{self, Room};
 use crate::server_process::{ServerProcess, free_address};
-use crate::sweep::{self, NamedServer};
+use crate::sweep::NamedServer;
+use crate::sweep::folder;
 use crate::sys;
 
 /// A quiet room, and one in which each send carries many lines: lines a second, publishers, members that verify.
@@ -47,6 +48,13 @@ struct Figure {
     members: u64,
     round: u32,
     value: f64,
+    /// False when the run that it is of was INVALID.
+    #[serde(default = "always")]
+    valid: bool,
+}
+
+fn always() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,13 +97,14 @@ impl What {
         if self.is_of_calls() { format!("{value:.4}") } else { table::time(value as u64) }
     }
 
-    fn measure(self, server: &NamedServer, members: u64, load: &LoadArgs) -> Result<f64> {
+    /// The figure, and whether the run behind it was valid.
+    fn measure(self, server: &NamedServer, members: u64, load: &LoadArgs) -> Result<(f64, bool)> {
         let room = |shape, counted| delivery(server, members, shape, load, counted);
         match self {
             Self::QuietDeliveryNs => room(QUIET, false),
             Self::BusyDeliveryNs => room(BUSY, false),
-            Self::LineNs => lines(server, members, load),
-            Self::NewcomerNs => newcomers(server, load),
+            Self::LineNs => Ok((lines(server, members, load)?, true)),
+            Self::NewcomerNs => Ok((newcomers(server, load)?, true)),
             Self::QuietDeliveryCalls => room(QUIET, true),
             Self::BusyDeliveryCalls => room(BUSY, true),
         }
@@ -104,14 +113,13 @@ impl What {
 
 /// Measures all figures; returns the exit code.
 pub fn command(arguments: &CostsArgs) -> Result<u8> {
-    let folder = sweep::dated_folder(&arguments.out);
-    report::write_json(&folder.join("env.json"), &environment::describe())?;
+    let folder = folder::make(&arguments.out, "costs")?;
     let mut figures = Vec::new();
     for round in 1..=arguments.repeat.max(1) {
         for what in What::ALL {
             for server in &arguments.servers {
-                let value = match what.measure(server, arguments.connections, &arguments.load) {
-                    Ok(value) => value,
+                let (value, valid) = match what.measure(server, arguments.connections, &arguments.load) {
+                    Ok(measured) => measured,
                     // Not everybody may count them.
                     Err(error) if what.is_of_calls() => {
                         eprintln!("round {round}, {}, {}: {error}", server.name, what.title());
@@ -119,13 +127,15 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
                     }
                     Err(error) => return Err(error),
                 };
-                eprintln!("round {round}, {}, {}: {}", server.name, what.title(), what.show(value));
+                let mark = if valid { "" } else { MARK };
+                eprintln!("round {round}, {}, {}: {}{mark}", server.name, what.title(), what.show(value));
                 figures.push(Figure {
                     what,
                     server: server.name.clone(),
                     members: arguments.connections,
                     round,
                     value,
+                    valid,
                 });
             }
         }
@@ -136,7 +146,7 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
     }
     let csv = writer.into_inner().context(|| "cannot write the figures".to_string())?;
     report::write_file(&folder.join(FIGURES), &csv)?;
-    println!("{}\n{}", draw(&folder)?.0, folder.display());
+    println!("{}\n{}", draw(&folder)?, folder.display());
     Ok(exit::GOOD)
 }
 
@@ -145,8 +155,8 @@ pub fn is_folder(folder: &Path) -> bool {
     folder.join(FIGURES).is_file()
 }
 
-/// Makes `table.md` of `folder` from its figures, and returns the table for the terminal and that one.
-pub fn draw(folder: &Path) -> Result<(String, String)> {
+/// Makes the tables of `folder` from its figures, and returns the one for the terminal.
+pub fn draw(folder: &Path) -> Result<String> {
     let path = folder.join(FIGURES);
     let mut reader = csv::Reader::from_path(&path).context(|| format!("cannot read {}", path.display()))?;
     let figures: Vec<Figure> =
@@ -158,15 +168,23 @@ pub fn draw(folder: &Path) -> Result<(String, String)> {
         }
     }
     let members = figures.first().map_or(0, |figure| figure.members);
-    let mut table = tabulate(&figures, &servers);
+    let mut table = tabulate(&figures, &servers, true);
     table.load_style(presets::NOTHING);
     let text = format!("{}\n", table.trim_fmt());
     table.load_style(presets::ASCII_MARKDOWN);
     let count = table::count(members);
-    let markdown =
-        format!("{}\n\nA room of {count}. Medians of the rounds, in brackets their range.\n", table.trim_fmt());
+    let environment = folder::environment_of(folder)?;
+    let markdown = format!(
+        "{}\n\nA room of {count}. Medians of the rounds, in brackets their range. {MARK_MEANS} Client and server on one machine, \
+         over loopback: {environment}.\n",
+        table.trim_fmt()
+    );
     report::write_file(&folder.join("table.md"), markdown.as_bytes())?;
-    Ok((text, markdown))
+    let mut table = tabulate(&figures, &servers, false);
+    table.load_style(presets::ASCII_MARKDOWN);
+    let short = format!("{}\n\nA room of {count}; medians.\n", table.trim_fmt());
+    report::write_file(&folder.join(folder::SHORT), short.as_bytes())?;
+    Ok(text)
 }
 
 fn delivery(
@@ -175,7 +193,7 @@ fn delivery(
     (rate_per_s, publishers, verify): (f64, u32, Option<u64>),
     load: &LoadArgs,
     count_calls: bool,
-) -> Result<f64> {
+) -> Result<(f64, bool)> {
     let room = Room { members: members as usize, rate_per_s, length: Length::Time(load.duration) };
     let load = LoadArgs { publishers, verify, count_calls, no_kernel_stamps: true, ..load.clone() };
     let run = run::measure(&server.target(), room, &load)?;
@@ -187,7 +205,8 @@ fn delivery(
         false => cost.and_then(|cost| cost.cpu_per_delivery_ns),
         true => cost.and_then(|cost| cost.calls_per_delivery),
     };
-    value.ok_or_else(|| Error::new(format!("{}: nothing was delivered", server.name)))
+    let value = value.ok_or_else(|| Error::new(format!("{}: nothing was delivered", server.name)))?;
+    Ok((value, run.summary.valid))
 }
 
 /// Processor time of a line, from all members in turn, evenly.
@@ -230,7 +249,7 @@ fn newcomers(server: &NamedServer, load: &LoadArgs) -> Result<f64> {
 
 fn start(server: &NamedServer, load: &LoadArgs) -> Result<(ServerProcess, std::net::SocketAddr)> {
     if let Some(pin) = load.pin {
-        cost::pin_this_thread(pin.client)?;
+        cost::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
     let address = free_address()?;
@@ -259,16 +278,17 @@ fn per_item(before: &cost::CostSample, after: &cost::CostSample, items: u64) -> 
 }
 
 /// A row a figure, a column a server; with two servers also the ratio of the second to the first.
-fn tabulate(figures: &[Figure], servers: &[&str]) -> Table {
+fn tabulate(figures: &[Figure], servers: &[&str], with_range: bool) -> Table {
     let mut table = Table::new();
     let ratio = (servers.len() == 2).then(|| format!("{} / {}", servers[1], servers[0]));
     table.set_header(["".to_string()].into_iter().chain(servers.iter().map(ToString::to_string)).chain(ratio.clone()));
     for what in What::ALL {
-        let of = |server: &str| -> Vec<f64> {
-            figures.iter().filter(|figure| figure.what == what && figure.server == server).map(|f| f.value).collect()
+        let rows = |server: &str| -> Vec<&Figure> {
+            figures.iter().filter(|figure| figure.what == what && figure.server == server).collect()
         };
+        let of = |server: &str| rows(server).iter().map(|figure| figure.value).collect::<Vec<f64>>();
         let mut row = vec![what.title().to_string()];
-        row.extend(servers.iter().map(|server| cell(what, &of(server))));
+        row.extend(servers.iter().map(|server| cell(what, &rows(server), with_range)));
         if ratio.is_some() {
             let medians = [servers[0], servers[1]].map(|server| table::median(of(server)));
             row.push(match medians {
@@ -285,11 +305,16 @@ fn tabulate(figures: &[Figure], servers: &[&str]) -> Table {
     table
 }
 
-fn cell(what: What, values: &[f64]) -> String {
+fn cell(what: What, figures: &[&Figure], with_range: bool) -> String {
+    let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let Some(median) = table::median(values.iter().copied()) else { return "-".to_string() };
+    let mark = if figures.iter().all(|figure| figure.valid) { "" } else { MARK };
+    if !with_range {
+        return format!("{}{mark}", what.show(median));
+    }
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!("{} [{}..{}]", what.show(median), what.show(least), what.show(largest))
+    format!("{} [{}..{}]{mark}", what.show(median), what.show(least), what.show(largest))
 }
 
 #[cfg(test)]
@@ -304,11 +329,15 @@ mod tests {
             members: 1000,
             round: 1,
             value,
+            valid: value < 2000.0,
         };
         let figures =
             [figure("uring", 1000.0), figure("uring", 1200.0), figure("uring", 1100.0), figure("epoll", 2200.0)];
-        let text = tabulate(&figures, &["uring", "epoll"]).to_string();
-        assert!(text.contains("1.10 us [1.00 us..1.20 us]") && text.contains("2.00"), "{text}");
+        let text = tabulate(&figures, &["uring", "epoll"], true).to_string();
+        assert!(text.contains("1.10 us [1.00 us..1.20 us] ") && text.contains("2.00"), "{text}");
+        assert!(text.contains("2.20 us [2.20 us..2.20 us] !"), "{text}");
+        let short = tabulate(&figures, &["uring", "epoll"], false).to_string();
+        assert!(short.contains(" 1.10 us ") && short.contains("2.20 us !") && !short.contains('['), "{short}");
         assert!(text.contains("epoll / uring"), "{text}");
         assert_eq!(What::BusyDeliveryCalls.show(0.00042), "0.0004");
     }

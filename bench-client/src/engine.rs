@@ -42,6 +42,9 @@ const LEAD_IN_NS: u64 = 20_000_000;
 const WATCH_NS_MAX: u64 = 2_000_000;
 /// How long members stay after the last delivery: a repeat of it would come now.
 const AFTERMATH: Duration = Duration::from_millis(50);
+/// What members that only count bytes lack when others were told that they missed something, and no byte came for this long,
+/// is not waited for.
+const TOLD_QUIET_NS: u64 = 500_000_000;
 /// Presence lines that never stop arriving do not hold up a run for longer than this.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
 
@@ -87,6 +90,8 @@ pub struct Counted {
     pub wrong: u64,
     pub lost: u64,
     pub duplicate: u64,
+    /// Deliveries that the server still held back when the run ended.
+    pub held_back: u64,
 }
 
 /// All that a run left behind.
@@ -97,6 +102,8 @@ pub struct Outcome {
     pub counted: Counted,
     /// Members whose connection ended before the run did.
     pub disconnected: u64,
+    /// Why the first of them was closed.
+    pub first_farewell: Option<String>,
     /// Costs before the connects and after the room was quiet.
     pub before_connect: CostSample,
     pub settled: CostSample,
@@ -106,6 +113,10 @@ pub struct Outcome {
     pub window: (CostSample, CostSample),
     /// Deliveries to all members between the two samples of the window.
     pub window_deliveries: u64,
+    /// Deliveries of measured messages to all members, and the time that they are counted over: from when the first was due to
+    /// the end of the plan, or to the last delivery if that came later.
+    pub measured_deliveries: u64,
+    pub measured_ns: u64,
     /// Absolute start of the plan.
     pub start_ns: u64,
     /// The same on the wall clock.
@@ -163,8 +174,6 @@ struct Engine<'a> {
     disconnected: u64,
     /// Bytes of all counting members since the plan started.
     counted_bytes: u64,
-    /// Bytes of messages that a counting member which does not publish should have.
-    counted_bytes_each: u64,
     /// When bytes last came.
     heard_ns: u64,
     connect_latency: Histogram<u64>,
@@ -191,7 +200,7 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
     let measured = engine.carry_out()?;
     engine.read_for(AFTERMATH)?;
     engine.leave();
-    let counted = engine.count_up(measured.wire_line_bytes as u64);
+    let counted = engine.count_up(measured.wire_line_bytes as u64, measured.ended_ns);
     let crowd = (settings.crowd != crowd::Shape::default()).then(|| engine.crowd.finish());
     let record = engine.recorder.finish(measured.ended_ns);
     Ok(Outcome {
@@ -199,11 +208,14 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
         record,
         counted,
         disconnected: engine.disconnected,
+        first_farewell: engine.first_farewell,
         before_connect,
         settled,
         idle,
         window: measured.window,
         window_deliveries: measured.deliveries,
+        measured_deliveries: measured.measured_deliveries,
+        measured_ns: measured.measured_ns,
         start_ns: measured.start_ns,
         started: measured.started,
         wire_line_bytes: measured.wire_line_bytes,
@@ -226,6 +238,8 @@ struct Measured {
     ended_ns: u64,
     window: (CostSample, CostSample),
     deliveries: u64,
+    measured_deliveries: u64,
+    measured_ns: u64,
     wire_line_bytes: usize,
     round: Histogram<u64>,
 }
@@ -279,7 +293,6 @@ impl<'a> Engine<'a> {
             verified_open: 0,
             disconnected: 0,
             counted_bytes: 0,
-            counted_bytes_each: 0,
             heard_ns: 0,
             connect_latency: histogram(),
             first_farewell: None,
@@ -399,7 +412,18 @@ impl<'a> Engine<'a> {
         // A plan that was never reached, because every publisher was closed, has an empty window.
         let before = sample.unwrap_or_else(|| after.clone());
         let deliveries = self.deliveries(wire_line_bytes) - deliveries_before;
-        Ok(Measured { start_ns, started, ended_ns, window: (before, after), deliveries, wire_line_bytes, round })
+        let window_ns = (start_ns + self.plan.window_start_ns(), start_ns + self.plan.window_end_ns());
+        Ok(Measured {
+            start_ns,
+            started,
+            ended_ns,
+            window: (before, after),
+            deliveries,
+            measured_deliveries: self.measured_deliveries(wire_line_bytes),
+            measured_ns: self.heard_ns.max(window_ns.1) - window_ns.0,
+            wire_line_bytes,
+            round,
+        })
     }
 
     /// How long before a send is due the thread stops sleeping and watches the clock: waking up takes a processor that
@@ -475,34 +499,83 @@ impl<'a> Engine<'a> {
             return true;
         }
         // The sum is cheap and says no most of the time; a surplus of one member must not hide another's want.
-        let own: u64 = match self.wire.echoes() {
-            true => 0,
-            false => self.publishers.iter().map(|publisher| publisher.bytes_counted_by_nobody(&self.members)).sum(),
-        };
-        let expected = (self.counted_bytes_each + self.recorder.presence_bytes()) * counting - own;
-        self.counted_bytes >= expected
-            && self.members.iter().all(|member| member.socket.is_none() || member.bytes >= self.expected_bytes(member))
+        let sent = self.sent_bytes();
+        let expected = self.expected_of_counting(&sent) + self.recorder.presence_bytes() * counting;
+        if self.counted_bytes < expected && self.recorder.told() == 0 {
+            return false;
+        }
+        let lacks = |member: &Member| member.bytes < self.expected_bytes(member, &sent);
+        let lacking = self.members.iter().any(|member| member.socket.is_some() && lacks(member));
+        // When members that verify were told that they missed something, those that count may have been told as much, and
+        // cannot know it: what has not come when the room is quiet will not come.
+        !lacking || (self.recorder.told() > 0 && sys::monotonic_ns() - self.heard_ns > TOLD_QUIET_NS)
     }
 
-    /// Bytes a counting member should have since the plan started; 0 for a verified one.
-    fn expected_bytes(&self, member: &Member) -> u64 {
-        if member.verified.is_some() {
-            return 0;
-        }
+    /// Bytes of `messages` of each publisher as the others receive them.
+    fn wire_bytes(&self, messages: impl Iterator<Item = u64>) -> Vec<u64> {
+        let delivery = self.wire.delivery_bytes() as u64;
+        messages
+            .enumerate()
+            .map(|(publisher, count)| count * (self.recorder.author_bytes(publisher) + delivery))
+            .collect()
+    }
+
+    /// The same of what each has sent since the plan started.
+    fn sent_bytes(&self) -> Vec<u64> {
+        self.wire_bytes(self.publishers.iter().map(|publisher| publisher.messages_sent))
+    }
+
+    /// Of `bytes` of each publisher, what a member receives: not its own, unless the server sends it that too.
+    fn heard_of(&self, member: &Member, bytes: &[u64]) -> u64 {
         let publisher = member.publisher.filter(|_| !self.wire.echoes());
-        let own = publisher.map_or(0, |publisher| self.publishers[publisher as usize].bytes_sent);
-        self.counted_bytes_each - own + self.recorder.presence_bytes()
+        bytes.iter().sum::<u64>() - publisher.map_or(0, |publisher| bytes[publisher as usize])
+    }
+
+    /// Of `bytes` of each publisher, what all counting members together receive.
+    fn expected_of_counting(&self, bytes: &[u64]) -> u64 {
+        let counting = (self.members.len() - self.settings.verified) as u64;
+        let own = |publisher: &Publisher| self.members[publisher.member].verified.is_none() && !self.wire.echoes();
+        let owners = self.publishers.iter().zip(bytes).filter(|(publisher, _)| own(publisher));
+        bytes.iter().sum::<u64>() * counting - owners.map(|(_, bytes)| bytes).sum::<u64>()
+    }
+
+    /// Bytes a counting member should have since the plan started, when each publisher has sent `sent`; 0 for a verified
+    /// one.
+    fn expected_bytes(&self, member: &Member, sent: &[u64]) -> u64 {
+        match member.verified {
+            Some(_) => 0,
+            None => self.heard_of(member, sent) + self.recorder.presence_bytes(),
+        }
+    }
+
+    /// Deliveries of measured messages to all members. What counting members have beyond the bytes of the warm-up and of
+    /// presence are whole messages, the longest if their lengths differ: never more than there were.
+    fn measured_deliveries(&self, wire_line_bytes: usize) -> u64 {
+        let counting = (self.members.len() - self.settings.verified) as u64;
+        let publishers = self.publishers.len();
+        let mut warmup = vec![0; publishers];
+        (0..self.plan.warmup_messages()).for_each(|index| warmup[self.plan.publisher_of(index) as usize] += 1);
+        let warmup = self.wire_bytes(warmup.into_iter());
+        let beside = self.expected_of_counting(&warmup) + self.recorder.presence_bytes() * counting;
+        self.recorder.measured_deliveries() + self.counted_bytes.saturating_sub(beside) / wire_line_bytes as u64
     }
 
     /// What counting members lack or have too much, in lines.
-    fn count_up(&self, wire_line_bytes: u64) -> Counted {
+    fn count_up(&self, wire_line_bytes: u64, ended_ns: u64) -> Counted {
         let mut counted = Counted::default();
+        let held = self.recorder.held_back(ended_ns);
+        let sent = self.publishers.iter().zip(&held);
+        let sent = self.wire_bytes(sent.map(|(publisher, held)| publisher.messages_sent - held));
+        let held = self.wire_bytes(held.into_iter());
         for member in self.members.iter().filter(|member| member.verified.is_none()) {
-            let expected = self.expected_bytes(member);
+            // What the server held back may have come or not: with it, and without, are both right.
+            let least = self.expected_bytes(member, &sent);
+            let most = least + self.heard_of(member, &held);
             counted.members += 1;
-            counted.wrong += u64::from(member.bytes != expected);
-            counted.lost += expected.saturating_sub(member.bytes).div_ceil(wire_line_bytes);
-            counted.duplicate += member.bytes.saturating_sub(expected).div_ceil(wire_line_bytes);
+            counted.wrong += u64::from(!(least..=most).contains(&member.bytes));
+            counted.lost += least.saturating_sub(member.bytes).div_ceil(wire_line_bytes);
+            counted.duplicate += member.bytes.saturating_sub(most).div_ceil(wire_line_bytes);
+            counted.held_back += most.saturating_sub(member.bytes.max(least)) / wire_line_bytes;
         }
         counted
     }

@@ -11,14 +11,17 @@ use serde_json::{Map, Value, json};
 use crate::cost;
 
 /// Everything about this machine that decides what a run comes to, and the command line.
-pub fn describe() -> Value {
+/// `kind` is what the folder holds, which is also the end of its name.
+pub fn describe(kind: &str) -> Value {
     json!({
         "schema": 1,
+        "kind": kind,
         "started": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         "tool": format!("bench-client {}", env!("CARGO_PKG_VERSION")),
         "command_line": std::env::args().collect::<Vec<_>>(),
         "git_commit": output("git", &["rev-parse", "HEAD"]),
-        "git_dirty": output("git", &["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+        // Results and documents decide nothing of what is measured, and change while sets are made one after the other.
+        "git_dirty": output("git", &["status", "--porcelain", "--", ":!results", ":!*.md"]).map(|changes| !changes.is_empty()),
         "rustc": output("rustc", &["--version"]),
         "kernel": line("/proc/sys/kernel/osrelease"),
         "kernel_version": line("/proc/sys/kernel/version"),
@@ -35,15 +38,21 @@ pub fn describe() -> Value {
     })
 }
 
-/// The kernel's release, short: `6.18.44`.
-pub fn kernel_release() -> String {
-    let release = line("/proc/sys/kernel/osrelease").unwrap_or_default();
-    release.split('-').next().filter(|short| !short.is_empty()).unwrap_or("unknown").to_string()
-}
-
-/// The commit of the working directory, short, or `nogit`.
-pub fn git_commit() -> String {
-    output("git", &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "nogit".to_string())
+/// Machine, kernel and commit of an `env.json` in a few words: `AMD EPYC, 2 virtual processors, Linux 6.18.44, commit fc705dd`.
+pub fn in_short(environment: &Value) -> String {
+    let text = |value: &Value| value.as_str().map(str::to_string);
+    let mut words = Vec::new();
+    words.extend(text(&environment["cpu"]["model"]));
+    if let Some(processors) = environment["cpu"]["processors"].as_u64() {
+        let kind = if environment["cpu"]["virtual"] == true { " virtual" } else { "" };
+        words.push(format!("{processors}{kind} processor{}", if processors == 1 { "" } else { "s" }));
+    }
+    let kernel = text(&environment["kernel"]);
+    words.extend(kernel.map(|release| format!("Linux {}", release.split('-').next().unwrap_or_default())));
+    let changed = if environment["git_dirty"] == true { " and changes" } else { "" };
+    let commit = text(&environment["git_commit"]);
+    words.extend(commit.map(|commit| format!("commit {}{changed}", &commit[..commit.len().min(7)])));
+    words.join(", ")
 }
 
 fn line(path: &str) -> Option<String> {
@@ -117,11 +126,22 @@ mod tests {
 
     #[test]
     fn the_machine_is_described() {
-        let environment = describe();
+        let environment = describe("rooms");
         assert_eq!(environment["schema"], 1);
         assert!(environment["cpu"]["processors"].as_u64().unwrap() > 0);
         assert!(environment["kernel"].is_string());
         assert!(environment["sysctl"]["net.core.somaxconn"].is_string());
-        assert!(kernel_release().chars().next().unwrap().is_ascii_digit());
+        let short = in_short(&environment);
+        assert!(short.contains(" processor") && short.contains("Linux "), "{short}");
+    }
+
+    #[test]
+    fn a_machine_is_told_in_a_few_words() {
+        let environment = json!({
+            "cpu": { "model": "AMD EPYC", "processors": 2, "virtual": true },
+            "kernel": "6.18.44-fc-v669", "git_commit": "fc705dd28d34cf", "git_dirty": false,
+        });
+        assert_eq!(in_short(&environment), "AMD EPYC, 2 virtual processors, Linux 6.18.44, commit fc705dd");
+        assert_eq!(in_short(&json!({})), "");
     }
 }

@@ -104,7 +104,7 @@ fn start_sender(shape: Shape) -> Result<Child> {
     }
     let child = command.spawn();
     if let Some(pin) = shape.pin {
-        cost::pin_this_thread(pin.client)?;
+        cost::pin_this_thread(Some(pin.client))?;
     }
     child.context(|| "cannot start the floor's sender".to_string())
 }

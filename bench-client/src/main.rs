@@ -5,6 +5,7 @@
 #[macro_use]
 mod out;
 
+mod ceiling;
 mod check;
 mod cli;
 mod cost;
@@ -15,6 +16,7 @@ mod environment;
 mod error;
 mod expect;
 mod floor;
+mod headline;
 mod message;
 mod peers;
 mod plan;
@@ -60,6 +62,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(arguments) => run::command(arguments),
         Command::Sweep(arguments) => sweep::command(arguments),
         Command::Peers(arguments) => peers::command(arguments),
+        Command::Headline(arguments) => headline::command(arguments),
         Command::Costs(arguments) => costs::command(arguments),
         Command::Report(arguments) => redraw::command(arguments),
         Command::Check(arguments) => check::command(arguments),

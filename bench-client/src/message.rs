@@ -108,6 +108,30 @@ impl Format {
     }
 }
 
+/// N of `! you missed N messages`: what a member that fell behind is told.
+pub fn told_missed(notice: &[u8]) -> Option<u64> {
+    let rest = notice.strip_prefix(b"! you missed ")?;
+    let digits = rest.split(|byte| *byte == b' ').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// True exactly when the server tells a publisher that its lines wait for the limit on floods.
+pub fn is_slow_down(notice: &[u8]) -> bool {
+    notice.starts_with(b"! slow down")
+}
+
+/// True exactly when `author` is `known`, or the name that the server gives to the second of two members that would
+/// have the same: `[IP:PORT|N] `.
+pub fn is_author(author: &[u8], known: &[u8]) -> bool {
+    author == known || suffix_of(author, known).is_some()
+}
+
+fn suffix_of<'a>(author: &'a [u8], known: &[u8]) -> Option<&'a [u8]> {
+    let name = known.strip_suffix(b"] ")?;
+    let number = author.strip_prefix(name)?.strip_prefix(b"|")?.strip_suffix(b"] ")?;
+    (!number.is_empty() && number.iter().all(u8::is_ascii_digit)).then_some(number)
+}
+
 /// What the server puts before the lines of `address`.
 pub fn author_of(address: std::net::SocketAddr) -> Vec<u8> {
     format!("[{address}] ").into_bytes()
@@ -172,6 +196,26 @@ mod tests {
     fn authors_are_those_of_the_server() {
         assert_eq!(author_of("127.0.0.1:63155".parse().unwrap()), b"[127.0.0.1:63155] ");
         assert_eq!(author_of("[::1]:63155".parse().unwrap()), b"[[::1]:63155] ");
+    }
+
+    #[test]
+    fn a_second_member_of_the_same_name_has_a_number_behind_it() {
+        let known = b"[127.0.0.1:5555] ";
+        for author in ["[127.0.0.1:5555] ", "[127.0.0.1:5555|2] ", "[127.0.0.1:5555|17] "] {
+            assert!(is_author(author.as_bytes(), known), "{author}");
+        }
+        for author in ["[127.0.0.1:5556] ", "[127.0.0.1:5555|] ", "[127.0.0.1:5555|x] ", "[127.0.0.1:55552] ", ""] {
+            assert!(!is_author(author.as_bytes(), known), "{author}");
+        }
+    }
+
+    #[test]
+    fn notices_that_a_run_must_understand() {
+        assert_eq!(told_missed(b"! you missed 1 message"), Some(1));
+        assert_eq!(told_missed(b"! you missed 1204 messages"), Some(1204));
+        assert_eq!(told_missed(b"! you missed the bus"), None);
+        assert!(is_slow_down(b"! slow down: your lines are delayed, not lost"));
+        assert!(!is_slow_down(b"! you missed 1 message"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use hdrhistogram::Histogram;
 
-use crate::message::{Format, Header, Line};
+use crate::message::{Format, Header, Line, is_author, is_slow_down, told_missed};
 use crate::plan::Plan;
 use crate::recorder::figures::{Figures, Stamped};
 use crate::recorder::proof::{Arrived, Proof};
@@ -26,6 +26,8 @@ pub const LATENCY_DIGITS: u8 = 3;
 /// Lines of the server, and of strangers, that a summary quotes.
 const QUOTES_MAX: usize = 5;
 const QUOTE_BYTES_MAX: usize = 100;
+/// A message of a slowed publisher that the first member had this shortly before the end was still on its way to the others.
+const JUST_HEARD_NS: u64 = 1_000_000_000;
 
 /// An empty histogram of nanoseconds.
 pub fn histogram() -> Histogram<u64> {
@@ -131,6 +133,12 @@ pub struct Recorder<'p> {
     deliveries: u64,
     /// Deliveries to verified members that the messages sent so far call for.
     deliveries_expected: u64,
+    /// Messages sent so far by each publisher.
+    sent: Vec<u64>,
+    /// Publishers that the server told to slow down.
+    slowed: Vec<bool>,
+    /// Messages that verified members were told they missed, as the server counts them.
+    told: u64,
     pub words: Words,
 }
 
@@ -143,6 +151,8 @@ pub struct Words {
     pub notices: Vec<String>,
     /// The first few foreign and corrupt lines.
     pub strangers: Vec<String>,
+    /// Publishers that the server told to slow down.
+    pub publishers_slowed: u64,
 }
 
 impl<'p> Recorder<'p> {
@@ -168,6 +178,9 @@ impl<'p> Recorder<'p> {
             stamped: Stamped::default(),
             deliveries: 0,
             deliveries_expected: 0,
+            sent: vec![0; plan.publishers() as usize],
+            slowed: vec![false; plan.publishers() as usize],
+            told: 0,
             words: Words::default(),
         }
     }
@@ -182,7 +195,8 @@ impl<'p> Recorder<'p> {
         self.interval_end_ns = self.window_start_ns;
         self.authors_known = authors.iter().cloned().collect();
         self.authors = authors;
-        self.proof.forget_presence();
+        self.told = 0;
+        self.proof.forget_words();
     }
 
     /// Absolute due time of message `index`.
@@ -198,6 +212,7 @@ impl<'p> Recorder<'p> {
     /// Message `index` was handed to the kernel at `now_ns`, with `expected` verified members to receive it.
     pub fn on_sent(&mut self, index: usize, now_ns: u64, expected: u32) {
         self.messages[index].expect(now_ns, expected);
+        self.sent[self.plan.publisher_of(index) as usize] += 1;
         self.deliveries_expected += u64::from(expected);
     }
 
@@ -228,7 +243,16 @@ impl<'p> Recorder<'p> {
                 self.words.presence_lines += 1;
                 self.proof.on_presence(member, line.len() + 1);
             }
-            Line::Notice => self.on_notice(line),
+            Line::Notice => {
+                if let Some(messages) = told_missed(line) {
+                    self.told = self.told.saturating_add(messages);
+                    self.proof.on_told(member, messages);
+                }
+                match self.proof.publisher_of(member) {
+                    Some(publisher) => self.on_notice_to_publisher(publisher, line),
+                    None => self.on_notice(line),
+                }
+            }
             Line::Other => self.on_stranger(line),
         }
     }
@@ -243,6 +267,16 @@ impl<'p> Recorder<'p> {
         }
     }
 
+    /// The server said `text` to `publisher`.
+    pub fn on_notice_to_publisher(&mut self, publisher: u32, text: &[u8]) {
+        let slowed = &mut self.slowed[publisher as usize];
+        if is_slow_down(text) && !*slowed {
+            *slowed = true;
+            self.words.publishers_slowed += 1;
+        }
+        self.on_notice(text);
+    }
+
     /// The server said `text` to one member.
     pub fn on_notice(&mut self, text: &[u8]) {
         self.words.notice_lines += 1;
@@ -254,11 +288,15 @@ impl<'p> Recorder<'p> {
             return self.on_stranger(line);
         };
         let message = &mut self.messages[index];
-        let genuine = message.due_ns == header.due_ns
-            && message.sent_ns != 0
-            && self.authors.get(header.publisher as usize).is_some_and(|known| known == author);
-        if !genuine {
+        let known = self.authors.get_mut(header.publisher as usize).filter(|known| is_author(author, known));
+        let genuine = message.due_ns == header.due_ns && message.sent_ns != 0;
+        let Some(known) = known.filter(|_| genuine) else {
             return self.on_stranger(line);
+        };
+        // Another member had its name already: the room knows it by a number behind it, and so do we from here on.
+        if author != known.as_slice() {
+            *known = author.to_vec();
+            self.authors_known.insert(author.to_vec());
         }
         if self.proof.on_message(self.plan, member, index as u32) == Arrived::Again {
             return;
@@ -303,9 +341,39 @@ impl<'p> Recorder<'p> {
         self.deliveries
     }
 
-    /// True exactly when every verified member has every message sent so far.
+    /// The same without those of the warm-up.
+    pub fn measured_deliveries(&self) -> u64 {
+        self.uncorrected.len()
+    }
+
+    /// Messages that verified members were told they missed, as the server counts them: joins and leaves among them.
+    pub fn told(&self) -> u64 {
+        self.told
+    }
+
+    /// True exactly when every verified member has every message sent so far, or was told that it missed it.
     pub fn is_complete(&self) -> bool {
-        self.deliveries == self.deliveries_expected
+        if self.told == 0 {
+            return self.deliveries == self.deliveries_expected;
+        }
+        // The sum is cheap and says no most of the time.
+        self.deliveries.saturating_add(self.told) >= self.deliveries_expected && self.proof.is_accounted_for(&self.sent)
+    }
+
+    /// Whether the server held message `index`, which was sent, back until `ended_ns`: its publisher was slowed, and nobody had
+    /// it or the first had it only just.
+    fn is_held_back(&self, index: usize, ended_ns: u64) -> bool {
+        let first_ns = self.messages[index].marks_ns[0];
+        self.slowed[self.plan.publisher_of(index) as usize] && (first_ns == 0 || first_ns + JUST_HEARD_NS > ended_ns)
+    }
+
+    /// Messages of each publisher that the server held back until `ended_ns`.
+    pub fn held_back(&self, ended_ns: u64) -> Vec<u64> {
+        let mut held = vec![0; self.slowed.len()];
+        for index in (0..self.messages.len()).filter(|&index| self.messages[index].sent_ns != 0) {
+            held[self.plan.publisher_of(index) as usize] += u64::from(self.is_held_back(index, ended_ns));
+        }
+        held
     }
 
     /// Bytes of presence lines that a member of the room has read since the start: the most that any verified one has.
@@ -315,7 +383,8 @@ impl<'p> Recorder<'p> {
 
     /// Closes the books at `ended_ns`: what has not arrived by now counts as having taken at least until now.
     pub fn finish(mut self, ended_ns: u64) -> Record {
-        let proven = self.proof.finish(self.plan, &self.messages);
+        let proof = std::mem::replace(&mut self.proof, Proof::new(self.plan, &[]));
+        let proven = proof.finish(self.plan, &self.messages, |index| self.is_held_back(index, ended_ns));
         let warmup = self.plan.warmup_messages();
         let mut figures = Figures::new(
             &self.messages[warmup..],

@@ -1,50 +1,57 @@
 //! The `report` command: tables, rows and pictures of a folder anew, from the files of its runs.
 //!
-//! With `--into` the table, and for a sweep its pictures, also become a block of a document: what stands between
-//! `<!-- rooms -->` and `<!-- /rooms -->`, or `peers`, or `costs`, is replaced.
+//! With `--into` the short table of the folder also becomes a block of a document, with a link to the full one: what stands
+//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `headline`, `peers`, `costs`, is replaced. A comparison brings its picture.
 
 use std::fs;
 use std::path::Path;
 
 use crate::cli::ReportArgs;
 use crate::error::{Context, Error, Result, exit};
-use crate::report::{self, peers as peers_table, table};
-use crate::{costs, peers, sweep};
+use crate::report::{self, bars, peers as peers_table, table};
+use crate::sweep::folder::SHORT;
+use crate::{costs, headline, peers, sweep};
 
 /// Redraws the folder; returns the exit code.
 pub fn command(arguments: &ReportArgs) -> Result<u8> {
     let folder = &arguments.folder;
-    let (name, text, body) = if peers::is_folder(folder) {
-        let comparison = peers::draw(folder)?;
-        ("peers", peers_table::text(&comparison), peers_table::markdown(&comparison))
+    let (name, text) = if peers::is_folder(folder) {
+        ("peers", peers_table::text(&peers::draw(folder)?))
     } else if costs::is_folder(folder) {
-        let (text, markdown) = costs::draw(folder)?;
-        ("costs", text, markdown)
+        ("costs", costs::draw(folder)?)
+    } else if headline::is_folder(folder) {
+        ("headline", headline::draw(folder)?.0)
     } else {
-        let rungs = sweep::folder::draw(folder)?;
-        ("rooms", table::sweep(&rungs), table::sweep_markdown(&rungs))
+        ("rooms", table::sweep(&sweep::folder::draw(folder)?))
     };
     print!("{text}");
     let Some(document) = &arguments.into else { return Ok(exit::GOOD) };
-    let before = fs::read_to_string(document).context(|| format!("cannot read {}", document.display()))?;
-    let body = format!("{body}\n{}\n", pictures(name, folder, document, arguments.spectrum));
-    let after = replace_block(&before, name, body.trim_end())
+    let read = |path: &Path| fs::read_to_string(path).context(|| format!("cannot read {}", path.display()));
+    let before = read(document)?;
+    let short = read(&folder.join(SHORT))?;
+    let base = document.parent().unwrap_or(Path::new(""));
+    let path = folder.strip_prefix(base).unwrap_or(folder).display().to_string();
+    let body = block(name, short.trim_end(), path.trim_end_matches('/'));
+    let after = replace_block(&before, name, &body)
         .ok_or_else(|| Error::new(format!("{} has no <!-- {name} --> ... <!-- /{name} -->", document.display())))?;
     report::write_file(document, after.as_bytes())?;
     Ok(exit::GOOD)
 }
 
-/// The pictures of a sweep, and where all its files are, as links from `document`.
-fn pictures(name: &str, folder: &Path, document: &Path, spectrum: u64) -> String {
-    let base = document.parent().unwrap_or(Path::new(""));
-    let path = folder.strip_prefix(base).unwrap_or(folder).display();
-    let mut text = String::new();
-    if name == "rooms" {
-        text.push_str(&format!("![Room latency against members]({path}/room_vs_members.svg)\n\n"));
-        text.push_str(&format!("![Latency spectrum]({path}/spectrum_{spectrum:07}.svg)\n\n"));
+/// What a document shows of the folder at `path`: its `short` form and where the rest is.
+fn block(name: &str, short: &str, path: &str) -> String {
+    match name {
+        // One paragraph, so that the figures and what they are of stay together.
+        "headline" => format!("{short} ([the runs]({path}/table.md))."),
+        "peers" => {
+            let picture = format!("![uproar beside its peers in a room of 1,000]({path}/{})", bars::PEERS);
+            format!("{picture}\n\n{short}\n[All tables, versions, settings, and what to object to]({path}/table.md)")
+        }
+        "rooms" => {
+            format!("{short}\n[The full table]({path}/table.md), [as a picture]({path}/room_vs_members.svg)")
+        }
+        _ => format!("{short}\n[With the range of the runs]({path}/table.md)"),
     }
-    text.push_str(&format!("[Every run]({path}/)"));
-    text
 }
 
 /// `document` with `body` between the markers of the block `name`; `None` when it has none.
@@ -70,9 +77,11 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_linked_from_where_the_document_is() {
-        let text = pictures("rooms", Path::new("results/x"), Path::new("README.md"), 990);
-        assert!(text.contains("(results/x/spectrum_0000990.svg)"), "{text}");
-        assert!(pictures("peers", Path::new("results/x"), Path::new("README.md"), 990).starts_with("[Every run]"));
+    fn a_block_links_to_the_full_table() {
+        for name in ["rooms", "peers", "costs", "headline"] {
+            let text = block(name, "short", "results/x");
+            assert!(text.contains("short") && text.contains("(results/x/table.md)"), "{text}");
+        }
+        assert!(block("peers", "short", "results/x").starts_with("!["), "a comparison brings its picture");
     }
 }

@@ -31,6 +31,10 @@ pub enum Fault {
     Echo,
     /// Change its last byte.
     Corrupt,
+    /// Leave it out, and tell the member that it missed it.
+    Tell,
+    /// Tell the author to slow down, and hold back what it says from here on.
+    Slow,
 }
 
 struct Client {
@@ -54,6 +58,8 @@ struct Reflector {
     fault_member: usize,
     /// Messages until the fault strikes.
     fault_in: u64,
+    /// Whom [`Fault::Slow`] holds back.
+    slowed: Option<u64>,
 }
 
 /// Serves `address` until the process is stopped.
@@ -75,6 +81,7 @@ pub fn reflect(arguments: &ReflectArgs) -> Result<()> {
         fault: arguments.fault,
         fault_member: arguments.fault_member,
         fault_in: arguments.fault_at,
+        slowed: None,
     };
     loop {
         let count = reflector.epoll.wait(Duration::from_secs(3600)).context(|| "cannot wait".to_string())?;
@@ -139,6 +146,13 @@ impl Reflector {
     fn publish(&mut self, author: u64, message: &[u8]) {
         let fault = if self.fault_in == 0 { self.fault.take() } else { None };
         self.fault_in = self.fault_in.saturating_sub(1);
+        if fault == Some(Fault::Slow) {
+            self.slowed = Some(author);
+            self.send(author, b"! slow down: your lines are delayed, not lost\n");
+        }
+        if self.slowed == Some(author) {
+            return;
+        }
         let tokens: Vec<u64> = self.clients.keys().copied().filter(|&token| token != author).collect();
         let spoilt = tokens.get(self.fault_member).copied();
         for token in tokens {
@@ -159,7 +173,8 @@ impl Reflector {
 
     fn spoil(&mut self, fault: Fault, author: u64, token: u64, message: &[u8]) {
         match fault {
-            Fault::Drop => {}
+            Fault::Drop | Fault::Slow => {}
+            Fault::Tell => self.deliver(token, b"! you missed 1 message\n"),
             Fault::Duplicate => [message, message].into_iter().for_each(|message| self.deliver(token, message)),
             Fault::Swap => self.clients.get_mut(&token).into_iter().for_each(|client| client.held = message.to_vec()),
             Fault::Echo => [author, token].into_iter().for_each(|token| self.deliver(token, message)),

@@ -1,13 +1,15 @@
 //! What a run leaves for people and programs, one file a format.
 //!
 //! `summary` judges a run and holds its figures; `table` prints them; `hgrm`, `hlog` and `messages` write the raw record;
-//! `plot` draws a sweep, `peers` prints a comparison. Nothing here measures.
+//! `plot` and `bars` draw, `peers` prints a comparison, `short` the tables that a document shows. Nothing here measures.
 
+pub mod bars;
 pub mod hgrm;
 pub mod hlog;
 pub mod messages;
 pub mod peers;
 pub mod plot;
+pub mod short;
 pub mod summary;
 pub mod table;
 
@@ -22,10 +24,14 @@ use crate::error::{Context, Result};
 use crate::plan::Plan;
 use crate::report::summary::Summary;
 
-/// Writes all files of one run into `directory`, which is made if need be.
-pub fn write_run(directory: &Path, plan: &Plan, outcome: &Outcome, summary: &Summary) -> Result<()> {
+/// Writes the figures of one run into `directory`, which is made if need be.
+pub fn write_summary(directory: &Path, summary: &Summary) -> Result<()> {
+    write_json(&directory.join("summary.json"), summary)
+}
+
+/// Writes the raw rows of one run into `directory`.
+pub fn write_rows(directory: &Path, plan: &Plan, outcome: &Outcome) -> Result<()> {
     let figures = &outcome.record.figures;
-    write_json(&directory.join("summary.json"), summary)?;
     write_file(&directory.join("delivery.hgrm"), hgrm::render(&figures.delivery.histogram).as_bytes())?;
     write_file(&directory.join("delivery_uncorrected.hgrm"), hgrm::render(&figures.uncorrected.histogram).as_bytes())?;
     write_file(&directory.join("room.hgrm"), hgrm::render(&figures.room.histogram).as_bytes())?;

@@ -66,7 +66,7 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
     let plan = plan(room, load)?;
     let mut settings = settings(room, load, &plan)?;
     if let Some(pin) = load.pin {
-        cost::pin_this_thread(pin.client)?;
+        cost::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
     let floor_before = load.floor.then(|| floor::measure(floor_shape(room, load))).transpose()?;
@@ -104,6 +104,7 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         arrival: load.arrival,
         seed: load.seed,
         rate_per_s: room.rate_per_s,
+        pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
         lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
         kernel_counter_rises: cost::rises(&counters, &cost::kernel_counters()),
     };
@@ -256,7 +257,7 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
         address: arguments.address,
     };
     if let Some(directory) = &arguments.out {
-        report::write_json(&directory.join("env.json"), &environment::describe())?;
+        report::write_json(&directory.join("env.json"), &environment::describe("run"))?;
     }
     if let Some(condition) = &arguments.search {
         return search(&target, room, &condition.0, arguments);
@@ -272,7 +273,9 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
 fn measure_and_write(target: &Target, room: Room, number: u32, arguments: &RunArgs) -> Result<Summary> {
     let run = measure(target, room, &arguments.load)?;
     if let Some(directory) = &arguments.out {
-        report::write_run(&directory.join(format!("run{number}")), &run.plan, &run.outcome, &run.summary)?;
+        let directory = directory.join(format!("run{number}"));
+        report::write_summary(&directory, &run.summary)?;
+        report::write_rows(&directory, &run.plan, &run.outcome)?;
     }
     Ok(run.summary)
 }

@@ -27,7 +27,8 @@ const LOG_LINES_MAX: usize = 5;
 /// Which processors the two sides of a run keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin {
-    pub server: usize,
+    /// None: the server may use all.
+    pub server: Option<usize>,
     pub client: usize,
 }
 
@@ -64,7 +65,7 @@ impl ServerProcess {
         }
         let spawned = process.spawn();
         if let Some(pin) = pin {
-            cost::pin_this_thread(pin.client)?;
+            cost::pin_this_thread(Some(pin.client))?;
         }
         let mut child = spawned.context(|| format!("cannot start the server, {program}"))?;
         let said = Arc::new(Mutex::new(Said::default()));

@@ -7,13 +7,11 @@
 pub mod folder;
 pub mod rows;
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use clap::ValueEnum;
 
 use crate::cli::{LoadArgs, SweepArgs};
-use crate::environment;
 use crate::error::{Error, Result, exit};
 use crate::floor;
 use crate::plan::Length;
@@ -46,8 +44,7 @@ pub struct Rung {
 
 /// Carries out the sweep; returns its exit code.
 pub fn command(arguments: &SweepArgs) -> Result<u8> {
-    let folder = dated_folder(&arguments.out);
-    report::write_json(&folder.join("env.json"), &environment::describe())?;
+    let folder = folder::make(&arguments.out, "rooms")?;
     let mut rungs = Vec::new();
     for &members in &arguments.rungs {
         let room = Room {
@@ -62,12 +59,6 @@ pub fn command(arguments: &SweepArgs) -> Result<u8> {
     print!("{}", table::sweep(&rungs));
     println!("\n{}", folder.display());
     Ok(verdict(&rungs))
-}
-
-/// A folder of its own for every sweep: when, on which kernel, from which commit.
-pub fn dated_folder(parent: &Path) -> PathBuf {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
-    parent.join(format!("{now}_{}_{}", environment::kernel_release(), environment::git_commit()))
 }
 
 /// Measures `room` on each of `servers` in turn, `repeat` times; what each run leaves goes into `folder`.
@@ -143,8 +134,13 @@ impl Rung {
     }
 
     fn take(&mut self, run: Run, folder: &Path) -> Result<()> {
-        let directory = folder::run_directory(folder, &self.server, self.members, self.runs.len() + 1);
-        report::write_run(&directory, &run.plan, &run.outcome, &run.summary)?;
+        let number = self.runs.len() + 1;
+        report::write_summary(&folder::run_directory(folder, &self.server, self.members, number), &run.summary)?;
+        report::write_rows(
+            &folder::rows_directory(folder, &self.server, self.members, number),
+            &run.plan,
+            &run.outcome,
+        )?;
         self.runs.push(run.summary);
         Ok(())
     }

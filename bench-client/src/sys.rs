@@ -312,15 +312,19 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Pins thread `thread` (0: the calling one) to one processor.
-pub fn pin(thread: u32, processor: usize) -> io::Result<()> {
+/// Pins thread `thread` (0: the calling one) to one processor, or to none: the kernel then leaves out those that are not
+/// there.
+pub fn pin(thread: u32, processor: Option<usize>) -> io::Result<()> {
     // SAFETY: an all-zero cpu_set_t is the empty set.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
-    if processor >= 8 * size_of_val(&set) {
+    let processors_max = 8 * size_of_val(&set);
+    if processor.is_some_and(|processor| processor >= processors_max) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
-    // SAFETY: `processor` is below the number of bits of the set.
-    unsafe { libc::CPU_SET(processor, &mut set) };
+    for processor in processor.map_or(0..processors_max, |processor| processor..processor + 1) {
+        // SAFETY: `processor` is below the number of bits of the set.
+        unsafe { libc::CPU_SET(processor, &mut set) };
+    }
     // SAFETY: the kernel reads one cpu_set_t of the stated size.
     check(unsafe { libc::sched_setaffinity(thread as c_int, size_of_val(&set), &set) }).map(|_| ())
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::process::Stdio;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Listener, Process, SHORT, bench_client, json, outcome, reflect_command, reflector, run};
 use serde_json::Value;
@@ -128,4 +128,50 @@ fn a_server_that_dies_in_mid_run_leaves_a_run_that_says_so() {
     // What was in flight is lost or not, as it happens; what was never sent makes the run invalid in any case.
     assert!(matches!(code, Some(2 | 3)), "{code:?}: {stderr}");
     assert!(stderr.contains("plan not kept") && stderr.contains("10 members were disconnected"), "{stderr}");
+}
+
+#[test]
+fn messages_that_a_member_was_told_it_missed_are_not_lost_and_not_waited_for() {
+    let server = reflect_command("--fault tell --fault-at 40");
+    let arguments = ["run", "-c", "10", "-r", "200/s", "-n", "100", "--server-cmd", &server];
+    let since = Instant::now();
+    let output = run(&[&arguments[..], &SHORT, &["--drain", "60s"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("INVALID: members fell behind and were told that they missed 1 message"), "{printed}");
+    assert!(printed.contains("lost 0") && printed.contains("told missed 1"), "{printed}");
+    assert!(since.elapsed() < Duration::from_secs(40), "the drain time was waited out: {:?}", since.elapsed());
+}
+
+#[test]
+fn a_server_that_slows_the_publisher_is_told_in_the_first_line_with_what_to_do() {
+    // All verified; and only some listeners, so that the publisher counts bytes alone.
+    for verify in ["10", "2"] {
+        let server = reflect_command("--fault slow --fault-at 40");
+        let arguments = ["run", "-c", "10", "-r", "200/s", "-n", "100", "--verify", verify, "--server-cmd", &server];
+        let output = run(&[&arguments[..], &SHORT, &["--drain", "1s"]].concat());
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let first = printed.lines().next().unwrap();
+        assert!(first.starts_with("INVALID: the server slows 1 of 1 publishers down"), "{printed}");
+        assert!(["--flood-rate 0", "-r", "-p"].iter().all(|cure| first.contains(cure)), "{printed}");
+        assert!(printed.contains("lost 0") && printed.contains("held back 540"), "{printed}");
+    }
+}
+
+#[test]
+fn deliveries_a_second_are_never_more_than_the_plan_calls_for() {
+    for verify in ["20", "3"] {
+        let server = reflect_command("");
+        let arguments =
+            ["run", "-c", "20", "-p", "2", "-r", "2k/s", "-d", "500ms", "--verify", verify, "--format", "json"];
+        let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT, &["-w", "300ms"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let sent = &summary["sent"];
+        assert_eq!(sent["deliveries"], 1000 * 19, "measured messages alone: {sent}");
+        assert!(sent["deliveries_over_s"].as_f64().unwrap() >= 0.5, "{sent}");
+        let figure = |name: &str| sent[name].as_f64().unwrap();
+        assert!(figure("deliveries_per_s") <= figure("deliveries_planned_per_s"), "{sent}");
+    }
 }

@@ -21,7 +21,7 @@ fn a_clean_run_writes_its_files_and_ends_well() {
     for number in 1..=2 {
         let files = directory.path().join(format!("run{number}"));
         let summary = json(&files.join("summary.json"));
-        assert_eq!(summary["schema"], 1);
+        assert_eq!(summary["schema"], 2);
         assert_eq!((&summary["valid"], &summary["clean"]), (&Value::Bool(true), &Value::Bool(true)));
         assert_eq!(summary["room"]["wire_line_bytes"], 100 + "[127.0.0.1:40000] ".len());
         assert_eq!(summary["latency"]["room"]["samples"], 60);
@@ -136,22 +136,34 @@ fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
     for name in ["room_vs_members.svg", "spectrum_0000010.svg", "spectrum_0000030.svg"] {
         let svg = std::fs::read_to_string(folder.join(name)).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("reflect"), "{name}: {svg}");
+        assert!(
+            svg.contains("Linux ") && svg.contains("64-byte lines"),
+            "a picture says where and under which load: {svg}"
+        );
     }
     assert!(folder.join("reflect/c0000010/run2/summary.json").exists());
-    assert!(folder.join("env.json").exists());
+    assert_eq!(json(&folder.join("env.json"))["kind"], "rooms");
+    assert!(folder.to_str().unwrap().ends_with("-rooms"), "{folder:?}");
+    let raw = folder.join("raw");
+    assert!(raw.join("reflect/c0000010/run2/messages.csv").exists());
+    // What is kept is drawn anew without the raw rows.
+    std::fs::remove_dir_all(&raw).unwrap();
 
-    let drawn = ["sweep.csv", "sweep.json", "table.md", "room_vs_members.svg", "spectrum_0000010.svg"];
+    let drawn = ["sweep.csv", "sweep.json", "table.md", "short.md", "room_vs_members.svg", "spectrum_0000010.svg"];
     let read = || drawn.map(|name| std::fs::read(folder.join(name)).unwrap());
     let before = read();
     drawn.iter().for_each(|name| std::fs::remove_file(folder.join(name)).unwrap());
     let document = directory.path().join("document.md");
     std::fs::write(&document, "a\n<!-- rooms -->\n<!-- /rooms -->\nb\n").unwrap();
     let folder = folder.to_str().unwrap();
-    let output = run(&["report", folder, "--into", document.to_str().unwrap(), "--spectrum", "10"]);
+    let output = run(&["report", folder, "--into", document.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(before == read(), "drawn anew they are the same");
     let document = std::fs::read_to_string(&document).unwrap();
-    assert!(document.starts_with("a\n") && document.ends_with("b\n") && document.contains("2 of 2 good"), "{document}");
+    assert!(
+        document.starts_with("a\n") && document.ends_with("b\n") && document.contains("Medians of 2 runs"),
+        "{document}"
+    );
     let output = run(&["check", folder, folder]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("1.00"), "{output:?}");
@@ -196,7 +208,7 @@ fn costs_are_measured_for_each_server() {
     let rows = std::fs::read_to_string(folder.join("costs.csv")).unwrap();
     for what in ["quiet_delivery_ns", "busy_delivery_ns", "line_ns", "newcomer_ns"] {
         let values = rows.lines().filter_map(|row| row.strip_prefix(&format!("{what},")));
-        let values: Vec<f64> = values.map(|row| row.rsplit(',').next().unwrap().parse().unwrap()).collect();
+        let values: Vec<f64> = values.map(|row| row.split(',').nth_back(1).unwrap().parse().unwrap()).collect();
         assert!(matches!(values[..], [one, two] if one > 0.0 && two > 0.0), "{what}: {rows}");
     }
 }
@@ -210,4 +222,58 @@ fn a_reader_that_has_seen_enough_is_no_panic() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), run(&["doctor"]).status.code(), "{errors}");
     assert!(!errors.contains("panicked"), "{errors}");
+}
+
+#[test]
+fn a_headline_is_the_rate_that_all_runs_hold_at_and_its_sentence_stands_in_its_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let server = format!("reflect={}", reflect_command(""));
+    let arguments =
+        ["headline", "-c", "20", "-r", "1k", "-d", "300ms", "--repeat", "2", "--server", &server, "-o", out];
+    let attempt = || run(&[&arguments[..], &SHORT, &["--drain", "500ms"]].concat());
+    let mut output = attempt();
+    // A machine that is busy with other tests may keep up with nothing for a while.
+    for _ in 0..2 {
+        if output.status.code() == Some(3) {
+            output = attempt();
+        }
+    }
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let folders = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folders.max().unwrap();
+    assert!(folder.to_str().unwrap().contains("-headline"), "{folder:?}");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(json(&folder.join("headline.json"))["runs"].as_array().unwrap().len(), 2);
+    let table = read("table.md");
+    assert!(table.contains(read("short.md").trim()) && table.contains("runs: min..max"), "{table}");
+    for row in ["members", "lines/s offered", "deliveries/s", "counted over", "delivery p50", "server CPU, of a core"] {
+        assert!(table.contains(&format!("| {row} ")), "{row}: {table}");
+    }
+    let document = directory.path().join("document.md");
+    std::fs::write(&document, "<!-- headline -->\n<!-- /headline -->\n").unwrap();
+    let output = run(&["report", folder.to_str().unwrap(), "--into", document.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(std::fs::read_to_string(&document).unwrap().contains(read("short.md").trim()));
+}
+
+#[test]
+fn a_comparison_leaves_its_tables_its_picture_and_what_to_object_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let server = format!("reflect={}", reflect_command(""));
+    let arguments = ["peers", "--rungs", "20", "--deliveries", "1k", "-d", "300ms", "--repeat", "1", "-o", out];
+    let more = ["--parts", "offered", "--server", &server, "--server", "gone=/no/such/server {port}"];
+    let output = run(&[&arguments[..], &more, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(folder.to_str().unwrap().ends_with("-peers"), "{folder:?}");
+    let table = std::fs::read_to_string(folder.join("table.md")).unwrap();
+    for words in ["1 of 1 good", "not run: not installed", "- reflect: bench-client", "would object to", "Linux "] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert!(
+        folder.join("short.md").exists()
+            && folder.join("offered/raw/gone").exists() != folder.join("offered/raw/reflect").exists()
+    );
 }

@@ -11,12 +11,12 @@
 //! Their sockets are outside the epoll set: they are read at their own times, which costs the measured members little.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use crate::error::{Context, Error, Result};
-use crate::message::{Format, Line};
+use crate::message::{Format, Line, told_missed};
 use crate::sys;
 
 /// Receive buffers asked for by members of the crowd: small, so that they are full soon and take little kernel memory, and
@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 64 * 1024;
 /// Flooders send this often, each time until the server's side is full.
 const FLOOD_TICK_NS: u64 = 1_000_000;
+/// Where flooders and churners come from.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 /// A line without a visible byte.
 const FLOOD_LINE: &[u8] = b"\x1b\n";
 
@@ -155,7 +157,7 @@ impl Crowd {
             });
         }
         for index in 0..self.shape.flooders {
-            self.flooders.push(self.dial(index)?);
+            self.flooders.push(self.dial_as_stranger(index)?);
         }
         self.read_until("be welcomed", |listener| listener.welcomed)
     }
@@ -164,6 +166,18 @@ impl Crowd {
         let source = self.sources.get(index % self.sources.len().max(1)).copied();
         sys::connect(self.address, source, Some(receive_bytes(index)))
             .context(|| format!("cannot connect member {index} of the crowd to {}", self.address))
+    }
+
+    /// The same from an address that no other member has, if the room is on the loopback address: what the server allows an
+    /// address shall not be used up for the publishers.
+    fn dial_as_stranger(&self, index: usize) -> Result<OwnedFd> {
+        match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => {
+                sys::connect(self.address, Some(STRANGER), Some(receive_bytes(index)))
+                    .context(|| format!("cannot connect from {STRANGER} to {}", self.address))
+            }
+            _ => self.dial(index),
+        }
     }
 
     /// Reads what has come so far: the plan starts at `start_ns`, and is warm `warmup_ns` later.
@@ -225,7 +239,7 @@ impl Crowd {
         if now_ns >= self.churn_ns {
             self.churn_ns += (1e9 / self.shape.churn_per_s) as u64;
             self.visits += 1;
-            match self.dial(self.visits as usize) {
+            match self.dial_as_stranger(self.visits as usize) {
                 // An empty line says nothing and takes the way of one that does.
                 Ok(socket) => {
                     let _ = sys::send(socket.as_fd(), b"\n");
@@ -346,7 +360,7 @@ impl Listener {
                     _ => self.strange += 1,
                 }
             }
-            Line::Notice => self.missed += missed(line).unwrap_or(0),
+            Line::Notice => self.missed += told_missed(line).unwrap_or(0),
             Line::Other => self.strange += 1,
         }
     }
@@ -364,13 +378,6 @@ fn stopped(silent: usize, (first_ns, last_ns): (u64, u64), now_ns: u64) -> usize
         0 => silent,
         length_ns => silent * now_ns.saturating_sub(first_ns).min(length_ns) as usize / length_ns as usize,
     }
-}
-
-/// N of `! you missed N messages`.
-fn missed(line: &[u8]) -> Option<u64> {
-    let rest = line.strip_prefix(b"! you missed ")?;
-    let digits = rest.split(|byte| *byte == b' ').next()?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

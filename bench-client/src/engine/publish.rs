@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 
-use crate::engine::{Engine, Member};
+use crate::engine::Engine;
 use crate::error::{Context, Result};
 use crate::message::Header;
 use crate::sys::{self, Interest};
@@ -25,23 +25,18 @@ pub(super) struct Publisher {
     queued: VecDeque<(usize, u32)>,
     /// True exactly when the socket was full and its writability is watched.
     blocked: bool,
-    /// Bytes of its messages as the others receive them.
-    pub(super) bytes_sent: u64,
+    /// Its messages that the socket took.
+    pub(super) messages_sent: u64,
 }
 
 impl Publisher {
     pub(super) fn new(member: usize) -> Self {
-        Self { member, out: Vec::new(), out_start: 0, queued: VecDeque::new(), blocked: false, bytes_sent: 0 }
+        Self { member, out: Vec::new(), out_start: 0, queued: VecDeque::new(), blocked: false, messages_sent: 0 }
     }
 
     /// True exactly when nothing due is waiting for the socket.
     pub(super) fn is_idle(&self) -> bool {
         self.queued.is_empty()
-    }
-
-    /// Bytes of its own that a publisher which counts bytes does not receive.
-    pub(super) fn bytes_counted_by_nobody(&self, members: &[Member]) -> u64 {
-        if members[self.member].verified.is_none() { self.bytes_sent } else { 0 }
     }
 }
 
@@ -111,13 +106,11 @@ impl Engine<'_> {
             }
         }
         let author_is_verified = self.members[member].verified.is_some();
-        let wire_bytes = self.recorder.author_bytes(publisher) + self.wire.delivery_bytes() as u64;
         while let Some(&(end, index)) = sender.queued.front()
             && end <= sender.out_start
         {
             sender.queued.pop_front();
-            sender.bytes_sent += wire_bytes;
-            self.counted_bytes_each += wire_bytes;
+            sender.messages_sent += 1;
             self.recorder.on_sent(index as usize, now_ns, self.verified_open - u32::from(author_is_verified));
         }
         let blocked = sender.out_start < sender.out.len();

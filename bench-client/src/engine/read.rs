@@ -21,7 +21,10 @@ impl Engine<'_> {
     pub(super) fn on_readable(&mut self, index: usize) -> u64 {
         let member = &mut self.members[index];
         let Some(socket) = &member.socket else { return sys::monotonic_ns() };
-        if member.verified.is_none() && member.joined {
+        // A publisher that only counts reads all the same: the server may have a word for it.
+        let counting_publisher =
+            member.publisher.filter(|_| self.wire.protocol == Protocol::Uproar && member.verified.is_none());
+        if member.verified.is_none() && member.joined && counting_publisher.is_none() {
             let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);
             let now_ns = sys::monotonic_ns();
             match result {
@@ -54,7 +57,10 @@ impl Engine<'_> {
                     if !member.joined && uproar::is_welcome(&self.buffer[..kept + bytes]) {
                         self.on_joined(index, now_ns);
                     }
-                    self.on_bytes(index, kept + bytes, now_ns);
+                    match counting_publisher.filter(|_| self.members[index].joined) {
+                        Some(publisher) => self.on_counted_bytes(index, publisher, kept, bytes),
+                        None => self.on_bytes(index, kept + bytes, now_ns),
+                    }
                 } else {
                     self.on_pieces(index, kept + bytes, now_ns);
                 }
@@ -88,6 +94,23 @@ impl Engine<'_> {
         }
         member.tail.clear();
         member.tail.extend_from_slice(&filled[start..]);
+    }
+
+    /// Counts `bytes` behind the `kept` of a publisher that verifies nothing, and finds the server's words to it among them.
+    fn on_counted_bytes(&mut self, index: usize, publisher: u32, kept: usize, bytes: usize) {
+        let filled = &self.buffer[..kept + bytes];
+        let whole = memchr::memrchr(b'\n', filled).map_or(0, |end| end + 1);
+        let mut notice_bytes = 0;
+        for notice in notices(&filled[..whole]) {
+            notice_bytes += notice.len() as u64 + 1;
+            self.recorder.on_notice_to_publisher(publisher, notice);
+        }
+        let member = &mut self.members[index];
+        member.bytes = (member.bytes + bytes as u64).saturating_sub(notice_bytes);
+        self.counted_bytes = (self.counted_bytes + bytes as u64).saturating_sub(notice_bytes);
+        let rest = if filled.len() - whole > TAIL_BYTES_MAX { filled.len() } else { whole };
+        member.tail.clear();
+        member.tail.extend_from_slice(&filled[rest..]);
     }
 
     /// The same for a peer's protocol: what the first `filled` bytes of the buffer hold, piece by piece.
@@ -141,5 +164,30 @@ impl Engine<'_> {
         let said = member.tail.trim_ascii().escape_ascii().to_string();
         let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
         self.first_farewell.get_or_insert(reason);
+    }
+}
+
+/// The server's words to one member among whole `lines`, without their newlines. No message begins as they do.
+fn notices(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let first = lines.starts_with(b"! ").then_some(0);
+    let starts = first.into_iter().chain(memchr::memmem::find_iter(lines, b"\n! ").map(|at| at + 1));
+    starts.map(|start| {
+        let end = memchr::memchr(b'\n', &lines[start..]).map_or(lines.len(), |end| start + end);
+        &lines[start..end]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_server_are_found_among_messages() {
+        let found = |lines: &'static [u8]| notices(lines).collect::<Vec<_>>();
+        assert_eq!(
+            found(b"! slow down\n[a] ! no\n! you missed 2 messages\n"),
+            [&b"! slow down"[..], b"! you missed 2 messages"]
+        );
+        assert!(found(b"[a] hello\n> Connected\n").is_empty() && found(b"").is_empty());
     }
 }

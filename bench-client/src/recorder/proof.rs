@@ -77,6 +77,12 @@ pub struct Proven {
     pub members: u64,
     /// Hash of the room's whole order.
     pub hash: u64,
+    /// Messages that members did not get and were told they missed.
+    pub told: u64,
+    /// Members whose hash is another only because of that, or of what the server held back.
+    pub members_excused: u64,
+    /// Deliveries of messages that the server still held back when the run ended, because it slowed their publisher.
+    pub held_back: u64,
 }
 
 #[derive(Debug)]
@@ -100,6 +106,8 @@ struct Trouble {
     /// Received by a publisher and not placed yet, in order of arrival.
     early: Vec<u32>,
     left_ns: Option<u64>,
+    /// Messages that the server told it that it missed. Joins and leaves that it missed are among them.
+    told: u64,
 }
 
 /// The room's order and everybody's place in it.
@@ -135,10 +143,13 @@ impl Proof {
         }
     }
 
-    /// Counts presence from here on.
-    pub fn forget_presence(&mut self) {
+    /// Counts presence, and what members are told they missed, from here on.
+    pub fn forget_words(&mut self) {
         for member in &mut self.members {
             member.presence_bytes = 0;
+            if let Some(trouble) = &mut member.trouble {
+                trouble.told = 0;
+            }
         }
     }
 
@@ -148,6 +159,29 @@ impl Proof {
 
     pub fn presence_bytes(&self) -> u64 {
         self.members.iter().map(|member| member.presence_bytes).max().unwrap_or(0)
+    }
+
+    /// The number of `member` among the publishers, if it is one.
+    pub fn publisher_of(&self, member: usize) -> Option<u32> {
+        Some(self.members[member].publisher).filter(|publisher| *publisher != LISTENER)
+    }
+
+    /// The server told `member` that it missed `messages`.
+    pub fn on_told(&mut self, member: usize, messages: u64) {
+        let told = &mut self.members[member].trouble.get_or_insert_default().told;
+        *told = told.saturating_add(messages);
+    }
+
+    /// True exactly when every member has got, or was told that it missed, all that the others sent: `sent` has the number
+    /// for each publisher.
+    pub fn is_accounted_for(&self, sent: &[u64]) -> bool {
+        let all: u64 = sent.iter().sum();
+        self.members.iter().all(|member| {
+            let own = sent.get(member.publisher as usize).copied().unwrap_or(0);
+            let told = member.trouble.as_deref().map_or(0, |trouble| trouble.told);
+            let early = member.trouble.as_deref().map_or(0, |trouble| trouble.early.len() as u64);
+            (member.received + early).saturating_add(told) >= all - own
+        })
     }
 
     pub fn on_left(&mut self, member: usize, now_ns: u64) {
@@ -245,18 +279,24 @@ impl Proof {
         Arrived::First
     }
 
-    /// Counts what never came and compares the hashes.
-    pub fn finish(mut self, plan: &Plan, messages: &[Message]) -> Proven {
+    /// Counts what never came and compares the hashes. `is_held_back` says of a message that was sent whether the server held
+    /// it back until the end.
+    pub fn finish(mut self, plan: &Plan, messages: &[Message], is_held_back: impl Fn(usize) -> bool) -> Proven {
         for member in 0..self.members.len() {
             self.settle_early(plan, member);
         }
         let mut sent_by_publisher = vec![0u64; plan.publishers() as usize];
+        let mut held_by_publisher = sent_by_publisher.clone();
         for (index, message) in messages.iter().enumerate() {
             if message.sent_ns != 0 {
-                sent_by_publisher[plan.publisher_of(index) as usize] += 1;
+                let publisher = plan.publisher_of(index) as usize;
+                sent_by_publisher[publisher] += 1;
+                held_by_publisher[publisher] += u64::from(is_held_back(index));
             }
         }
         let sent: u64 = sent_by_publisher.iter().sum();
+        let held: u64 = held_by_publisher.iter().sum();
+        let (mut told_in_all, mut members_excused, mut held_back) = (0, 0, 0);
         let hash = self.order.iter().fold(0, |hash, &index| mix(hash, index));
         let mut examples = Vec::new();
         let mut hashes_equal = 0;
@@ -269,16 +309,33 @@ impl Proof {
             };
             // Early messages that no listener ever placed count as received: the listeners' loss says enough.
             let early = trouble.map_or(0, |trouble| trouble.early.len() as u64);
-            let lost = expected.saturating_sub(member.received + early);
+            let missing = expected.saturating_sub(member.received + early);
+            let held = held - held_by_publisher.get(member.publisher as usize).copied().unwrap_or(0);
+            let held = held.min(missing);
+            let told = trouble.map_or(0, |trouble| trouble.told).min(missing - held);
+            let lost = missing - held - told;
+            held_back += held;
+            told_in_all += told;
             self.problems.lost += lost;
             let reference = if own == 0 { hash } else { hash_without(plan, &self.order, member.publisher) };
             if member.hash == reference && lost == 0 {
                 hashes_equal += 1;
+            } else if told + held > 0 && lost == 0 {
+                members_excused += 1;
             } else if examples.len() < EXAMPLES_MAX {
                 examples.push(self.describe(plan, number, member, lost));
             }
         }
-        Proven { problems: self.problems, examples, hashes_equal, members: self.members.len() as u64, hash }
+        Proven {
+            problems: self.problems,
+            examples,
+            hashes_equal,
+            members: self.members.len() as u64,
+            hash,
+            told: told_in_all,
+            members_excused,
+            held_back,
+        }
     }
 
     fn describe(&self, plan: &Plan, number: usize, member: &Member, lost: u64) -> String {

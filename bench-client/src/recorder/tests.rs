@@ -399,3 +399,78 @@ fn recording_speed() {
     println!("{} ns a delivery", started.elapsed().as_nanos() / u128::from(deliveries));
     assert!(room.finish().proven.problems.is_clean());
 }
+
+#[test]
+fn what_a_member_was_told_it_missed_is_not_lost_and_not_waited_for() {
+    let plan = plan(1, 6, 0);
+    let mut room = Room::listeners(&plan, 3);
+    room.send_all();
+    for member in 0..3 {
+        for index in [0, 1, 5] {
+            room.read(member, index, 5);
+            if index == 1 && member == 2 {
+                assert!(!room.recorder.is_complete());
+                room.recorder.on_line(2, b"! you missed 3 messages", START_NS);
+            }
+        }
+        for index in (2..5).filter(|_| member != 2) {
+            room.read(member, index, 5);
+        }
+    }
+    // The first two heard 5 before 2 to 4: only the third was told anything, so only it is excused.
+    assert!(room.recorder.is_complete());
+    let record = room.finish();
+    assert_eq!((record.proven.told, record.proven.problems.lost), (3, 0));
+    assert_eq!((record.proven.hashes_equal, record.proven.members_excused), (0, 1));
+    assert_eq!(record.figures.room.censored, 3, "their room latency is not known");
+}
+
+#[test]
+fn more_than_was_missed_can_be_told_and_less_is_a_loss() {
+    for (told, expected) in [("! you missed 9 messages", (2, 0)), ("! you missed 1 message", (1, 1))] {
+        let plan = plan(1, 4, 0);
+        let mut room = Room::listeners(&plan, 2);
+        room.send_all();
+        (0..4).for_each(|index| room.read(0, index, 5));
+        room.read(1, 0, 5);
+        room.recorder.on_line(1, told.as_bytes(), START_NS);
+        room.read(1, 3, 5);
+        assert_eq!(room.recorder.is_complete(), expected.1 == 0, "{told}");
+        let proven = room.finish().proven;
+        assert_eq!((proven.told, proven.problems.lost), expected, "{told}");
+    }
+}
+
+#[test]
+fn what_the_server_holds_back_of_a_slowed_publisher_is_not_lost() {
+    let plan = plan(1, 4, 0);
+    for slowed in [true, false] {
+        let mut room = Room::new(&plan, &[None, Some(0), None]);
+        room.send_all();
+        if slowed {
+            room.recorder.on_line(1, b"! slow down: your lines are delayed, not lost", START_NS);
+        }
+        for (member, index) in [(0, 0), (2, 0), (0, 1), (2, 1)] {
+            room.read(member, index, 5);
+        }
+        let record = room.finish();
+        let (held_back, lost) = if slowed { (4, 0) } else { (0, 4) };
+        assert_eq!((record.proven.held_back, record.proven.problems.lost), (held_back, lost));
+        assert_eq!(record.words.publishers_slowed, u64::from(slowed));
+    }
+}
+
+#[test]
+fn a_publisher_with_a_number_behind_its_name_is_recognised() {
+    let plan = plan(1, 2, 0);
+    let mut room = Room::listeners(&plan, 1);
+    room.send_all();
+    for index in 0..2 {
+        let line = String::from_utf8(room.line(index)).unwrap().replace("10.0.0.1:0] ", "10.0.0.1:0|2] ");
+        room.recorder.on_line(0, line.as_bytes(), START_NS + plan.due_ns(index) + MS);
+    }
+    assert_eq!(room.recorder.author_bytes(0), "[10.0.0.1:0|2] ".len() as u64);
+    let record = room.finish();
+    assert!(record.proven.problems.is_clean());
+    assert_eq!(record.proven.hashes_equal, 1);
+}

@@ -13,11 +13,11 @@ use crate::report::summary::{Quantiles, Summary};
 use crate::report::{hgrm, table};
 use crate::sweep::Rung;
 
-const SIZE: (u32, u32) = (900, 560);
+const SIZE: (u32, u32) = (900, 600);
 /// Where a server that selects ends: the size of its descriptor set.
 const SELECT_MAX: f64 = 1024.0;
 /// Distinct for those who see colours differently, on light and dark pages alike.
-const COLOURS: [RGBColor; 6] = [
+pub const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -25,13 +25,21 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(86, 180, 233),
     RGBColor(230, 159, 0),
 ];
-const GRID: RGBColor = RGBColor(225, 225, 225);
-const INK: RGBColor = RGBColor(60, 60, 60);
+pub const GRID: RGBColor = RGBColor(225, 225, 225);
+pub const INK: RGBColor = RGBColor(60, 60, 60);
+/// Of what stands under a picture, and of what is as shipped.
+pub const CAPTION: RGBColor = RGBColor(110, 110, 110);
+pub const PALE: RGBColor = RGBColor(160, 190, 215);
+/// Around everything. The ground is white in any case, so that a picture can be read on dark pages too.
+pub const MARGIN: i32 = 16;
+/// Of one line under a picture.
+const CAPTION_HEIGHT: i32 = 17;
 
 /// Latencies of one server's room, of the run in the middle.
 #[derive(Debug)]
 pub struct Spectrum {
     pub server: String,
+    pub is_good: bool,
     pub room: hgrm::Spectrum,
     pub delivery: hgrm::Spectrum,
 }
@@ -44,6 +52,10 @@ struct Line {
     /// Each point is a room of its own, and has a mark.
     marked: bool,
     points: Vec<(f64, f64)>,
+    /// Least and largest of the runs at the same places, where there were several.
+    ranges: Vec<(f64, f64, f64)>,
+    /// Points of runs that are not good, drawn hollow.
+    hollow: Vec<(f64, f64)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -91,8 +103,9 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// Median, p99 and maximum of the room latency of every server, against the members of the room.
-pub fn room_vs_members(rungs: &[Rung]) -> Result<String> {
+/// Median, p99 and maximum of the room latency of every server, against the members of the room; the medians with the range
+/// of the runs. `captions` stand under the picture: where and under which load.
+pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
     let mut lines = Vec::new();
     let mut servers: Vec<&str> = Vec::new();
     for rung in rungs {
@@ -111,9 +124,22 @@ pub fn room_vs_members(rungs: &[Rung]) -> Result<String> {
                 let value = table::figure(&rung.runs, |run: &Summary| mark(&run.latency.room).map(|ns| ns as f64))?;
                 Some(((rung.members as f64).log10(), (value / 1e6).log10()))
             };
-            let points: Vec<_> = rungs.iter().filter(|rung| rung.server == server).filter_map(point).collect();
+            let of_server = || rungs.iter().filter(|rung| rung.server == server);
+            let points: Vec<_> = of_server().filter_map(point).collect();
+            let range = |rung: &Rung| {
+                let values =
+                    rung.runs.iter().filter_map(|run| mark(&run.latency.room)).map(|ns| (ns as f64 / 1e6).log10());
+                let (least, largest) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, largest), value| {
+                    (least.min(value), largest.max(value))
+                });
+                (rung.runs.len() > 1 && least < largest).then_some(((rung.members as f64).log10(), least, largest))
+            };
+            let ranges = if style == Stroke::Solid { of_server().filter_map(range).collect() } else { Vec::new() };
+            let is_bad = |rung: &&Rung| !rung.runs.iter().all(Summary::is_good);
+            let hollow = of_server().filter(is_bad).filter_map(point).collect();
             if !points.is_empty() {
-                lines.push(Line { label: format!("{server}, {name}"), colour, style, marked: true, points });
+                let label = format!("{server}, {name}");
+                lines.push(Line { label, colour, style, marked: true, points, ranges, hollow });
             }
         }
     }
@@ -128,11 +154,15 @@ pub fn room_vs_members(rungs: &[Rung]) -> Result<String> {
     };
     let y = milliseconds(&lines, "until the whole room has a message");
     let mark = Some((SELECT_MAX.log10(), "1,024: select() ends"));
-    draw("Room latency against members", x, y, &lines, mark, SeriesLabelPosition::UpperLeft)
+    let title = match lines.iter().any(|line| !line.hollow.is_empty()) {
+        true => "Room latency against members (hollow: INVALID, not to be quoted)",
+        false => "Room latency against members",
+    };
+    draw(title, x, y, &lines, mark, SeriesLabelPosition::UpperLeft, captions)
 }
 
 /// The spectrum of the room of `members` on every server: each delivery, and the whole room.
-pub fn spectrum(members: u64, spectra: &[Spectrum]) -> Result<String> {
+pub fn spectrum(members: u64, spectra: &[Spectrum], captions: &[&str]) -> Result<String> {
     let mut lines = Vec::new();
     for (spectrum, colour) in spectra.iter().zip(COLOURS.into_iter().cycle()) {
         for (name, style, latency) in
@@ -140,8 +170,10 @@ pub fn spectrum(members: u64, spectra: &[Spectrum]) -> Result<String> {
         {
             let points = points(latency);
             if !points.is_empty() {
-                let label = format!("{}, {name}", spectrum.server);
-                lines.push(Line { label, colour, style, marked: false, points });
+                let state = if spectrum.is_good { "" } else { " (INVALID)" };
+                let label = format!("{}, {name}{state}", spectrum.server);
+                let (ranges, hollow) = (Vec::new(), Vec::new());
+                lines.push(Line { label, colour, style, marked: false, points, ranges, hollow });
             }
         }
     }
@@ -161,6 +193,7 @@ pub fn spectrum(members: u64, spectra: &[Spectrum]) -> Result<String> {
         &lines,
         None,
         SeriesLabelPosition::LowerRight,
+        captions,
     )
 }
 
@@ -172,7 +205,8 @@ fn points(spectrum: &hgrm::Spectrum) -> Vec<(f64, f64)> {
 
 /// The axis of milliseconds that holds all `lines`.
 fn milliseconds(lines: &[Line], title: &'static str) -> Axis {
-    let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.1);
+    let points = || lines.iter().flat_map(|line| &line.points).map(|point| point.1);
+    let values = || points().chain(lines.iter().flat_map(|line| &line.ranges).flat_map(|range| [range.1, range.2]));
     let from = values().fold(f64::INFINITY, f64::min).min(3.0) - 0.08;
     let to = values().fold(f64::NEG_INFINITY, f64::max).max(from + 0.5) + 0.08;
     let mut ticks = Vec::new();
@@ -204,18 +238,30 @@ fn draw(
     lines: &[Line],
     mark: Option<(f64, &str)>,
     legend: SeriesLabelPosition,
+    captions: &[&str],
 ) -> Result<String> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        draw_on(&area, title, x, y, lines, mark, legend).context(|| format!("cannot draw {title:?}"))?;
+        let (upper, lower) = area.split_vertically(SIZE.1 as i32 - CAPTION_HEIGHT * captions.len() as i32 - MARGIN / 2);
+        area.fill(&WHITE).and_then(|()| caption(&lower, captions)).context(|| format!("cannot draw {title:?}"))?;
+        draw_on(&upper, title, x, y, lines, mark, legend).context(|| format!("cannot draw {title:?}"))?;
         area.present().context(|| format!("cannot draw {title:?}"))?;
     }
     Ok(svg)
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-type Drawn<'a> = std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+pub type Drawn<'a> = std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+
+/// What stands under a picture.
+fn caption<'a>(area: &Area<'a>, lines: &[&str]) -> Drawn<'a> {
+    for (index, line) in lines.iter().enumerate() {
+        let style = ("sans-serif", 12, &CAPTION).into_text_style(area).pos(Pos::new(HPos::Left, VPos::Top));
+        area.draw(&Text::new(line.to_string(), (MARGIN, CAPTION_HEIGHT * index as i32), style))?;
+    }
+    Ok(())
+}
 
 fn draw_on<'a>(
     area: &Area<'a>,
@@ -226,7 +272,6 @@ fn draw_on<'a>(
     mark: Option<(f64, &str)>,
     legend: SeriesLabelPosition,
 ) -> Drawn<'a> {
-    area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 20, &INK))
         .margin(16)
@@ -269,6 +314,13 @@ fn draw_on<'a>(
         if line.marked && style != Stroke::Points {
             chart.draw_series(line.points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
         }
+        // The median of all runs lies on its range; a wider stroke tells the two apart.
+        let range = |&(x, least, largest): &(f64, f64, f64)| {
+            PathElement::new([(x, least), (x, largest)], colour.mix(0.5).stroke_width(6))
+        };
+        chart.draw_series(line.ranges.iter().map(range))?;
+        chart.draw_series(line.hollow.iter().map(|&point| Circle::new(point, 4, WHITE.filled())))?;
+        chart.draw_series(line.hollow.iter().map(|&point| Circle::new(point, 4, stroke)))?;
     }
     chart
         .configure_series_labels()

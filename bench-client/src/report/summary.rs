@@ -1,9 +1,10 @@
 //! `summary.json`: the figures of one run and the judgement on it.
 //!
-//! Schema 1. Fields are only added; a field that changes its meaning changes the schema number. Units are in the names.
+//! Schema 2. Fields are only added; a field that changes its meaning changes the schema number. Units are in the names.
 //! A quantile is null when there are fewer than `10 / (1 - q)` samples; a figure that is only a lower bound is marked.
 
 mod parts;
+pub mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -18,23 +19,12 @@ use crate::report::summary::parts::{
     client_part, connect_part, crowd_part, latency_part, proof_part, sent_part, server_part,
 };
 
-pub const SCHEMA: u32 = 1;
-/// The least share of the plan that must be sent before its end.
-const SENT_SHARE_MIN: f64 = 0.99;
-/// A client thread busier than this is said to be.
-const CLIENT_BUSY: f64 = 0.9;
-/// Above this share of the delivery latency, a reader is told how long deliveries waited for this tool to read them.
-const DRAIN_SHARE_TOLD: f64 = 0.1;
-/// Counters of the kernel's TCP that say that connections were refused or ended for want of room.
-const DROP_COUNTERS: [&str; 2] = ["ListenDrops", "TCPAbortOnMemory"];
-const STEAL_SHARE_MAX: f64 = 0.01;
-/// Others on the machine busier than this are said to be.
-const OTHERS_SHARE_MAX: f64 = 0.05;
+pub const SCHEMA: u32 = 2;
 
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Summary {
-    /// 1.
+    /// 2; before that `sent.deliveries` were those of the whole time that the server's cost was taken over.
     pub schema: u32,
     /// The tool and its version.
     pub tool: String,
@@ -107,9 +97,13 @@ pub struct SentPart {
     pub rate_per_s: f64,
     /// Deliveries a second that the plan calls for.
     pub deliveries_planned_per_s: f64,
-    /// Deliveries to all members between just before the window and the last delivery.
+    /// Deliveries of measured messages to all members.
     pub deliveries: u64,
-    /// The same a second of that time, which is longer than the window if the room lagged behind.
+    /// The time that they are counted over: from when the first was due to the plan's end, or to the last delivery if the room
+    /// lagged behind.
+    #[serde(default)]
+    pub deliveries_over_s: f64,
+    /// Deliveries a second of that time: never more than the plan calls for.
     pub deliveries_per_s: f64,
 }
 
@@ -121,6 +115,18 @@ pub struct ProofPart {
     pub echoed: u64,
     pub corrupt: u64,
     pub foreign: u64,
+    /// Deliveries that did not come and that the member was told it missed; not in `lost`. Members that verify, alone.
+    #[serde(default)]
+    pub told_missed: u64,
+    /// Members whose order hash is not the room's only because of that, or of what was held back.
+    #[serde(default)]
+    pub members_excused: u64,
+    /// Publishers that the server told to slow down, and deliveries that it therefore still held back when the run ended; not
+    /// in `lost`.
+    #[serde(default)]
+    pub publishers_slowed: u64,
+    #[serde(default)]
+    pub held_back: u64,
     /// Verified members that lost nothing and whose order hash is the room's.
     pub order_hashes_equal: u64,
     /// Hash of the room's order, hexadecimal.
@@ -130,6 +136,9 @@ pub struct ProofPart {
     pub counting_members_wrong: u64,
     /// Members whose connection ended before the run did.
     pub disconnected: u64,
+    /// Why the first of them was closed.
+    #[serde(default)]
+    pub first_farewell: Option<String>,
     /// The first few problems, described.
     pub examples: Vec<String>,
     /// The first few foreign and corrupt lines.
@@ -197,6 +206,10 @@ pub struct ConnectPart {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ServerPart {
+    /// Deliveries while its costs were taken: from just before the first measured message was due to the last delivery, those of
+    /// the warm-up that came late among them.
+    #[serde(default)]
+    pub deliveries: u64,
     /// Processor time in the window.
     pub cpu_s: f64,
     /// The same as a share of one core.
@@ -260,6 +273,9 @@ pub struct ClientPart {
     /// The p50 of the drain that was allowed.
     #[serde(default)]
     pub drain_limit_ns: u64,
+    /// Server and tool each kept to a processor.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 /// Cost of a bare send to each of as many sockets, nanoseconds of processor time.
@@ -293,11 +309,9 @@ pub struct Setting {
     pub rate_per_s: f64,
     /// Schedule lag allowed at p99, if the caller sets it.
     pub lag_limit_ns: Option<u64>,
+    pub pinned: bool,
     pub kernel_counter_rises: BTreeMap<String, u64>,
 }
-
-/// A figure of a latency.
-type Mark = fn(&Quantiles) -> Option<u64>;
 
 impl From<&Latency> for Quantiles {
     fn from(latency: &Latency) -> Self {
@@ -344,7 +358,7 @@ impl ProofPart {
     fn is_clean(&self, one_order: bool, verified: u64) -> bool {
         let order = if one_order { self.out_of_order } else { 0 };
         Problems { out_of_order: order, ..self.problems() }.is_clean()
-            && (!one_order || self.order_hashes_equal == verified)
+            && (!one_order || self.order_hashes_equal + self.members_excused == verified)
     }
 
     /// The counts as the recorder keeps them.
@@ -414,59 +428,16 @@ impl Summary {
 
     /// Decides whether the run says what it was to say.
     fn judge(&mut self) {
-        let share = self.sent.messages_on_plan as f64 / self.plan.messages as f64;
-        if share < SENT_SHARE_MIN {
-            self.reasons.push(format!("plan not kept: {:.1} % of the messages were sent in time", share * 100.0));
-        }
-        if self.is_late() {
-            self.reasons.push(format!(
-                "client-bound: messages were sent {} late at p99, the limit is {}",
-                crate::report::table::time(self.client.lag_p99_ns),
-                crate::report::table::time(self.client.lag_limit_ns)
-            ));
-        }
-        if self.is_drained_late() {
-            self.reasons.push(format!(
-                "client-bound: half of the deliveries waited {} or longer to be read, the limit is {}",
-                crate::report::table::time(self.latency.drain.p50_ns.unwrap_or(0)),
-                crate::report::table::time(self.client.drain_limit_ns)
-            ));
-        }
-        for (name, rise) in self.kernel_counter_rises.iter().filter(|(name, _)| DROP_COUNTERS.contains(&name.as_str()))
-        {
-            self.reasons.push(format!("kernel counter {name} rose by {rise}"));
-        }
-        if self.proof.disconnected > 0 {
-            self.reasons.push(format!("{} members were disconnected", self.proof.disconnected));
-        }
+        self.reasons = verdict::reasons(self);
         self.valid = self.reasons.is_empty();
-        if self.client.cpu_share > CLIENT_BUSY {
-            self.warnings.push(format!(
-                "the client's thread used {:.0} % of a core: latencies include its own queue",
-                self.client.cpu_share * 100.0
-            ));
-        }
-        let marks: [(&str, Mark); 2] = [("p50", |latency| latency.p50_ns), ("p99", |latency| latency.p99_ns)];
-        for (name, mark) in marks {
-            if let (Some(drain_ns), Some(delivery_ns)) = (mark(&self.latency.drain), mark(&self.latency.delivery))
-                && drain_ns as f64 > DRAIN_SHARE_TOLD * delivery_ns as f64
-            {
-                self.warnings.push(format!(
-                    "{} of the delivery {name} may be this tool's own: deliveries waited that long to be read",
-                    crate::report::table::time(drain_ns)
-                ));
-            }
-        }
-        if self.client.steal_share > STEAL_SHARE_MAX {
-            self.warnings.push(format!("the hypervisor took {:.1} % of the time", self.client.steal_share * 100.0));
-        }
-        if let Some(share) = self.client.others_cpu_share.filter(|share| *share > OTHERS_SHARE_MAX) {
-            self.warnings.push(format!("other processes used {:.0} % of the machine", share * 100.0));
-        }
-        for (name, rise) in self.kernel_counter_rises.iter().filter(|(name, _)| !DROP_COUNTERS.contains(&name.as_str()))
-        {
-            self.warnings.push(format!("kernel counter {name} rose by {rise}"));
-        }
+        let warnings = verdict::warnings(self);
+        self.warnings.extend(warnings);
+    }
+
+    /// True exactly when the figures are worth quoting: the run says what it was to say, and every delivery was as it should
+    /// be.
+    pub fn is_good(&self) -> bool {
+        self.valid && self.clean
     }
 
     /// True exactly when the run is invalid by the fault of this tool alone, or of the machine under it: measured again it may
@@ -475,10 +446,12 @@ impl Summary {
         !self.valid && self.proof.disconnected == 0 && (self.is_late() || self.is_drained_late())
     }
 
+    /// Messages were sent later than allowed.
     fn is_late(&self) -> bool {
         self.client.lag_p99_ns > self.client.lag_limit_ns
     }
 
+    /// Deliveries waited longer than allowed to be read.
     fn is_drained_late(&self) -> bool {
         self.latency.drain.p50_ns.is_some_and(|drain_ns| drain_ns > self.client.drain_limit_ns)
     }
@@ -492,62 +465,18 @@ impl Summary {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::parts::LAG_NS_MIN;
     use super::*;
 
     /// A run that is as it should be.
-    fn good() -> Summary {
+    pub(super) fn good() -> Summary {
         let mut summary = Summary { clean: true, ..Summary::default() };
         summary.plan.messages = 100;
         summary.sent.messages_on_plan = 100;
         summary.client.lag_limit_ns = LAG_NS_MIN;
         summary.client.drain_limit_ns = LAG_NS_MIN;
         summary
-    }
-
-    #[test]
-    fn a_run_is_invalid_for_each_of_its_reasons() {
-        type Spoil = fn(&mut Summary);
-        let cases: [(Spoil, Option<&str>); 8] = [
-            (|_| {}, None),
-            (|run| run.sent.messages_on_plan = 98, Some("plan not kept: 98.0 % of the messages were sent in time")),
-            (
-                |run| run.client.lag_p99_ns = 300_000,
-                Some("client-bound: messages were sent 300 us late at p99, the limit is 200 us"),
-            ),
-            (|run| run.proof.disconnected = 2, Some("2 members were disconnected")),
-            (|run| run.client.cpu_share = 0.95, None),
-            (
-                |run| run.latency.drain.p50_ns = Some(300_000),
-                Some("client-bound: half of the deliveries waited 300 us or longer to be read, the limit is 200 us"),
-            ),
-            (|run| run.latency.drain.p50_ns = Some(100_000), None),
-            (
-                |run| run.kernel_counter_rises = BTreeMap::from([("ListenDrops".to_string(), 4)]),
-                Some("kernel counter ListenDrops rose by 4"),
-            ),
-        ];
-        for (spoil, reason) in cases {
-            let mut summary = good();
-            spoil(&mut summary);
-            summary.judge();
-            assert_eq!(summary.reasons.first().map(String::as_str), reason);
-            assert_eq!(summary.valid, reason.is_none());
-        }
-    }
-
-    #[test]
-    fn what_a_reader_should_know_is_a_warning() {
-        let mut summary = good();
-        summary.client.cpu_share = 0.95;
-        summary.client.steal_share = 0.02;
-        summary.client.others_cpu_share = Some(0.5);
-        summary.kernel_counter_rises.insert("RetransSegs".to_string(), 4);
-        (summary.latency.drain.p99_ns, summary.latency.delivery.p99_ns) = (Some(2000), Some(10_000));
-        summary.judge();
-        assert!(summary.valid);
-        assert_eq!(summary.warnings.len(), 5, "{:?}", summary.warnings);
     }
 
     #[test]

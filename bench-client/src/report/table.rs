@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::report::summary::{Quantiles, Summary};
+use crate::message::{is_slow_down, told_missed};
+use crate::report::summary::{ProofPart, Quantiles, Summary};
 use crate::sweep::Rung;
 
 /// A time in the unit that suits it, three digits: `812 ns`, `11.2 ms`.
@@ -84,6 +85,17 @@ pub fn latency(runs: &[Summary], of: impl Fn(&Summary) -> (&Quantiles, Option<u6
     }
 }
 
+/// What stands behind each figure that is not to be quoted.
+pub const MARK: &str = " !";
+/// What it means, under a table.
+pub const MARK_MEANS: &str = "`!`: a run behind this figure is INVALID or NOT CLEAN; it is not to be quoted.";
+
+/// `figure` of `runs`, marked if one of them is not good.
+pub fn marked(runs: &[Summary], figure: String) -> String {
+    let marked = figure != "-" && runs.iter().any(|run| !run.is_good());
+    figure + if marked { MARK } else { "" }
+}
+
 type Pick = fn(&Summary) -> &Quantiles;
 
 const ROWS: [(&str, Pick); 9] = [
@@ -108,16 +120,18 @@ pub fn block(runs: &[Summary]) -> String {
     let room = &first.room;
     let median_rate = figure(runs, |run| Some(run.sent.rate_per_s)).unwrap_or(0.0);
     let deliveries = figure(runs, |run| Some(run.sent.deliveries_per_s)).unwrap_or(0.0);
+    let over_s = figure(runs, |run| Some(run.sent.deliveries_over_s)).unwrap_or(0.0);
     let _ = writeln!(
         text,
-        "room of {}  {}  {} B  {} messages/s offered, {} sent  ({} deliveries/s)  {}",
+        "room of {}  {}  {} B  {} messages/s offered, {} sent  ({} deliveries/s over {})  {}",
         count(room.members),
         first.server_name,
         room.line_bytes,
         rate(first.plan.rate_per_s),
-        rate(median_rate),
-        rate(deliveries),
-        plural(runs.len(), "run"),
+        marked(runs, rate(median_rate)),
+        marked(runs, rate(deliveries)),
+        time((over_s * 1e9) as u64),
+        plural(runs.len() as u64, "run"),
     );
     text.push_str(&latencies(runs));
     text.push('\n');
@@ -136,8 +150,9 @@ pub fn block(runs: &[Summary]) -> String {
     text
 }
 
-fn plural(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// `1 run`, `2 runs`.
+pub fn plural(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// What is wrong with a run, a line each; empty for a good one.
@@ -150,6 +165,9 @@ pub fn problem_lines(run: &Summary) -> String {
 /// What a reader must see before any figure.
 fn problems(text: &mut String, run: &Summary, runs: usize, number: usize) {
     let which = if runs == 1 { String::new() } else { format!(" (run {number})") };
+    for reason in &run.reasons {
+        let _ = writeln!(text, "INVALID{which}: {reason}");
+    }
     if !run.clean {
         let counts: Vec<String> = run
             .proof
@@ -165,13 +183,16 @@ fn problems(text: &mut String, run: &Summary, runs: usize, number: usize) {
             let _ = writeln!(text, "  {example}");
         }
     }
-    for reason in &run.reasons {
-        let _ = writeln!(text, "INVALID{which}: {reason}");
-    }
     for warning in &run.warnings {
         let _ = writeln!(text, "note{which}: {warning}");
     }
-    for notice in &run.proof.notices {
+    // What the reasons say already is not said again.
+    let said = |notice: &&String| {
+        let notice = notice.as_bytes();
+        (run.proof.publishers_slowed > 0 && is_slow_down(notice))
+            || (run.proof.told_missed > 0 && told_missed(notice).is_some())
+    };
+    for notice in run.proof.notices.iter().filter(|notice| !said(notice)) {
         let _ = writeln!(text, "note{which}: the server said: {notice}");
     }
 }
@@ -189,17 +210,18 @@ fn latencies(runs: &[Summary]) -> String {
             continue;
         }
         let cell = |mark: &str| {
-            latency(runs, |run| {
+            let figure = latency(runs, |run| {
                 let quantiles = pick(run);
                 let value =
                     quantiles.named().into_iter().find(|(known, _)| *known == mark).and_then(|(_, value)| value);
                 (quantiles, value)
-            })
+            });
+            marked(runs, figure)
         };
         let mut row = vec![name.to_string()];
         row.extend(["p50", "p90", "p99", "p99.9", "max"].map(cell));
         if runs.len() > 1 {
-            row.push(range(runs.iter().map(|run| pick(run).p50_ns)));
+            row.push(marked(runs, range(runs.iter().map(|run| pick(run).p50_ns))));
         }
         table.add_row(row);
     }
@@ -223,6 +245,12 @@ pub fn range(values: impl Iterator<Item = Option<u64>>) -> String {
     }
 }
 
+type CountOf = fn(&ProofPart) -> u64;
+
+/// Counts that are no problem of a delivery, and shown when there are any.
+const BESIDE: [(&str, CountOf); 2] =
+    [("told missed", |proof| proof.told_missed), ("held back", |proof| proof.held_back)];
+
 fn proofs(text: &mut String, runs: &[Summary]) {
     let mut totals = [("", 0u64); 6];
     for run in runs {
@@ -230,11 +258,17 @@ fn proofs(text: &mut String, runs: &[Summary]) {
             *total = (name, total.1 + count);
         }
     }
-    let counts: Vec<String> = totals.iter().map(|(name, number)| format!("{name} {}", count(*number))).collect();
+    let mut counts: Vec<String> = totals.iter().map(|(name, number)| format!("{name} {}", count(*number))).collect();
     let equal: u64 = runs.iter().map(|run| run.proof.order_hashes_equal).sum();
     let verified: u64 = runs.iter().map(|run| run.room.verified_members).sum();
     let counting: u64 = runs.iter().map(|run| run.proof.counting_members).sum();
     let wrong: u64 = runs.iter().map(|run| run.proof.counting_members_wrong).sum();
+    for (name, of) in BESIDE {
+        let total: u64 = runs.iter().map(|run| of(&run.proof)).sum();
+        if total > 0 {
+            counts.push(format!("{name} {}", count(total)));
+        }
+    }
     let _ = write!(text, "{}   order hash equal on {}/{}", counts.join("  "), count(equal), count(verified));
     if counting > 0 {
         let _ = write!(text, "   byte count right on {}/{}", count(counting - wrong), count(counting));
@@ -292,8 +326,8 @@ fn costs(text: &mut String, runs: &[Summary]) {
         text,
         "server {:.0} % of a core ({user:.0} % user)   {} a delivery   {} deliveries per CPU second   client {client:.0} %",
         share * 100.0,
-        time(cost as u64),
-        count(per_cpu_s as u64),
+        marked(runs, time(cost as u64)),
+        marked(runs, count(per_cpu_s as u64)),
     );
     if let Some(floor) = floor(runs) {
         let _ = writeln!(text, "{floor}");
@@ -326,8 +360,9 @@ fn floor(runs: &[Summary]) -> Option<String> {
 pub fn run_line(run: &Summary, number: usize) -> String {
     let room = &run.latency.room;
     let cost = run.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
+    let state = if run.is_good() { String::new() } else { format!("{}: ", state(std::slice::from_ref(run))) };
     format!(
-        "{} members, {}, run {number}, {} messages/s: whole room p50 {} max {}, delivery p50 {}, {} a delivery",
+        "{} members, {}, run {number}, {} messages/s: {state}whole room p50 {} max {}, delivery p50 {}, {} a delivery",
         count(run.room.members),
         run.server_name,
         rate(run.plan.rate_per_s),
@@ -382,15 +417,17 @@ pub fn sweep(rungs: &[Rung]) -> String {
     format!("{}\n", table.trim_fmt())
 }
 
-/// `table.md`: all columns, and what their words mean.
-pub fn sweep_markdown(rungs: &[Rung]) -> String {
+/// `table.md`: all columns, what their words mean, and where it was measured.
+pub fn sweep_markdown(rungs: &[Rung], environment: &str) -> String {
     let mut table = sweep_table(rungs, |_| true);
     table.load_style(presets::ASCII_MARKDOWN);
     let mut text = format!("{}\n", table.trim_fmt());
-    text.push_str(
+    let _ = write!(
+        text,
         "\nMedians of the runs, never pooled; the range is of the runs' medians. Room: from the due time of a message until \
          the whole room has it, one sample a message. Delivery: the same until each member has it. `-`: too few samples \
-         to speak of that quantile, or not measured. Client and server on one machine, over loopback.\n",
+         to speak of that quantile, or not measured. {MARK_MEANS} Client and server on one machine, over \
+         loopback: {environment}.\n",
     );
     text
 }
@@ -401,7 +438,10 @@ fn sweep_table(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
     let headings = columns.iter().map(|(heading, _, _)| *heading);
     table.set_header(["members", "server"].into_iter().chain(headings).chain(["runs"]));
     for rung in rungs {
-        let cell = |(_, _, show): &&Column| if rung.runs.is_empty() { "-".to_string() } else { show(&rung.runs) };
+        let cell = |(_, _, show): &&Column| match rung.runs.is_empty() {
+            true => "-".to_string(),
+            false => marked(&rung.runs, show(&rung.runs)),
+        };
         let mut row = vec![count(rung.members), rung.server.clone()];
         row.extend(columns.iter().map(cell));
         row.push(runs_cell(rung));
@@ -426,10 +466,27 @@ fn is_noisy(runs: &[Summary]) -> bool {
     }
 }
 
+/// What is wrong with `runs`, in the word of a run's first line; empty when all are good.
+fn state(runs: &[Summary]) -> &'static str {
+    if runs.iter().any(|run| !run.valid) {
+        "INVALID"
+    } else if runs.iter().any(|run| !run.clean) {
+        "NOT CLEAN"
+    } else {
+        ""
+    }
+}
+
+/// How many of `runs` are good.
+pub fn good_of(runs: &[Summary]) -> String {
+    let good = runs.iter().filter(|run| run.is_good()).count();
+    let state = state(runs);
+    format!("{state}{}{good} of {} good", if state.is_empty() { "" } else { ": " }, runs.len())
+}
+
 /// How many runs are good, or why there are none.
 pub fn runs_cell(rung: &Rung) -> String {
-    let good = rung.runs.iter().filter(|run| run.valid && run.clean).count();
-    let mut text = format!("{good} of {} good", rung.runs.len());
+    let mut text = good_of(&rung.runs);
     if !rung.set_aside.is_empty() {
         let _ = write!(text, ", {} set aside", rung.set_aside.len());
     }
@@ -477,6 +534,59 @@ mod tests {
         assert!(!is_noisy(&runs(&[100, 110, 125])));
         assert!(is_noisy(&runs(&[100, 100, 126])));
         assert!(!is_noisy(&runs(&[100])) && !is_noisy(&[]));
+    }
+
+    /// A run with figures, good or not.
+    fn run(valid: bool, clean: bool) -> Summary {
+        let mut run = Summary { valid, clean, server_name: "uproar".to_string(), ..Summary::default() };
+        run.room.members = 100;
+        run.latency.room = Quantiles { samples: 600, p50_ns: Some(5_000_000), ..Quantiles::default() };
+        run.latency.delivery = run.latency.room.clone();
+        (run.sent.rate_per_s, run.sent.deliveries_per_s) = (20.0, 1980.0);
+        run
+    }
+
+    fn rung(runs: &[Summary]) -> Rung {
+        let mut rung = Rung::not_run("uproar", 100, String::new());
+        (rung.runs, rung.not_run) = (runs.to_vec(), None);
+        rung
+    }
+
+    #[test]
+    fn every_figure_of_a_run_that_is_not_good_is_marked() {
+        for (bad, state) in
+            [(run(false, true), "INVALID"), (run(true, false), "NOT CLEAN"), (run(false, false), "INVALID")]
+        {
+            let runs = [run(true, true), bad.clone()];
+            for table in [sweep(&[rung(&runs)]), sweep_markdown(&[rung(&runs)], "")] {
+                assert!(table.contains("5.00 ms !") && table.contains("20.0 !"), "{table}");
+                assert!(table.contains(&format!("{state}: 1 of 2 good")), "{table}");
+                assert_eq!(
+                    table.matches("5.00 ms").count(),
+                    table.matches("5.00 ms !").count() + table.matches("5.00 ms..").count()
+                );
+            }
+            let block = block(&runs);
+            assert!(block.contains("(1,980 ! deliveries/s") && block.contains("5.00 ms !"), "{block}");
+            assert!(run_line(&bad, 1).contains(state));
+        }
+        let good = [run(true, true), run(true, true)];
+        for text in [sweep(&[rung(&good)]), block(&good), run_line(&good[0], 1)] {
+            assert!(!text.contains('!'), "{text}");
+        }
+        assert!(sweep_markdown(&[rung(&good)], "").contains("2 of 2 good"));
+    }
+
+    #[test]
+    fn a_slowed_run_says_so_and_what_to_do_in_its_first_line_and_only_there() {
+        let mut run = run(false, true);
+        run.proof.publishers_slowed = 1;
+        run.proof.notices = vec!["! slow down: your lines are delayed, not lost".to_string()];
+        run.reasons = crate::report::summary::verdict::reasons(&run);
+        let text = block(&[run]);
+        let first = text.lines().next().unwrap();
+        assert!(first.starts_with("INVALID: the server slows") && first.contains("--flood-rate 0"), "{text}");
+        assert!(!text.contains("the server said"), "{text}");
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub(super) fn proof_part(outcome: &Outcome) -> ProofPart {
     let words = &outcome.record.words;
     ProofPart {
         lost: proven.problems.lost + outcome.counted.lost,
+        told_missed: proven.told,
+        members_excused: proven.members_excused,
+        held_back: proven.held_back + outcome.counted.held_back,
+        publishers_slowed: words.publishers_slowed,
         duplicate: proven.problems.duplicate + outcome.counted.duplicate,
         out_of_order: proven.problems.out_of_order,
         echoed: proven.problems.echoed,
@@ -33,6 +37,7 @@ pub(super) fn proof_part(outcome: &Outcome) -> ProofPart {
         counting_members: outcome.counted.members,
         counting_members_wrong: outcome.counted.wrong,
         disconnected: outcome.disconnected,
+        first_farewell: outcome.first_farewell.clone(),
         examples: proven.examples.clone(),
         strange_lines: words.strangers.clone(),
         presence_lines: words.presence_lines,
@@ -65,14 +70,14 @@ pub(super) fn sent_part(plan: &Plan, outcome: &Outcome, settings: &Settings, win
     let measured = &outcome.record.messages[outcome.record.warmup_messages..];
     let messages = measured.iter().filter(|message| message.sent_ns != 0).count() as u64;
     let on_plan = measured.iter().filter(|message| message.sent_ns != 0 && message.sent_ns <= end_ns).count() as u64;
-    let elapsed_s = elapsed_s(&outcome.window);
     SentPart {
         messages,
         messages_on_plan: on_plan,
         rate_per_s: on_plan as f64 / window_s,
         deliveries_planned_per_s: measured.len() as f64 / window_s * (settings.members - 1) as f64,
-        deliveries: outcome.window_deliveries,
-        deliveries_per_s: outcome.window_deliveries as f64 / elapsed_s,
+        deliveries: outcome.measured_deliveries,
+        deliveries_over_s: outcome.measured_ns as f64 * 1e-9,
+        deliveries_per_s: outcome.measured_deliveries as f64 / (outcome.measured_ns as f64 * 1e-9),
     }
 }
 
@@ -102,6 +107,7 @@ pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<Serv
     let memory_settled = outcome.settled.server?.memory_bytes;
     let connected = settings.members + settings.crowd.silent + settings.crowd.slow;
     Some(ServerPart {
+        deliveries: outcome.window_deliveries,
         cpu_s: cpu_ns * 1e-9,
         cpu_share: cpu_share(&outcome.window)?,
         user_share: (user + system > 0.0).then(|| user / (user + system)),
@@ -154,6 +160,7 @@ pub(super) fn client_part(setting: &Setting, outcome: &Outcome, latency: &Latenc
     let steal_s = after.steal_ticks.saturating_sub(before.steal_ticks) as f64 / ticks_per_s;
     let room_ns = latency.room.p50_ns.or(latency.room.min_ns).unwrap_or(0);
     ClientPart {
+        pinned: setting.pinned,
         cpu_share: client_s / elapsed_s,
         involuntary_switches: after.client_involuntary_switches - before.client_involuntary_switches,
         others_cpu_share: others_s.map(|others_s| others_s / elapsed_s / processors),
