@@ -9,9 +9,10 @@ use bytesize::ByteSize;
 
 use crate::connection::{Connection, Voice};
 use crate::limits::{
-    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX, RECEIVE_CHUNK_BYTES,
-    RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES,
-    TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
+    RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES,
+    SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, TIMEOUT_ENTRY_BYTES,
+    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
 use crate::room::member::Member;
@@ -80,6 +81,10 @@ impl fmt::Display for MemoryBound {
         write!(f, "at most {}: {} fixed, ", size(self.total()), size(self.fixed))?;
         write!(f, "{} of log, {} of addresses, ", size(self.log), size(self.addresses))?;
         write!(f, "{} members of at most {} ", self.members, size(self.member_worst))?;
-        write!(f, "({} for one that only listens)", size(self.member_idle))
+        write!(f, "({} for one that only listens); ", size(self.member_idle))?;
+        // The kernel doubles the buffers that it is asked for.
+        let buffers = 2 * (SOCKET_SEND_BYTES + SOCKET_RECEIVE_BYTES);
+        write!(f, "not in it: the kernel's {} a connection, ", size(KERNEL_CONNECTION_BYTES))?;
+        write!(f, "and up to {} of buffers for one that does not read", size(buffers))
     }
 }
