@@ -268,7 +268,9 @@ fn running_out_of_descriptors_pauses_accepting_and_nothing_else() {
 fn many_that_die_at_once_while_their_sockets_are_full_take_nobody_with_them() {
     for backend in BACKENDS {
         let options = ["--backend", backend, "--line-bytes", "1000", "--log-bytes", "16KiB"];
-        let server = Server::start(&[&options[..], &["--flood-rate", "1", "--flood-burst", "200"]].concat());
+        // All are of one address.
+        let limits = ["--flood-rate", "1", "--flood-burst", "200", "--address-rate", "0"];
+        let server = Server::start(&[&options[..], &limits].concat());
         let deaf: Vec<Person> = (0..60)
             .map(|_| {
                 let mut person = Person::connect_small(server.address);
