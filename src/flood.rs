@@ -113,12 +113,11 @@ impl AddressLimits {
         if self.exist() { self.members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
     }
 
-    /// Most memory that they take, in bytes. The table is made with twice the places it needs, so that it is put in order
-    /// where it is and never grows.
+    /// Most memory that they take, in bytes. A table has a power of two of places, uses seven of eight, and doubles when it would
+    /// otherwise have to be put in order more than half full; the one before is there meanwhile (hashbrown).
     pub fn footprint_max(&self) -> usize {
-        // A table has a power of two of places, and uses seven of eight (hashbrown).
         let places = (2 * self.addresses_max() * 8 / 7).next_power_of_two();
-        places * (size_of::<(Network, Usage)>() + 1)
+        places * (size_of::<(Network, Usage)>() + 1) * 3 / 2
     }
 }
 
@@ -171,7 +170,7 @@ pub struct Addresses {
 
 impl Addresses {
     pub fn new(limits: AddressLimits) -> Self {
-        Self { limits, usage: HashMap::with_capacity(2 * limits.addresses_max()), cleaned: None }
+        Self { limits, usage: HashMap::new(), cleaned: None }
     }
 
     /// A newcomer from `address`. Each one that is let in is answered by a [`Addresses::leave`].
@@ -240,7 +239,7 @@ impl Addresses {
     /// Panics when an address has more than its share.
     pub fn invariants(&self) {
         assert!(self.usage.len() <= self.limits.addresses_max(), "the addresses remembered are bounded");
-        assert!(self.footprint() <= self.limits.footprint_max(), "their table does not grow");
+        assert!(self.footprint() <= self.limits.footprint_max(), "their table is bounded");
         if self.limits.connections_max > 0 && self.limits.loopback {
             let most = self.limits.connections_max;
             let within = self.usage.values().all(|usage| usage.connections as usize <= most);
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_addresses_never_grows_and_forgets_who_has_nothing_to_remember() {
+    fn the_table_of_addresses_is_bounded_and_forgets_who_has_nothing_to_remember() {
         let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::none(300) };
         let mut addresses = Addresses::new(limits);
         let start = Instant::now();

@@ -174,6 +174,7 @@ impl fmt::Display for ServerLine {
             Self::Foreign(Foreign::Proxy) => {
                 write!(f, "! this is a plain chat server: it does not speak the PROXY protocol")
             }
+            Self::Foreign(Foreign::Stun) => write!(f, "! this is a plain chat server: it does not speak STUN"),
             Self::Stopping => write!(f, "! the server is stopping"),
         }
     }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use hashbrown::HashTable;
 
-use crate::limits::{NAMESAKES_MAX, SLAB_RESERVED_MAX};
+use crate::limits::NAMESAKES_MAX;
 use crate::planted::Planted;
 use crate::token::Slot;
 
@@ -49,12 +49,12 @@ impl Names {
     /// What a place of the table takes.
     const PLACE_BYTES: usize = size_of::<Slot>() + 1;
 
-    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown).
+    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown), and the
+    /// one before is there meanwhile. It is not made large at the start, for names lie anywhere in it: a few would use all of it.
     pub const ENTRY_BYTES_MAX: usize = 2 * 2 * Self::PLACE_BYTES * 8 / 7;
 
-    /// Place for `members_max` names.
-    pub fn new(members_max: usize) -> Self {
-        Self { slots: HashTable::with_capacity(members_max.min(SLAB_RESERVED_MAX)), hasher: RandomState::new() }
+    pub fn new() -> Self {
+        Self { slots: HashTable::new(), hasher: RandomState::new() }
     }
 
     /// The name of a newcomer: the first of its address that nobody has. `None` when too many have it already.
@@ -75,6 +75,12 @@ impl Names {
     pub fn remove(&mut self, name: Name, slot: Slot) {
         let entry = self.slots.find_entry(self.hasher.hash_one(name), |other| *other == slot);
         entry.expect("its name is known").remove();
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -113,7 +119,7 @@ mod tests {
         /// Against a plain map: nobody shares a name, and each has the lowest number that was free.
         #[test]
         fn names_are_unique_and_numbered_from_the_lowest(steps in prop::collection::vec((0..3u16, 0..20u32), 0..200)) {
-            let mut names = Names::new(4);
+            let mut names = Names::new();
             let mut here: HashMap<Slot, Name> = HashMap::new();
             for (port, slot) in steps {
                 let slot = Slot(slot);
@@ -135,7 +141,7 @@ mod tests {
     #[test]
     fn those_with_one_address_are_bounded() {
         let address = SocketAddr::from(([10, 0, 0, 1], 5));
-        let mut names = Names::new(1000);
+        let mut names = Names::new();
         let mut here = Vec::new();
         while let Some(name) = names.find_free(address, |slot| here[slot.0 as usize]) {
             let slot = Slot(u32::try_from(here.len()).unwrap());

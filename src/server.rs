@@ -138,7 +138,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connections: Connections::new(config.members_max),
             lobby: Room::new(config.room),
             addresses: Addresses::new(config.addresses),
-            names: Names::new(config.members_max),
+            names: Names::new(),
             transcript: None,
             journal,
             counters: Counters::default(),

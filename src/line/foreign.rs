@@ -10,6 +10,7 @@
 //! | HTTP | a method, one space, and `/`, or `*` alone, or `scheme://` |
 //! | HTTP | `CONNECT `, and `HOST:PORT` alone, or a word and ` HTTP/` |
 //! | TLS | a record of any type (bytes 0x14 to 0x18) of major version 3, or a hello of SSL 2 |
+//! | STUN | a header with its cookie (RFC 8489, section 5), bare or behind a length (RFC 4571) |
 //! | PROXY | `PROXY TCP4`, `PROXY TCP6` or `PROXY UNKNOWN` alone, or the twelve bytes of version 2 |
 //!
 //! A method is a token (RFC 9110, section 5.6.2) with at least one capital and no small letter: browsers ask first before
@@ -22,6 +23,8 @@ pub enum Foreign {
     Tls,
     Http,
     Proxy,
+    /// What a browser sends to find a way to another one: a web page chooses a part of it.
+    Stun,
 }
 
 /// What the bytes so far are.
@@ -36,6 +39,9 @@ pub enum Verdict {
 
 /// Longest word that is compared with one that means something.
 const WORD_BYTES_MAX: usize = 8;
+
+/// The fifth to eighth byte of a STUN message.
+const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// Most digits of a port.
 const PORT_DIGITS_MAX: u8 = 5;
@@ -56,6 +62,12 @@ enum State {
     /// What follows the two line endings in the signature of PROXY version 2, up to its next line ending and with it. As a
     /// line it is nothing to see: see `pass_over`.
     Nul,
+    /// A length, or the first byte of one, and behind it the first byte of the type of a STUN message.
+    Length,
+    FramedType,
+    FramedTypeEnd,
+    /// So many bytes of the header of a STUN message, from its type on.
+    Stun(u8),
     NulReturn,
     NulLine,
     /// A method; true once it has a capital.
@@ -137,8 +149,8 @@ impl Opening {
 
     fn after(&mut self, byte: u8) -> State {
         use State::{
-            Family, Host, Is, Method, Nul, NulLine, NulReturn, OldHello, Plain, Port, PortSlash, RecordType, Scheme,
-            SchemeColon, SchemeSlash, Star, Start, Target, Version,
+            Family, FramedType, FramedTypeEnd, Host, Is, Length, Method, Nul, NulLine, NulReturn, OldHello, Plain,
+            Port, PortSlash, RecordType, Scheme, SchemeColon, SchemeSlash, Star, Start, Stun, Target, Version,
         };
         let ends_word = matches!(byte, b' ' | b'\r' | b'\n');
         match (self.state, byte) {
@@ -146,6 +158,7 @@ impl Opening {
             (Start, 0x14..=0x18) => RecordType,
             (Start, 0x80..=0xbf) => OldHello(1),
             (Start, 0) => Nul,
+            (Start, 1..=4) => Length,
             (Start | Method(_), b'a'..=b'z') => Plain,
             (Start, _) if is_token(byte) => self.begin_word(byte, Method(byte.is_ascii_uppercase())),
 
@@ -155,6 +168,15 @@ impl Opening {
             (OldHello(3), 0 | 3) => Is(Foreign::Tls),
 
             (Nul, b'\r') => NulReturn,
+            // A type, of a request or an indication; a message is longer than that.
+            (Nul, 0x01 | 0x11) => Stun(2),
+            (Nul | Length, _) if byte != b'\n' => FramedType,
+            (FramedType, 0) => FramedTypeEnd,
+            (FramedTypeEnd, 0x01 | 0x11) => Stun(2),
+            // Its length is a multiple of 4, so it holds no line feed.
+            (Stun(seen @ 2..4), _) if byte != b'\n' => Stun(seen + 1),
+            (Stun(7), _) if byte == STUN_COOKIE[3] => Is(Foreign::Stun),
+            (Stun(seen @ 4..7), _) if byte == STUN_COOKIE[usize::from(seen) - 4] => Stun(seen + 1),
             (NulReturn, b'\n') => NulLine,
 
             (Method(capital), _) if is_token(byte) => {
@@ -283,7 +305,7 @@ mod tests {
 
     #[test]
     fn other_protocols_are_recognised_and_nothing_of_them_is_said() {
-        use Foreign::{Http, Proxy, Tls};
+        use Foreign::{Http, Proxy, Stun, Tls};
         let long = [b"POST /".as_slice(), &[b'a'; 500], b" HTTP/1.1\r\nCookie: a=b\r\n\r\nI resign\n"].concat();
         let long_method = [[b'A'; 100].as_slice(), b" / HTTP/1.1\r\nCookie: a=b\r\n"].concat();
         let after_long = [[b'x'; 100].as_slice(), b"\nGET / HTTP/1.1\r\nCookie: a=b\r\n"].concat();
@@ -323,6 +345,10 @@ mod tests {
             (b"\r\n\x16\x03\x01\n", Tls),
             (b"\x80\x2e\x01\x03\x01\x00", Tls),
             (b"\x81\x00\x01\x00\x02", Tls),
+            (b"\x00\x01\x00\x50\x21\x12\xa4\x42abc\nIresign\n", Stun),
+            (b"\x00\x64\x00\x01\x00\x50\x21\x12\xa4\x42abc\nIresign\n", Stun),
+            (b"\x01\x10\x00\x01\x00\xfc\x21\x12\xa4\x42", Stun),
+            (b"\r\n\x00\x64\x00\x11\x00\x50\x21\x12\xa4\x42", Stun),
             (b"PROXY TCP4 192.0.2.1 192.0.2.2 5 6\r\nGET / HTTP/1.1\r\n", Proxy),
             (b"PROXY TCP6 ::1 ::1 5 6\r\nhello\r\n", Proxy),
             (b"PROXY UNKNOWN\r\nhello\r\n", Proxy),

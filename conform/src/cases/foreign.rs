@@ -4,6 +4,7 @@ use super::{Case, Step, about, case, reads, sends, sends_slowly};
 
 const TLS: &str = "! this is a plain chat server: it does not speak TLS";
 const PROXY: &str = "! this is a plain chat server: it does not speak the PROXY protocol";
+const STUN: &str = "! this is a plain chat server: it does not speak STUN";
 const HTTP: &str = "! this is a chat server, not a web server: use nc, telnet or uproar chat";
 
 /// What such a peer sends first, and how it is turned away.
@@ -39,6 +40,8 @@ const FOREIGN: &[(&str, &[u8], &str)] = &[
     ("a tls hello behind an empty line", b"\r\n\x16\x03\x01\x00\xa5\x01\n\x00\n", TLS),
     ("a tls alert", b"\x15\x03\x03\x00\x02\x01\n", TLS),
     ("a hello of ssl 2", b"\x80\x2e\x01\x03\x01\x00\x15\n", TLS),
+    ("a STUN request", b"\x00\x01\x00\x50\x21\x12\xa4\x42abc\nIresign\n", STUN),
+    ("a STUN request behind a length", b"\x00\x64\x00\x01\x00\x50\x21\x12\xa4\x42abc\nIresign\n", STUN),
     ("a PROXY header", b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 8888\r\nhello\r\n", PROXY),
     ("a PROXY header of IPv6", b"PROXY TCP6 2001:db8::1 ::1 56324 8888\r\nhello\r\n", PROXY),
     ("a PROXY header of nobody", b"PROXY UNKNOWN\r\nhello\r\n", PROXY),
@@ -145,6 +148,8 @@ fn needed(bytes: &[u8]) -> usize {
         ends.nth(1)
     } else if bytes.ends_with(b"hello\n") && bytes.starts_with(b"\r\n\r\n\0") {
         Some(11)
+    } else if bytes.contains(&0x42) && bytes.contains(&0x21) && bytes.contains(&0xa4) {
+        bytes.iter().position(|byte| *byte == 0x42)
     } else if bytes.contains(&3) {
         bytes.iter().position(|byte| *byte == 3)
     } else {
