@@ -2,7 +2,7 @@
 //!
 //! Deliveries a second are bars from zero on a linear axis, because the length of a bar says how much; the latencies span
 //! decades and are points on a logarithmic one. A thin line is the range of the runs. A server that does not keep up has no
-//! point but says so, and one without a bar says why.
+//! point but says so, as one whose runs the tool spoiled does, and one without a bar says why.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -47,7 +47,9 @@ struct Row {
 enum Latency {
     #[default]
     NotMeasured,
-    /// Not all of its runs were good.
+    /// A run was spoiled by this tool, or by the machine under it, and none by the server.
+    Spoiled,
+    /// The server did not deliver everything in some run.
     NotKeptUp,
     Measured(u64, u64, u64),
 }
@@ -96,7 +98,14 @@ fn row(comparison: &Comparison, ceiling: &Ceiling) -> Row {
     let busy = comparison.busy.iter().find(|rung| rung.server == ceiling.server);
     let latency = match busy {
         None => Latency::NotMeasured,
-        Some(rung) if rung.runs.is_empty() || !rung.runs.iter().all(Summary::is_good) => Latency::NotKeptUp,
+        Some(rung) if rung.runs.is_empty() => Latency::NotKeptUp,
+        Some(rung) if !rung.runs.iter().all(Summary::is_good) => {
+            let by_tool = |run: &&Summary| run.clean && run.client_spoiled_it();
+            match rung.runs.iter().filter(|run| !run.is_good()).all(|run| by_tool(&run)) {
+                true => Latency::Spoiled,
+                false => Latency::NotKeptUp,
+            }
+        }
         Some(rung) => {
             let values: Option<Vec<u64>> = rung.runs.iter().map(|run| run.latency.delivery.p50_ns).collect();
             let mut values = values.unwrap_or_default();
@@ -184,6 +193,10 @@ fn draw<'a>(area: &Area<'a>, rows: &[Row], cores: &str, captions: &[String]) -> 
         }
         match row.latency {
             Latency::NotMeasured => {}
+            Latency::Spoiled => {
+                let words = "not measured: the load generator was late";
+                text(words, (POINTS.0 + 6, y), 12, &CAPTION, HPos::Left)?;
+            }
             Latency::NotKeptUp => text("does not keep up", (POINTS.0 + 6, y), 12, &CAPTION, HPos::Left)?,
             Latency::Measured(least, middle, largest) => {
                 area.draw(&PathElement::new([(point_at(least), y), (point_at(largest), y)], colour.stroke_width(2)))?;
