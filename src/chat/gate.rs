@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Help
 
 use super::rows::WRAP_ON;
 
+/// How long an accepted line waits for a print that has begun.
+const PRINT_WAIT: Duration = Duration::from_millis(10);
+
 /// Begins what the editor has the terminal do while a line is edited, bracketed paste, for a terminal that was used by
 /// somebody else meanwhile.
 const MODES_ON: &str = "\x1b[?2004h";
@@ -32,6 +36,8 @@ const MODES_OFF: &str = "\x1b[?2004l\x1b[?2026l";
 pub struct Gate {
     state: Mutex<State>,
     changed: Condvar,
+    /// True exactly while something is handed to the editor to print.
+    printing: AtomicBool,
     /// What is being typed, as far as the editor has told.
     draft: Mutex<String>,
     /// The terminal's mode before anything was changed.
@@ -65,6 +71,7 @@ impl Gate {
         Self {
             state: Mutex::default(),
             changed: Condvar::new(),
+            printing: AtomicBool::new(false),
             draft: Mutex::default(),
             original,
             patient,
@@ -129,11 +136,30 @@ impl Gate {
         open
     }
 
+    /// A line was accepted. A print that has begun is awaited: once the terminal is not raw, it would go ahead of what the editor
+    /// has taken before and not printed yet. One that waits for the editor itself is not awaited for long.
     pub fn shut(&self) {
         let mut state = self.state();
         if *state == State::Open {
             *state = State::Shut;
+            let _ = self.changed.wait_timeout_while(state, PRINT_WAIT, |_| self.printing.load(Ordering::SeqCst));
         }
+    }
+
+    /// Prints as soon as the gate is open. False when nothing is to be printed any more.
+    pub fn print(&self, print: impl FnOnce()) -> bool {
+        let state = self.changed.wait_while(self.state(), |state| *state == State::Shut);
+        let state = state.expect("no holder of the gate panics");
+        if *state != State::Open {
+            return false;
+        }
+        self.printing.store(true, Ordering::SeqCst);
+        drop(state);
+        print();
+        self.printing.store(false, Ordering::SeqCst);
+        drop(self.state());
+        self.changed.notify_all();
+        true
     }
 
     pub fn stop(&self) {
@@ -142,12 +168,6 @@ impl Gate {
             *state = State::Stopping;
         }
         self.changed.notify_all();
-    }
-
-    /// False when nothing is to be printed any more.
-    pub fn wait_until_open(&self) -> bool {
-        let state = self.changed.wait_while(self.state(), |state| *state == State::Shut);
-        *state.expect("no holder of the gate panics") == State::Open
     }
 
     pub fn wait_until_stopped(&self, wait: Duration) {

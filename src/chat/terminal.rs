@@ -335,21 +335,21 @@ fn print_arrivals(stream: &TcpStream, printer: &mut dyn ExternalPrinter, gate: &
     let mut heard = Heard::default();
     let end = receive(stream, |lines| {
         heard.add(lines);
-        if gate.wait_until_open() {
+        gate.print(|| {
             // The window may have become another one. An error says that the user has left.
             let rows = page().unwrap_or_default().rows(lines);
             let rows = rows.strip_suffix('\n').expect("whole lines arrive");
             let _ = printer.print(format!("{WRAP_OFF}{rows}{WRAP_ON}\n"));
-        }
+        });
         Ok(())
     });
     assert!(matches!(end, ReceiveEnd::Closed | ReceiveEnd::Broken), "showing does not fail");
     let _ = tell.send(Event::ServerClosed(heard));
     // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken is
     // on the screen when the prompt is drawn the next time, and that is where the editor stops.
-    if gate.wait_until_open() {
+    gate.print(|| {
         let _ = printer.print(NOTHING.to_owned());
-    }
+    });
     gate.stop();
     // The editor may have drawn the prompt for the last time before it was to stop. It is not waited for: when it has
     // stopped already, it takes nothing more.
