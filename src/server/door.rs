@@ -53,7 +53,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Accepting may have ended because the descriptors of those who were then refused were not free yet.
     pub(super) fn accept_after_refusals(&mut self) {
-        if std::mem::take(&mut self.refused) && self.accept_paused.take().is_some() {
+        if std::mem::take(&mut self.refused) {
+            self.resume_accepting();
+        }
+    }
+
+    /// A descriptor is free again: accepting goes on, if it had ended for want of one.
+    fn resume_accepting(&mut self) {
+        if self.accept_paused.take().is_some() {
             self.io.accept();
         }
     }
@@ -135,10 +142,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if Planted::SlotFreedTwice.is_on() {
                 drop(self.connections.remove(id));
             }
-            // A descriptor is free again.
-            if self.accept_paused.take().is_some() {
-                self.io.accept();
-            }
+            self.resume_accepting();
         }
     }
 }

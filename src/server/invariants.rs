@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::Server;
+use super::counters::Closes;
 use crate::connection::{Connection, Voice};
 use crate::io::Io;
 use crate::journal::Journal;
@@ -91,6 +92,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn late_reservations(&self) -> usize {
         let voices = self.connections.iter().filter_map(|(_, connection)| connection.voice.as_ref());
         voices.filter(|voice| voice.reserved.is_some_and(|from| from <= self.now)).count()
+    }
+
+    /// Connections that were closed, by reason.
+    pub fn closes(&self) -> Closes {
+        self.counters.closes
     }
 
     /// What a connection that may be gone is called.

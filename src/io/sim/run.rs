@@ -141,10 +141,10 @@ impl Stage {
     }
 
     pub fn turn(&mut self) -> Flow {
-        let stalled_before = self.server.statistics().counters.closes.stalled;
+        let stalled_before = self.server.closes().stalled;
         self.receiving.push(self.server.is_receiving());
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
-        let stalled = self.server.statistics().counters.closes.stalled - stalled_before;
+        let stalled = self.server.closes().stalled - stalled_before;
         let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
         for peer in identified {
             let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
