@@ -122,9 +122,7 @@ impl Voice {
             self.input.push(b'\n');
         }
     }
-}
 
-impl Voice {
     /// `Ok` when one more line is within what the member and its address may say, otherwise when it is. The address's share is
     /// taken at once and kept until [`Voice::charge_line`], so that who waits for it has its place.
     pub fn allow_line(

@@ -56,7 +56,7 @@ impl Bucket {
         if full_at <= now + needed { Ok(()) } else { Err(full_at - needed) }
     }
 
-    /// Takes `amount`, which [`Bucket::check`] allowed.
+    /// Takes `amount`, which [`Bucket::check`] allowed, or which is used only when it does.
     pub fn take(&mut self, rate: Rate, amount: f64, now: Instant) {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         let amount = if Planted::FloodNotSlowed.is_on() { amount / 2.0 } else { amount };
@@ -67,8 +67,7 @@ impl Bucket {
     /// of time is used in the order in which it was taken.
     pub fn reserve(&mut self, rate: Rate, amount: f64, now: Instant) -> Instant {
         let from = self.check(rate, amount, now).err().unwrap_or(now);
-        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        self.full_at = Some(full_at + rate.time_for(amount));
+        self.take(rate, amount, now);
         from
     }
 
