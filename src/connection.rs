@@ -153,7 +153,7 @@ impl<S: fmt::Debug> Connection<S> {
     /// too little: it is reported when a large part of the buffer is free, which a slow reader may need minutes for.
     pub fn note_uptake(&mut self, io: &impl Io<Socket = S>, now: Instant) {
         let Some(since) = &mut self.full_since else { return };
-        let outstanding = io.uptake(&self.socket).outstanding;
+        let outstanding = io.outstanding(&self.socket);
         // Full with nothing outstanding is the kernel's lack of memory, not the peer's doing.
         let taken = outstanding < self.outstanding || outstanding == 0;
         if taken && !Planted::UptakeIgnored.is_on() {

@@ -61,8 +61,11 @@ pub trait Io {
     /// Sends each of `sends` without waiting and stores how it went in its `sent`. A socket may appear once.
     fn send_batch(&mut self, sends: &mut [Send<'_, Self::Socket>]);
 
-    /// What has become of the bytes that a socket took.
-    fn uptake(&self, socket: &Self::Socket) -> Uptake;
+    /// Bytes that a socket has taken and its peer has not acknowledged. It falls as the peer takes them, however slowly.
+    fn outstanding(&self, socket: &Self::Socket) -> u32;
+
+    /// For how long the peer has answered nothing, although it was asked more than once; `None` while it owes no answer.
+    fn silent_for(&self, socket: &Self::Socket) -> Option<Duration>;
 
     /// Ends both directions, so that whatever is in flight on the socket completes. What was sent is still delivered.
     fn shutdown(&mut self, socket: &Self::Socket);
@@ -139,15 +142,6 @@ impl Sent {
             Err(errno) => Self::Dead(errno),
         }
     }
-}
-
-/// What a peer's kernel has made of what its socket here took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Uptake {
-    /// Bytes that were taken here and are not acknowledged there. It falls as the peer takes them, however slowly.
-    pub outstanding: u32,
-    /// For how long the peer has answered nothing, although it was asked more than once: set exactly while it owes an answer.
-    pub silent_for: Option<Duration>,
 }
 
 /// What has completed.

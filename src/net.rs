@@ -12,7 +12,6 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::io::Uptake;
 use crate::limits::{
     KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
 };
@@ -122,26 +121,29 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What the kernel knows of the bytes that `socket` took: how many are not acknowledged (SIOCOUTQ, tcp(7)), and whether the
-/// peer answers (TCP_INFO, Linux 2.4). A peer whose window is closed is asked again and again, and answers.
-pub fn uptake(socket: &OwnedFd) -> Uptake {
+/// Bytes that `socket` took and its peer has not acknowledged (SIOCOUTQ, tcp(7)).
+pub fn outstanding(socket: &OwnedFd) -> u32 {
     let mut outstanding: libc::c_int = 0;
+    // SAFETY: the value lives until the call returns. A socket that is gone leaves it as it is: nothing is outstanding.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
+    outstanding.unsigned_abs()
+}
+
+/// For how long the peer has answered nothing although it was asked more than once (TCP_INFO, Linux 2.4); `None` while it owes
+/// no answer. A peer whose window is closed is asked again and again, and answers.
+pub fn silent_for(socket: &OwnedFd) -> Option<Duration> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("some hundred bytes");
-    // SAFETY: both values live until the calls return, `length` is the size of the second, and any bytes, as far as the kernel
-    // has written them, are a `tcp_info`.
+    // SAFETY: the value lives until the call returns, `length` is its size, and any bytes, as far as the kernel has written
+    // them, are a `tcp_info`.
     let (asked, info) = unsafe {
-        let descriptor = socket.as_raw_fd();
-        // A socket that is gone has nothing outstanding.
-        libc::ioctl(descriptor, libc::TIOCOUTQ, &raw mut outstanding);
         let value = info.as_mut_ptr().cast();
-        let asked = libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut length);
+        let asked = libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut length);
         (asked, info.assume_init())
     };
     // Sent again and not acknowledged, or asked twice for a window and not answered.
     let owes_answer = info.tcpi_retransmits > 0 || info.tcpi_probes > 1;
-    let silent_for = Duration::from_millis(info.tcpi_last_ack_recv.into());
-    Uptake { outstanding: outstanding.unsigned_abs(), silent_for: (asked == 0 && owes_answer).then_some(silent_for) }
+    (asked == 0 && owes_answer).then(|| Duration::from_millis(info.tcpi_last_ack_recv.into()))
 }
 
 /// The peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer that is gone.

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Send, Sent, Until, Uptake};
+use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
 use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
@@ -250,8 +250,12 @@ impl<P: Poller> Io for Readiness<P> {
         }
     }
 
-    fn uptake(&self, socket: &OwnedFd) -> Uptake {
-        net::uptake(socket)
+    fn outstanding(&self, socket: &OwnedFd) -> u32 {
+        net::outstanding(socket)
+    }
+
+    fn silent_for(&self, socket: &OwnedFd) -> Option<Duration> {
+        net::silent_for(socket)
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {

@@ -29,9 +29,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Completions, Io, Send, Sent, Until, Uptake};
+use super::{Completions, Io, Send, Sent, Until};
 use crate::token::ConnectionId;
 use kernel::Kernel;
 pub use run::{fuzz, run};
@@ -115,8 +115,13 @@ impl Io for Sim {
         }
     }
 
-    fn uptake(&self, socket: &Socket) -> Uptake {
-        self.kernel.borrow().uptake(socket.peer)
+    fn outstanding(&self, socket: &Socket) -> u32 {
+        self.kernel.borrow().outstanding(socket.peer)
+    }
+
+    /// Nobody vanishes without a word here.
+    fn silent_for(&self, _socket: &Socket) -> Option<Duration> {
+        None
     }
 
     fn shutdown(&mut self, socket: &Socket) {

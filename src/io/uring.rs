@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until, Uptake};
+use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until};
 use crate::limits::{RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
@@ -245,8 +245,12 @@ impl Io for Uring {
         self.ring.send_batch(sends, &mut self.stash);
     }
 
-    fn uptake(&self, socket: &OwnedFd) -> Uptake {
-        net::uptake(socket)
+    fn outstanding(&self, socket: &OwnedFd) -> u32 {
+        net::outstanding(socket)
+    }
+
+    fn silent_for(&self, socket: &OwnedFd) -> Option<std::time::Duration> {
+        net::silent_for(socket)
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {

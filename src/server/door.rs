@@ -91,9 +91,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let connection = self.connections.at_mut(id);
         let Some(member) = connection.member.take() else { return };
         let voice = connection.voice.take();
-        if std::mem::take(&mut connection.unanswered) {
-            self.silence.answered();
-        }
+        self.silence.on_answered(connection);
         connection.held = None;
         let name = connection.name;
         if voice.is_some_and(|voice| voice.reserved.is_some()) {

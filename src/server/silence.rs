@@ -8,11 +8,10 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::connection::CloseReason;
+use crate::connection::{CloseReason, Connection};
 use crate::io::Io;
 use crate::limits::SILENCE_LOOK;
 use crate::outlet::Outlet;
-use crate::token::ConnectionId;
 
 #[derive(Debug, Default)]
 pub struct Silence {
@@ -30,11 +29,21 @@ impl Silence {
         self.due
     }
 
-    /// A connection that was sent something is gone, or has everything.
-    pub fn answered(&mut self) {
-        self.unanswered -= 1;
-        if self.unanswered == 0 {
-            self.due = None;
+    /// An open connection was sent something.
+    pub fn on_sent<S>(&mut self, connection: &mut Connection<S>, now: Instant) {
+        if !std::mem::replace(&mut connection.unanswered, true) {
+            self.unanswered += 1;
+            self.due.get_or_insert(now + SILENCE_LOOK);
+        }
+    }
+
+    /// A connection is going, or its peer has everything.
+    pub fn on_answered<S>(&mut self, connection: &mut Connection<S>) {
+        if std::mem::take(&mut connection.unanswered) {
+            self.unanswered -= 1;
+            if self.unanswered == 0 {
+                self.due = None;
+            }
         }
     }
 
@@ -45,15 +54,6 @@ impl Silence {
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
-    /// A connection was sent something.
-    pub(super) fn note_sent(&mut self, id: ConnectionId) {
-        let connection = self.connections.at_mut(id);
-        if connection.member.is_some() && !std::mem::replace(&mut connection.unanswered, true) {
-            self.silence.unanswered += 1;
-            self.silence.due.get_or_insert(self.now + SILENCE_LOOK);
-        }
-    }
-
     /// Looks at some of those who were sent something, and closes those whose peers answer nothing any more.
     pub(super) fn cut_silent(&mut self) {
         if self.silence.due.is_none_or(|due| due > self.now) {
@@ -68,11 +68,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if !connection.unanswered {
                 continue;
             }
-            let uptake = self.io.uptake(&connection.socket);
-            if uptake.outstanding == 0 {
-                connection.unanswered = false;
-                self.silence.answered();
-            } else if uptake.silent_for.is_some_and(|time| time >= self.config.dead_after) {
+            if self.io.outstanding(&connection.socket) == 0 {
+                self.silence.on_answered(connection);
+            } else if self.io.silent_for(&connection.socket).is_some_and(|time| time >= self.config.dead_after) {
                 self.close(id, CloseReason::Broken);
                 self.release(id);
             }

@@ -85,8 +85,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A send was taken whole. A member that is level and was held because it did not read has read now.
     fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
-        self.note_sent(id);
         let connection = self.connections.at_mut(id);
+        self.silence.on_sent(connection, self.now);
         connection.drained = false;
         if !level {
             // It may be full in the middle of what follows: these bytes count as taken now.
@@ -102,10 +102,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A member's socket is full, after it took some bytes or for the first time.
     fn on_full(&mut self, id: ConnectionId) {
-        self.note_sent(id);
         let connection = self.connections.at_mut(id);
+        self.silence.on_sent(connection, self.now);
         connection.full_since = Some(self.now);
-        connection.outstanding = self.io.uptake(&connection.socket).outstanding;
+        connection.outstanding = self.io.outstanding(&connection.socket);
         connection.drained = false;
         if !std::mem::replace(&mut connection.stall_queued, true) {
             self.stall_timeouts.watch(id, self.now);

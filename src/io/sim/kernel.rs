@@ -19,7 +19,7 @@ use super::draw::Draw;
 use super::faults::Faults;
 use super::pair::Pair;
 use super::trace::{Event, Trace};
-use crate::io::{Signal, Uptake};
+use crate::io::Signal;
 use crate::limits::ACCEPT_RETRY;
 use crate::token::ConnectionId;
 
@@ -268,11 +268,11 @@ impl Kernel {
         }
     }
 
-    pub fn uptake(&self, peer: u32) -> Uptake {
+    pub fn outstanding(&self, peer: u32) -> u32 {
         let pair = &self.pairs[peer as usize];
         // The witness is one that reads at once.
         let unread = if pair.calm { 0 } else { pair.unread };
-        Uptake { outstanding: u32::try_from(unread).expect("a socket holds less"), silent_for: None }
+        u32::try_from(unread).expect("a socket holds less")
     }
 
     pub fn shutdown(&mut self, peer: u32) {
