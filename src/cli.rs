@@ -224,7 +224,6 @@ impl Serve {
             framing: self.framing,
             flood: Rate::new(self.flood_rate, self.flood_burst),
             addresses: AddressLimits {
-                members_max,
                 line_rate: self.line_rate_of_address(),
                 join_rate: Rate::new(self.join_rate, self.join_rate * JOIN_BURST_FACTOR),
                 connections_max: self.connections_per_address,

@@ -84,8 +84,6 @@ impl Bucket {
 /// What one address may do: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddressLimits {
-    /// Most connections of all addresses together.
-    pub members_max: usize,
     /// Lines said over all its connections; `None` for no limit. Loopback addresses are held to it like any other.
     pub line_rate: Option<Rate>,
     /// Joins; `None` for no limit.
@@ -97,25 +95,22 @@ pub struct AddressLimits {
 }
 
 impl AddressLimits {
-    /// No limits, for a server of `members_max` members.
-    pub fn none(members_max: usize) -> Self {
-        Self { members_max, line_rate: None, join_rate: None, connections_max: 0, loopback: false }
-    }
+    pub const NONE: Self = Self { line_rate: None, join_rate: None, connections_max: 0, loopback: false };
 
     /// True when there is anything that an address could exceed.
     fn exist(&self) -> bool {
         self.line_rate.is_some() || self.join_rate.is_some() || self.connections_max > 0
     }
 
-    /// Most addresses that are remembered.
-    fn addresses_max(&self) -> usize {
-        if self.exist() { self.members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
+    /// Most addresses that a server of `members_max` members remembers.
+    fn addresses_max(&self, members_max: usize) -> usize {
+        if self.exist() { members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
     }
 
     /// Most memory that they take, in bytes. A table has a power of two of places, uses seven of eight, and doubles when it would
     /// otherwise have to be put in order more than half full; the one before is there meanwhile (hashbrown).
-    pub fn footprint_max(&self) -> usize {
-        let places = (2 * self.addresses_max() * 8 / 7).next_power_of_two();
+    pub fn footprint_max(&self, members_max: usize) -> usize {
+        let places = (2 * self.addresses_max(members_max) * 8 / 7).next_power_of_two();
         places * (size_of::<(Network, Usage)>() + 1) * 3 / 2
     }
 }
@@ -161,6 +156,8 @@ impl Usage {
 #[derive(Debug)]
 pub struct Addresses {
     limits: AddressLimits,
+    /// Most members of the server.
+    members_max: usize,
     /// Holds every address with a connection, as long as there are limits.
     usage: HashMap<Network, Usage>,
     /// When those with nothing to remember were last forgotten.
@@ -168,8 +165,8 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    pub fn new(limits: AddressLimits) -> Self {
-        Self { limits, usage: HashMap::new(), cleaned: None }
+    pub fn new(limits: AddressLimits, members_max: usize) -> Self {
+        Self { limits, members_max, usage: HashMap::new(), cleaned: None }
     }
 
     /// A newcomer from `address`. Each one that is let in is answered by a [`Addresses::leave`].
@@ -178,7 +175,7 @@ impl Addresses {
             return Ok(());
         }
         let network = Network::of(address);
-        let addresses_max = self.limits.addresses_max();
+        let addresses_max = self.limits.addresses_max(self.members_max);
         if self.usage.len() >= addresses_max && !self.usage.contains_key(&network) {
             if self.cleaned.is_none_or(|cleaned| cleaned + ADDRESSES_CLEANING <= now) {
                 self.cleaned = Some(now);
@@ -237,8 +234,11 @@ impl Addresses {
 impl Addresses {
     /// Panics when an address has more than its share.
     pub fn invariants(&self) {
-        assert!(self.usage.len() <= self.limits.addresses_max(), "the addresses remembered are bounded");
-        assert!(self.footprint() <= self.limits.footprint_max(), "their table is bounded");
+        assert!(
+            self.usage.len() <= self.limits.addresses_max(self.members_max),
+            "the addresses remembered are bounded"
+        );
+        assert!(self.footprint() <= self.limits.footprint_max(self.members_max), "their table is bounded");
         if self.limits.connections_max > 0 && self.limits.loopback {
             let most = self.limits.connections_max;
             let within = self.usage.values().all(|usage| usage.connections as usize <= most);
@@ -295,8 +295,8 @@ mod tests {
 
     #[test]
     fn an_address_is_held_to_its_limits_and_loopback_is_not() {
-        let limits = AddressLimits { join_rate: Rate::new(1, 3), connections_max: 2, ..AddressLimits::none(300) };
-        let mut addresses = Addresses::new(limits);
+        let limits = AddressLimits { join_rate: Rate::new(1, 3), connections_max: 2, ..AddressLimits::NONE };
+        let mut addresses = Addresses::new(limits, 300);
         let now = Instant::now();
         let peer: IpAddr = "192.0.2.1".parse().unwrap();
         assert_eq!(addresses.join(peer, now), Ok(()));
@@ -314,8 +314,8 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_address() {
-        let limits = AddressLimits { connections_max: 1, loopback: true, ..AddressLimits::none(300) };
-        let mut addresses = Addresses::new(limits);
+        let limits = AddressLimits { connections_max: 1, loopback: true, ..AddressLimits::NONE };
+        let mut addresses = Addresses::new(limits, 300);
         let now = Instant::now();
         let [first, neighbour, other] =
             ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|it| it.parse().unwrap());
@@ -329,8 +329,8 @@ mod tests {
 
     #[test]
     fn what_an_address_has_said_outlives_its_connections() {
-        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::none(300) };
-        let mut addresses = Addresses::new(limits);
+        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::NONE };
+        let mut addresses = Addresses::new(limits, 300);
         let start = Instant::now();
         let peer: IpAddr = "127.0.0.1".parse().unwrap();
         let mut from = Vec::new();
@@ -350,11 +350,11 @@ mod tests {
 
     #[test]
     fn the_table_of_addresses_is_bounded_and_forgets_who_has_nothing_to_remember() {
-        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::none(300) };
-        let mut addresses = Addresses::new(limits);
+        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::NONE };
+        let mut addresses = Addresses::new(limits, 300);
         let start = Instant::now();
         let peer = |number: u32| IpAddr::from((0x0a00_0000 + number).to_be_bytes());
-        let most = u32::try_from(limits.addresses_max()).unwrap();
+        let most = u32::try_from(limits.addresses_max(300)).unwrap();
         for round in 0..4 {
             let now = start + round * Duration::from_secs(10);
             for number in 0..most {

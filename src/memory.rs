@@ -62,7 +62,7 @@ impl MemoryBound {
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
                 + (2 << 20),
             log: config.room.log_bytes + config.room.log_bytes / LOG_MARK_BYTES * size_of::<u32>(),
-            addresses: config.addresses.footprint_max(),
+            addresses: config.addresses.footprint_max(config.members_max),
             members: config.members_max,
             member_idle,
             member_worst,

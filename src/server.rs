@@ -137,7 +137,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             config,
             connections: Connections::new(config.members_max),
             lobby: Room::new(config.room),
-            addresses: Addresses::new(config.addresses),
+            addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(),
             transcript: None,
             journal,

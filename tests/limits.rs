@@ -5,7 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use support::{BACKENDS, Person, Server};
@@ -19,6 +19,15 @@ fn heard(listener: &mut Person, starts: &[&str]) -> usize {
     lines.iter().filter(|line| starts.iter().any(|start| line.starts_with(start))).count()
 }
 
+/// Connects again and again for the time of an attack, and does something each time. Returns how often it came.
+fn visits(address: SocketAddr, mut visit: impl FnMut(TcpStream) + Send + 'static) -> JoinHandle<usize> {
+    thread::spawn(move || {
+        let end = Instant::now() + ATTACK;
+        let come = || (Instant::now() < end).then(|| TcpStream::connect(address).expect("the server accepts"));
+        std::iter::from_fn(come).map(&mut visit).count()
+    })
+}
+
 /// What a bucket of `burst` that fills with `rate` lets through in that time, with some for a machine that is late.
 fn most(rate: usize, burst: usize) -> usize {
     burst + rate * (ATTACK.as_secs() as usize + 2)
@@ -29,17 +38,12 @@ fn an_address_says_no_more_by_coming_again() {
     let server = Server::start(&[]);
     let mut listener = server.join();
     let address = server.address;
-    let attacker = thread::spawn(move || {
-        let end = Instant::now() + ATTACK;
-        let mut visits = Vec::new();
-        while Instant::now() < end {
-            let mut visit = TcpStream::connect(address).expect("the server accepts");
-            visit.write_all(&b"spam\n".repeat(50)).expect("the server takes what is sent");
-            visit.shutdown(std::net::Shutdown::Write).expect("it is connected");
-            visits.push(visit);
-            thread::sleep(Duration::from_millis(5));
-        }
-        visits.len()
+    let mut here = Vec::new();
+    let attacker = visits(address, move |mut visit| {
+        visit.write_all(&b"spam\n".repeat(50)).expect("the server takes what is sent");
+        visit.shutdown(std::net::Shutdown::Write).expect("it is connected");
+        here.push(visit);
+        thread::sleep(Duration::from_millis(5));
     });
     let heard = heard(&mut listener, &["["]);
     let visits = attacker.join().expect("the attacker ends");
@@ -56,16 +60,7 @@ fn who_comes_and_goes_costs_the_others_few_lines() {
     let server = Server::start(&[]);
     let mut listener = server.join();
     let address = server.address;
-    let attacker = thread::spawn(move || {
-        let end = Instant::now() + ATTACK;
-        let mut visits = 0;
-        while Instant::now() < end {
-            let mut visit = TcpStream::connect(address).expect("the server accepts");
-            visit.read_exact(&mut [0]).expect("it is welcomed");
-            visits += 1;
-        }
-        visits
-    });
+    let attacker = visits(address, |mut visit| visit.read_exact(&mut [0]).expect("it is welcomed"));
     let heard = heard(&mut listener, &["> ", "< "]);
     let visits = attacker.join().expect("the attacker ends");
     assert!(visits > 500, "it came {visits} times");

@@ -39,7 +39,7 @@ fn config(members_max: usize) -> Config {
         line_bytes: LINE_BYTES_DEFAULT,
         framing: Framing::Line,
         flood: None,
-        addresses: AddressLimits::none(members_max),
+        addresses: AddressLimits::NONE,
         stall_timeout: STALL_TIMEOUT_DEFAULT,
         line_timeout: LINE_TIMEOUT_DEFAULT,
         dead_after: DEAD_AFTER_DEFAULT,

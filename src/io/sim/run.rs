@@ -237,7 +237,6 @@ fn config(draw: &mut Draw) -> Config {
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
         flood,
         addresses: AddressLimits {
-            members_max,
             line_rate,
             join_rate,
             connections_max: draw.pick(&[0, 0, 3]),
@@ -300,7 +299,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         config.stall_timeout = STALL_TIMEOUT_DEFAULT;
         config.line_timeout = STALL_TIMEOUT_DEFAULT;
         (config.members_max, config.room.members_max) = (5, 5);
-        config.addresses = AddressLimits::none(config.members_max);
+        config.addresses = AddressLimits::NONE;
     }
     let visits = draw.chance(20);
     if visits {
@@ -308,7 +307,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         plan = Plan::visits(config.line_bytes);
         config.flood = None;
         config.room.rate = None;
-        config.addresses = AddressLimits::none(config.members_max);
+        config.addresses = AddressLimits::NONE;
         config.addresses.line_rate = Rate::new(1, 4 + draw.below(8));
     }
     let mut faults = Faults::draw(&mut draw);
