@@ -12,7 +12,7 @@ use comfy_table::{Table, presets};
 use crate::ceiling::{self, Ceiling, Terms};
 use crate::cli::HeadlineArgs;
 use crate::error::{Error, Result, exit};
-use crate::report::summary::Summary;
+use crate::report::summary::{Quantiles, Summary};
 use crate::report::table::{align_right, bytes, count, figure, latency, marked, number, plural, range, rate, time};
 use crate::report::{self, plot, table};
 use crate::sweep::folder::{self, read_json};
@@ -117,40 +117,16 @@ fn millions(value: f64) -> String {
     if value < 1e6 { count(value.round() as u64) } else { format!("{:.1} million", value / 1e6) }
 }
 
-type Row = (&'static str, fn(&[Summary]) -> String, fn(&Summary) -> Option<u64>);
+/// A latency of a run, among the quantiles that it is one of.
+type Latency = fn(&Summary) -> (&Quantiles, Option<u64>);
 
-/// Rows that have a range: what they are, the median, and the figure of a run in nanoseconds.
-const LATENCIES: [Row; 6] = [
-    (
-        "delivery p50",
-        |runs| latency(runs, |run| (&run.latency.delivery, run.latency.delivery.p50_ns)),
-        |run| run.latency.delivery.p50_ns,
-    ),
-    (
-        "delivery p99",
-        |runs| latency(runs, |run| (&run.latency.delivery, run.latency.delivery.p99_ns)),
-        |run| run.latency.delivery.p99_ns,
-    ),
-    (
-        "delivery p99.9",
-        |runs| latency(runs, |run| (&run.latency.delivery, run.latency.delivery.p99_9_ns)),
-        |run| run.latency.delivery.p99_9_ns,
-    ),
-    (
-        "whole room p50",
-        |runs| latency(runs, |run| (&run.latency.room, run.latency.room.p50_ns)),
-        |run| run.latency.room.p50_ns,
-    ),
-    (
-        "whole room p99",
-        |runs| latency(runs, |run| (&run.latency.room, run.latency.room.p99_ns)),
-        |run| run.latency.room.p99_ns,
-    ),
-    (
-        "server CPU a delivery",
-        |runs| number(runs, |run| run.server.as_ref()?.cpu_per_delivery_ns, |ns| time(ns as u64)),
-        |run| Some(run.server.as_ref()?.cpu_per_delivery_ns? as u64),
-    ),
+/// Rows of latencies: what each is, and where it stands.
+const LATENCIES: [(&str, Latency); 5] = [
+    ("delivery p50", |run| (&run.latency.delivery, run.latency.delivery.p50_ns)),
+    ("delivery p99", |run| (&run.latency.delivery, run.latency.delivery.p99_ns)),
+    ("delivery p99.9", |run| (&run.latency.delivery, run.latency.delivery.p99_9_ns)),
+    ("whole room p50", |run| (&run.latency.room, run.latency.room.p50_ns)),
+    ("whole room p99", |run| (&run.latency.room, run.latency.room.p99_ns)),
 ];
 
 fn tabulate(found: &Ceiling) -> Table {
@@ -179,9 +155,12 @@ fn tabulate(found: &Ceiling) -> Table {
     row("lines/s sent in time", span(|run| run.sent.rate_per_s, rate));
     row("deliveries/s", span(|run| run.sent.deliveries_per_s, rate));
     row("counted over", span(|run| run.sent.deliveries_over_s, |seconds| format!("{seconds:.2} s")));
-    for (name, middle, of) in LATENCIES {
-        row(name, [middle(runs), range(runs.iter().map(of))]);
+    for (name, of) in LATENCIES {
+        row(name, [latency(runs, of), range(runs.iter().map(|run| of(run).1))]);
     }
+    let cpu = |run: &Summary| run.server.as_ref()?.cpu_per_delivery_ns;
+    let middle = number(runs, cpu, |ns| time(ns as u64));
+    row("server CPU a delivery", [middle, range(runs.iter().map(|run| cpu(run).map(|ns| ns as u64)))]);
     row("server CPU, of a core", span(|run| run.server.as_ref().map_or(0.0, |server| server.cpu_share), percent));
     row("load generator CPU, of a core", span(|run| run.client.cpu_share, percent));
     row("memory a member", span(|run| run.server.as_ref().map_or(0.0, |server| server.memory_per_member_bytes), bytes));
