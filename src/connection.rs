@@ -8,7 +8,6 @@ use crate::flood::{Addresses, Bucket, Rate};
 use crate::io::Io;
 use crate::line::{Opening, Splitter, Verdict};
 use crate::names::Name;
-use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 
 #[derive(Debug)]
@@ -86,11 +85,7 @@ impl Voice {
     /// Looks at what was received, as far as nothing was said.
     pub fn look(&mut self, rest: &[u8]) -> Verdict {
         let Some(opening) = &mut self.opening else { return Verdict::Plain };
-        let verdict = opening.look(rest);
-        if Planted::OpeningForgotten.is_on() && verdict == Verdict::Undecided {
-            opening.forget();
-        }
-        verdict
+        opening.look(rest)
     }
 
     /// True when the bytes received last could still become another protocol's beginning.
@@ -156,7 +151,7 @@ impl<S: fmt::Debug> Connection<S> {
         let outstanding = io.outstanding(&self.socket);
         // Full with nothing outstanding is the kernel's lack of memory, not the peer's doing.
         let taken = outstanding < self.outstanding || outstanding == 0;
-        if taken && !Planted::UptakeIgnored.is_on() {
+        if taken {
             *since = now;
         }
         self.outstanding = outstanding;

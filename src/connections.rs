@@ -5,7 +5,6 @@ use slab::Slab;
 use crate::connection::Connection;
 use crate::limits::SLAB_RESERVED_MAX;
 use crate::names::Name;
-use crate::planted::Planted;
 use crate::token::{ConnectionId, Generation, Slot};
 
 #[derive(Debug)]
@@ -39,7 +38,7 @@ impl<S> Connections<S> {
     /// `None` when the connection is gone.
     pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         let (generation, connection) = self.slab.get_mut(id.slot.0 as usize)?;
-        (*generation == id.generation || Planted::StaleGenerationAccepted.is_on()).then_some(connection)
+        (*generation == id.generation).then_some(connection)
     }
 
     /// A connection that is known to exist.

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::limits::{ADDRESSES_CLEANING, ADDRESSES_REMEMBERED_MAX};
-use crate::planted::Planted;
 
 /// How fast a bucket fills and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +58,6 @@ impl Bucket {
     /// Takes `amount`, which [`Bucket::check`] allowed, or which is used only when it does.
     pub fn take(&mut self, rate: Rate, amount: f64, now: Instant) {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        let amount = if Planted::FloodNotSlowed.is_on() { amount / 2.0 } else { amount };
         self.full_at = Some(full_at + rate.time_for(amount));
     }
 
@@ -209,7 +207,7 @@ impl Addresses {
         let network = Network::of(address);
         let usage = self.usage.get_mut(&network).expect("who leaves has joined");
         usage.connections -= 1;
-        if usage.is_forgettable(now) || (Planted::AddressForgotten.is_on() && usage.connections == 0) {
+        if usage.is_forgettable(now) {
             self.usage.remove(&network);
         }
     }

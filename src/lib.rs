@@ -20,7 +20,6 @@ pub mod names;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
 pub mod outlet;
-pub mod planted;
 pub mod room;
 pub mod server;
 pub mod timeouts;

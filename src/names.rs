@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use hashbrown::HashTable;
 
 use crate::limits::NAMESAKES_MAX;
-use crate::planted::Planted;
 use crate::token::Slot;
 
 /// A member's name.
@@ -61,7 +60,7 @@ impl Names {
     pub fn find_free(&self, address: SocketAddr, name_of: impl Fn(Slot) -> Name) -> Option<Name> {
         (1..=NAMESAKES_MAX).map(|ordinal| Name { address, ordinal }).find(|name| {
             let taken = self.slots.find(self.hasher.hash_one(name), |slot| name_of(*slot) == *name);
-            taken.is_none() || Planted::NameShared.is_on()
+            taken.is_none()
         })
     }
 

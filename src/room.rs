@@ -24,7 +24,6 @@ use crate::flood::{Bucket, Rate};
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
 use crate::line::{self, ServerLine};
 use crate::names::Name;
-use crate::planted::Planted;
 use crate::token::ConnectionId;
 use log::{Log, Position};
 use member::Member;
@@ -176,7 +175,7 @@ impl Room {
             && self.say(ServerLine::Left { name, online: (before - 1) as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
-        } else if !Planted::LeaveNotTold.is_on() {
+        } else {
             self.presence.count_left(now);
         }
     }
@@ -201,9 +200,7 @@ impl Room {
         }
         let start = self.log.head();
         self.append(line)?;
-        if !Planted::OwnEcho.is_on() {
-            self.spoke(author, start);
-        }
+        self.spoke(author, start);
         if let Some(rate) = self.settings.rate {
             self.fan_out.take(rate, fan_out_bytes, now);
         }
@@ -343,8 +340,7 @@ impl Room {
         assert_eq!(self.roster.in_hand(), 0, "nothing is said while a batch is in hand");
         if let Some(tail) = self.log.tail_needed(line.len()) {
             let longest_behind = self.roster.first_behind();
-            let early = Planted::SegmentRetiredEarly.is_on();
-            if !early && longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
+            if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
                 return Err(NotNow::Pressed);
             }
             self.skip_before(tail);

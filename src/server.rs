@@ -35,7 +35,6 @@ use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::line::{Framing, ServerLine};
 use crate::names::Names;
 use crate::outlet::Outlet;
-use crate::planted::Planted;
 use crate::room::{self, Room};
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
@@ -302,9 +301,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_deadlines(&mut self) {
         if self.accept_paused.is_some_and(|retry| retry <= self.now) {
             self.accept_paused = None;
-            if !Planted::AcceptNeverResumed.is_on() {
-                self.io.accept();
-            }
+            self.io.accept();
         }
         if self.stats_due.is_some_and(|due| due <= self.now) {
             self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);

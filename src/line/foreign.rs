@@ -142,11 +142,6 @@ impl Opening {
         self.state = State::Plain;
     }
 
-    /// Forgets what it knows of the line: what a planted bug does.
-    pub fn forget(&mut self) {
-        self.state = State::Start;
-    }
-
     fn after(&mut self, byte: u8) -> State {
         use State::{
             Family, FramedType, FramedTypeEnd, Host, Is, Length, Method, Nul, NulLine, NulReturn, OldHello, Plain,

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::ops::{Add, Sub};
 
 use crate::limits::{LOG_MARK_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
-use crate::planted::Planted;
 
 /// A place in the log: bytes since the first line ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,12 +51,7 @@ impl Segment {
     }
 
     fn append(&mut self, line: &[u8], lines_before: u32) {
-        let swapped = Planted::OrderSwapped.is_on() && !self.bytes.is_empty();
-        let end = if swapped { memchr::memrchr(b'\n', &self.bytes[..self.bytes.len() - 1]) } else { None };
-        match end {
-            Some(end) => drop(self.bytes.splice(end + 1..end + 1, line.iter().copied())),
-            None => self.bytes.extend_from_slice(line),
-        }
+        self.bytes.extend_from_slice(line);
         let mut boundary = (self.marks.len() + 1) * LOG_MARK_BYTES;
         while boundary <= self.bytes.len() {
             // Its line feed is the last byte of a line.

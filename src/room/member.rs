@@ -11,7 +11,6 @@ use std::collections::VecDeque;
 use super::log::{Log, Position};
 use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
 use crate::line::ServerLine;
-use crate::planted::Planted;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
@@ -41,8 +40,7 @@ struct Aside {
 impl Aside {
     /// True when the outbox goes out before what is at the cursor: between two lines, or once begun.
     fn outbox_is_due(&self, cursor: Position, log: &Log) -> bool {
-        let between = log.is_line_start(cursor) || Planted::NoticeInsideLine.is_on();
-        self.outbox_sent > 0 || (!self.outbox.is_empty() && between)
+        self.outbox_sent > 0 || (!self.outbox.is_empty() && log.is_line_start(cursor))
     }
 }
 
@@ -100,8 +98,7 @@ impl Member {
             }
             return;
         }
-        let off = usize::from(Planted::CursorOffByOne.is_on() && self.cursor + bytes < log.head());
-        self.cursor = self.cursor + bytes + off;
+        self.cursor = self.cursor + bytes;
         self.jump();
     }
 
@@ -205,7 +202,6 @@ impl Member {
         let aside = self.aside.get_or_insert_default();
         let rest = log.rest_of_line(self.cursor);
         assert!(rest.is_empty() || aside.outbox_sent == 0, "the outbox goes out between two lines");
-        let rest = if Planted::TornLineAfterSkip.is_on() { &[] } else { rest };
         aside.outbox.splice(0..0, rest.iter().copied());
         let missed_from = log.messages_before(self.cursor);
         aside.missed_from = Some(missed_from);
@@ -234,7 +230,7 @@ impl Member {
                 own.messages -= before_tail;
             }
         }
-        let messages = tail_messages - missed_from - own_missed + u64::from(Planted::SkipCountOffByOne.is_on());
+        let messages = tail_messages - missed_from - own_missed;
         if messages > 0 {
             ServerLine::Missed { messages }.render(&mut aside.outbox);
         }

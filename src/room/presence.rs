@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use crate::flood::{Bucket, Rate};
 use crate::limits::PRESENCE_SUMMARY_INTERVAL;
-use crate::planted::Planted;
 
 #[derive(Debug)]
 pub struct Presence {
@@ -37,7 +36,7 @@ impl Presence {
 
     /// A join or leave was said in a line of its own.
     pub fn announced(&mut self, now: Instant) {
-        if let Some(rate) = self.rate.filter(|_| !Planted::PresenceNotLimited.is_on()) {
+        if let Some(rate) = self.rate {
             self.lines.take(rate, 1.0, now);
         }
     }
@@ -48,7 +47,7 @@ impl Presence {
     }
 
     pub fn count_left(&mut self, now: Instant) {
-        self.left += if Planted::WrongPresenceCount.is_on() { 2 } else { 1 };
+        self.left += 1;
         self.due.get_or_insert(now + PRESENCE_SUMMARY_INTERVAL);
     }
 

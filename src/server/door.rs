@@ -11,7 +11,6 @@ use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::line::ServerLine;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::planted::Planted;
 use crate::token::ConnectionId;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -133,13 +132,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Frees the slot of a closed connection that has nothing in flight.
     pub(super) fn release(&mut self, id: ConnectionId) {
         let connection = self.connections.at(id);
-        let idle = connection.is_idle() || Planted::SlotFreedInFlight.is_on();
-        let leaks = Planted::SlotLeaked.is_on() && connection.full_since.is_some();
-        if connection.member.is_none() && idle && !leaks {
+        if connection.member.is_none() && connection.is_idle() {
             drop(self.connections.remove(id));
-            if Planted::SlotFreedTwice.is_on() {
-                drop(self.connections.remove(id));
-            }
             self.resume_accepting();
         }
     }

@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::mem;
-use std::time::Duration;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
@@ -13,7 +12,6 @@ use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
 use crate::line::{Foreign, Framing, Item, ServerLine, Verdict};
 use crate::outlet::Outlet;
-use crate::planted::Planted;
 use crate::room::NotNow;
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
@@ -170,7 +168,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             voice.charge_line(self.config.flood, now);
         }
         // Paid for once: a line behind it that has to wait does not have it paid for again.
-        if voice.splitter.is_discarding() && !Planted::DiscardPaidAgain.is_on() {
+        if voice.splitter.is_discarding() {
             if let Verdict::Foreign(foreign) = voice.look(rest) {
                 return Taken::Foreign(foreign);
             }
@@ -212,7 +210,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 (Ok(()), Item::Line(line)) => self.lobby.publish(member, *name, line, self.now),
                 (Ok(()), Item::TooLong) => {
                     self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
-                    Ok(Planted::DiscardedIsSpeech.is_on())
+                    Ok(false)
                 }
             };
             let said = match taken {
@@ -255,13 +253,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             Taken::Held(NotNow::Pressed) => self.resumable.push(id),
             Taken::Held(NotNow::Until(until)) => self.delayed.push(Reverse((until, id))),
-            Taken::Held(NotNow::Rationed(_)) if Planted::HeldForEver.is_on() => {}
             Taken::Held(NotNow::Rationed(until)) => {
                 self.rationed_until = self.rationed_until.max(until);
-                self.rationed.push_back(id);
-            }
-            Taken::StillFirst(_) if Planted::FirstLosesItsPlace.is_on() => {
-                self.rationed_until = self.now + Duration::from_millis(1);
                 self.rationed.push_back(id);
             }
             Taken::StillFirst(reason) => {
@@ -282,9 +275,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         {
             connection.receiving = true;
             self.io.receive(&connection.socket, id);
-            if Planted::ReceiveArmedTwice.is_on() && connection.voice.is_some() {
-                self.io.receive(&connection.socket, id);
-            }
         }
     }
 }

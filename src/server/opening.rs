@@ -13,7 +13,6 @@ use crate::connection::CloseReason;
 use crate::io::Io;
 use crate::limits::OPENING_HOLD;
 use crate::outlet::Outlet;
-use crate::planted::Planted;
 use crate::token::ConnectionId;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -21,7 +20,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn hold_opening(&mut self, id: ConnectionId) {
         let voice = self.connections.at_mut(id).voice.as_mut().expect("what was received has a voice");
         let since = *voice.undecided_since.get_or_insert(self.now);
-        if !mem::replace(&mut voice.opening_queued, true) && !Planted::OpeningNeverSaid.is_on() {
+        if !mem::replace(&mut voice.opening_queued, true) {
             self.openings.push(Reverse((since + OPENING_HOLD, id)));
             self.forget_the_gone();
         }

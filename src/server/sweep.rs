@@ -7,7 +7,6 @@ use crate::connection::CloseReason;
 use crate::io::{Io, Send, Sent};
 use crate::limits::{MEMORY_RETRY, SEND_BATCH_MEMBERS};
 use crate::outlet::Outlet;
-use crate::planted::Planted;
 use crate::room::{MemberId, NotNow};
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
@@ -47,7 +46,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let id = self.lobby.connection(member);
         let taken = match sent {
             Sent::Whole => bytes,
-            Sent::Part(_) if Planted::LostTailOfShortSend.is_on() => bytes,
             Sent::Part(bytes) => bytes,
             Sent::Full | Sent::NoMemory | Sent::Dead(_) => 0,
         };
@@ -67,10 +65,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.on_full(id);
                 let connection = self.connections.at_mut(id);
                 assert!(!connection.watching, "a watched member is not sent to");
-                if Planted::SpinOnFullSocket.is_on() {
-                    self.lobby.drained(member);
-                    return None;
-                }
                 connection.watching = true;
                 self.io.watch_writable(&connection.socket, id);
             }
@@ -94,8 +88,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         }
         connection.full_since = None;
-        let planted = Planted::UnreadForEver.is_on();
-        if connection.held == Some(NotNow::Unread) && !planted && self.lobby.may_speak(member) {
+        if connection.held == Some(NotNow::Unread) && self.lobby.may_speak(member) {
             self.resumable.push(id);
         }
     }
