@@ -141,4 +141,4 @@ coverage:
     rustup component add llvm-tools
     command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
     cargo llvm-cov --json --summary-only --output-path target/coverage.json -- --skip seeds_
-    python3 contrib/coverage.py target/coverage.json 95 src/line.rs src/room.rs src/room/ src/connection.rs
+    python3 contrib/coverage.py target/coverage.json 95 src/wire.rs src/wire/ src/room.rs src/room/ src/connection.rs

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use uproar::line::{Foreign, Framing, Item, Opening, Splitter, Verdict, render_message, sanitise};
 use uproar::names::Name;
+use uproar::wire::text::render_message;
+use uproar::wire::{Foreign, Framing, Item, Opening, Splitter, Verdict, sanitise};
 
 /// Largest limit on a line that an input can ask for.
 const LIMIT_MAX: usize = 64;

@@ -17,9 +17,9 @@ use crate::limits::{
     LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
     OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, TIMEOUT_NEVER, log_bytes_min,
 };
-use crate::line::Framing;
 use crate::room::{Settings, SlowPolicy};
 use crate::server::Config;
+use crate::wire::Framing;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:8888";

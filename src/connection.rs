@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::io::Io;
-use crate::line::{Opening, Splitter, Verdict};
 use crate::names::Name;
 use crate::room::{MemberId, NotNow};
+use crate::wire::{Opening, Splitter, Verdict};
 
 #[derive(Debug)]
 pub struct Connection<S> {

@@ -1,6 +1,6 @@
 //! Uproar: a chat server for very large rooms on Linux.
 //!
-//! **A room is a log; a member is a cursor into it.** Data flows one way: [`io`] hands in bytes, [`line`](mod@line) cuts
+//! **A room is a log; a member is a cursor into it.** Data flows one way: [`io`] hands in bytes, [`wire`] cuts
 //! them into lines and makes them harmless, [`room`] appends them to its log and knows what each member has still to be
 //! sent, [`server`] turns that into batches of sends, which [`io`] carries out. `ARCHITECTURE.md` is the map.
 
@@ -14,8 +14,8 @@ pub mod flood;
 pub mod io;
 pub mod journal;
 pub mod limits;
-pub mod line;
 pub mod memory;
+pub mod message;
 pub mod names;
 #[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
@@ -26,3 +26,4 @@ pub mod timeouts;
 pub mod token;
 pub mod transcript;
 pub mod variables;
+pub mod wire;

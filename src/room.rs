@@ -22,9 +22,10 @@ use arrayvec::ArrayVec;
 
 use crate::flood::{Bucket, Rate};
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
-use crate::line::{self, ServerLine};
+use crate::message::{Announcement, Notice};
 use crate::names::Name;
 use crate::token::ConnectionId;
+use crate::wire::text::{render_line, render_message};
 use log::{Log, Position};
 use member::Member;
 use presence::Presence;
@@ -155,14 +156,14 @@ impl Room {
     pub fn join(&mut self, connection: ConnectionId, name: Name, now: Instant) -> MemberId {
         let online = self.roster.len() + 1;
         let announced = self.presence.announces(online, now)
-            && self.say(ServerLine::Entered { name, online: online as u64 }).is_ok();
+            && self.say(Announcement::Entered { name, online: online as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
             self.presence.count_entered(now);
         }
         let id = self.roster.insert(Member::new(connection, &self.log));
-        self.tell(id, ServerLine::Connected { online: online as u64 });
+        self.tell(id, Notice::Connected { online: online as u64 });
         id
     }
 
@@ -172,7 +173,7 @@ impl Room {
         let d = self.roster.remove(id).count_delivered(&self.log);
         self.deliveries += d;
         let announced = self.presence.announces(before, now)
-            && self.say(ServerLine::Left { name, online: (before - 1) as u64 }).is_ok();
+            && self.say(Announcement::Left { name, online: (before - 1) as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
@@ -187,7 +188,7 @@ impl Room {
             return Err(NotNow::Unread);
         }
         let mut rendered = std::mem::take(&mut self.rendered);
-        let visible = line::render_message(name, text, &mut rendered);
+        let visible = render_message(name, text, &mut rendered);
         let said = if visible { self.publish_rendered(author, &rendered, now) } else { Ok(()) };
         self.rendered = rendered;
         said.map(|()| visible)
@@ -226,18 +227,18 @@ impl Room {
     }
 
     /// Says a line of the server to everybody.
-    pub fn say(&mut self, line: ServerLine) -> Result<(), NotNow> {
+    pub fn say(&mut self, announcement: Announcement) -> Result<(), NotNow> {
         let mut rendered = std::mem::take(&mut self.rendered);
         rendered.clear();
-        line.render(&mut rendered);
+        render_line(announcement, &mut rendered);
         let appended = self.append(&rendered);
         self.rendered = rendered;
         appended
     }
 
     /// Says a line of the server to one member. False when it is not told, because it has not read the last ones.
-    pub fn tell(&mut self, id: MemberId, line: ServerLine) -> bool {
-        let told = self.roster.member_mut(id).tell(&line);
+    pub fn tell(&mut self, id: MemberId, notice: Notice) -> bool {
+        let told = self.roster.member_mut(id).tell(notice);
         if self.roster.place(id) == Place::Keeping {
             let was_level = self.roster.member(id).lag(&self.log) == Some(0);
             if was_level {
@@ -256,7 +257,7 @@ impl Room {
     pub fn on_deadline(&mut self, now: Instant) {
         let Some((entered, left)) = self.presence.summary(now) else { return };
         let online = self.roster.len() as u64;
-        match self.say(ServerLine::Summary { entered, left, online }) {
+        match self.say(Announcement::Summary { entered, left, online }) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }
@@ -327,8 +328,8 @@ impl Room {
     }
 
     /// What ends a member's stream with `line`. `None` when its socket is full or it has lost its place.
-    pub fn farewell(&self, id: MemberId, line: ServerLine) -> Option<Vec<u8>> {
-        if self.is_full(id) { None } else { self.roster.member(id).farewell(&line, &self.log) }
+    pub fn farewell(&self, id: MemberId, notice: Notice) -> Option<Vec<u8>> {
+        if self.is_full(id) { None } else { self.roster.member(id).farewell(notice, &self.log) }
     }
 
     /// True while the member waits for its socket.

@@ -32,13 +32,14 @@ use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::journal::Journal;
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
-use crate::line::{Framing, ServerLine};
+use crate::message::Announcement;
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::room::{self, Room};
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 use crate::transcript::{Change, Transcript};
+use crate::wire::Framing;
 use counters::{Counters, Statistics};
 use silence::Silence;
 
@@ -226,7 +227,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.resume_held();
         if self.goodbye_due {
             // A room that is pressed takes it after a sweep.
-            self.goodbye_due = self.lobby.say(ServerLine::Stopping).is_err();
+            self.goodbye_due = self.lobby.say(Announcement::Stopping).is_err();
         }
         self.cut_fallen();
         self.sweep();

@@ -8,9 +8,10 @@ use std::io;
 use std::time::Instant;
 
 use crate::limits::{DISK_RETRY, TRANSCRIPT_RETRY, TRANSCRIPT_WRITE_BYTES};
-use crate::line::ServerLine;
+use crate::message::Notice;
 use crate::outlet::{Outlet, Unwritten, stamp};
 use crate::room::log::{Log, Position};
+use crate::wire::text::render_line;
 
 #[derive(Debug)]
 pub struct Transcript<W> {
@@ -155,7 +156,7 @@ impl<W: Outlet> Transcript<W> {
             let messages = log.messages_before(log.tail()) - self.messages;
             let stamp = stamp(&self.outlet);
             self.pending.extend_from_slice(stamp.as_bytes());
-            ServerLine::Missed { messages }.render(&mut self.pending);
+            render_line(Notice::Missed { messages }, &mut self.pending);
             self.cursor = log.tail();
             self.messages += messages;
         }

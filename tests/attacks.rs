@@ -11,8 +11,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use support::{BACKENDS, Person, Server};
-use uproar::line::{Item, Splitter, render_message};
 use uproar::names::Name;
+use uproar::wire::text::render_message;
+use uproar::wire::{Item, Splitter};
 use uproar_conform::cases::text::{self, Attack};
 
 /// The limit on lines in all cases, in bytes.

@@ -77,9 +77,9 @@ fn every_link_leads_to_the_section_of_that_number() {
 /// The pieces of the server's lines that do not vary, from where they are written.
 #[test]
 fn every_line_of_the_server_stands_in_the_document() {
-    let source = read("src/line.rs");
-    let (_, display) = source.split_once("impl fmt::Display for ServerLine {").expect("lines are displayed");
-    let (display, _) = display.split_once("\nimpl ServerLine").expect("the end of it");
+    let source = read("src/wire/text.rs");
+    let (_, display) = source.split_once("impl fmt::Display for Announcement {").expect("lines are displayed");
+    let (display, _) = display.split_once("\n#[cfg(test)]").expect("the end of it");
     let document = document();
     let mut lines = 0;
     for line in between(display, "write!(f, \"", "\"") {

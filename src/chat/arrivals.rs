@@ -7,7 +7,7 @@
 use std::mem;
 
 use super::SHOWN_LINE_BYTES_MAX;
-use crate::line::sanitise;
+use crate::wire::sanitise;
 
 // A cut leaves something on both sides, whatever character it falls into.
 const _: () = assert!(SHOWN_LINE_BYTES_MAX > 4);

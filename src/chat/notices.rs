@@ -3,7 +3,9 @@
 //! Such lines begin with `! `, and nothing that a member types can. A notice that this client does not know is remembered
 //! only when it is the last line: it is then taken for the reason why the server closes.
 
-use crate::line::ServerLine;
+use std::fmt;
+
+use crate::message::{Announcement, Notice};
 
 /// What was heard so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,16 +29,16 @@ impl Heard {
     fn add_line(&mut self, line: &str) {
         self.last_words = None;
         let Some(words) = line.strip_prefix("! ") else { return };
-        let is = |known: ServerLine| line == known.to_string();
-        let not_let_in = [ServerLine::HouseFull, ServerLine::TooManyConnections, ServerLine::TooManyJoins];
-        if is(ServerLine::Stopping) {
+        let is = |known: &dyn fmt::Display| line == known.to_string();
+        let not_let_in = [Notice::HouseFull, Notice::TooManyConnections, Notice::TooManyJoins];
+        if is(&Announcement::Stopping) {
             self.goodbye = true;
-        } else if not_let_in.into_iter().any(is) || words.starts_with("this is a ") {
+        } else if not_let_in.into_iter().any(|notice| is(&notice)) || words.starts_with("this is a ") {
             self.refused = Some(words.to_owned());
         } else if let Some(rest) = words.strip_prefix("line too long: ") {
             let limit = rest.split(' ').find_map(|word| word.parse().ok());
             self.line_bytes_max = limit.or(self.line_bytes_max);
-        } else if !is(ServerLine::SlowDown) && !words.starts_with("you missed ") {
+        } else if !is(&Notice::SlowDown) && !words.starts_with("you missed ") {
             self.last_words = Some(words.to_owned());
         }
     }
@@ -45,9 +47,9 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::Foreign;
+    use crate::wire::Foreign;
 
-    fn heard(lines: &[ServerLine]) -> Heard {
+    fn heard(lines: &[&dyn fmt::Display]) -> Heard {
         let mut heard = Heard::default();
         for line in lines {
             heard.add(&format!("{line}\n"));
@@ -59,32 +61,32 @@ mod tests {
     fn each_line_of_the_server_is_understood() {
         let nothing = Heard::default();
         for line in [
-            ServerLine::Connected { online: 1 },
-            ServerLine::SlowDown,
-            ServerLine::Missed { messages: 1 },
-            ServerLine::Missed { messages: 2 },
+            &Notice::Connected { online: 1 },
+            &Notice::SlowDown,
+            &Notice::Missed { messages: 1 },
+            &Notice::Missed { messages: 2 },
         ] {
             assert_eq!(heard(&[line]), nothing, "{line}");
         }
         for line in [
-            ServerLine::HouseFull,
-            ServerLine::TooManyConnections,
-            ServerLine::TooManyJoins,
-            ServerLine::Foreign(Foreign::Tls),
-            ServerLine::Foreign(Foreign::Http),
+            &Notice::HouseFull,
+            &Notice::TooManyConnections,
+            &Notice::TooManyJoins,
+            &Notice::Foreign(Foreign::Tls),
+            &Notice::Foreign(Foreign::Http),
         ] {
             assert_eq!(format!("! {}", heard(&[line]).refused.unwrap()), line.to_string());
         }
-        assert!(heard(&[ServerLine::Stopping]).goodbye);
-        let long = ServerLine::LineTooLong { line_bytes_max: 4096 };
+        assert!(heard(&[&Announcement::Stopping]).goodbye);
+        let long = &Notice::LineTooLong { line_bytes_max: 4096 };
         assert_eq!(heard(&[long]), Heard { line_bytes_max: Some(4096), ..nothing });
     }
 
     #[test]
     fn a_notice_is_why_the_server_closed_when_it_was_its_last_line() {
-        let cut = heard(&[ServerLine::LineTimeout]);
+        let cut = heard(&[&Notice::LineTimeout]);
         assert_eq!(cut.last_words.unwrap(), "your line was not finished in time");
-        assert_eq!(heard(&[ServerLine::LineTimeout, ServerLine::Connected { online: 1 }]).last_words, None);
+        assert_eq!(heard(&[&Notice::LineTimeout, &Notice::Connected { online: 1 }]).last_words, None);
         let mut said = Heard::default();
         said.add("[127.0.0.1:2] ! the server is stopping\n");
         assert_eq!(said, Heard::default(), "what a member says is no notice");

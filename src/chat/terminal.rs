@@ -31,7 +31,7 @@ use super::{
     page, receive,
 };
 use crate::limits::{CHAT_QUEUE_BYTES_MAX, CHAT_SEND_BYTES};
-use crate::line::sanitise;
+use crate::wire::sanitise;
 
 /// The line typed stands behind it, as the author of a message does in a line that arrives.
 const PROMPT: &str = "[You] ";

@@ -10,8 +10,9 @@ use std::collections::VecDeque;
 
 use super::log::{Log, Position};
 use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
-use crate::line::ServerLine;
+use crate::message::Notice;
 use crate::token::ConnectionId;
+use crate::wire::text::render_line;
 
 #[derive(Debug)]
 pub struct Member {
@@ -140,12 +141,12 @@ impl Member {
     }
 
     /// Puts a line into the outbox. False, and nothing done, when too many notices wait there.
-    pub fn tell(&mut self, line: &ServerLine) -> bool {
+    pub fn tell(&mut self, notice: Notice) -> bool {
         let outbox = &mut self.aside.get_or_insert_default().outbox;
         if outbox.len() >= OUTBOX_BYTES_MAX {
             return false;
         }
-        line.render(outbox);
+        render_line(notice, outbox);
         true
     }
 
@@ -184,7 +185,7 @@ impl Member {
     }
 
     /// What ends this member's stream with `line`, at a line boundary. `None` for a member that has lost its place.
-    pub fn farewell(&self, line: &ServerLine, log: &Log) -> Option<Vec<u8>> {
+    pub fn farewell(&self, notice: Notice, log: &Log) -> Option<Vec<u8>> {
         if self.is_skipped() {
             return None;
         }
@@ -192,7 +193,7 @@ impl Member {
         if let Some(aside) = self.aside.as_deref() {
             bytes.extend_from_slice(&aside.outbox[aside.outbox_sent..]);
         }
-        line.render(&mut bytes);
+        render_line(notice, &mut bytes);
         Some(bytes)
     }
 
@@ -232,7 +233,7 @@ impl Member {
         }
         let messages = tail_messages - missed_from - own_missed;
         if messages > 0 {
-            ServerLine::Missed { messages }.render(&mut aside.outbox);
+            render_line(Notice::Missed { messages }, &mut aside.outbox);
         }
         self.cursor = tail;
         self.counted = tail_messages;

@@ -86,7 +86,7 @@ impl World {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
         let id = self.room.join(connection, name(port), self.now);
         let online = self.room.online() as u64;
-        self.heard(None, ServerLine::Entered { name: name(port), online }.to_string());
+        self.heard(None, Announcement::Entered { name: name(port), online }.to_string());
         let joined = self.said.len();
         self.people.insert(port, Person { id, joined, received: Vec::new(), told: 0, dies: false, space });
     }
@@ -97,7 +97,7 @@ impl World {
         self.left_unread += usize::from(self.room.is_full(person.id));
         self.room.leave(person.id, name(port), self.now);
         let online = self.room.online() as u64;
-        self.heard(None, ServerLine::Left { name: name(port), online }.to_string());
+        self.heard(None, Announcement::Left { name: name(port), online }.to_string());
         person
     }
 
@@ -310,7 +310,7 @@ proptest! {
                 }
                 Step::TooLong(port) if world.people.contains_key(&port) => {
                     let person = world.people.get_mut(&port).unwrap();
-                    let line = ServerLine::LineTooLong { line_bytes_max: LINE_BYTES };
+                    let line = Notice::LineTooLong { line_bytes_max: LINE_BYTES };
                     person.told += usize::from(world.room.tell(person.id, line));
                 }
                 Step::Die(port) if world.people.contains_key(&port) => {

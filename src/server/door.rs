@@ -8,10 +8,11 @@ use crate::connection::{CloseReason, Connection};
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
-use crate::line::ServerLine;
+use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::token::ConnectionId;
+use crate::wire::text::render_line;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
@@ -21,18 +22,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
             self.counters.turned_away += 1;
-            let line = match refusal {
-                Refusal::TooManyConnections => ServerLine::TooManyConnections,
-                Refusal::TooManyJoins => ServerLine::TooManyJoins,
+            let notice = match refusal {
+                Refusal::TooManyConnections => Notice::TooManyConnections,
+                Refusal::TooManyJoins => Notice::TooManyJoins,
             };
-            self.refuse(&socket, line);
+            self.refuse(&socket, notice);
             return;
         }
         let name_in = |slot| self.connections.name_in(slot);
         let Some(name) = self.names.find_free(address, name_in) else {
             self.addresses.leave(address.ip(), self.now);
             self.counters.turned_away += 1;
-            self.refuse(&socket, ServerLine::TooManyConnections);
+            self.refuse(&socket, Notice::TooManyConnections);
             return;
         };
         self.counters.accepted += 1;
@@ -47,7 +48,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// There is no place for a newcomer.
     pub(super) fn on_full_house(&mut self, socket: &I::Socket) {
         self.counters.full_house += 1;
-        self.refuse(socket, ServerLine::HouseFull);
+        self.refuse(socket, Notice::HouseFull);
     }
 
     /// Accepting may have ended because the descriptors of those who were then refused were not free yet.
@@ -65,9 +66,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Tells a newcomer why it is not let in. The socket is closed when the caller drops it.
-    fn refuse(&mut self, socket: &I::Socket, line: ServerLine) {
+    fn refuse(&mut self, socket: &I::Socket, notice: Notice) {
         let mut bytes = Vec::new();
-        line.render(&mut bytes);
+        render_line(notice, &mut bytes);
         // A newcomer whose socket does not even take this is not told.
         self.io.send_batch(&mut [Send::new(socket, &bytes)]);
         self.io.shutdown(socket);
@@ -75,10 +76,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Closes a connection with a last line, if its socket takes one.
-    pub(super) fn dismiss(&mut self, id: ConnectionId, line: ServerLine, reason: CloseReason) {
+    pub(super) fn dismiss(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
         let connection = self.connections.at(id);
         if let Some(member) = connection.member
-            && let Some(bytes) = self.lobby.farewell(member, line)
+            && let Some(bytes) = self.lobby.farewell(member, notice)
         {
             self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
         }

@@ -10,11 +10,12 @@ use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
-use crate::line::{Foreign, Framing, Item, ServerLine, Verdict};
+use crate::message::Notice;
 use crate::outlet::Outlet;
 use crate::room::NotNow;
 use crate::timeouts::Standing;
 use crate::token::ConnectionId;
+use crate::wire::{Foreign, Framing, Item, Verdict};
 
 /// How far the lines of a connection were taken.
 enum Taken {
@@ -117,7 +118,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Standing::Since(voice.heard_at)
             });
             let Some(id) = expired else { return };
-            self.dismiss(id, ServerLine::LineTimeout, CloseReason::LineTimeout);
+            self.dismiss(id, Notice::LineTimeout, CloseReason::LineTimeout);
             self.release(id);
         }
     }
@@ -199,7 +200,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let taken = match (allowed, item) {
                 (Err(until), _) => {
                     if !mem::replace(&mut voice.slowed, true) {
-                        self.lobby.tell(member, ServerLine::SlowDown);
+                        self.lobby.tell(member, Notice::SlowDown);
                     }
                     Err(NotNow::Until(until))
                 }
@@ -209,7 +210,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
                 (Ok(()), Item::Line(line)) => self.lobby.publish(member, *name, line, self.now),
                 (Ok(()), Item::TooLong) => {
-                    self.lobby.tell(member, ServerLine::LineTooLong { line_bytes_max: line_bytes });
+                    self.lobby.tell(member, Notice::LineTooLong { line_bytes_max: line_bytes });
                     Ok(false)
                 }
             };
@@ -265,7 +266,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             // It goes on when it has been sent what lies ahead of it: see `on_taken_whole`.
             Taken::Held(NotNow::Unread) => {}
-            Taken::Foreign(foreign) => self.dismiss(id, ServerLine::Foreign(foreign), CloseReason::Foreign),
+            Taken::Foreign(foreign) => self.dismiss(id, Notice::Foreign(foreign), CloseReason::Foreign),
         }
     }
 

@@ -10,13 +10,13 @@ use crate::connection::{Connection, Voice};
 use crate::io::Io;
 use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
-use crate::line::Framing;
 use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::NotNow;
 use crate::room::roster::Place;
 use crate::token::{ConnectionId, Generation};
+use crate::wire::Framing;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// What the server says of itself.

@@ -8,10 +8,10 @@ use super::run::Stage;
 use crate::flood::AddressLimits;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
-use crate::line::Framing;
 use crate::memory::MemoryBound;
 use crate::room::{Settings, SlowPolicy};
 use crate::server::Config;
+use crate::wire::Framing;
 
 /// People who come at once.
 const ARRIVALS: u32 = 1000;

@@ -7,18 +7,21 @@
 //! from the bytes that the server was handed.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::pair::{Pair, Record};
 use crate::limits::OPENING_HOLD;
-use crate::line::{Framing, ServerLine};
+use crate::message::Notice;
+use crate::wire::Framing;
+use crate::wire::text::render_line;
 
 type Line = Vec<u8>;
 
-fn rendered(line: ServerLine) -> Line {
+fn rendered(line: impl fmt::Display) -> Line {
     let mut bytes = Vec::new();
-    line.render(&mut bytes);
+    render_line(line, &mut bytes);
     bytes
 }
 
@@ -135,7 +138,7 @@ pub fn follow_member(log: &[Line], places: std::ops::RangeInclusive<usize>, pair
 
 /// A newcomer who was not let in is told why, and nothing else.
 pub fn is_refusal(stream: &[u8]) -> bool {
-    [ServerLine::HouseFull, ServerLine::TooManyConnections, ServerLine::TooManyJoins]
+    [Notice::HouseFull, Notice::TooManyConnections, Notice::TooManyJoins]
         .into_iter()
         .any(|line| !stream.is_empty() && rendered(line).starts_with(stream))
 }

@@ -17,11 +17,11 @@ use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
 use crate::journal::Journal;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
-use crate::line::Framing;
 use crate::room::{NotNow, Settings, SlowPolicy};
 use crate::server::counters::Statistics;
 use crate::server::{Config, Flow, Server};
 use crate::token::ConnectionId;
+use crate::wire::Framing;
 
 /// Turns in which things go wrong, at most.
 const FAULTY_TURNS_MAX: usize = 1500;

@@ -11,9 +11,11 @@ use super::run::Stage;
 use super::sink::{STAMP, Sink};
 use crate::flood::Addresses;
 use crate::limits::rendered_bytes_max;
-use crate::line::{Framing, ServerLine};
+use crate::message::Announcement;
 use crate::server::Config;
 use crate::server::counters::{Closes, Statistics};
+use crate::wire::Framing;
+use crate::wire::text::render_line;
 
 /// Lines that are too long of which each is told: more could find the notices of a member full, and so could the end of
 /// a line before a gap.
@@ -76,7 +78,7 @@ impl Verdict {
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
             let mut line = Vec::new();
-            ServerLine::Entered { name: witness.name, online: 1 }.render(&mut line);
+            render_line(Announcement::Entered { name: witness.name, online: 1 }, &mut line);
             log.push(line);
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);

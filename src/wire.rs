@@ -1,18 +1,13 @@
-//! Bytes to lines, and lines to what other members may see. Pure: no I/O, no clock, no state but the splitter's and that
-//! of how a peer begins.
+//! What goes over the wire: bytes to lines, and messages and notices to bytes. Pure: no I/O, no clock, no state but the
+//! splitter's and that of how a peer begins.
 //!
 //! A line is what lies before a line feed, without one carriage return before it. The splitter gives the same lines
-//! however the bytes were cut into chunks. `sanitise` makes a line safe for any terminal, `foreign` knows peers that speak
-//! another protocol. Every message carries its author's prefix, so nothing that a member types can start like a line of the
-//! server.
+//! however the bytes were cut into chunks. `text` is the format of the original, `sanitise` makes a line safe for any
+//! terminal, `foreign` knows peers that speak another protocol.
 
 pub mod foreign;
 pub mod sanitise;
-
-use std::fmt;
-use std::io::Write;
-
-use crate::names::Name;
+pub mod text;
 
 pub use self::foreign::{Foreign, Opening, Verdict};
 pub use self::sanitise::sanitise;
@@ -97,100 +92,8 @@ impl Splitter {
     }
 }
 
-/// Replaces what `out` holds by the message that everybody but its author receives: `[IP:PORT] text` and a line feed.
-/// False, and nothing to send, when nothing of `text` can be seen.
-pub fn render_message(author: Name, text: &[u8], out: &mut Vec<u8>) -> bool {
-    out.clear();
-    write!(out, "[{author}] ").expect("writing to a Vec does not fail");
-    let visible = sanitise(text, out);
-    out.push(b'\n');
-    visible
-}
-
-/// A count of users as people say it: `1 user`, `2 users`.
-#[derive(Clone, Copy, Debug)]
-pub struct Users(pub u64);
-
-impl fmt::Display for Users {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} user{}", self.0, if self.0 == 1 { "" } else { "s" })
-    }
-}
-
-/// The lines that the server itself says.
-#[derive(Clone, Copy, Debug)]
-pub enum ServerLine {
-    /// To a member that has joined.
-    Connected { online: u64 },
-    /// To the others when a member has joined.
-    Entered { name: Name, online: u64 },
-    /// To those who stay when a member has left.
-    Left { name: Name, online: u64 },
-    /// Joins and leaves of a large room since its last presence line.
-    Summary { entered: u64, left: u64, online: u64 },
-    /// To a member whose line was discarded.
-    LineTooLong { line_bytes_max: usize },
-    /// To a member that did not read for so long that the log has moved on.
-    Missed { messages: u64 },
-    /// To a newcomer for whom there is no descriptor.
-    HouseFull,
-    /// To a newcomer whose address is here too often.
-    TooManyConnections,
-    /// To a newcomer whose address has joined too often.
-    TooManyJoins,
-    /// To a member that says more than it may, once.
-    SlowDown,
-    /// To a member that did not finish a line.
-    LineTimeout,
-    /// To a peer that speaks another protocol.
-    Foreign(Foreign),
-    /// To everybody when the server was told to stop.
-    Stopping,
-}
-
-impl fmt::Display for ServerLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Connected { online } => write!(f, "> Connected to the chat server ({} online)", Users(online)),
-            Self::Entered { name, online } => write!(f, "> New user {name} entered. ({} online)", Users(online)),
-            Self::Left { name, online } => write!(f, "< The user {name} left ({} online)", Users(online)),
-            Self::Summary { entered, left, online } => {
-                write!(f, "> {} entered, {left} left. ({} online)", Users(entered), Users(online))
-            }
-            Self::LineTooLong { line_bytes_max } => {
-                write!(f, "! line too long: it was not sent, at most {line_bytes_max} bytes are")
-            }
-            Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
-            Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
-            Self::HouseFull => write!(f, "! the house is full"),
-            Self::TooManyConnections => write!(f, "! too many connections from your address"),
-            Self::TooManyJoins => write!(f, "! too many joins from your address: try again later"),
-            Self::SlowDown => write!(f, "! slow down: your lines are delayed, not lost"),
-            Self::LineTimeout => write!(f, "! your line was not finished in time"),
-            Self::Foreign(Foreign::Tls) => write!(f, "! this is a plain chat server: it does not speak TLS"),
-            Self::Foreign(Foreign::Http) => {
-                write!(f, "! this is a chat server, not a web server: use nc, telnet or uproar chat")
-            }
-            Self::Foreign(Foreign::Proxy) => {
-                write!(f, "! this is a plain chat server: it does not speak the PROXY protocol")
-            }
-            Self::Foreign(Foreign::Stun) => write!(f, "! this is a plain chat server: it does not speak STUN"),
-            Self::Stopping => write!(f, "! the server is stopping"),
-        }
-    }
-}
-
-impl ServerLine {
-    /// Appends the line and its line feed.
-    pub fn render(&self, out: &mut Vec<u8>) {
-        writeln!(out, "{self}").expect("writing to a Vec does not fail");
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
     use proptest::prelude::*;
 
@@ -271,38 +174,6 @@ mod tests {
         assert_eq!(splitter.next(&mut rest, 9), Some(Item::TooLong));
         assert_eq!(splitter.finish(&mut rest), None);
         assert_eq!(splitter, Splitter::default());
-    }
-
-    #[test]
-    fn a_message_without_a_visible_byte_is_none() {
-        let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
-        let mut out = b"left over".to_vec();
-        assert!(render_message(author, b"World", &mut out));
-        assert_eq!(out, b"[127.0.0.1:63155] World\n");
-        assert!(!render_message(author, b"\x1b\x07", &mut out));
-        assert!(!render_message(author, b"", &mut out));
-        assert!(!render_message(author, " \u{200b}\u{3164}".as_bytes(), &mut out));
-    }
-
-    #[test]
-    fn the_server_speaks_in_the_words_of_the_original() {
-        let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
-        for (line, expected) in [
-            (ServerLine::Connected { online: 1 }, "> Connected to the chat server (1 user online)"),
-            (ServerLine::Connected { online: 3 }, "> Connected to the chat server (3 users online)"),
-            (ServerLine::Entered { name, online: 3 }, "> New user 127.0.0.1:63155 entered. (3 users online)"),
-            (ServerLine::Left { name, online: 2 }, "< The user 127.0.0.1:63155 left (2 users online)"),
-            (ServerLine::Left { name, online: 1 }, "< The user 127.0.0.1:63155 left (1 user online)"),
-            (
-                ServerLine::Summary { entered: 1204, left: 31, online: 19000 },
-                "> 1204 users entered, 31 left. (19000 users online)",
-            ),
-            (ServerLine::Missed { messages: 1 }, "! you missed 1 message"),
-            (ServerLine::Missed { messages: 1204 }, "! you missed 1204 messages"),
-            (ServerLine::HouseFull, "! the house is full"),
-        ] {
-            assert_eq!(line.to_string(), expected);
-        }
     }
 
     proptest! {

@@ -239,8 +239,9 @@ fn is_token(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::{Item, Splitter, render_message};
     use crate::names::Name;
+    use crate::wire::text::render_message;
+    use crate::wire::{Item, Splitter};
     use proptest::prelude::*;
 
     const LIMIT: usize = 20;

@@ -1,0 +1,118 @@
+//! The text format: messages and notices as lines of UTF-8, each ended by a line feed, in the words of the original.
+//!
+//! Every line that a member says carries its author's prefix, so nothing that a member types can start like a line of the
+//! server. docs/PROTOCOL.md has every text.
+
+use std::fmt;
+use std::io::Write;
+
+use super::foreign::Foreign;
+use super::sanitise::sanitise;
+use crate::message::{Announcement, Notice};
+use crate::names::Name;
+
+/// Replaces what `out` holds by the message that everybody but its author receives: `[IP:PORT] text` and a line feed.
+/// False, and nothing to send, when nothing of `text` can be seen.
+pub fn render_message(author: Name, text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    write!(out, "[{author}] ").expect("writing to a Vec does not fail");
+    let visible = sanitise(text, out);
+    out.push(b'\n');
+    visible
+}
+
+/// A count of users as people say it: `1 user`, `2 users`.
+#[derive(Clone, Copy, Debug)]
+pub struct Users(pub u64);
+
+impl fmt::Display for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} user{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+impl fmt::Display for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Entered { name, online } => write!(f, "> New user {name} entered. ({} online)", Users(online)),
+            Self::Left { name, online } => write!(f, "< The user {name} left ({} online)", Users(online)),
+            Self::Summary { entered, left, online } => {
+                write!(f, "> {} entered, {left} left. ({} online)", Users(entered), Users(online))
+            }
+            Self::Stopping => write!(f, "! the server is stopping"),
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Connected { online } => write!(f, "> Connected to the chat server ({} online)", Users(online)),
+            Self::LineTooLong { line_bytes_max } => {
+                write!(f, "! line too long: it was not sent, at most {line_bytes_max} bytes are")
+            }
+            Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
+            Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
+            Self::HouseFull => write!(f, "! the house is full"),
+            Self::TooManyConnections => write!(f, "! too many connections from your address"),
+            Self::TooManyJoins => write!(f, "! too many joins from your address: try again later"),
+            Self::SlowDown => write!(f, "! slow down: your lines are delayed, not lost"),
+            Self::LineTimeout => write!(f, "! your line was not finished in time"),
+            Self::Foreign(Foreign::Tls) => write!(f, "! this is a plain chat server: it does not speak TLS"),
+            Self::Foreign(Foreign::Http) => {
+                write!(f, "! this is a chat server, not a web server: use nc, telnet or uproar chat")
+            }
+            Self::Foreign(Foreign::Proxy) => {
+                write!(f, "! this is a plain chat server: it does not speak the PROXY protocol")
+            }
+            Self::Foreign(Foreign::Stun) => write!(f, "! this is a plain chat server: it does not speak STUN"),
+        }
+    }
+}
+
+/// Appends what is shown and its line feed.
+pub fn render_line(line: impl fmt::Display, out: &mut Vec<u8>) {
+    writeln!(out, "{line}").expect("writing to a Vec does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_message_without_a_visible_byte_is_none() {
+        let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
+        let mut out = b"left over".to_vec();
+        assert!(render_message(author, b"World", &mut out));
+        assert_eq!(out, b"[127.0.0.1:63155] World\n");
+        assert!(!render_message(author, b"\x1b\x07", &mut out));
+        assert!(!render_message(author, b"", &mut out));
+        assert!(!render_message(author, " \u{200b}\u{3164}".as_bytes(), &mut out));
+    }
+
+    #[test]
+    fn the_server_speaks_in_the_words_of_the_original() {
+        let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
+        for (line, expected) in [
+            (Notice::Connected { online: 1 }.to_string(), "> Connected to the chat server (1 user online)"),
+            (Notice::Connected { online: 3 }.to_string(), "> Connected to the chat server (3 users online)"),
+            (
+                Announcement::Entered { name, online: 3 }.to_string(),
+                "> New user 127.0.0.1:63155 entered. (3 users online)",
+            ),
+            (Announcement::Left { name, online: 2 }.to_string(), "< The user 127.0.0.1:63155 left (2 users online)"),
+            (Announcement::Left { name, online: 1 }.to_string(), "< The user 127.0.0.1:63155 left (1 user online)"),
+            (
+                Announcement::Summary { entered: 1204, left: 31, online: 19000 }.to_string(),
+                "> 1204 users entered, 31 left. (19000 users online)",
+            ),
+            (Notice::Missed { messages: 1 }.to_string(), "! you missed 1 message"),
+            (Notice::Missed { messages: 1204 }.to_string(), "! you missed 1204 messages"),
+            (Notice::HouseFull.to_string(), "! the house is full"),
+        ] {
+            assert_eq!(line, expected);
+        }
+    }
+}
