@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use bytesize::ByteSize;
 
-use crate::connection::{Connection, Voice};
+use crate::connection::{Connection, Received};
 use crate::limits::{
     DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
     RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES,
@@ -48,7 +48,7 @@ impl MemoryBound {
         let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         let member_worst = member_idle
-            + size_of::<Voice>()
+            + size_of::<Received>()
             + Member::ASIDE_BYTES
             + input
             + outbox
