@@ -21,6 +21,7 @@ pub mod names;
 pub mod net;
 pub mod outlet;
 pub mod room;
+pub mod rooms;
 pub mod server;
 pub mod timeouts;
 pub mod token;

@@ -35,7 +35,8 @@ use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::message::Announcement;
 use crate::names::Names;
 use crate::outlet::Outlet;
-use crate::room::{self, Room};
+use crate::room;
+use crate::rooms::Rooms;
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 use crate::transcript::{Change, Transcript};
@@ -80,7 +81,7 @@ pub struct Server<I: Io, W> {
     io: I,
     config: Config,
     connections: Connections<I::Socket>,
-    lobby: Room,
+    lobby: Rooms,
     addresses: Addresses,
     names: Names,
     transcript: Option<Transcript<W>>,
@@ -136,7 +137,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             io,
             config,
             connections: Connections::new(config.members_max),
-            lobby: Room::new(config.room),
+            lobby: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(),
             transcript: None,
@@ -176,10 +177,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn statistics(&self) -> Statistics {
         Statistics {
             members: self.lobby.online() as u64,
-            messages: self.lobby.log().messages(),
+            messages: self.lobby.messages(),
             deliveries: self.lobby.deliveries(),
             skipped: self.lobby.skipped_messages(),
-            waiting: self.lobby.waiting() as u64,
+            waiting: self.lobby.parked() as u64,
             lag_bytes_max: self.lobby.lag_bytes_max(),
             counters: self.counters,
         }
@@ -227,7 +228,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.resume_held();
         if self.goodbye_due {
             // A room that is pressed takes it after a sweep.
-            self.goodbye_due = self.lobby.say(Announcement::Stopping).is_err();
+            self.goodbye_due = self.lobby.say(Announcement::Stopping, self.now).is_err();
         }
         self.cut_fallen();
         self.sweep();

@@ -12,7 +12,7 @@ use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::token::ConnectionId;
-use crate::wire::text::render_line;
+use crate::wire::Encoding;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
@@ -68,7 +68,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Tells a newcomer why it is not let in. The socket is closed when the caller drops it.
     fn refuse(&mut self, socket: &I::Socket, notice: Notice) {
         let mut bytes = Vec::new();
-        render_line(notice, &mut bytes);
+        Encoding::Text.notice(notice, &mut bytes);
         // A newcomer whose socket does not even take this is not told.
         self.io.send_batch(&mut [Send::new(socket, &bytes)]);
         self.io.shutdown(socket);
