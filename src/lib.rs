@@ -9,6 +9,7 @@ pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod connections;
+pub mod counters;
 pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
 pub mod io;

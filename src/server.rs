@@ -10,7 +10,6 @@
 //!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
-pub mod counters;
 mod door;
 mod intake;
 #[cfg(any(test, feature = "sim"))]
@@ -28,6 +27,7 @@ use rustix::io::Errno;
 
 use crate::connection::CloseReason;
 use crate::connections::Connections;
+use crate::counters::{Counter, Counters, Statistics};
 use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::journal::Journal;
@@ -40,7 +40,6 @@ use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 use crate::transcript::{Change, Transcript};
 use crate::wire::Framing;
-use counters::{Counters, Statistics};
 use silence::Silence;
 
 /// What a server is made with.
@@ -250,7 +249,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Received(id, outcome) => {
                 let expected = self.connections.find(id).map(|connection| &mut connection.receiving);
                 if !expected.is_some_and(std::mem::take) {
-                    self.counters.stale += 1;
+                    self.counters.add(Counter::Stale, 1);
                     return;
                 }
                 match outcome {
@@ -263,7 +262,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Writable(id) => {
                 let expected = self.connections.find(id).map(|connection| &mut connection.watching);
                 if !expected.is_some_and(std::mem::take) {
-                    self.counters.stale += 1;
+                    self.counters.add(Counter::Stale, 1);
                     return;
                 }
                 self.on_writable(id);
