@@ -7,6 +7,7 @@
 pub mod chat;
 pub mod check;
 pub mod cli;
+pub mod config;
 pub mod connection;
 pub mod connections;
 pub mod counters;
@@ -26,5 +27,4 @@ pub mod server;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
-pub mod variables;
 pub mod wire;

@@ -13,7 +13,7 @@ pub use self::foreign::{Foreign, Opening, Verdict};
 pub use self::sanitise::sanitise;
 
 /// How received bytes are cut into messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// A line feed ends a message.
     Line,

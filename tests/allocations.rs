@@ -3,8 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use clap::Parser;
-use uproar::cli::{Cli, Command};
+use uproar::cli::Serve;
 use uproar::counters::Counter;
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
@@ -28,9 +27,7 @@ impl World {
     fn new() -> Self {
         let listener: TcpListener = net::listen("127.0.0.1:0", limits::DEAD_AFTER_DEFAULT).unwrap();
         let address = listener.local_addr().unwrap();
-        let options = ["uproar", "serve", "--log-bytes", "64KiB", "--flood-rate", "0"];
-        let Command::Serve(serve) = Cli::parse_from(options).command else { panic!("the command is serve") };
-        let config = serve.config(1000);
+        let config = Serve::with(&["--log-bytes", "64KiB", "--flood-rate", "0"]).unwrap().config(1000);
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
         let io = Uring::new(ring, listener, Signals::new().unwrap());
         let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
