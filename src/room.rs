@@ -348,7 +348,6 @@ impl Room {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Room {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {

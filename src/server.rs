@@ -12,7 +12,6 @@
 
 mod door;
 mod intake;
-#[cfg(any(test, feature = "sim"))]
 mod invariants;
 mod opening;
 mod silence;

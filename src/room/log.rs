@@ -203,7 +203,6 @@ impl Log {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Log {
     /// Memory of the segments that have been written, in bytes.
     pub fn footprint(&self) -> usize {

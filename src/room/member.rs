@@ -242,7 +242,6 @@ impl Member {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Member {
     /// Memory beyond the member itself, in bytes.
     pub fn aside_bytes(&self) -> usize {

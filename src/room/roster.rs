@@ -227,7 +227,6 @@ impl Roster {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Roster {
     /// Memory of the members, in bytes.
     pub fn footprint(&self) -> usize {
