@@ -7,8 +7,10 @@
 pub mod chat;
 pub mod check;
 pub mod cli;
+pub mod config;
 pub mod connection;
 pub mod connections;
+pub mod counters;
 pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
 pub mod io;
@@ -26,5 +28,4 @@ pub mod server;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
-pub mod variables;
 pub mod wire;

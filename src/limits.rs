@@ -1,6 +1,6 @@
 //! Every fixed bound of the server, with its reason. Sizes are bytes unless the name says otherwise.
 //!
-//! What an operator may choose is a field of [`Config`](crate::server::Config); its default and the range it is held to
+//! What an operator may choose is a field of [`Config`](crate::config::Config); its default and the range it is held to
 //! stand here too. Relations between bounds are asserted at compile time, beside the bounds.
 
 use std::time::Duration;

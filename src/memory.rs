@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 
 use bytesize::ByteSize;
 
+use crate::config::Config;
 use crate::connection::{Connection, Voice};
 use crate::limits::{
     DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
@@ -16,7 +17,6 @@ use crate::limits::{
 };
 use crate::names::Names;
 use crate::room::member::Member;
-use crate::server::Config;
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

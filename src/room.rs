@@ -17,7 +17,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::flood::{Bucket, Rate};
+pub use crate::config::{RoomSettings as Settings, SlowPolicy};
+use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Announcement, Body, Message, Notice};
 use crate::names::Name;
@@ -41,33 +42,6 @@ pub enum NotNow {
     Until(Instant),
     /// The room said more than it may: from that moment on, one after the other.
     Rationed(Instant),
-}
-
-/// What becomes of a member that falls off the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum SlowPolicy {
-    /// It is told how many messages it missed and goes on from the oldest line kept
-    Skip,
-    /// It is closed
-    Close,
-}
-
-/// What a room is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Most members at a time.
-    pub members_max: usize,
-    /// Cap of the log.
-    pub log_bytes: usize,
-    /// Most bytes of a typed line.
-    pub line_bytes: usize,
-    /// Most members up to which each join and leave has a line of its own.
-    pub announce_max: usize,
-    /// Lines of single joins and leaves; above it they are summed up too. `None` for no limit.
-    pub announce_rate: Option<Rate>,
-    pub slow: SlowPolicy,
-    /// Bytes of fan-out that members may cause, together; `None` for no limit.
-    pub rate: Option<Rate>,
 }
 
 #[derive(Debug)]

@@ -10,10 +10,8 @@
 //!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
-pub mod counters;
 mod door;
 mod intake;
-#[cfg(any(test, feature = "sim"))]
 mod invariants;
 mod opening;
 mod silence;
@@ -21,50 +19,27 @@ mod sweep;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fmt, io};
 
 use rustix::io::Errno;
 
+pub use crate::config::Config;
 use crate::connection::CloseReason;
 use crate::connections::Connections;
-use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
+use crate::counters::{Counter, Counters, Statistics};
+use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
 use crate::journal::Journal;
 use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
 use crate::message::Announcement;
 use crate::names::Names;
 use crate::outlet::Outlet;
-use crate::room;
 use crate::rooms::Rooms;
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 use crate::transcript::{Change, Transcript};
-use crate::wire::Framing;
-use counters::{Counters, Statistics};
 use silence::Silence;
-
-/// What a server is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// Most members at a time.
-    pub members_max: usize,
-    /// Most bytes of a typed line.
-    pub line_bytes: usize,
-    pub framing: Framing,
-    /// Lines that one member may say; `None` for no limit.
-    pub flood: Option<Rate>,
-    pub addresses: AddressLimits,
-    /// How long a member whose socket is full may take no byte.
-    pub stall_timeout: Duration,
-    /// How long a line that was begun may make no progress.
-    pub line_timeout: Duration,
-    /// How long a peer may answer nothing although it was asked.
-    pub dead_after: Duration,
-    /// How often the statistics line is written; `None` for only when asked.
-    pub stats_interval: Option<Duration>,
-    pub room: room::Settings,
-}
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +226,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Received(id, outcome) => {
                 let expected = self.connections.find(id).map(|connection| &mut connection.receiving);
                 if !expected.is_some_and(std::mem::take) {
-                    self.counters.stale += 1;
+                    self.counters.add(Counter::Stale, 1);
                     return;
                 }
                 match outcome {
@@ -264,7 +239,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Writable(id) => {
                 let expected = self.connections.find(id).map(|connection| &mut connection.watching);
                 if !expected.is_some_and(std::mem::take) {
-                    self.counters.stale += 1;
+                    self.counters.add(Counter::Stale, 1);
                     return;
                 }
                 self.on_writable(id);

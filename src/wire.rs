@@ -68,7 +68,7 @@ impl Encoding {
 }
 
 /// How received bytes are cut into messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// A line feed ends a message.
     Line,

@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::Server;
-use super::counters::Closes;
-use crate::connection::{Connection, Voice};
+use crate::connection::{CloseReason, Connection, Voice};
+use crate::counters::Counter;
 use crate::io::Io;
 use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
@@ -93,9 +93,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         voices.filter(|voice| voice.reserved.is_some_and(|from| from <= self.now)).count()
     }
 
-    /// Connections that were closed, by reason.
-    pub fn closes(&self) -> Closes {
-        self.counters.closes
+    /// Connections that were closed for `reason`.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.counters.closes(reason)
     }
 
     /// What a connection that may be gone is called.
@@ -190,8 +190,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
         assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));
         let counters = &self.counters;
-        let closes = counters.closes;
-        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
-        assert_eq!(counters.accepted - closed, members as u64, "members are those who came and did not go");
+        let stayed = counters[Counter::Accepted] - counters.closes_all();
+        assert_eq!(stayed, members as u64, "members are those who came and did not go");
     }
 }
