@@ -70,12 +70,12 @@ pub trait Io {
     /// Ends both directions, so that whatever is in flight on the socket completes. What was sent is still delivered.
     fn shutdown(&mut self, socket: &Self::Socket);
 
-    /// Submits what was started, waits, and collects at most `receives_max` received chunks and everything else that has
-    /// completed, replacing what `completions` held. An error means that this kernel can no longer be used.
+    /// Submits what was started, waits, and collects what has completed, replacing what `completions` held. Of the chunks
+    /// that were asked for it collects what `receiving` says. An error means that this kernel can no longer be used.
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<Self::Socket>,
     ) -> std::io::Result<()>;
 }
@@ -98,6 +98,25 @@ impl Until {
             Self::Now => Some(Duration::ZERO),
             Self::Deadline(deadline) => Some(deadline.saturating_duration_since(now)),
             Self::Completion => None,
+        }
+    }
+}
+
+/// Whether [`Io::wait`] hands over chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiving {
+    /// Up to [`RECEIVES_PER_TURN_MAX`] of them, each connection in its turn.
+    On,
+    /// None. What was asked for stays asked for.
+    Off,
+}
+
+impl Receiving {
+    /// How many of the connections that are `readable` are received from now.
+    pub fn count(self, readable: usize) -> usize {
+        match self {
+            Self::On => readable.min(RECEIVES_PER_TURN_MAX),
+            Self::Off => 0,
         }
     }
 }

@@ -29,9 +29,9 @@ use rustix::io::Errno;
 use crate::connection::CloseReason;
 use crate::connections::Connections;
 use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
-use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
+use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
 use crate::journal::Journal;
-use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
+use crate::limits::{ACCEPT_RETRY, STOP_FLUSH};
 use crate::message::Announcement;
 use crate::names::Names;
 use crate::outlet::Outlet;
@@ -213,15 +213,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
         // While the room takes no lines, nobody's are received.
-        let receives_max = if self.resumable.is_empty() { RECEIVES_PER_TURN_MAX } else { 0 };
-        self.io.wait(self.until(), receives_max, completions)?;
+        let receiving = if self.resumable.is_empty() { Receiving::On } else { Receiving::Off };
+        self.io.wait(self.until(), receiving, completions)?;
         self.now = self.io.now();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
         }
         self.accept_after_refusals();
         self.on_deadlines();
-        if receives_max > 0 {
+        if receiving == Receiving::On {
             self.say_held_openings();
         }
         self.resume_held();

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
-use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
+use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
+use crate::limits::ACCEPTS_PER_TURN_MAX;
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
 
@@ -176,9 +176,9 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    /// Receives one chunk from each of the first readable connections, at most `receives_max`.
-    fn receive_chunks(&mut self, receives_max: usize, completions: &mut Completions<OwnedFd>) {
-        let count = self.readable.len().min(receives_max).min(RECEIVES_PER_TURN_MAX);
+    /// Receives one chunk from each of the first readable connections.
+    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<OwnedFd>) {
+        let count = receiving.count(self.readable.len());
         for index in 0..count {
             let id = self.readable.pop_front().expect("so many were counted");
             let entry = self.watched[id.slot.0 as usize].as_mut().expect("a receive is in flight");
@@ -265,7 +265,7 @@ impl<P: Poller> Io for Readiness<P> {
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<OwnedFd>,
     ) -> std::io::Result<()> {
         completions.list.clear();
@@ -278,7 +278,7 @@ impl<P: Poller> Io for Readiness<P> {
                 completions.list.push(Completion::Writable(id));
             }
         }
-        let receives_ready = receives_max > 0 && !self.readable.is_empty();
+        let receives_ready = receiving.count(self.readable.len()) > 0;
         let until = if receives_ready || !completions.list.is_empty() { Until::Now } else { until };
         let timeout = until.timeout(Instant::now());
         let mut ready = std::mem::take(&mut self.ready);
@@ -288,7 +288,7 @@ impl<P: Poller> Io for Readiness<P> {
         }
         self.ready = ready;
         waited?;
-        self.receive_chunks(receives_max, completions);
+        self.receive_chunks(receiving, completions);
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Completions, Io, Send, Sent, Until};
+use super::{Completions, Io, Receiving, Send, Sent, Until};
 use crate::token::ConnectionId;
 use kernel::Kernel;
 pub use run::{fuzz, run};
@@ -131,11 +131,11 @@ impl Io for Sim {
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
-        self.kernel.borrow_mut().wait(&self.kernel, until, receives_max, completions);
+        self.kernel.borrow_mut().wait(&self.kernel, until, receiving, completions);
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until};
+use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
 use crate::limits::{RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
@@ -126,9 +126,9 @@ impl Uring {
         self.arm_poll(Op::Readable, id, descriptor, libc::POLLIN | libc::POLLRDHUP);
     }
 
-    /// Receives one chunk from each of the first readable connections, at most `receives_max`.
-    fn receive_chunks(&mut self, receives_max: usize, completions: &mut Completions<OwnedFd>) {
-        let count = self.readable.len().min(receives_max).min(RECEIVES_PER_TURN_MAX);
+    /// Receives one chunk from each of the first readable connections.
+    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<OwnedFd>) {
+        let count = receiving.count(self.readable.len());
         if count == 0 {
             return;
         }
@@ -260,11 +260,11 @@ impl Io for Uring {
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<OwnedFd>,
     ) -> std::io::Result<()> {
         completions.list.clear();
-        let receives_ready = receives_max > 0 && !self.readable.is_empty();
+        let receives_ready = receiving.count(self.readable.len()) > 0;
         let found = receives_ready || !self.stash.is_empty() || !self.ring.reaped.is_empty();
         if !found && until != Until::Now {
             self.ring.wait(until.timeout(Instant::now()))?;
@@ -278,7 +278,7 @@ impl Io for Uring {
         while let Some(entry) = self.ring.next_completion() {
             self.on_completion(&entry, completions);
         }
-        self.receive_chunks(receives_max, completions);
+        self.receive_chunks(receiving, completions);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::{IDLE_TURNS_MAX, Kernel, LOST, POISON, TURN_NANOSECONDS, What};
 use crate::io::sim::Socket;
 use crate::io::sim::trace::Event;
-use crate::io::{Chunk, Completion, Completions, Signal, Until};
+use crate::io::{Chunk, Completion, Completions, Receiving, Signal, Until};
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
 
 impl Kernel {
@@ -18,7 +18,7 @@ impl Kernel {
         &mut self,
         this: &Rc<RefCell<Self>>,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<Socket>,
     ) {
         self.turn += 1;
@@ -39,7 +39,7 @@ impl Kernel {
         let mut waited = false;
         loop {
             self.run_due();
-            self.collect(this, receives_max, completions);
+            self.collect(this, receiving, completions);
             if !completions.list.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
                 break;
             }
@@ -101,11 +101,11 @@ impl Kernel {
         }
     }
 
-    fn collect(&mut self, this: &Rc<RefCell<Self>>, receives_max: usize, completions: &mut Completions<Socket>) {
+    fn collect(&mut self, this: &Rc<RefCell<Self>>, receiving: Receiving, completions: &mut Completions<Socket>) {
         self.collect_newcomers(this, completions);
         completions.list.extend(self.writable.drain(..).map(Completion::Writable));
         completions.list.extend(self.signals.drain(..).map(Completion::Signal));
-        for _ in 0..self.ready.len().min(receives_max).min(RECEIVES_PER_TURN_MAX) {
+        for _ in 0..receiving.count(self.ready.len()) {
             let peer = self.ready.pop_front().expect("so many were counted");
             self.collect_chunk(peer, completions);
         }
