@@ -20,11 +20,13 @@
 #[cfg(test)]
 mod contract;
 pub mod epoll;
+mod readable;
 pub mod readiness;
 pub mod select;
 pub mod signals;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod table;
 pub mod uring;
 
 use std::fmt;

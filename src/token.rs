@@ -7,6 +7,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
+impl Slot {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Which tenant of a slot is meant, 24 bits. Two tenants of one slot have different generations until 16 million
 /// connections later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

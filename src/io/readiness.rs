@@ -4,7 +4,6 @@
 //! there is something, a full socket is reported when it was watched and has room, and a send is `send(2)`. The poller may
 //! tell of readiness once per change or as long as it lasts: what is known to be readable is remembered here.
 
-use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -12,7 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
+use super::readable::Readable;
 use super::signals::Signals;
+use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
 use crate::limits::ACCEPTS_PER_TURN_MAX;
 use crate::net;
@@ -69,9 +70,8 @@ pub struct Readiness<P> {
     /// True exactly while newcomers are to be accepted.
     accepting: bool,
     /// By slot.
-    watched: Vec<Option<Watched>>,
-    /// Connections that want a chunk and may have one, in the order they became so.
-    readable: VecDeque<ConnectionId>,
+    watched: Table<Option<Watched>>,
+    readable: Readable,
     /// Operations whose start the kernel refused.
     refused: Vec<(ConnectionId, Errno)>,
     ready: Vec<(Token, Ready)>,
@@ -88,8 +88,8 @@ impl<P: Poller> Readiness<P> {
             listener: Some(listener),
             signals,
             accepting: false,
-            watched: Vec::new(),
-            readable: VecDeque::new(),
+            watched: Table::new(None),
+            readable: Readable::new(),
             refused: Vec::new(),
             ready: Vec::new(),
         })
@@ -97,11 +97,7 @@ impl<P: Poller> Readiness<P> {
 
     /// The slot's entry, a new one when the slot has changed hands.
     fn entry(&mut self, socket: &OwnedFd, id: ConnectionId) -> &mut Watched {
-        let slot = id.slot.0 as usize;
-        if self.watched.len() <= slot {
-            self.watched.resize(slot + 1, None);
-        }
-        let entry = self.watched[slot].get_or_insert_with(|| Watched::new(socket, id));
+        let entry = self.watched.at_mut(id.slot.index()).get_or_insert_with(|| Watched::new(socket, id));
         if entry.id != id {
             *entry = Watched::new(socket, id);
         }
@@ -110,7 +106,7 @@ impl<P: Poller> Readiness<P> {
 
     /// Tells the poller what a connection waits for.
     fn watch(&mut self, socket: BorrowedFd<'_>, id: ConnectionId) {
-        let Some(Some(entry)) = self.watched.get_mut(id.slot.0 as usize) else { return };
+        let Some(Some(entry)) = self.watched.find_mut(id.slot.index()) else { return };
         let interest = Interest { readable: entry.wants_chunk && !entry.readable, writable: entry.wants_room };
         if let Err(errno) = self.poller.watch(socket, Token::new(Op::Readable, id), interest) {
             self.refused.push((id, errno));
@@ -121,15 +117,15 @@ impl<P: Poller> Readiness<P> {
         match token.op {
             Op::Accept => self.accept_newcomers(completions),
             Op::Signal => {
-                completions.list.extend(std::iter::from_fn(|| self.signals.next()).map(Completion::Signal));
+                completions.list.extend(self.signals.arrived().map(Completion::Signal));
             }
             _ => {
-                let entry = self.watched.get_mut(token.id.slot.0 as usize).and_then(Option::as_mut);
+                let entry = self.watched.find_mut(token.id.slot.index()).and_then(Option::as_mut);
                 let Some(entry) = entry.filter(|entry| entry.id == token.id) else { return };
                 if (ready.readable || ready.hung_up) && !entry.readable {
                     entry.readable = true;
                     if entry.wants_chunk {
-                        self.readable.push_back(token.id);
+                        self.readable.push(token.id);
                     }
                 }
                 if (ready.writable || ready.hung_up) && entry.wants_room {
@@ -178,17 +174,16 @@ impl<P: Poller> Readiness<P> {
 
     /// Receives one chunk from each of the first readable connections.
     fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<OwnedFd>) {
-        let count = receiving.count(self.readable.len());
-        for index in 0..count {
-            let id = self.readable.pop_front().expect("so many were counted");
-            let entry = self.watched[id.slot.0 as usize].as_mut().expect("a receive is in flight");
+        for piece in 0..self.readable.take(receiving) {
+            let id = self.readable.taken(piece);
+            let entry = self.watched.at_mut(id.slot.index()).as_mut().expect("a receive is in flight");
             // SAFETY: a receive is in flight on this connection, so the server has not closed its socket.
             let socket = unsafe { BorrowedFd::borrow_raw(entry.descriptor) };
-            let outcome = match rustix::net::recv(socket, completions.scratch.piece(index), RecvFlags::DONTWAIT) {
+            let outcome = match rustix::net::recv(socket, completions.scratch.piece(piece), RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
                     // Only a refusal says that there is no more: a chunk is also short in front of urgent data.
                     entry.readable = length > 0;
-                    Ok(Chunk::new(index, length))
+                    Ok(Chunk::new(piece, length))
                 }
                 Err(Errno::AGAIN | Errno::INTR) => {
                     entry.readable = false;
@@ -232,7 +227,7 @@ impl<P: Poller> Io for Readiness<P> {
         let entry = self.entry(socket, id);
         entry.wants_chunk = true;
         if entry.readable {
-            self.readable.push_back(id);
+            self.readable.push(id);
         } else {
             self.watch(socket.as_fd(), id);
         }
@@ -270,7 +265,7 @@ impl<P: Poller> Io for Readiness<P> {
     ) -> std::io::Result<()> {
         completions.list.clear();
         for (id, errno) in self.refused.drain(..) {
-            let entry = self.watched[id.slot.0 as usize].as_mut().expect("an operation was started");
+            let entry = self.watched.at_mut(id.slot.index()).as_mut().expect("an operation was started");
             if std::mem::take(&mut entry.wants_chunk) {
                 completions.list.push(Completion::Received(id, Err(errno)));
             }
@@ -278,7 +273,7 @@ impl<P: Poller> Io for Readiness<P> {
                 completions.list.push(Completion::Writable(id));
             }
         }
-        let receives_ready = receiving.count(self.readable.len()) > 0;
+        let receives_ready = self.readable.due(receiving) > 0;
         let until = if receives_ready || !completions.list.is_empty() { Until::Now } else { until };
         let timeout = until.timeout(Instant::now());
         let mut ready = std::mem::take(&mut self.ready);

@@ -21,9 +21,11 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
+use super::readable::Readable;
 use super::signals::Signals;
+use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
-use crate::limits::{RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
+use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
 use crate::net;
 use crate::token::{ConnectionId, Op, Token};
 
@@ -37,13 +39,10 @@ pub struct Uring {
     listener: Option<TcpListener>,
     signals: Signals,
     /// Descriptors by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
-    descriptors: Vec<RawFd>,
-    /// Connections that are readable and not yet received from, in the order they became so.
-    readable: VecDeque<ConnectionId>,
+    descriptors: Table<RawFd>,
+    readable: Readable,
     /// Completions that arrived while a batch was submitted and belong to the next turn.
     stash: Vec<cqueue::Entry>,
-    /// The connections that the receives of this turn are for, by piece of scratch memory.
-    receiving: Vec<ConnectionId>,
 }
 
 /// Whether the ring is restricted to the operations in use.
@@ -102,10 +101,9 @@ impl Uring {
             ring,
             listener: Some(listener),
             signals,
-            descriptors: Vec::new(),
-            readable: VecDeque::new(),
+            descriptors: Table::new(-1),
+            readable: Readable::new(),
             stash: Vec::new(),
-            receiving: Vec::with_capacity(RECEIVES_PER_TURN_MAX),
         };
         uring.arm_signals();
         uring
@@ -121,23 +119,28 @@ impl Uring {
         self.ring.push(poll, Token::new(op, id));
     }
 
+    /// The descriptor of a connection with a receive in flight.
+    fn descriptor(&self, id: ConnectionId) -> RawFd {
+        let descriptor = self.descriptors.at(id.slot.index());
+        assert!(descriptor >= 0, "it was noted when the receive was asked for");
+        descriptor
+    }
+
     fn arm_receive(&mut self, id: ConnectionId) {
-        let descriptor = self.descriptors[id.slot.0 as usize];
+        let descriptor = self.descriptor(id);
         self.arm_poll(Op::Readable, id, descriptor, libc::POLLIN | libc::POLLRDHUP);
     }
 
     /// Receives one chunk from each of the first readable connections.
     fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<OwnedFd>) {
-        let count = receiving.count(self.readable.len());
+        let count = self.readable.take(receiving);
         if count == 0 {
             return;
         }
-        self.receiving.clear();
-        self.receiving.extend(self.readable.drain(..count));
         self.ring.make_space(count);
-        for (index, id) in self.receiving.iter().enumerate() {
-            let descriptor = self.descriptors[id.slot.0 as usize];
-            self.ring.push_receive(index, descriptor, &mut completions.scratch);
+        for piece in 0..count {
+            let descriptor = self.descriptor(self.readable.taken(piece));
+            self.ring.push_receive(piece, descriptor, &mut completions.scratch);
         }
         self.ring.submit();
         let mut resolved = 0;
@@ -154,7 +157,7 @@ impl Uring {
     }
 
     fn on_chunk(&mut self, index: usize, result: i32, completions: &mut Completions<OwnedFd>) {
-        let id = self.receiving[index];
+        let id = self.readable.taken(index);
         let outcome = match outcome(result) {
             Ok(length) => Ok(Chunk::new(index, length)),
             Err(Errno::AGAIN | Errno::INTR) => return self.arm_receive(id),
@@ -167,10 +170,10 @@ impl Uring {
         let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
         match token.op {
             Op::Accept => self.on_accept(outcome(entry.result()), cqueue::more(entry.flags()), completions),
-            Op::Readable => self.readable.push_back(token.id),
+            Op::Readable => self.readable.push(token.id),
             Op::Writable => completions.list.push(Completion::Writable(token.id)),
             Op::Signal => {
-                completions.list.extend(std::iter::from_fn(|| self.signals.next()).map(Completion::Signal));
+                completions.list.extend(self.signals.arrived().map(Completion::Signal));
                 self.arm_signals();
             }
             Op::Receive | Op::Send => panic!("{:?} was resolved when it was submitted", token.op),
@@ -229,11 +232,7 @@ impl Io for Uring {
     }
 
     fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) {
-        let slot = id.slot.0 as usize;
-        if self.descriptors.len() <= slot {
-            self.descriptors.resize(slot + 1, -1);
-        }
-        self.descriptors[slot] = socket.as_raw_fd();
+        *self.descriptors.at_mut(id.slot.index()) = socket.as_raw_fd();
         self.arm_receive(id);
     }
 
@@ -264,7 +263,7 @@ impl Io for Uring {
         completions: &mut Completions<OwnedFd>,
     ) -> std::io::Result<()> {
         completions.list.clear();
-        let receives_ready = receiving.count(self.readable.len()) > 0;
+        let receives_ready = self.readable.due(receiving) > 0;
         let found = receives_ready || !self.stash.is_empty() || !self.ring.reaped.is_empty();
         if !found && until != Until::Now {
             self.ring.wait(until.timeout(Instant::now()))?;
