@@ -26,6 +26,7 @@ pub mod select;
 pub mod signals;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod socket;
 mod table;
 pub mod uring;
 

@@ -392,9 +392,9 @@ mod real {
     use crate::io::readiness::{Poller, Readiness};
     use crate::io::select::Select;
     use crate::io::signals::Signals;
+    use crate::io::socket;
     use crate::io::uring::{Ring, Sandbox, Uring};
     use crate::io::{Io, Signal};
-    use crate::net;
 
     struct Real<I> {
         io: I,
@@ -403,7 +403,7 @@ mod real {
 
     impl<I: Io> Real<I> {
         fn new(open: impl FnOnce(TcpListener, Signals) -> I) -> Self {
-            let listener = net::listen("127.0.0.1:0", PATIENCE).expect("a port is free");
+            let listener = socket::listen(([127, 0, 0, 1], 0).into(), PATIENCE).expect("a port is free");
             let address = listener.local_addr().expect("it is bound");
             Self { address, io: open(listener, Signals::new().expect("signals can be blocked")) }
         }

@@ -13,10 +13,10 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::readable::Readable;
 use super::signals::Signals;
+use super::socket;
 use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
 use crate::limits::ACCEPTS_PER_TURN_MAX;
-use crate::net;
 use crate::token::{ConnectionId, Op, Token};
 
 /// A mechanism that tells which of many descriptors are ready.
@@ -146,7 +146,7 @@ impl<P: Poller> Readiness<P> {
                 }
                 // A peer that is already gone has no address any more and is no newcomer.
                 Ok(socket) => {
-                    if let Some(address) = net::peer_address(&socket) {
+                    if let Some(address) = socket::peer_address(&socket) {
                         completions.list.push(Completion::Accepted(Ok((socket, address))));
                     }
                 }
@@ -246,15 +246,15 @@ impl<P: Poller> Io for Readiness<P> {
     }
 
     fn outstanding(&self, socket: &OwnedFd) -> u32 {
-        net::outstanding(socket)
+        socket::outstanding(socket)
     }
 
     fn silent_for(&self, socket: &OwnedFd) -> Option<Duration> {
-        net::silent_for(socket)
+        socket::silent_for(socket)
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {
-        net::shut_down(socket);
+        socket::shut_down(socket);
     }
 
     fn wait(

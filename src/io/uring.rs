@@ -23,10 +23,10 @@ use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::readable::Readable;
 use super::signals::Signals;
+use super::socket;
 use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
 use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
-use crate::net;
 use crate::token::{ConnectionId, Op, Token};
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
@@ -188,7 +188,7 @@ impl Uring {
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 // A peer that is already gone has no address any more and is no newcomer.
                 if self.listener.is_some()
-                    && let Some(address) = net::peer_address(&socket)
+                    && let Some(address) = socket::peer_address(&socket)
                 {
                     completions.list.push(Completion::Accepted(Ok((socket, address))));
                 }
@@ -245,15 +245,15 @@ impl Io for Uring {
     }
 
     fn outstanding(&self, socket: &OwnedFd) -> u32 {
-        net::outstanding(socket)
+        socket::outstanding(socket)
     }
 
     fn silent_for(&self, socket: &OwnedFd) -> Option<std::time::Duration> {
-        net::silent_for(socket)
+        socket::silent_for(socket)
     }
 
     fn shutdown(&mut self, socket: &OwnedFd) {
-        net::shut_down(socket);
+        socket::shut_down(socket);
     }
 
     fn wait(
