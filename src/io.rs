@@ -12,8 +12,8 @@
 //!    sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot request.
 //! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, nothing is cancelled before memory is
 //!    reused.
-//! 6. A socket is closed only when every operation on it has posted its last completion: shut down, wait, close.
-//!    [`Io::shutdown`] makes what is in flight complete.
+//! 6. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
+//!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server ends.
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
@@ -42,7 +42,7 @@ use crate::token::ConnectionId;
 
 /// A kernel, real or simulated.
 pub trait Io {
-    /// A connected socket. Dropping it closes it.
+    /// A connected socket, until it is closed.
     type Socket: fmt::Debug;
 
     /// The time by the clock that this kernel's deadlines are measured with.
@@ -72,6 +72,9 @@ pub trait Io {
 
     /// Ends both directions, so that whatever is in flight on the socket completes. What was sent is still delivered.
     fn shutdown(&mut self, socket: &Self::Socket);
+
+    /// Closes a socket that has nothing in flight. Its peer is sent what is still on its way to it, and then the end.
+    fn close(&mut self, socket: Self::Socket);
 
     /// Submits what was started, waits, and collects what has completed, replacing what `completions` held. Of the chunks
     /// that were asked for it collects what `receiving` says. An error means that this kernel can no longer be used.

@@ -240,7 +240,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
             Completion::Accepted(Ok((socket, address))) => self.on_accepted(socket, address),
-            Completion::Unwatchable(socket) => self.on_full_house(&socket),
+            Completion::Unwatchable(socket) => self.on_full_house(socket),
             Completion::Accepted(Err(errno)) => {
                 if !std::mem::replace(&mut self.accept_reported, true) {
                     self.report(format_args!("accepting paused: {}", io::Error::from(errno)));

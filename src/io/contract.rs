@@ -179,6 +179,7 @@ pub fn check<W: World>(new: impl Fn() -> W) {
     each_send_of_a_batch_has_its_own_outcome(Stage::new(new()));
     shutting_down_completes_what_is_in_flight(Stage::new(new()));
     what_was_sent_before_shutting_down_is_delivered(Stage::new(new()));
+    closing_ends_the_connection(Stage::new(new()));
     a_slot_has_a_new_tenant(Stage::new(new()));
     waiting_ends_when_it_was_told_to(Stage::new(new()));
     signals_arrive(Stage::new(new()));
@@ -331,7 +332,7 @@ fn shutting_down_completes_what_is_in_flight<W: World>(mut stage: Stage<W>) {
     assert!(stage.seen.contains(&Seen::Writable(id(0))), "{:?}", stage.seen);
     assert!(stage.seen.iter().any(|seen| matches!(seen, Seen::Received(..))), "{:?}", stage.seen);
     stage.seen.clear();
-    drop(socket);
+    stage.io().close(socket);
     stage.nothing_happens();
 }
 
@@ -339,9 +340,21 @@ fn what_was_sent_before_shutting_down_is_delivered<W: World>(mut stage: Stage<W>
     let (mut peer, socket) = stage.join();
     assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
     stage.io().shutdown(&socket);
-    drop(socket);
+    stage.io().close(socket);
     assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
     assert_eq!(stage.world.peer_reads(&mut peer), b"");
+}
+
+fn closing_ends_the_connection<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    let (mut other, other_socket) = stage.join();
+    assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
+    stage.io().close(socket);
+    assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
+    assert_eq!(stage.world.peer_reads(&mut peer), b"");
+    stage.nothing_happens();
+    stage.world.peer_sends(&mut other, b"still here");
+    assert_eq!(stage.received(&other_socket, id(1)), Ok(b"still here".to_vec()));
 }
 
 fn a_slot_has_a_new_tenant<W: World>(mut stage: Stage<W>) {
@@ -355,7 +368,7 @@ fn a_slot_has_a_new_tenant<W: World>(mut stage: Stage<W>) {
         stage.until("the last completion", |stage| !stage.seen.is_empty());
         assert!(matches!(stage.seen[..], [Seen::Received(of, _)] if of == tenant), "{:?}", stage.seen);
         stage.seen.clear();
-        drop(socket);
+        stage.io().close(socket);
         tenant.generation = tenant.generation.next();
     }
 }

@@ -257,6 +257,10 @@ impl<P: Poller> Io for Readiness<P> {
         socket::shut_down(socket);
     }
 
+    fn close(&mut self, socket: OwnedFd) {
+        drop(socket);
+    }
+
     fn wait(
         &mut self,
         until: Until,

@@ -48,7 +48,7 @@ impl Sim {
     }
 }
 
-/// The server's end of a connection.
+/// The server's end of a connection. One that is dropped and was not closed is a breach of the contract.
 pub struct Socket {
     kernel: Rc<RefCell<Kernel>>,
     peer: u32,
@@ -70,7 +70,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // It is borrowed only where the kernel itself has panicked.
         if let Ok(mut kernel) = self.kernel.try_borrow_mut() {
-            kernel.close(self.peer);
+            kernel.dropped(self.peer);
         }
     }
 }
@@ -126,6 +126,10 @@ impl Io for Sim {
 
     fn shutdown(&mut self, socket: &Socket) {
         self.kernel.borrow_mut().shutdown(socket.peer);
+    }
+
+    fn close(&mut self, socket: Socket) {
+        self.kernel.borrow_mut().close(socket.peer);
     }
 
     fn wait(

@@ -256,6 +256,10 @@ impl Io for Uring {
         socket::shut_down(socket);
     }
 
+    fn close(&mut self, socket: OwnedFd) {
+        drop(socket);
+    }
+
     fn wait(
         &mut self,
         until: Until,

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::Sim;
 use super::crowd::address;
 use super::draw::Draw;
 use super::kernel::Kernel;
-use crate::io::Signal;
+use super::{Sim, Socket};
 use crate::io::contract::{World, check};
+use crate::io::{Completion, Completions, Io, Receiving, Signal, Until};
+use crate::token::{ConnectionId, Generation, Slot};
 
 /// What a socket takes ahead of being read.
 const ROOM: usize = 200_000;
@@ -48,7 +49,8 @@ impl World for Simulated {
     fn peer_reads(&mut self, peer: &mut u32) -> Vec<u8> {
         let mut kernel = self.io.kernel.borrow_mut();
         let read = kernel.pair_mut(*peer).look();
-        assert!(!read.is_empty() || kernel.pairs()[*peer as usize].shut, "something arrives, or the end");
+        let pair = &kernel.pairs()[*peer as usize];
+        assert!(!read.is_empty() || pair.shut || pair.closed, "something arrives, or the end");
         kernel.peer_has_read(*peer, read.len());
         read
     }
@@ -66,11 +68,59 @@ impl World for Simulated {
     }
 }
 
+fn world() -> Simulated {
+    let io = Sim::new(Kernel::new(Draw::seeded(1), false));
+    io.kernel.borrow_mut().strict = false;
+    Simulated { io, connected: 0 }
+}
+
 #[test]
 fn the_simulated_kernel_keeps_the_contract() {
-    check(|| {
-        let io = Sim::new(Kernel::new(Draw::seeded(1), false));
-        io.kernel.borrow_mut().strict = false;
-        Simulated { io, connected: 0 }
-    });
+    check(world);
+}
+
+const ID: ConnectionId = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
+
+/// A world with one connection, both of its ends.
+fn connected() -> (Simulated, Socket) {
+    let mut world = world();
+    world.io.accept();
+    world.connect();
+    let mut completions = Completions::new();
+    world.io.wait(Until::Now, Receiving::On, &mut completions).expect("a simulated kernel does not fail");
+    match completions.list.pop() {
+        Some(Completion::Accepted(Ok((socket, _)))) => (world, socket),
+        other => panic!("nobody was accepted: {other:?}"),
+    }
+}
+
+#[test]
+#[should_panic(expected = "nothing is in flight")]
+fn closing_with_a_receive_in_flight_is_found() {
+    let (mut world, socket) = connected();
+    world.io.receive(&socket, ID);
+    world.io.close(socket);
+}
+
+#[test]
+#[should_panic(expected = "nothing is in flight")]
+fn closing_while_watched_for_room_is_found() {
+    let (mut world, socket) = connected();
+    world.io.watch_writable(&socket, ID);
+    world.io.close(socket);
+}
+
+#[test]
+fn a_socket_that_is_dropped_and_not_closed_is_found() {
+    for (closes, breach) in [(true, None), (false, Some("a socket was dropped and not closed"))] {
+        let (mut world, socket) = connected();
+        world.io.kernel.borrow_mut().strict = true;
+        if closes {
+            world.io.close(socket)
+        } else {
+            drop(socket)
+        }
+        assert_eq!(world.io.kernel.borrow().breach, breach);
+        assert_eq!(world.io.kernel.borrow().open_sockets(), 0);
+    }
 }

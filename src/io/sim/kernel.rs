@@ -286,14 +286,25 @@ impl Kernel {
     }
 
     pub fn close(&mut self, peer: u32) {
-        let pair = &mut self.pairs[peer as usize];
-        if pair.closed {
-            self.breach = Some("a socket is closed twice");
+        let pair = &self.pairs[peer as usize];
+        assert!(!pair.receiving && !pair.watching, "a socket is closed when nothing is in flight on it");
+        self.forget(peer);
+    }
+
+    /// The user has let go of a socket, closed or not.
+    pub fn dropped(&mut self, peer: u32) {
+        if self.pairs[peer as usize].closed {
             return;
         }
-        if self.strict && (pair.receiving || pair.watching) {
-            self.breach = Some("a socket is closed with something in flight");
+        if self.strict {
+            self.breach = Some("a socket was dropped and not closed");
         }
+        self.forget(peer);
+    }
+
+    fn forget(&mut self, peer: u32) {
+        let pair = &mut self.pairs[peer as usize];
+        assert!(!pair.closed, "a socket is closed once");
         pair.closed = true;
         self.gone.extend(pair.id);
         self.open -= 1;
