@@ -42,7 +42,7 @@ use crate::token::ConnectionId;
 
 /// A kernel, real or simulated.
 pub trait Io {
-    /// A connected socket, until it is closed.
+    /// A connected socket, until it is closed. What it is to the kernel is known to the back end alone.
     type Socket: fmt::Debug;
 
     /// The time by the clock that this kernel's deadlines are measured with.

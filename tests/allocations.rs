@@ -7,13 +7,12 @@ use clap::Parser;
 use uproar::cli::{Cli, Command};
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
+use uproar::io::socket::Socket;
 use uproar::io::uring::{Ring, Sandbox, Uring};
 use uproar::journal::Journal;
 use uproar::outlet::Descriptor;
 use uproar::server::Server;
 use uproar::{limits, net, room};
-
-type Socket = std::os::fd::OwnedFd;
 
 /// A server in this very thread, turned by hand.
 struct World {

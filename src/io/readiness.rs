@@ -5,7 +5,7 @@
 //! tell of readiness once per change or as long as it lasts: what is known to be readable is remembered here.
 
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::readable::Readable;
 use super::signals::Signals;
-use super::socket;
+use super::socket::Socket;
 use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
 use crate::limits::ACCEPTS_PER_TURN_MAX;
@@ -96,7 +96,7 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// The slot's entry, a new one when the slot has changed hands.
-    fn entry(&mut self, socket: &OwnedFd, id: ConnectionId) -> &mut Watched {
+    fn entry(&mut self, socket: &Socket, id: ConnectionId) -> &mut Watched {
         let entry = self.watched.at_mut(id.slot.index()).get_or_insert_with(|| Watched::new(socket, id));
         if entry.id != id {
             *entry = Watched::new(socket, id);
@@ -113,7 +113,7 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    fn on_ready(&mut self, token: Token, ready: Ready, completions: &mut Completions<OwnedFd>) {
+    fn on_ready(&mut self, token: Token, ready: Ready, completions: &mut Completions<Socket>) {
         match token.op {
             Op::Accept => self.accept_newcomers(completions),
             Op::Signal => {
@@ -137,18 +137,16 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// Accepts who waits, at most so many that the others are not kept waiting; the rest is told of again.
-    fn accept_newcomers(&mut self, completions: &mut Completions<OwnedFd>) {
+    fn accept_newcomers(&mut self, completions: &mut Completions<Socket>) {
         let Some(listener) = self.listener.as_ref().filter(|_| self.accepting) else { return };
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
                 Ok(socket) if !self.poller.takes(socket.as_raw_fd()) => {
-                    completions.list.push(Completion::Unwatchable(socket));
+                    completions.list.push(Completion::Unwatchable(Socket::new(socket)));
                 }
-                // A peer that is already gone has no address any more and is no newcomer.
                 Ok(socket) => {
-                    if let Some(address) = socket::peer_address(&socket) {
-                        completions.list.push(Completion::Accepted(Ok((socket, address))));
-                    }
+                    let newcomer = Socket::accepted(socket);
+                    completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(Ok(newcomer))));
                 }
                 Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
                 Err(Errno::AGAIN) => return,
@@ -173,7 +171,7 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// Receives one chunk from each of the first readable connections.
-    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<OwnedFd>) {
+    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<Socket>) {
         for piece in 0..self.readable.take(receiving) {
             let id = self.readable.taken(piece);
             let entry = self.watched.at_mut(id.slot.index()).as_mut().expect("a receive is in flight");
@@ -199,14 +197,14 @@ impl<P: Poller> Readiness<P> {
 }
 
 impl Watched {
-    fn new(socket: &OwnedFd, id: ConnectionId) -> Self {
-        let descriptor = socket.as_raw_fd();
+    fn new(socket: &Socket, id: ConnectionId) -> Self {
+        let descriptor = socket.descriptor().as_raw_fd();
         Self { id, descriptor, readable: false, wants_chunk: false, wants_room: false }
     }
 }
 
 impl<P: Poller> Io for Readiness<P> {
-    type Socket = OwnedFd;
+    type Socket = Socket;
 
     fn now(&self) -> Instant {
         Instant::now()
@@ -223,41 +221,42 @@ impl<P: Poller> Io for Readiness<P> {
         self.listener = None;
     }
 
-    fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) {
+    fn receive(&mut self, socket: &Socket, id: ConnectionId) {
         let entry = self.entry(socket, id);
         entry.wants_chunk = true;
         if entry.readable {
             self.readable.push(id);
         } else {
-            self.watch(socket.as_fd(), id);
+            self.watch(socket.descriptor(), id);
         }
     }
 
-    fn watch_writable(&mut self, socket: &OwnedFd, id: ConnectionId) {
+    fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
         self.entry(socket, id).wants_room = true;
-        self.watch(socket.as_fd(), id);
+        self.watch(socket.descriptor(), id);
     }
 
-    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         for send in sends {
-            send.sent = Sent::from_result(rustix::net::send(send.socket, send.bytes, flags), send.bytes.len());
+            send.sent =
+                Sent::from_result(rustix::net::send(send.socket.descriptor(), send.bytes, flags), send.bytes.len());
         }
     }
 
-    fn outstanding(&self, socket: &OwnedFd) -> u32 {
-        socket::outstanding(socket)
+    fn outstanding(&self, socket: &Socket) -> u32 {
+        socket.outstanding()
     }
 
-    fn silent_for(&self, socket: &OwnedFd) -> Option<Duration> {
-        socket::silent_for(socket)
+    fn silent_for(&self, socket: &Socket) -> Option<Duration> {
+        socket.silent_for()
     }
 
-    fn shutdown(&mut self, socket: &OwnedFd) {
-        socket::shut_down(socket);
+    fn shutdown(&mut self, socket: &Socket) {
+        socket.shut_down();
     }
 
-    fn close(&mut self, socket: OwnedFd) {
+    fn close(&mut self, socket: Socket) {
         drop(socket);
     }
 
@@ -265,7 +264,7 @@ impl<P: Poller> Io for Readiness<P> {
         &mut self,
         until: Until,
         receiving: Receiving,
-        completions: &mut Completions<OwnedFd>,
+        completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
         for (id, errno) in self.refused.drain(..) {

@@ -5,7 +5,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
@@ -59,39 +59,55 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Bytes that `socket` took and its peer has not acknowledged (SIOCOUTQ, tcp(7)).
-pub fn outstanding(socket: &OwnedFd) -> u32 {
-    let mut outstanding: libc::c_int = 0;
-    // SAFETY: the value lives until the call returns. A socket that is gone leaves it as it is: nothing is outstanding.
-    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
-    outstanding.unsigned_abs()
-}
+/// A connected socket, as the server has it: what it is to the kernel only the back ends know.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
 
-/// For how long the peer has answered nothing although it was asked more than once (TCP_INFO, Linux 2.4); `None` while it owes
-/// no answer. A peer whose window is closed is asked again and again, and answers.
-pub fn silent_for(socket: &OwnedFd) -> Option<Duration> {
-    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
-    let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("some hundred bytes");
-    // SAFETY: the value lives until the call returns, `length` is its size, and any bytes, as far as the kernel has written
-    // them, are a `tcp_info`.
-    let (asked, info) = unsafe {
-        let value = info.as_mut_ptr().cast();
-        let asked = libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut length);
-        (asked, info.assume_init())
-    };
-    // Sent again and not acknowledged, or asked twice for a window and not answered.
-    let owes_answer = info.tcpi_retransmits > 0 || info.tcpi_probes > 1;
-    (asked == 0 && owes_answer).then(|| Duration::from_millis(info.tcpi_last_ack_recv.into()))
-}
+impl Socket {
+    pub(super) fn new(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
 
-/// The peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer that is gone.
-pub fn peer_address(socket: &OwnedFd) -> Option<SocketAddr> {
-    let address = SocketAddr::try_from(rustix::net::getpeername(socket).ok()??).ok()?;
-    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
-}
+    /// A newcomer and its peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer
+    /// that is already gone: it has no address any more and is no newcomer.
+    pub(super) fn accepted(descriptor: OwnedFd) -> Option<(Self, SocketAddr)> {
+        let address = SocketAddr::try_from(rustix::net::getpeername(&descriptor).ok()??).ok()?;
+        Some((Self(descriptor), SocketAddr::new(address.ip().to_canonical(), address.port())))
+    }
 
-/// Ends both directions of a connection. What was sent is still delivered.
-pub fn shut_down(socket: &OwnedFd) {
-    // It only fails on a connection that is already gone.
-    let _ = rustix::net::shutdown(socket, Shutdown::Both);
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Bytes that it took and its peer has not acknowledged (SIOCOUTQ, tcp(7)).
+    pub(super) fn outstanding(&self) -> u32 {
+        let mut outstanding: libc::c_int = 0;
+        // SAFETY: the value lives until the call returns. A socket that is gone leaves it as it is: nothing is
+        // outstanding.
+        unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
+        outstanding.unsigned_abs()
+    }
+
+    /// For how long the peer has answered nothing although it was asked more than once (TCP_INFO, Linux 2.4); `None`
+    /// while it owes no answer. A peer whose window is closed is asked again and again, and answers.
+    pub(super) fn silent_for(&self) -> Option<Duration> {
+        let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+        let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("some hundred bytes");
+        // SAFETY: the value lives until the call returns, `length` is its size, and any bytes, as far as the kernel has
+        // written them, are a `tcp_info`.
+        let (asked, info) = unsafe {
+            let value = info.as_mut_ptr().cast();
+            let asked = libc::getsockopt(self.0.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut length);
+            (asked, info.assume_init())
+        };
+        // Sent again and not acknowledged, or asked twice for a window and not answered.
+        let owes_answer = info.tcpi_retransmits > 0 || info.tcpi_probes > 1;
+        (asked == 0 && owes_answer).then(|| Duration::from_millis(info.tcpi_last_ack_recv.into()))
+    }
+
+    /// Ends both directions of a connection. What was sent is still delivered.
+    pub(super) fn shut_down(&self) {
+        // It only fails on a connection that is already gone.
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+    }
 }

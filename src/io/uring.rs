@@ -23,7 +23,7 @@ use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::readable::Readable;
 use super::signals::Signals;
-use super::socket;
+use super::socket::Socket;
 use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
 use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
@@ -132,7 +132,7 @@ impl Uring {
     }
 
     /// Receives one chunk from each of the first readable connections.
-    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<OwnedFd>) {
+    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<Socket>) {
         let count = self.readable.take(receiving);
         if count == 0 {
             return;
@@ -156,7 +156,7 @@ impl Uring {
         assert_eq!(resolved, count, "a receive that may not wait is resolved when it was submitted");
     }
 
-    fn on_chunk(&mut self, index: usize, result: i32, completions: &mut Completions<OwnedFd>) {
+    fn on_chunk(&mut self, index: usize, result: i32, completions: &mut Completions<Socket>) {
         let id = self.readable.taken(index);
         let outcome = match outcome(result) {
             Ok(length) => Ok(Chunk::new(index, length)),
@@ -166,7 +166,7 @@ impl Uring {
         completions.list.push(Completion::Received(id, outcome));
     }
 
-    fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<OwnedFd>) {
+    fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<Socket>) {
         let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
         match token.op {
             Op::Accept => self.on_accept(outcome(entry.result()), cqueue::more(entry.flags()), completions),
@@ -180,17 +180,16 @@ impl Uring {
         }
     }
 
-    fn on_accept(&mut self, accepted: Result<usize, Errno>, armed: bool, completions: &mut Completions<OwnedFd>) {
+    fn on_accept(&mut self, accepted: Result<usize, Errno>, armed: bool, completions: &mut Completions<Socket>) {
         match accepted {
             Ok(descriptor) => {
                 let descriptor = RawFd::try_from(descriptor).expect("a descriptor is a small number");
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-                // A peer that is already gone has no address any more and is no newcomer.
                 if self.listener.is_some()
-                    && let Some(address) = socket::peer_address(&socket)
+                    && let Some(newcomer) = Socket::accepted(socket)
                 {
-                    completions.list.push(Completion::Accepted(Ok((socket, address))));
+                    completions.list.push(Completion::Accepted(Ok(newcomer)));
                 }
                 // A multishot accept also ends when its completion overflowed the queue.
                 if !armed {
@@ -211,7 +210,7 @@ fn outcome(result: i32) -> Result<usize, Errno> {
 }
 
 impl Io for Uring {
-    type Socket = OwnedFd;
+    type Socket = Socket;
 
     fn now(&self) -> Instant {
         Instant::now()
@@ -231,32 +230,32 @@ impl Io for Uring {
         }
     }
 
-    fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) {
-        *self.descriptors.at_mut(id.slot.index()) = socket.as_raw_fd();
+    fn receive(&mut self, socket: &Socket, id: ConnectionId) {
+        *self.descriptors.at_mut(id.slot.index()) = socket.descriptor().as_raw_fd();
         self.arm_receive(id);
     }
 
-    fn watch_writable(&mut self, socket: &OwnedFd, id: ConnectionId) {
-        self.arm_poll(Op::Writable, id, socket.as_raw_fd(), libc::POLLOUT);
+    fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
+        self.arm_poll(Op::Writable, id, socket.descriptor().as_raw_fd(), libc::POLLOUT);
     }
 
-    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
         self.ring.send_batch(sends, &mut self.stash);
     }
 
-    fn outstanding(&self, socket: &OwnedFd) -> u32 {
-        socket::outstanding(socket)
+    fn outstanding(&self, socket: &Socket) -> u32 {
+        socket.outstanding()
     }
 
-    fn silent_for(&self, socket: &OwnedFd) -> Option<std::time::Duration> {
-        socket::silent_for(socket)
+    fn silent_for(&self, socket: &Socket) -> Option<std::time::Duration> {
+        socket.silent_for()
     }
 
-    fn shutdown(&mut self, socket: &OwnedFd) {
-        socket::shut_down(socket);
+    fn shutdown(&mut self, socket: &Socket) {
+        socket.shut_down();
     }
 
-    fn close(&mut self, socket: OwnedFd) {
+    fn close(&mut self, socket: Socket) {
         drop(socket);
     }
 
@@ -264,7 +263,7 @@ impl Io for Uring {
         &mut self,
         until: Until,
         receiving: Receiving,
-        completions: &mut Completions<OwnedFd>,
+        completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
         let receives_ready = self.readable.due(receiving) > 0;
@@ -379,6 +378,7 @@ impl Ring {
         let (socket, peer) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|errno| Refused::call("socketpair", &errno.into()))?;
+        let socket = Socket::new(socket);
         let much = vec![b'x'; 1 << 20];
         // A kernel that forbids io_uring_enter shows it here: the batch's own submission would take it for a fault.
         self.queues.submit().map_err(|error| Refused::call("io_uring_enter", &error))?;
@@ -420,13 +420,13 @@ impl Ring {
     }
 
     /// Hands the batch over and resolves every send of it.
-    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>], others: &mut Vec<cqueue::Entry>) {
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>], others: &mut Vec<cqueue::Entry>) {
         assert!(sends.len() <= SEND_BATCH_MEMBERS, "a batch is bounded");
         self.make_space(sends.len());
         let mut queue = self.queues.submission();
         for (index, send) in sends.iter().enumerate() {
             let length = u32::try_from(send.bytes.len()).expect("a send lies within a segment of a log");
-            let entry = opcode::Send::new(Fd(send.socket.as_raw_fd()), send.bytes.as_ptr(), length)
+            let entry = opcode::Send::new(Fd(send.socket.descriptor().as_raw_fd()), send.bytes.as_ptr(), length)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
                 .build()
                 .flags(squeue::Flags::SKIP_SUCCESS)
