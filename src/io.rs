@@ -4,8 +4,9 @@
 //!
 //! 1. Starting an operation never fails. Failure arrives as a completion. `EAGAIN` and `EINTR` never cross the seam, and
 //!    a full submission queue is the back end's own problem.
-//! 2. **Accept** stays armed: many completions, each a connected socket and its peer's address. An error ends it; the
-//!    server arms it again after a pause or when a descriptor was freed, never at once, for that would spin.
+//! 2. **Accept** is asked for by listener and stays armed: many completions, each a connected socket and its peer's
+//!    address. An error ends it on that listener alone; the server arms it again after a pause or when a descriptor was
+//!    freed, never at once, for that would spin.
 //! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until the
 //!    turn ends. Not asking again is backpressure: TCP then slows the sender.
 //! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent whole,
@@ -38,9 +39,9 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 
-/// A kernel, real or simulated.
+/// A kernel, real or simulated. It is made with one listener or more.
 pub trait Io {
     /// A connected socket, until it is closed. What it is to the kernel is known to the back end alone.
     type Socket: fmt::Debug;
@@ -48,10 +49,11 @@ pub trait Io {
     /// The time by the clock that this kernel's deadlines are measured with.
     fn now(&self) -> Instant;
 
-    /// Arms accepting. Completes many times with [`Completion::Accepted`], until one carries an error.
-    fn accept(&mut self);
+    /// Arms accepting on a listener. Completes many times with [`Completion::Accepted`], until one carries an error.
+    fn accept(&mut self, listener: ListenerId);
 
-    /// Ends accepting for good: newcomers are refused by the kernel. Nothing more is accepted after it returns.
+    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after it
+    /// returns.
     fn stop_accepting(&mut self);
 
     /// Asks for one chunk. Completes once with [`Completion::Received`]. At most one may be in flight per connection.
@@ -172,10 +174,10 @@ impl Sent {
 /// What has completed.
 #[derive(Debug)]
 pub enum Completion<S> {
-    /// A newcomer, or why accepting has ended.
-    Accepted(Result<(S, SocketAddr), Errno>),
+    /// A newcomer, or why accepting on this listener has ended.
+    Accepted(ListenerId, Result<(S, SocketAddr), Errno>),
     /// A newcomer whose socket this back end cannot wait for: it can be told so, and closed. Accepting goes on.
-    Unwatchable(S),
+    Unwatchable(ListenerId, S),
     /// A chunk, empty when the peer has sent its last byte; or how the connection broke.
     Received(ConnectionId, Result<Chunk, Errno>),
     /// A watched socket has room, or is dead.

@@ -37,7 +37,7 @@ use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::room::{self, Room};
 use crate::timeouts::Timeouts;
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
 use crate::wire::Framing;
 use counters::{Counters, Statistics};
@@ -130,7 +130,7 @@ pub struct Server<I: Io, W> {
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
     pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
-        io.accept();
+        io.accept(ListenerId::FIRST);
         let now = io.now();
         Self {
             io,
@@ -239,9 +239,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
-            Completion::Accepted(Ok((socket, address))) => self.on_accepted(socket, address),
-            Completion::Unwatchable(socket) => self.on_full_house(socket),
-            Completion::Accepted(Err(errno)) => {
+            Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
+            Completion::Unwatchable(_, socket) => self.on_full_house(socket),
+            Completion::Accepted(_, Err(errno)) => {
                 if !std::mem::replace(&mut self.accept_reported, true) {
                     self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
                 }
@@ -302,7 +302,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_deadlines(&mut self) {
         if self.accept_paused.is_some_and(|retry| retry <= self.now) {
             self.accept_paused = None;
-            self.io.accept();
+            self.io.accept(ListenerId::FIRST);
         }
         if self.stats_due.is_some_and(|due| due <= self.now) {
             self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);

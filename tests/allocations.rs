@@ -30,7 +30,7 @@ impl World {
         let Command::Serve(serve) = Cli::parse_from(options).command else { panic!("the command is serve") };
         let config = serve.config(1000);
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
-        let io = Uring::new(ring, listener, Signals::new().unwrap());
+        let io = Uring::new(ring, vec![listener], Signals::new().unwrap());
         let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
         Self { server: Server::new(io, config, journal), completions: Completions::new(), members: Vec::new(), address }
     }

@@ -17,7 +17,7 @@ use super::socket::Socket;
 use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
 use crate::limits::ACCEPTS_PER_TURN_MAX;
-use crate::token::{ConnectionId, Op, Token};
+use crate::token::{ConnectionId, ListenerId, Op, Token};
 
 /// A mechanism that tells which of many descriptors are ready.
 pub trait Poller {
@@ -63,12 +63,18 @@ struct Watched {
 }
 
 #[derive(Debug)]
-pub struct Readiness<P> {
-    poller: P,
-    listener: Option<TcpListener>,
-    signals: Signals,
+struct Listener {
+    socket: TcpListener,
     /// True exactly while newcomers are to be accepted.
     accepting: bool,
+}
+
+#[derive(Debug)]
+pub struct Readiness<P> {
+    poller: P,
+    /// By [`ListenerId`]; none once accepting has ended for good.
+    listeners: Vec<Listener>,
+    signals: Signals,
     /// By slot.
     watched: Table<Option<Watched>>,
     readable: Readable,
@@ -79,15 +85,16 @@ pub struct Readiness<P> {
 
 impl<P: Poller> Readiness<P> {
     /// Newcomers are not accepted before [`Io::accept`].
-    pub fn new(mut poller: P, listener: TcpListener, signals: Signals) -> std::io::Result<Self> {
-        listener.set_nonblocking(true)?;
+    pub fn new(mut poller: P, listeners: Vec<TcpListener>, signals: Signals) -> std::io::Result<Self> {
+        for listener in &listeners {
+            listener.set_nonblocking(true)?;
+        }
         let read = Interest { readable: true, writable: false };
         poller.watch(signals.as_fd(), Token::indexed(Op::Signal, 0), read)?;
         Ok(Self {
             poller,
-            listener: Some(listener),
+            listeners: listeners.into_iter().map(|socket| Listener { socket, accepting: false }).collect(),
             signals,
-            accepting: false,
             watched: Table::new(None),
             readable: Readable::new(),
             refused: Vec::new(),
@@ -115,7 +122,7 @@ impl<P: Poller> Readiness<P> {
 
     fn on_ready(&mut self, token: Token, ready: Ready, completions: &mut Completions<Socket>) {
         match token.op {
-            Op::Accept => self.accept_newcomers(completions),
+            Op::Accept => self.accept_newcomers(token.listener(), completions),
             Op::Signal => {
                 completions.list.extend(self.signals.arrived().map(Completion::Signal));
             }
@@ -137,37 +144,34 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// Accepts who waits, at most so many that the others are not kept waiting; the rest is told of again.
-    fn accept_newcomers(&mut self, completions: &mut Completions<Socket>) {
-        let Some(listener) = self.listener.as_ref().filter(|_| self.accepting) else { return };
+    fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
+        let Some(listener) = self.listeners.get(id.index()).filter(|listener| listener.accepting) else { return };
         for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
+            match rustix::net::accept_with(&listener.socket, SocketFlags::CLOEXEC) {
                 Ok(socket) if !self.poller.takes(socket.as_raw_fd()) => {
-                    completions.list.push(Completion::Unwatchable(Socket::new(socket)));
+                    completions.list.push(Completion::Unwatchable(id, Socket::new(socket)));
                 }
                 Ok(socket) => {
                     let newcomer = Socket::accepted(socket);
-                    completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(Ok(newcomer))));
+                    completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(id, Ok(newcomer))));
                 }
                 Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
                 Err(Errno::AGAIN) => return,
                 Err(errno) => {
-                    completions.list.push(Completion::Accepted(Err(errno)));
-                    break;
+                    completions.list.push(Completion::Accepted(id, Err(errno)));
+                    self.set_accepting(id, false);
+                    return;
                 }
             }
         }
-        if matches!(completions.list.last(), Some(Completion::Accepted(Err(_)))) {
-            self.accepting = false;
-            self.watch_listener();
-        }
     }
 
-    fn watch_listener(&mut self) {
-        if let Some(listener) = &self.listener {
-            let interest = Interest { readable: self.accepting, writable: false };
-            let watched = self.poller.watch(listener.as_fd(), Token::indexed(Op::Accept, 0), interest);
-            watched.expect("the listener was watched before, or is the first to be");
-        }
+    fn set_accepting(&mut self, id: ListenerId, accepting: bool) {
+        let listener = &mut self.listeners[id.index()];
+        listener.accepting = accepting;
+        let interest = Interest { readable: accepting, writable: false };
+        let watched = self.poller.watch(listener.socket.as_fd(), Token::accept(id), interest);
+        watched.expect("a listener was watched before, or is among the first to be");
     }
 
     /// Receives one chunk from each of the first readable connections.
@@ -210,15 +214,17 @@ impl<P: Poller> Io for Readiness<P> {
         Instant::now()
     }
 
-    fn accept(&mut self) {
-        self.accepting = true;
-        self.watch_listener();
+    fn accept(&mut self, listener: ListenerId) {
+        if !self.listeners.is_empty() {
+            self.set_accepting(listener, true);
+        }
     }
 
     fn stop_accepting(&mut self) {
-        self.accepting = false;
-        self.watch_listener();
-        self.listener = None;
+        for listener in ListenerId::first(self.listeners.len()) {
+            self.set_accepting(listener, false);
+        }
+        self.listeners.clear();
     }
 
     fn receive(&mut self, socket: &Socket, id: ConnectionId) {

@@ -32,7 +32,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{Completions, Io, Receiving, Send, Sent, Until};
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 use kernel::Kernel;
 pub use run::{fuzz, run};
 
@@ -88,8 +88,8 @@ impl Io for Sim {
         self.kernel.borrow().now()
     }
 
-    fn accept(&mut self) {
-        self.kernel.borrow_mut().accept();
+    fn accept(&mut self, listener: ListenerId) {
+        self.kernel.borrow_mut().accept(listener);
     }
 
     fn stop_accepting(&mut self) {

@@ -1,6 +1,6 @@
 //! The back end that uproar exists for: one io_uring, one thread, batches of submissions, exceptions-only sends.
 //!
-//! A listener is armed once with a multishot accept. A connection that is to be received from waits in a one-shot poll
+//! Each listener is armed once with a multishot accept. A connection that is to be received from waits in a one-shot poll
 //! request; when it becomes readable its chunk is received by a `RECV` that runs inside the submitting call, into scratch
 //! memory of the turn. A send runs inside the submitting call too: with `MSG_DONTWAIT` it never waits, with
 //! `MSG_WAITALL` a short send counts as a failure, and with `IOSQE_CQE_SKIP_SUCCESS` only failures post a completion. So
@@ -27,7 +27,7 @@ use super::socket::Socket;
 use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
 use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
-use crate::token::{ConnectionId, Op, Token};
+use crate::token::{ConnectionId, ListenerId, Op, Token};
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
 /// completions as it waits for, and at least 20, so a call that asks for one would return twenty at a time.
@@ -36,7 +36,8 @@ const HARVEST: usize = 4096;
 #[derive(Debug)]
 pub struct Uring {
     ring: Ring,
-    listener: Option<TcpListener>,
+    /// By [`ListenerId`]; none once accepting has ended for good.
+    listeners: Vec<TcpListener>,
     signals: Signals,
     /// Descriptors by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
     descriptors: Table<RawFd>,
@@ -96,10 +97,10 @@ impl std::error::Error for Refused {}
 
 impl Uring {
     /// Newcomers are not accepted before [`Io::accept`].
-    pub fn new(ring: Ring, listener: TcpListener, signals: Signals) -> Self {
+    pub fn new(ring: Ring, listeners: Vec<TcpListener>, signals: Signals) -> Self {
         let mut uring = Self {
             ring,
-            listener: Some(listener),
+            listeners,
             signals,
             descriptors: Table::new(-1),
             readable: Readable::new(),
@@ -169,7 +170,10 @@ impl Uring {
     fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<Socket>) {
         let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
         match token.op {
-            Op::Accept => self.on_accept(outcome(entry.result()), cqueue::more(entry.flags()), completions),
+            Op::Accept => {
+                let armed = cqueue::more(entry.flags());
+                self.on_accept(token.listener(), outcome(entry.result()), armed, completions);
+            }
             Op::Readable => self.readable.push(token.id),
             Op::Writable => completions.list.push(Completion::Writable(token.id)),
             Op::Signal => {
@@ -180,26 +184,32 @@ impl Uring {
         }
     }
 
-    fn on_accept(&mut self, accepted: Result<usize, Errno>, armed: bool, completions: &mut Completions<Socket>) {
+    fn on_accept(
+        &mut self,
+        listener: ListenerId,
+        accepted: Result<usize, Errno>,
+        armed: bool,
+        completions: &mut Completions<Socket>,
+    ) {
         match accepted {
             Ok(descriptor) => {
                 let descriptor = RawFd::try_from(descriptor).expect("a descriptor is a small number");
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-                if self.listener.is_some()
+                if !self.listeners.is_empty()
                     && let Some(newcomer) = Socket::accepted(socket)
                 {
-                    completions.list.push(Completion::Accepted(Ok(newcomer)));
+                    completions.list.push(Completion::Accepted(listener, Ok(newcomer)));
                 }
                 // A multishot accept also ends when its completion overflowed the queue.
                 if !armed {
-                    self.accept();
+                    self.accept(listener);
                 }
             }
-            Err(Errno::CONNABORTED | Errno::AGAIN | Errno::INTR | Errno::PROTO) => self.accept(),
-            // Shutting the listener down ends the accept with EINVAL.
-            Err(_) if self.listener.is_none() => {}
-            Err(errno) => completions.list.push(Completion::Accepted(Err(errno))),
+            Err(Errno::CONNABORTED | Errno::AGAIN | Errno::INTR | Errno::PROTO) => self.accept(listener),
+            // Shutting a listener down ends the accept with EINVAL.
+            Err(_) if self.listeners.is_empty() => {}
+            Err(errno) => completions.list.push(Completion::Accepted(listener, Err(errno))),
         }
     }
 }
@@ -216,15 +226,17 @@ impl Io for Uring {
         Instant::now()
     }
 
-    fn accept(&mut self) {
-        if let Some(listener) = &self.listener {
-            let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_CLOEXEC).build();
-            self.ring.push(accept, Token::indexed(Op::Accept, 0));
+    fn accept(&mut self, listener: ListenerId) {
+        if self.listeners.is_empty() {
+            return;
         }
+        let descriptor = Fd(self.listeners[listener.index()].as_raw_fd());
+        let accept = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
+        self.ring.push(accept, Token::accept(listener));
     }
 
     fn stop_accepting(&mut self) {
-        if let Some(listener) = self.listener.take() {
+        for listener in self.listeners.drain(..) {
             // The armed accept holds the listener open; shutting it down ends both. It only fails when already ended.
             let _ = rustix::net::shutdown(&listener, Shutdown::Both);
         }

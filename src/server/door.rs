@@ -11,7 +11,7 @@ use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 use crate::wire::text::render_line;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -61,7 +61,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A descriptor is free again: accepting goes on, if it had ended for want of one.
     fn resume_accepting(&mut self) {
         if self.accept_paused.take().is_some() {
-            self.io.accept();
+            self.io.accept(ListenerId::FIRST);
         }
     }
 

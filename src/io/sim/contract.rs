@@ -6,9 +6,9 @@ use super::crowd::address;
 use super::draw::Draw;
 use super::kernel::Kernel;
 use super::{Sim, Socket};
-use crate::io::contract::{World, check};
+use crate::io::contract::{SECOND, World, check};
 use crate::io::{Completion, Completions, Io, Receiving, Signal, Until};
-use crate::token::{ConnectionId, Generation, Slot};
+use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 
 /// What a socket takes ahead of being read.
 const ROOM: usize = 200_000;
@@ -26,16 +26,19 @@ impl World for Simulated {
         &mut self.io
     }
 
-    fn connect(&mut self) -> u32 {
-        self.try_connect().expect("the listener listens")
-    }
-
-    fn try_connect(&mut self) -> Option<u32> {
+    fn try_connect(&mut self, listener: ListenerId) -> Option<u32> {
         let mut kernel = self.io.kernel.borrow_mut();
-        let peer = kernel.is_listening().then(|| kernel.connect(address(self.connected, false), ROOM, true))?;
+        if !kernel.is_listening(listener) {
+            return None;
+        }
+        let peer = kernel.connect_to(listener, address(self.connected, false), ROOM, true);
         self.connected += 1;
         kernel.peer_listens(peer, false);
         Some(peer)
+    }
+
+    fn break_listener(&mut self, listener: ListenerId) {
+        self.io.kernel.borrow_mut().break_listener(listener);
     }
 
     fn address(&self, peer: &u32) -> SocketAddr {
@@ -71,6 +74,7 @@ impl World for Simulated {
 fn world() -> Simulated {
     let io = Sim::new(Kernel::new(Draw::seeded(1), false));
     io.kernel.borrow_mut().strict = false;
+    assert_eq!(io.kernel.borrow_mut().add_listener(), SECOND);
     Simulated { io, connected: 0 }
 }
 
@@ -84,12 +88,12 @@ const ID: ConnectionId = ConnectionId { slot: Slot(0), generation: Generation::F
 /// A world with one connection, both of its ends.
 fn connected() -> (Simulated, Socket) {
     let mut world = world();
-    world.io.accept();
-    world.connect();
+    world.io.accept(ListenerId::FIRST);
+    world.connect(ListenerId::FIRST);
     let mut completions = Completions::new();
     world.io.wait(Until::Now, Receiving::On, &mut completions).expect("a simulated kernel does not fail");
     match completions.list.pop() {
-        Some(Completion::Accepted(Ok((socket, _)))) => (world, socket),
+        Some(Completion::Accepted(_, Ok((socket, _)))) => (world, socket),
         other => panic!("nobody was accepted: {other:?}"),
     }
 }
