@@ -3,12 +3,12 @@
 //! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `net` and by `tcp_mem`.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 
 use bytesize::ByteSize;
 
 use crate::config::Config;
 use crate::connection::{Connection, Voice};
+use crate::io::socket::Socket;
 use crate::limits::{
     DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
     RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES,
@@ -38,7 +38,7 @@ impl MemoryBound {
     pub fn of(config: &Config) -> Self {
         let line = config.line_bytes;
         // Entries of the slabs and of the queues that every member may stand in, with what their growth may waste.
-        let member_idle = size_of::<Connection<OwnedFd>>()
+        let member_idle = size_of::<Connection<Socket>>()
             + size_of::<Member>()
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES

@@ -1,13 +1,13 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
 use std::collections::HashSet;
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
 use crate::counters::Counter;
 use crate::io::Io;
+use crate::io::socket::Socket;
 use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
@@ -43,14 +43,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         lines
     }
 
-    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as descriptors.
+    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as real ones.
     pub fn footprint(&self) -> usize {
         let connections: usize = self
             .connections
             .iter()
             .map(|(_, connection)| {
                 let voice = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
-                size_of::<Connection<OwnedFd>>() + size_of::<Generation>() + voice
+                size_of::<Connection<Socket>>() + size_of::<Generation>() + voice
             })
             .sum();
         let held = self.resumable.capacity() + self.rationed.capacity();
