@@ -4,8 +4,7 @@
 pub mod inbound;
 pub mod outbound;
 
-use std::fmt;
-
+pub use crate::counters::CloseReason;
 use crate::names::Name;
 use crate::room::MemberId;
 use crate::server::schedule::Queued;
@@ -65,55 +64,15 @@ impl<S> Connection<S> {
     }
 }
 
-/// Why a connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The peer has sent its last byte.
-    Left,
-    /// The connection broke, or its peer no longer answers.
-    Broken,
-    /// It fell off the log, and members that do are closed here.
-    Slow,
-    /// Its full socket has taken no byte for too long.
-    Stalled,
-    /// A line was begun and not continued for too long.
-    LineTimeout,
-    /// The peer speaks another protocol.
-    Foreign,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Left => "left",
-            Self::Broken => "connection broken",
-            Self::Slow => "fell off the log",
-            Self::Stalled => "took no byte for too long",
-            Self::LineTimeout => "did not finish a line in time",
-            Self::Foreign => "speaks another protocol",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
-    use super::CloseReason::{Broken, Foreign, Left, LineTimeout, Slow, Stalled};
     use super::Connection;
+    use crate::io::socket::Socket;
 
     /// Every member has one, and most of a large room only listen.
     #[test]
     fn a_connection_that_only_listens_is_small() {
-        let bytes = size_of::<Connection<OwnedFd>>();
+        let bytes = size_of::<Connection<Socket>>();
         assert!(bytes <= 96, "{bytes} bytes");
-    }
-
-    #[test]
-    fn each_reason_has_words_of_its_own() {
-        let words = [Left, Broken, Slow, Stalled, LineTimeout, Foreign].map(|reason| reason.to_string());
-        for (place, word) in words.iter().enumerate() {
-            assert!(!word.is_empty() && !words[..place].contains(word), "{words:?}");
-        }
     }
 }

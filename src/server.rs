@@ -10,8 +10,6 @@
 //!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
-pub mod counters;
-#[cfg(any(test, feature = "sim"))]
 mod invariants;
 mod lifecycle;
 mod receive;
@@ -20,47 +18,25 @@ mod send;
 mod shutdown;
 mod silence;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fmt, io};
 
+pub use crate::config::Config;
 use crate::connections::Connections;
-use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
-use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
+use crate::counters::{Counters, Statistics};
+use crate::flood::{Addresses, Bucket};
+use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
 use crate::journal::Journal;
-use crate::limits::RECEIVES_PER_TURN_MAX;
 use crate::names::Names;
 use crate::outlet::Outlet;
-use crate::room::{self, Room};
+use crate::rooms::Rooms;
+use crate::token::ListenerId;
 use crate::transcript::{Change, Transcript};
-use crate::wire::Framing;
-use counters::{Counters, Statistics};
 use lifecycle::Accepting;
 use receive::SpareBuffers;
 use schedule::{Due, Moment, Schedule};
 use shutdown::Phase;
 use silence::Silence;
-
-/// What a server is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// Most members at a time.
-    pub members_max: usize,
-    /// Most bytes of a typed line.
-    pub line_bytes: usize,
-    pub framing: Framing,
-    /// Lines that one member may say; `None` for no limit.
-    pub flood: Option<Rate>,
-    pub addresses: AddressLimits,
-    /// How long a member whose socket is full may take no byte.
-    pub stall_timeout: Duration,
-    /// How long a line that was begun may make no progress.
-    pub line_timeout: Duration,
-    /// How long a peer may answer nothing although it was asked.
-    pub dead_after: Duration,
-    /// How often the statistics line is written; `None` for only when asked.
-    pub stats_interval: Option<Duration>,
-    pub room: room::Settings,
-}
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +53,7 @@ pub struct Server<I: Io, W> {
     io: I,
     config: Config,
     connections: Connections<I::Socket>,
-    lobby: Room,
+    lobby: Rooms,
     addresses: Addresses,
     names: Names,
     transcript: Option<Transcript<W>>,
@@ -98,7 +74,7 @@ pub struct Server<I: Io, W> {
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
     pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
-        io.accept();
+        io.accept(ListenerId::FIRST);
         let now = io.now();
         let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout, now);
         schedule.set(Moment::Statistics, config.stats_interval.map(|interval| now + interval));
@@ -106,7 +82,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             io,
             config,
             connections: Connections::new(config.members_max),
-            lobby: Room::new(config.room),
+            lobby: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(),
             transcript: None,
@@ -133,10 +109,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn statistics(&self) -> Statistics {
         Statistics {
             members: self.lobby.online() as u64,
-            messages: self.lobby.log().messages(),
+            messages: self.lobby.messages(),
             deliveries: self.lobby.deliveries(),
             skipped: self.lobby.skipped_messages(),
-            waiting: self.lobby.waiting() as u64,
+            waiting: self.lobby.parked() as u64,
             lag_bytes_max: self.lobby.lag_bytes_max(),
             counters: self.counters,
         }
@@ -170,9 +146,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
         // While lines wait that may be said now, nobody's are received.
-        let receives_max = if self.schedule.has_resumable() { 0 } else { RECEIVES_PER_TURN_MAX };
+        let receiving = if self.schedule.has_resumable() { Receiving::Off } else { Receiving::On };
         let until = self.until();
-        self.io.wait(until, receives_max, completions)?;
+        self.io.wait(until, receiving, completions)?;
         self.now = self.io.now();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
@@ -182,7 +158,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         while let Some(due) = self.schedule.due(self.now) {
             self.on_due(due);
         }
-        if receives_max > 0 {
+        if receiving == Receiving::On {
             self.say_kept_openings();
         }
         self.resume_held();
@@ -199,9 +175,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
-            Completion::Accepted(Ok((socket, address))) => self.on_accepted(socket, address),
-            Completion::Accepted(Err(errno)) => self.on_accept_failed(errno),
-            Completion::Unwatchable(socket) => self.on_full_house(&socket),
+            Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
+            Completion::Accepted(_, Err(errno)) => self.on_accept_failed(errno),
+            Completion::Unwatchable(_, socket) => self.on_full_house(socket),
             Completion::Received(id, outcome) => self.on_received(id, outcome, scratch),
             Completion::Writable(id) => self.on_writable(id),
             Completion::Signal(signal) => self.on_signal(signal),
@@ -210,7 +186,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn on_due(&mut self, due: Due) {
         match due {
-            Due::Accept => self.io.accept(),
+            Due::Accept => self.io.accept(ListenerId::FIRST),
             Due::Statistics => {
                 let next = self.config.stats_interval.map(|interval| self.now + interval);
                 self.schedule.set(Moment::Statistics, next);

@@ -1,13 +1,13 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
 use std::collections::HashSet;
-use std::os::fd::OwnedFd;
 
 use super::Server;
-use super::counters::Closes;
 use super::schedule::{Moment, Queue};
-use crate::connection::{Connection, Hold, Inbound, Outbound, Received, State, Waits};
+use crate::connection::{CloseReason, Connection, Hold, Inbound, Outbound, Received, State, Waits};
+use crate::counters::Counter;
 use crate::io::Io;
+use crate::io::socket::Socket;
 use crate::journal::Journal;
 use crate::limits::RECEIVE_CHUNK_BYTES;
 use crate::memory::MemoryBound;
@@ -26,7 +26,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Messages ever said.
     pub fn said(&self) -> u64 {
-        self.lobby.log().messages()
+        self.lobby.messages()
     }
 
     /// The lines in the log from the `messages`th ever said on, as far as it is kept.
@@ -34,8 +34,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let log = self.lobby.log();
         let mut at = log.tail();
         let mut lines = Vec::new();
-        while at < log.head() {
-            let line = log.bytes_from(at).split_inclusive(|byte| *byte == b'\n').next().expect("it is not empty");
+        while let Some((_, line)) = log.message_at(at) {
             if log.messages_before(at) >= messages {
                 lines.push(line.to_vec());
             }
@@ -44,13 +43,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         lines
     }
 
-    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as descriptors.
+    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as real ones.
     pub fn footprint(&self) -> usize {
         let connections: usize = self
             .connections
             .iter()
             .map(|(_, connection)| {
-                size_of::<Connection<OwnedFd>>() + size_of::<Generation>() + received_bytes(connection)
+                size_of::<Connection<Socket>>() + size_of::<Generation>() + received_bytes(connection)
             })
             .sum();
         connections
@@ -87,9 +86,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         received.filter(|received| received.reserved.is_some_and(|from| from <= self.now)).count()
     }
 
-    /// Connections that were closed, by reason.
-    pub fn closes(&self) -> Closes {
-        self.counters.closes
+    /// Connections that were closed for `reason`.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.counters.closes(reason)
     }
 
     /// What a connection that may be gone is called.
@@ -137,9 +136,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert_eq!(self.lobby.online(), members, "members are the open connections");
         assert!(self.connections.len() <= self.config.members_max, "the server is not overfull");
         let counters = &self.counters;
-        let closes = counters.closes;
-        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
-        assert_eq!(counters.accepted - closed, members as u64, "members are those who came and did not go");
+        let stayed = counters[Counter::Accepted] - counters.closes_all();
+        assert_eq!(stayed, members as u64, "members are those who came and did not go");
     }
 
     /// Panics when a member is not as it must be.
@@ -147,7 +145,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let Connection { inbound, outbound, queued, .. } = connection;
         assert_eq!(self.lobby.connection(member), id, "member and connection know each other");
         let place = self.lobby.place(member);
-        let waits = matches!(place, Place::Waiting | Place::Lost);
+        let waits = matches!(place, Place::Parked | Place::Skipped);
         match outbound {
             Outbound::Open { .. } => assert!(!waits, "who waits for its socket has a full one"),
             Outbound::Full { waits: Waits::ForRoom, .. } => assert!(waits, "a watched member waits for its socket"),
@@ -184,7 +182,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             Some(Hold::Reading) => {
                 assert_eq!(entries, 0, "who has to read is brought back by the sweep");
-                let goes_on = !self.lobby.may_speak(member) || place != Place::Keeping || self.lobby.has_due();
+                let goes_on = !self.lobby.may_speak(member) || place != Place::InSweep || self.lobby.has_due();
                 assert!(goes_on, "who has read goes on");
             }
             Some(held @ (Hold::Sweep | Hold::Rate | Hold::Ration)) => {

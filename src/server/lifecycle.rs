@@ -8,14 +8,15 @@ use rustix::io::Errno;
 use super::Server;
 use super::schedule::Moment;
 use crate::connection::{CloseReason, Connection, State};
+use crate::counters::Counter;
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::token::ConnectionId;
-use crate::wire::text::render_line;
+use crate::token::{ConnectionId, ListenerId};
+use crate::wire::Encoding;
 
 /// What is remembered of how accepting goes. When it is armed again after an error is a moment of the schedule.
 #[derive(Debug, Default)]
@@ -30,26 +31,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
-            self.on_full_house(&socket);
+            self.on_full_house(socket);
             return;
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
-            self.counters.turned_away += 1;
+            self.counters.add(Counter::TurnedAway, 1);
             let notice = match refusal {
                 Refusal::TooManyConnections => Notice::TooManyConnections,
                 Refusal::TooManyJoins => Notice::TooManyJoins,
             };
-            self.refuse(&socket, notice);
+            self.refuse(socket, notice);
             return;
         }
         let name_in = |slot| self.connections.name_in(slot);
         let Some(name) = self.names.find_free(address, name_in) else {
             self.addresses.leave(address.ip(), self.now);
-            self.counters.turned_away += 1;
-            self.refuse(&socket, Notice::TooManyConnections);
+            self.counters.add(Counter::TurnedAway, 1);
+            self.refuse(socket, Notice::TooManyConnections);
             return;
         };
-        self.counters.accepted += 1;
+        self.counters.add(Counter::Accepted, 1);
         self.accepting.reported = false;
         let id = self.connections.insert(Connection::new(socket, name));
         self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
@@ -66,8 +67,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// There is no place for a newcomer.
-    pub(super) fn on_full_house(&mut self, socket: &I::Socket) {
-        self.counters.full_house += 1;
+    pub(super) fn on_full_house(&mut self, socket: I::Socket) {
+        self.counters.add(Counter::FullHouse, 1);
         self.refuse(socket, Notice::HouseFull);
     }
 
@@ -90,17 +91,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn resume_accepting(&mut self) {
         if self.schedule.moment(Moment::Accept).is_some() {
             self.schedule.set(Moment::Accept, None);
-            self.io.accept();
+            self.io.accept(ListenerId::FIRST);
         }
     }
 
-    /// Tells a newcomer why it is not let in. The socket is closed when the caller drops it.
-    fn refuse(&mut self, socket: &I::Socket, notice: Notice) {
+    /// Tells a newcomer why it is not let in.
+    fn refuse(&mut self, socket: I::Socket, notice: Notice) {
         let mut bytes = Vec::new();
-        render_line(notice, &mut bytes);
+        Encoding::Text.notice(notice, &mut bytes);
         // A newcomer whose socket does not even take this is not told.
-        self.io.send_batch(&mut [Send::new(socket, &bytes)]);
-        self.io.shutdown(socket);
+        self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
+        self.io.shutdown(&socket);
+        self.io.close(socket);
         self.accepting.refused = true;
     }
 
@@ -138,7 +140,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.lobby.leave(member, name, self.now);
         }
         self.addresses.leave(name.address.ip(), self.now);
-        self.counters.closes.count(reason);
+        self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);
         }
@@ -149,7 +151,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn free_if_idle(&mut self, id: ConnectionId) {
         let connection = self.connections.at(id);
         if connection.is_closing() && connection.is_idle() {
-            drop(self.connections.remove(id));
+            let connection = self.connections.remove(id);
+            self.io.close(connection.socket);
             self.resume_accepting();
         }
     }

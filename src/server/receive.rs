@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::Server;
 use super::schedule::{Queue, Resume};
 use crate::connection::{CloseReason, Connection, Hold, Received};
+use crate::counters::Counter;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::Notice;
@@ -84,13 +85,11 @@ impl SpareBuffers {
     }
 
     /// Memory in use, in bytes.
-    #[cfg(any(test, feature = "sim"))]
     pub fn footprint(&self) -> usize {
         self.0.iter().map(Vec::capacity).sum()
     }
 
     /// Panics when there are too many, or one holds something.
-    #[cfg(any(test, feature = "sim"))]
     pub fn invariants(&self) {
         assert!(self.0.len() <= SPARE_BUFFERS_MAX && self.0.iter().all(Vec::is_empty));
     }
@@ -100,7 +99,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A receive has completed.
     pub(super) fn on_received(&mut self, id: ConnectionId, outcome: Result<Chunk, Errno>, scratch: &Scratch) {
         let Some(connection) = self.connections.find(id).filter(|connection| connection.inbound.receiving) else {
-            self.counters.stale += 1;
+            self.counters.add(Counter::Stale, 1);
             return;
         };
         connection.inbound.receiving = false;
@@ -119,7 +118,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if bytes.is_empty() {
             return self.on_end(id, CloseReason::Left);
         }
-        self.counters.received_bytes += bytes.len() as u64;
+        self.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
         let is_held = connection.inbound.held.is_some();
         let received = connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(self.now)));
         received.last_at = self.now;

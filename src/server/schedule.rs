@@ -311,7 +311,6 @@ impl Schedule {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Schedule {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {

@@ -66,7 +66,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Phase::Stopping { goodbye_said, .. } = &mut self.phase
             && !*goodbye_said
         {
-            *goodbye_said = self.lobby.say(Announcement::Stopping).is_ok();
+            *goodbye_said = self.lobby.say(Announcement::Stopping, self.now).is_ok();
         }
     }
 
