@@ -7,8 +7,10 @@
 pub mod chat;
 pub mod check;
 pub mod cli;
+pub mod config;
 pub mod connection;
 pub mod connections;
+pub mod counters;
 pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues, signals and sockets; outside io unsafe code is denied")]
 pub mod io;
@@ -20,9 +22,9 @@ pub mod names;
 pub mod net;
 pub mod outlet;
 pub mod room;
+pub mod rooms;
 pub mod server;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
-pub mod variables;
 pub mod wire;

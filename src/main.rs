@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, error, io};
 
-use clap::CommandFactory;
-use uproar::cli::{BackendChoice, Check, Cli, Command, Serve};
+use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
 use uproar::io::Io;
 use uproar::io::epoll::Epoll;
 use uproar::io::readiness::{Poller, Readiness};
@@ -19,13 +18,12 @@ use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, JOURNAL_BYTES_MAX};
 use uproar::memory::MemoryBound;
 use uproar::outlet::Descriptor;
 use uproar::server::{Flow, Server};
-use uproar::variables::Variables;
-use uproar::{chat, check, net, variables};
+use uproar::{chat, check, cli, net};
 
 type Failure = Box<dyn error::Error>;
 
 fn main() -> ExitCode {
-    let (cli, variables) = variables::parse(env::args_os()).unwrap_or_else(|wrong| wrong.exit());
+    let (cli, variables) = cli::parse(env::args_os()).unwrap_or_else(|wrong| wrong.exit());
     let result = match &cli.command {
         Command::Serve(serve) => {
             exit_if_wrong(serve, &variables);
@@ -56,7 +54,7 @@ fn main() -> ExitCode {
 fn exit_if_wrong(serve: &Serve, variables: &Variables) {
     if let Err(mut wrong) = serve.check() {
         wrong += &variables.note_on(&wrong);
-        Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong).exit();
+        cli::exit_wrong_usage(&wrong);
     }
 }
 

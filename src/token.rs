@@ -27,7 +27,20 @@ impl Generation {
     pub fn next(self) -> Self {
         Self((self.0 + 1) & Self::MASK)
     }
+
+    /// A number below 2^24 that stands for it.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & Self::MASK)
+    }
 }
+
+/// Index of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomId(pub u32);
 
 /// One connection, and never another one that later has the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

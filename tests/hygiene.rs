@@ -56,6 +56,17 @@ fn unsafe_code_stays_in_its_rooms_and_says_why_it_is_sound() {
     }
 }
 
+/// Only the command line knows the library that parses it.
+#[test]
+fn clap_stays_in_the_command_line() {
+    for file in rust_files("src") {
+        let name = file.to_str().unwrap();
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        let is_named = text.lines().any(|line| line.contains("clap::") && !line.trim_start().starts_with("//"));
+        assert!(!is_named || name == "src/cli.rs" || name.starts_with("src/cli/"), "{name} uses clap");
+    }
+}
+
 #[test]
 fn the_map_names_every_file() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

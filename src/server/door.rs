@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection};
+use crate::counters::Counter;
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
@@ -12,7 +13,7 @@ use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::token::{ConnectionId, ListenerId};
-use crate::wire::text::render_line;
+use crate::wire::Encoding;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
@@ -21,7 +22,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
-            self.counters.turned_away += 1;
+            self.counters.add(Counter::TurnedAway, 1);
             let notice = match refusal {
                 Refusal::TooManyConnections => Notice::TooManyConnections,
                 Refusal::TooManyJoins => Notice::TooManyJoins,
@@ -32,11 +33,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let name_in = |slot| self.connections.name_in(slot);
         let Some(name) = self.names.find_free(address, name_in) else {
             self.addresses.leave(address.ip(), self.now);
-            self.counters.turned_away += 1;
+            self.counters.add(Counter::TurnedAway, 1);
             self.refuse(socket, Notice::TooManyConnections);
             return;
         };
-        self.counters.accepted += 1;
+        self.counters.add(Counter::Accepted, 1);
         self.accept_reported = false;
         let id = self.connections.insert(Connection::new(socket, name));
         self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
@@ -47,7 +48,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// There is no place for a newcomer.
     pub(super) fn on_full_house(&mut self, socket: I::Socket) {
-        self.counters.full_house += 1;
+        self.counters.add(Counter::FullHouse, 1);
         self.refuse(socket, Notice::HouseFull);
     }
 
@@ -68,7 +69,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Tells a newcomer why it is not let in.
     fn refuse(&mut self, socket: I::Socket, notice: Notice) {
         let mut bytes = Vec::new();
-        render_line(notice, &mut bytes);
+        Encoding::Text.notice(notice, &mut bytes);
         // A newcomer whose socket does not even take this is not told.
         self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
         self.io.shutdown(&socket);
@@ -102,7 +103,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.names.remove(name, id.slot);
         self.lobby.leave(member, name, self.now);
         self.addresses.leave(name.address.ip(), self.now);
-        self.counters.closes.count(reason);
+        self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);
         }
