@@ -86,7 +86,7 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     };
     let start = Start { serve, address, journal };
     match (ring, serve.backend) {
-        (Some(ring), _) => start.serve_on(Uring::new(ring, listener, signals), "uring", usize::MAX),
+        (Some(ring), _) => start.serve_on(Uring::new(ring, vec![listener], signals), "uring", usize::MAX),
         (None, BackendChoice::Select) => start.serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize),
         (None, _) => start.serve_when_ready(Epoll::new()?, listener, signals, usize::MAX),
     }
@@ -107,7 +107,7 @@ impl Start<'_> {
         signals: Signals,
         descriptors_max: usize,
     ) -> Result<ExitCode, Failure> {
-        self.serve_on(Readiness::new(poller, listener, signals)?, P::NAME, descriptors_max)
+        self.serve_on(Readiness::new(poller, vec![listener], signals)?, P::NAME, descriptors_max)
     }
 
     /// Serves until told to stop, on a back end that takes at most `descriptors_max` descriptors.

@@ -7,13 +7,12 @@ use uproar::cli::Serve;
 use uproar::counters::Counter;
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
+use uproar::io::socket::Socket;
 use uproar::io::uring::{Ring, Sandbox, Uring};
 use uproar::journal::Journal;
 use uproar::outlet::Descriptor;
 use uproar::server::Server;
 use uproar::{limits, net, room};
-
-type Socket = std::os::fd::OwnedFd;
 
 /// A server in this very thread, turned by hand.
 struct World {
@@ -29,7 +28,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         let config = Serve::with(&["--log-bytes", "64KiB", "--flood-rate", "0"]).unwrap().config(1000);
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
-        let io = Uring::new(ring, listener, Signals::new().unwrap());
+        let io = Uring::new(ring, vec![listener], Signals::new().unwrap());
         let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
         Self { server: Server::new(io, config, journal), completions: Completions::new(), members: Vec::new(), address }
     }

@@ -15,7 +15,6 @@ use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
 use crate::server::Config;
 use crate::wire::Framing;
-use crate::wire::text::render_line;
 
 /// Lines that are too long of which each is told: more could find the notices of a member full, and so could the end of
 /// a line before a gap.
@@ -77,9 +76,8 @@ impl Verdict {
         let witness = &kernel.pairs()[0];
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
-            let mut line = Vec::new();
-            render_line(Announcement::Entered { name: witness.name, online: 1 }, &mut line);
-            log.push(line);
+            let entered = Announcement::Entered { name: witness.name, online: 1 };
+            log.push(format!("{entered}\n").into_bytes());
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);
         assert!(rest.is_empty(), "the witness hears whole lines");
