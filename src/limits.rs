@@ -64,9 +64,8 @@ pub const OWN_RANGES_MAX: usize = 128;
 /// Memory is used only as they come. More than this, where the descriptor limit allows it, makes the slabs grow.
 pub const SLAB_RESERVED_MAX: usize = 65_536;
 
-/// Bytes of notices that wait for a member; one that has not read so many is told no more. The end of a line that the
-/// log has forgotten comes on top.
-pub const OUTBOX_BYTES_MAX: usize = 512;
+/// Bytes of notices that wait for a peer; one that has not read as many is told no more, but for what it missed.
+pub const PRIVATE_BYTES_MAX: usize = 512;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
