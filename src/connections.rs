@@ -63,14 +63,14 @@ impl<S> Connections<S> {
         self.slab.capacity()
     }
 
-    /// Whoever has a slot now.
+    /// The connection that has a slot now.
     pub fn in_slot(&mut self, slot: usize) -> Option<(ConnectionId, &mut Connection<S>)> {
         let (generation, connection) = self.slab.get_mut(slot)?;
         let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
         Some((ConnectionId { slot, generation: *generation }, connection))
     }
 
-    /// Everybody, in order of slots.
+    /// All connections, in order of slots.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
         self.slab.iter().map(|(slot, (generation, connection))| {
             let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));

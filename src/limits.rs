@@ -112,7 +112,7 @@ pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
 /// Closes by our own decision that are logged a second. The statistics count them all.
 pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 
-/// Entries that a queue of time-outs may hold beyond two a connection, before those of connections that are gone are
+/// Entries that a queue of the schedule may hold beyond two a connection, before those of connections that are gone are
 /// dropped from it.
 pub const TIMEOUT_SLACK: usize = 1024;
 
