@@ -13,7 +13,7 @@ use crate::names::Name;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::Members;
-use crate::room::roster::Place;
+use crate::room::members::Place;
 use crate::room::{Batch, MemberId, NotNow, Room, Settings};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
