@@ -206,6 +206,10 @@ pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Send buffer of `uproar chat` on a terminal: what it holds counts as sent.
 pub const CHAT_SEND_BYTES: usize = 16 * 1024;
+
+/// Default of `--wait`: after the last line, how long the server is given to take what was sent and to close. A server
+/// that allows ten lines a second needs a while for a long text.
+pub const INPUT_END_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 /// Most bytes of the server's own log that its standard error has not taken. Further lines are dropped and counted.
 pub const JOURNAL_BYTES_MAX: usize = 64 * 1024;
 

@@ -1,6 +1,9 @@
 //! What the house asks of its files, checked: each opens with what it provides, unsafe code stays in its rooms, and the
 //! map names every file.
 
+#[path = "support/layers.rs"]
+mod layers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +68,41 @@ fn clap_stays_in_the_command_line() {
         let is_named = text.lines().any(|line| line.contains("clap::") && !line.trim_start().starts_with("//"));
         assert!(!is_named || name == "src/cli.rs" || name.starts_with("src/cli/"), "{name} uses clap");
     }
+}
+
+/// Files that the simulated server is driven by, which stand beside its kernel.
+const DRIVER: &str = "io/sim/";
+
+/// Files and folders of `src/`, and those that they never import.
+const LAYERS: &[(&[&str], &[&str])] = &[
+    (&["io"], &["server", "rooms", "room", "connections", "connection", "wire", "message", "cli", "chat"]),
+    (
+        &["wire", "message", "rooms", "room", "flood", "names", "token", "limits", "timeouts", "counters", "config"],
+        &["server", "io", "net", "connections", "connection", "journal", "outlet", "transcript", "cli", "chat"],
+    ),
+];
+
+#[test]
+fn io_and_the_pure_parts_never_import_the_server() {
+    let is_in =
+        |file: &str, room: &&str| file.strip_prefix(room).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
+    for (file, imports) in layers::imports(&root().join("src")) {
+        if file.starts_with(DRIVER) {
+            continue;
+        }
+        for (rooms, others) in LAYERS {
+            let is_of_layer = rooms.iter().any(|room| is_in(&file, room));
+            let wrong = imports.iter().find(|import| is_of_layer && others.iter().any(|other| is_in(import, other)));
+            assert!(wrong.is_none(), "src/{file} imports src/{}", wrong.unwrap());
+        }
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let circles = layers::circles(&layers::imports(&root().join("src")));
+    let found: Vec<_> = circles.iter().filter(|circle| !circle.iter().all(|file| file.starts_with(DRIVER))).collect();
+    assert!(found.is_empty(), "these files of src/ import each other: {found:#?}");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use arrayvec::ArrayVec;
 
 use super::log::{Entry, Log, Position};
 use super::member::Member;
-use super::members::{MemberId, Members};
-use super::roster::{Place, Roster};
+use super::members::{MemberId, Members, Place};
+use super::roster::Roster;
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS};
 use crate::message::{Body, Message};
 use crate::token::{ConnectionId, RoomId};

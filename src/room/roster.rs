@@ -13,34 +13,9 @@
 
 use super::log::Log;
 use super::member::Member;
-use super::members::{Entry, Link, MemberId, Members, link, target};
+use super::members::{Entry, Link, MemberId, Members, Place, link, target};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
-
-/// What the sweep does with a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It is level, or behind and will be visited. The log forgets nothing that it has not been sent.
-    InSweep,
-    /// It was parked, and is sent to again, a few of them a batch. The log does not wait for it.
-    Returning,
-    /// It is not sent to, and its place in the log is kept.
-    Parked,
-    /// It is not sent to, and the log has forgotten its place.
-    Skipped,
-    /// It was taken by the batch that is being sent.
-    InBatch,
-}
-
-impl Place {
-    /// Those that have a list.
-    pub const LISTED: [Self; 4] = [Self::InSweep, Self::Returning, Self::Parked, Self::Skipped];
-
-    /// True while no sweep looks at the member.
-    pub fn is_parked(self) -> bool {
-        matches!(self, Self::Parked | Self::Skipped)
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct List {

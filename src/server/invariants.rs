@@ -14,7 +14,7 @@ use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::MemberId;
-use crate::room::roster::Place;
+use crate::room::members::Place;
 use crate::token::{ConnectionId, Generation};
 use crate::wire::Framing;
 
