@@ -8,7 +8,9 @@
 //! room and each member's place in it in `recorder/proof.rs`.
 
 pub mod figures;
+pub mod latency;
 pub mod proof;
+pub mod times;
 
 use std::collections::HashSet;
 
@@ -16,90 +18,16 @@ use hdrhistogram::Histogram;
 
 use crate::message::{Format, Header, Line, is_author, is_slow_down, told_missed};
 use crate::plan::Plan;
-use crate::recorder::figures::{Figures, Stamped};
-use crate::recorder::proof::{Arrived, Proof};
+use crate::recorder::figures::{Figures, Interval, Stamped};
+use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
+use crate::recorder::proof::{Arrived, Proof, Proven};
+use crate::recorder::times::Message;
 
-/// Latencies above this are recorded as this, and counted.
-pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
-/// Significant decimal digits of every histogram.
-pub const LATENCY_DIGITS: u8 = 3;
 /// Lines of the server, and of strangers, that a summary quotes.
 const QUOTES_MAX: usize = 5;
 const QUOTE_BYTES_MAX: usize = 100;
 /// A message of a slowed publisher that the first member had this shortly before the end was still on its way to the others.
 const JUST_HEARD_NS: u64 = 1_000_000_000;
-
-/// An empty histogram of nanoseconds.
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LATENCY_NS_MAX, LATENCY_DIGITS).expect("the bounds are in order")
-}
-
-/// How much of the room has a message, in the order the marks are passed.
-pub const MARKS: usize = 5;
-/// The last mark: the whole room has it.
-pub const WHOLE: usize = 4;
-/// Per cent of the expected members that each mark stands for; 0 is the first member.
-pub const MARK_PERCENT: [u32; MARKS] = [0, 50, 90, 99, 100];
-
-/// One message of the plan: when it was due and sent, and how the room got it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Message {
-    /// Planned moment, absolute.
-    pub due_ns: u64,
-    /// Moment just before its bytes were handed to the kernel; 0 until then.
-    pub sent_ns: u64,
-    /// When each mark was passed; 0 until then.
-    pub marks_ns: [u64; MARKS],
-    /// Verified members in the room when it was sent, its author left out.
-    pub expected: u32,
-    /// Those of them that have it.
-    pub received: u32,
-    /// `received` at which the next mark is passed; never reached once all are.
-    mark_rank: u32,
-    /// Marks passed.
-    marks_passed: u8,
-}
-
-impl Message {
-    fn expect(&mut self, sent_ns: u64, expected: u32) {
-        self.sent_ns = sent_ns;
-        self.expected = expected;
-        self.mark_rank = if expected == 0 { u32::MAX } else { 1 };
-    }
-
-    fn deliver(&mut self, now_ns: u64) {
-        self.received += 1;
-        if self.received == self.mark_rank {
-            self.pass_marks(now_ns);
-        }
-    }
-
-    fn pass_marks(&mut self, now_ns: u64) {
-        self.mark_rank = u32::MAX;
-        while let Some(percent) = MARK_PERCENT.get(usize::from(self.marks_passed)) {
-            let rank = mark_rank(self.expected, *percent);
-            if self.received < rank {
-                self.mark_rank = rank;
-                break;
-            }
-            self.marks_ns[usize::from(self.marks_passed)] = now_ns;
-            self.marks_passed += 1;
-        }
-    }
-}
-
-/// Members that make `percent` of `expected`: at least one, rounded up.
-fn mark_rank(expected: u32, percent: u32) -> u32 {
-    ((u64::from(expected) * u64::from(percent)).div_ceil(100) as u32).max(1)
-}
-
-/// Latencies of one interval of the run, for the interval log.
-#[derive(Debug)]
-pub struct Interval {
-    /// From the start of the measured window.
-    pub start_ns: u64,
-    pub delivery: Histogram<u64>,
-}
 
 /// Everything recorded so far.
 #[derive(Debug)]
@@ -406,7 +334,7 @@ pub struct Record {
     pub messages: Vec<Message>,
     pub warmup_messages: usize,
     pub figures: Figures,
-    pub proven: proof::Proven,
+    pub proven: Proven,
     pub words: Words,
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::Outcome;
+use crate::engine::outcome::Outcome;
 use crate::error::{Context, Result};
 use crate::plan::Plan;
 use crate::report::summary::Summary;

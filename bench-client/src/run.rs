@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::cli::{self, Format, LoadArgs, RunArgs};
 use crate::cost::{self, Sampler};
-use crate::engine::crowd::Shape;
-use crate::engine::{self, Outcome, Settings};
+use crate::engine;
+use crate::engine::nuisances::Shape;
+use crate::engine::outcome::Outcome;
+use crate::engine::settings::Settings;
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::expect::Expectation;
@@ -78,7 +80,7 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
     };
     settings.address = address;
     settings.protocol = target.protocol;
-    if target.protocol != Protocol::Uproar && settings.crowd != Shape::default() {
+    if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
         return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
     }
     settings.sources = sources(address, room.members, load.spread)?;
@@ -197,7 +199,7 @@ fn settings(room: Room, load: &LoadArgs, plan: &Plan) -> Result<Settings> {
         sources: Vec::new(),
         probes: if load.no_kernel_stamps { 0 } else { load.probes as usize },
         members: measured,
-        crowd,
+        nuisances: crowd,
         verified,
         line_bytes: load.size,
         connect_rate: load.connect_rate,

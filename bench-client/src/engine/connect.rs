@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::Engine;
+use crate::engine::members::Engine;
 use crate::error::{Context, Error, Result};
 use crate::sys::{self, Interest};
 
@@ -81,32 +81,6 @@ impl Engine<'_> {
         member.hello = hello;
         member.socket = Some(socket);
         Ok(())
-    }
-
-    /// Member `index` is connected and says what its protocol asks of it to enter the room.
-    pub(super) fn greet(&mut self, index: usize) -> Result<()> {
-        let member = &mut self.members[index];
-        let Some(socket) = member.socket.as_ref().filter(|_| !member.hello.is_empty()) else { return Ok(()) };
-        match sys::send(socket.as_fd(), &member.hello) {
-            Ok(bytes) => drop(member.hello.drain(..bytes)),
-            // A socket that failed says so when it is read.
-            Err(_) => return Ok(()),
-        }
-        if member.hello.is_empty() {
-            self.epoll
-                .modify(socket.as_fd(), index as u64, Interest::Read)
-                .context(|| "cannot watch a member's socket".to_string())?;
-        }
-        Ok(())
-    }
-
-    /// The server has taken member `index` into the room.
-    pub(super) fn on_joined(&mut self, index: usize, now_ns: u64) {
-        let member = &mut self.members[index];
-        member.joined = true;
-        self.joined += 1;
-        self.verified_open += u32::from(member.verified.is_some());
-        self.connect_latency.saturating_record(now_ns - member.connect_ns);
     }
 
     fn not_all_joined(&self) -> Error {

@@ -4,19 +4,44 @@
 //! copied and kept. A counting member's bytes are dropped by the kernel.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::protocol::{Piece, Protocol, uproar};
+use crate::engine::members::{Engine, READ_BYTES_MAX, TAIL_BYTES_MAX};
+use crate::error::{Context, Result};
+use crate::protocol::piece::Piece;
+use crate::protocol::{Protocol, uproar};
 use crate::sys;
 
-/// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
-pub(super) const READ_BYTES_MAX: usize = 128 * 1024;
-/// Bytes without a newline after which a member's input is no line any more.
-pub(super) const TAIL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes a counting member takes off its socket at once; bounded, so that a send that is due waits for no more.
 const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 
 impl Engine<'_> {
+    pub(super) fn read_for(&mut self, time: Duration) -> Result<()> {
+        let until_ns = sys::monotonic_ns() + time.as_nanos() as u64;
+        loop {
+            let now_ns = sys::monotonic_ns();
+            if now_ns >= until_ns {
+                return Ok(());
+            }
+            self.read_round(Duration::from_nanos(until_ns - now_ns))?;
+        }
+    }
+
+    /// Waits for bytes up to `timeout` and reads each socket that has some once.
+    pub(super) fn read_round(&mut self, timeout: Duration) -> Result<()> {
+        let count = self.epoll.wait(timeout).context(|| "cannot wait for sockets".to_string())?;
+        for index in 0..count {
+            let event = self.epoll.event(index);
+            if event.writable {
+                self.greet(event.token as usize)?;
+            }
+            if event.readable {
+                self.on_readable(event.token as usize);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the socket of `index` once; returns the time after that.
     pub(super) fn on_readable(&mut self, index: usize) -> u64 {
         let member = &mut self.members[index];
@@ -147,23 +172,6 @@ impl Engine<'_> {
             Err(error) => self.on_closed(index, error.to_string(), now_ns),
             Ok(_) => self.on_closed(index, "the server closed the connection".to_string(), now_ns),
         }
-    }
-
-    pub(super) fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
-        let member = &mut self.members[index];
-        let Some(socket) = member.socket.take() else { return };
-        // Closing takes the socket out of the set; nothing else holds its description.
-        drop(socket);
-        self.disconnected += 1;
-        if member.joined
-            && let Some(verified) = member.verified
-        {
-            self.verified_open -= 1;
-            self.recorder.on_left(verified as usize, now_ns);
-        }
-        let said = member.tail.trim_ascii().escape_ascii().to_string();
-        let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
-        self.first_farewell.get_or_insert(reason);
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::recorder::Message;
+use crate::recorder::times::Message;
 
 const UNPLACED: u32 = u32::MAX;
 const LISTENER: u32 = u32::MAX;

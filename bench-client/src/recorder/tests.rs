@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::{Arrival, Length, Load};
+use crate::recorder::latency::Latency;
 use crate::recorder::proof::Problems;
+use crate::recorder::times::{MARK_PERCENT, WHOLE, mark_rank};
 use crate::report::summary::Quantiles;
 
 const START_NS: u64 = 1_000_000_000_000;
@@ -362,7 +364,7 @@ proptest! {
 
     #[test]
     fn a_quantile_needs_ten_samples_beyond_it(samples in 0u64..2000) {
-        let mut latency = figures::Latency::default();
+        let mut latency = Latency::default();
         latency.histogram.record_n(5, samples).unwrap();
         for quantile in [0.5, 0.9, 0.99, 0.999] {
             prop_assert_eq!(latency.quantile_ns(quantile).is_some(), samples as f64 * (1.0 - quantile) >= 10.0 - 1e-6);

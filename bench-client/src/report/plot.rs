@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::{Context, Result};
-use crate::recorder::figures::samples_needed;
+use crate::recorder::latency::samples_needed;
 use crate::report::summary::{Quantiles, Summary};
 use crate::report::{hgrm, table};
 use crate::sweep::Rung;

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Outcome, Settings};
+use crate::engine::outcome::Outcome;
+use crate::engine::settings::Settings;
 use crate::plan::{Arrival, Plan};
 use crate::protocol::Protocol;
-use crate::recorder::figures::Latency;
+use crate::recorder::latency::Latency;
 use crate::recorder::proof::Problems;
 use crate::report::summary::parts::{
     client_part, connect_part, crowd_part, latency_part, proof_part, sent_part, server_part,
@@ -349,7 +350,8 @@ impl Quantiles {
 
     /// True exactly when `value_ns`, one of the figures, is only a lower bound.
     pub fn is_at_least(&self, value_ns: u64) -> bool {
-        self.at_least_from_ns.is_some_and(|from_ns| value_ns >= from_ns) || value_ns >= crate::recorder::LATENCY_NS_MAX
+        self.at_least_from_ns.is_some_and(|from_ns| value_ns >= from_ns)
+            || value_ns >= crate::recorder::latency::LATENCY_NS_MAX
     }
 }
 
@@ -393,7 +395,7 @@ impl Summary {
             valid: true,
             reasons: Vec::new(),
             clean: proof.is_clean(settings.protocol.keeps_one_order(), outcome.record.proven.members)
-                && outcome.crowd.is_none_or(|crowd| crowd.inexact == 0),
+                && outcome.nuisances.is_none_or(|crowd| crowd.inexact == 0),
             warnings: outcome.warnings.clone(),
             room: RoomPart {
                 members: settings.members as u64,
@@ -418,7 +420,7 @@ impl Summary {
             connect: connect_part(settings, outcome),
             server: server_part(settings, outcome),
             client,
-            crowd: outcome.crowd.map(crowd_part),
+            crowd: outcome.nuisances.map(crowd_part),
             kernel_counter_rises: setting.kernel_counter_rises,
             floor: None,
         };

@@ -1,9 +1,11 @@
 //! The parts of a summary, each from what a run left behind. Arithmetic alone; judging is in `summary.rs`.
 
 use crate::cost::CostSample;
-use crate::engine::{Outcome, Settings, crowd};
+use crate::engine::nuisances::NuisancesOutcome;
+use crate::engine::outcome::Outcome;
+use crate::engine::settings::Settings;
 use crate::plan::Plan;
-use crate::recorder::figures::Latency;
+use crate::recorder::latency::Latency;
 use crate::report::summary::{
     ClientPart, ConnectPart, CrowdPart, LatencyPart, ProofPart, SentPart, ServerPart, Setting,
 };
@@ -105,7 +107,7 @@ pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<Serv
     let deliveries = outcome.window_deliveries as f64;
     let memory_before = outcome.before_connect.server?.memory_bytes;
     let memory_settled = outcome.settled.server?.memory_bytes;
-    let connected = settings.members + settings.crowd.silent + settings.crowd.slow;
+    let connected = settings.members + settings.nuisances.silent + settings.nuisances.slow;
     Some(ServerPart {
         deliveries: outcome.window_deliveries,
         cpu_s: cpu_ns * 1e-9,
@@ -130,7 +132,7 @@ pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<Serv
     })
 }
 
-pub(super) fn crowd_part(crowd: crowd::Outcome) -> CrowdPart {
+pub(super) fn crowd_part(crowd: NuisancesOutcome) -> CrowdPart {
     CrowdPart {
         silent_members: crowd.shape.silent as u64,
         slow_members: crowd.shape.slow as u64,

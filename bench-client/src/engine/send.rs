@@ -3,10 +3,9 @@
 //! A message that is due is handed over at once, whatever became of those before it. What is due together for one
 //! publisher goes in one send; a socket that is full keeps its bytes until it takes them, and the schedule lag shows it.
 
-use std::collections::VecDeque;
 use std::os::fd::AsFd;
 
-use crate::engine::Engine;
+use crate::engine::members::Engine;
 use crate::error::{Context, Result};
 use crate::message::Header;
 use crate::sys::{self, Interest};
@@ -14,33 +13,24 @@ use crate::sys::{self, Interest};
 /// Messages handed over before sockets are read again: a plan that fell behind is not caught up in one go.
 const DUE_AT_ONCE_MAX: usize = 64;
 
-/// One member that also sends.
-#[derive(Debug)]
-pub(super) struct Publisher {
-    pub(super) member: usize,
-    /// Bytes due and not taken by the socket yet, from `out_start`.
-    out: Vec<u8>,
-    out_start: usize,
-    /// Messages in `out`, each with the end of its bytes there.
-    queued: VecDeque<(usize, u32)>,
-    /// True exactly when the socket was full and its writability is watched.
-    blocked: bool,
-    /// Its messages that the socket took.
-    pub(super) messages_sent: u64,
-}
-
-impl Publisher {
-    pub(super) fn new(member: usize) -> Self {
-        Self { member, out: Vec::new(), out_start: 0, queued: VecDeque::new(), blocked: false, messages_sent: 0 }
-    }
-
-    /// True exactly when nothing due is waiting for the socket.
-    pub(super) fn is_idle(&self) -> bool {
-        self.queued.is_empty()
-    }
-}
-
 impl Engine<'_> {
+    /// Member `index` is connected and says what its protocol asks of it to enter the room.
+    pub(super) fn greet(&mut self, index: usize) -> Result<()> {
+        let member = &mut self.members[index];
+        let Some(socket) = member.socket.as_ref().filter(|_| !member.hello.is_empty()) else { return Ok(()) };
+        match sys::send(socket.as_fd(), &member.hello) {
+            Ok(bytes) => drop(member.hello.drain(..bytes)),
+            // A socket that failed says so when it is read.
+            Err(_) => return Ok(()),
+        }
+        if member.hello.is_empty() {
+            self.epoll
+                .modify(socket.as_fd(), index as u64, Interest::Read)
+                .context(|| "cannot watch a member's socket".to_string())?;
+        }
+        Ok(())
+    }
+
     /// When the next message is due; never, after the last.
     pub(super) fn next_due_ns(&self) -> u64 {
         if self.next < self.plan.len() { self.recorder.due_ns(self.next) } else { u64::MAX }

@@ -56,7 +56,7 @@ pub struct Shape {
 
 /// What became of the crowd.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Outcome {
+pub struct NuisancesOutcome {
     pub shape: Shape,
     /// Members whose lines and told gaps are the whole plan.
     pub exact: u64,
@@ -74,7 +74,7 @@ pub struct Outcome {
     pub flood_bytes: u64,
 }
 
-pub struct Crowd {
+pub struct Nuisances {
     shape: Shape,
     address: SocketAddr,
     sources: Vec<Ipv4Addr>,
@@ -117,7 +117,7 @@ struct Listener {
     strange: u64,
 }
 
-impl Crowd {
+impl Nuisances {
     pub fn new(shape: Shape, address: SocketAddr, sources: &[Ipv4Addr], format: Format, plan: (usize, u32)) -> Self {
         Self {
             shape,
@@ -198,7 +198,7 @@ impl Crowd {
         }
     }
 
-    /// When [`Crowd::tick`] has something to do.
+    /// When [`Nuisances::tick`] has something to do.
     pub fn due_ns(&self) -> u64 {
         let leaving = self.visitors.front().map_or(u64::MAX, |(leave_ns, _)| *leave_ns);
         self.silent_ns.min(self.slow_ns).min(self.churn_ns).min(self.flood_ns).min(leaving)
@@ -260,19 +260,19 @@ impl Crowd {
     }
 
     /// The plan is over: everybody reads what is left, leaves, and says what it got.
-    pub fn finish(mut self) -> Outcome {
+    pub fn finish(mut self) -> NuisancesOutcome {
         while let Some((_, socket)) = self.visitors.pop_front() {
             self.see_off(&socket);
         }
         let messages = self.messages;
         // Who cannot catch up is counted below, and no reason to lose the measurement.
         let _ = self.read_until("catch up", |listener| listener.received + listener.missed >= messages);
-        let mut outcome = Outcome {
+        let mut outcome = NuisancesOutcome {
             shape: self.shape,
             visits: self.visits,
             turned_away: self.turned_away,
             flood_bytes: self.flood_bytes,
-            ..Outcome::default()
+            ..NuisancesOutcome::default()
         };
         for listener in &self.listeners {
             let Some(socket) = &listener.socket else {
