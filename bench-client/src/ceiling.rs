@@ -8,15 +8,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::cli::LoadArgs;
 use crate::error::Result;
+use crate::files::write_json;
 use crate::plan::Length;
-use crate::report::summary::{Summary, verdict};
-use crate::report::{self, table};
+use crate::quantities::{count, rate, time};
+use crate::results::comparison::Ceiling;
+use crate::results::summary::Summary;
 use crate::run::{self, Room, Run};
 use crate::search::Search;
+use crate::summarise::verdict;
 use crate::sweep::NamedServer;
 
 /// 99 % of the deliveries take less than this in a room of up to [`LIMIT_MEMBERS`], and in proportion more in a larger one.
@@ -37,19 +38,6 @@ const PUBLISHERS: u32 = 10;
 /// Deliveries to members that verify, at least: some more than a p99 needs.
 const SAMPLES: f64 = 4000.0;
 const VERIFIED: u64 = 16;
-
-/// What a server keeps up with.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Ceiling {
-    pub server: String,
-    pub members: u64,
-    /// 99 % of the deliveries took less than this.
-    pub limit_ns: u64,
-    /// The runs at the highest rate that all of them held at; none if there is no such rate.
-    pub runs: Vec<Summary>,
-    /// Why the next rate up did not hold.
-    pub end: String,
-}
 
 /// How a ceiling is searched for.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +133,7 @@ impl Finder<'_> {
                 Err(error) => Err(error.to_string()),
                 Ok(run) => {
                     self.made += 1;
-                    report::write_json(&self.trials.join(format!("trial{:02}.json", self.made)), &run.summary)?;
+                    write_json(&self.trials.join(format!("trial{:02}.json", self.made)), &run.summary)?;
                     match not_kept_up(&run.summary, limit_ns(self.members)) {
                         None => Ok(Box::new(run)),
                         Some(failure) if run.summary.client_spoiled_it() => {
@@ -160,12 +148,12 @@ impl Finder<'_> {
         }
         eprintln!(
             "{} members, {}, {} lines/s: {}",
-            table::count(self.members),
+            count(self.members),
             self.server.name,
-            table::rate(rate_per_s),
+            rate(rate_per_s),
             outcome.as_ref().err().map_or("kept up", String::as_str)
         );
-        Ok(outcome.map_err(|failure| format!("at {} lines/s: {failure}", table::rate(rate_per_s))))
+        Ok(outcome.map_err(|failure| format!("at {} lines/s: {failure}", rate(rate_per_s))))
     }
 }
 
@@ -176,12 +164,12 @@ fn not_kept_up(run: &Summary, limit_ns: u64) -> Option<String> {
         _ if !run.valid => run.reasons.first().map(|reason| verdict::without_cure(reason).to_string()),
         _ if !run.clean => {
             let counts = run.proof.problems().named().into_iter().filter(|(_, count)| *count > 0);
-            Some(counts.map(|(name, number)| format!("{} {name}", table::count(number))).collect::<Vec<_>>().join(", "))
+            Some(counts.map(|(name, number)| format!("{} {name}", count(number))).collect::<Vec<_>>().join(", "))
         }
         Some(ns) if ns < limit_ns && !delivery.is_at_least(ns) => None,
         Some(ns) => {
             let or_more = if delivery.is_at_least(ns) { " or more" } else { "" };
-            Some(format!("delivery p99 {}{or_more}", table::time(ns)))
+            Some(format!("delivery p99 {}{or_more}", time(ns)))
         }
         None => Some("too few deliveries".to_string()),
     }

@@ -10,10 +10,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::expect::{Expectation, Expectations};
 use crate::peers::Part;
+use crate::pinning::Pin;
 use crate::plan::Arrival;
 use crate::protocol::Protocol;
+use crate::quantities::{parse_count, parse_rate};
 use crate::reflect::Fault;
-use crate::server_process::Pin;
+
 use crate::sweep::{NamedServer, parse_server};
 
 /// Measures how long a chat room takes to hear a line.
@@ -439,36 +441,6 @@ pub struct ReflectArgs {
     pub fault_member: usize,
 }
 
-/// A count with a suffix: `100`, `10k`, `1.5m`.
-pub fn parse_count(text: &str) -> Result<u64, String> {
-    let number = parse_scaled(text).ok_or_else(|| format!("{text:?} is no count; write for example 100, 10k or 1m"))?;
-    if number < 1.0 || number.fract() != 0.0 || number > 1e15 {
-        return Err(format!("{text:?} is no whole number above zero"));
-    }
-    Ok(number as u64)
-}
-
-/// A rate a second: `20`, `20/s`, `0.2/s`, `100k`.
-pub fn parse_rate(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("/s").unwrap_or(text);
-    match parse_scaled(number) {
-        Some(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
-        _ => Err(format!("{text:?} is no rate above zero; write for example 20/s, 0.2/s or 4k/s")),
-    }
-}
-
-fn parse_scaled(text: &str) -> Option<f64> {
-    let (number, scale) = match text.as_bytes().last()? {
-        b'k' | b'K' => (&text[..text.len() - 1], 1e3),
-        b'm' | b'M' => (&text[..text.len() - 1], 1e6),
-        _ => (text, 1.0),
-    };
-    // The product of a decimal like 1.1 and its scale is a whole number that floating point misses.
-    let scaled = number.parse::<f64>().ok()? * scale;
-    let rounded = scaled.round();
-    Some(if (scaled - rounded).abs() < 1e-6 { rounded } else { scaled })
-}
-
 /// Members that read slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slow {
@@ -516,27 +488,6 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn counts_take_suffixes() {
-        assert_eq!(parse_count("100"), Ok(100));
-        assert_eq!(parse_count("10k"), Ok(10_000));
-        assert_eq!(parse_count("1.1k"), Ok(1100));
-        assert_eq!(parse_count("1m"), Ok(1_000_000));
-        for wrong in ["", "k", "0", "1.5", "-1", "1g", "1e99"] {
-            assert!(parse_count(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn rates_are_a_second() {
-        assert_eq!(parse_rate("20/s"), Ok(20.0));
-        assert_eq!(parse_rate("0.2/s"), Ok(0.2));
-        assert_eq!(parse_rate("100k"), Ok(100_000.0));
-        for wrong in ["", "/s", "0", "-1/s", "nan", "inf", "20/m"] {
-            assert!(parse_rate(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -5,23 +5,21 @@
 //! figure. System calls are counted in runs of their own, because counting costs time at each.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
-use serde::{Deserialize, Serialize};
-
 use crate::cli::{CostsArgs, LoadArgs};
-use crate::cost::{self, Sampler};
 use crate::error::{Context, Error, Result, exit};
+use crate::figures::MARK;
+use crate::pinning;
 use crate::plan::Length;
-use crate::report::table::{MARK, MARK_MEANS};
-use crate::report::{self, table};
+use crate::report;
+use crate::results::costs::{self, Figure, What};
+use crate::results::folder;
 use crate::run::{self, Room};
 use crate::server_process::{ServerProcess, free_address};
 use crate::sweep::NamedServer;
-use crate::sweep::folder;
 use crate::sys;
+use crate::usage::{Sample, Sampler};
 
 /// A quiet room, and one in which each send carries many lines: lines a second, publishers, members that verify.
 const QUIET: (f64, u32, Option<u64>) = (20.0, 1, None);
@@ -37,80 +35,6 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 /// What was started has been done after this long.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// What the folder holds: the figures, of which the table is made.
-const FIGURES: &str = "costs.csv";
-
-/// One figure of one server in one round.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Figure {
-    what: What,
-    server: String,
-    members: u64,
-    round: u32,
-    value: f64,
-    /// False when the run that it is of was INVALID.
-    #[serde(default = "always")]
-    valid: bool,
-}
-
-fn always() -> bool {
-    true
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum What {
-    QuietDeliveryNs,
-    BusyDeliveryNs,
-    LineNs,
-    NewcomerNs,
-    QuietDeliveryCalls,
-    BusyDeliveryCalls,
-}
-
-impl What {
-    const ALL: [Self; 6] = [
-        Self::QuietDeliveryNs,
-        Self::BusyDeliveryNs,
-        Self::LineNs,
-        Self::NewcomerNs,
-        Self::QuietDeliveryCalls,
-        Self::BusyDeliveryCalls,
-    ];
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::QuietDeliveryNs => "CPU a delivery, 20 lines/s",
-            Self::BusyDeliveryNs => "CPU a delivery, 4,000 lines/s",
-            Self::LineNs => "CPU an inbound line that nobody hears",
-            Self::NewcomerNs => "CPU a newcomer: accepted, welcomed, left",
-            Self::QuietDeliveryCalls => "system calls a delivery, 20 lines/s",
-            Self::BusyDeliveryCalls => "system calls a delivery, 4,000 lines/s",
-        }
-    }
-
-    fn is_of_calls(self) -> bool {
-        matches!(self, Self::QuietDeliveryCalls | Self::BusyDeliveryCalls)
-    }
-
-    fn show(self, value: f64) -> String {
-        if self.is_of_calls() { format!("{value:.4}") } else { table::time(value as u64) }
-    }
-
-    /// The figure, and whether the run behind it was valid.
-    fn measure(self, server: &NamedServer, members: u64, load: &LoadArgs) -> Result<(f64, bool)> {
-        let room = |shape, counted| delivery(server, members, shape, load, counted);
-        match self {
-            Self::QuietDeliveryNs => room(QUIET, false),
-            Self::BusyDeliveryNs => room(BUSY, false),
-            Self::LineNs => Ok((lines(server, members, load)?, true)),
-            Self::NewcomerNs => Ok((newcomers(server, load)?, true)),
-            Self::QuietDeliveryCalls => room(QUIET, true),
-            Self::BusyDeliveryCalls => room(BUSY, true),
-        }
-    }
-}
-
 /// Measures all figures; returns the exit code.
 pub fn command(arguments: &CostsArgs) -> Result<u8> {
     let folder = folder::make(&arguments.out, "costs")?;
@@ -118,7 +42,7 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
     for round in 1..=arguments.repeat.max(1) {
         for what in What::ALL {
             for server in &arguments.servers {
-                let (value, valid) = match what.measure(server, arguments.connections, &arguments.load) {
+                let (value, valid) = match measure(what, server, arguments.connections, &arguments.load) {
                     Ok(measured) => measured,
                     // Not everybody may count them.
                     Err(error) if what.is_of_calls() => {
@@ -140,51 +64,22 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
             }
         }
     }
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for figure in &figures {
-        writer.serialize(figure).context(|| "cannot write the figures".to_string())?;
-    }
-    let csv = writer.into_inner().context(|| "cannot write the figures".to_string())?;
-    report::write_file(&folder.join(FIGURES), &csv)?;
-    println!("{}\n{}", draw(&folder)?, folder.display());
+    costs::write(&folder, &figures)?;
+    println!("{}\n{}", report::costs::draw(&folder)?, folder.display());
     Ok(exit::GOOD)
 }
 
-/// True exactly when `folder` is one of costs.
-pub fn is_folder(folder: &Path) -> bool {
-    folder.join(FIGURES).is_file()
-}
-
-/// Makes the tables of `folder` from its figures, and returns the one for the terminal.
-pub fn draw(folder: &Path) -> Result<String> {
-    let path = folder.join(FIGURES);
-    let mut reader = csv::Reader::from_path(&path).context(|| format!("cannot read {}", path.display()))?;
-    let figures: Vec<Figure> =
-        reader.deserialize().collect::<std::result::Result<_, _>>().context(|| format!("{} is odd", path.display()))?;
-    let mut servers: Vec<&str> = Vec::new();
-    for figure in &figures {
-        if !servers.contains(&figure.server.as_str()) {
-            servers.push(&figure.server);
-        }
+/// The figure, and whether the run behind it was valid.
+fn measure(what: What, server: &NamedServer, members: u64, load: &LoadArgs) -> Result<(f64, bool)> {
+    let room = |shape, counted| delivery(server, members, shape, load, counted);
+    match what {
+        What::QuietDeliveryNs => room(QUIET, false),
+        What::BusyDeliveryNs => room(BUSY, false),
+        What::LineNs => Ok((lines(server, members, load)?, true)),
+        What::NewcomerNs => Ok((newcomers(server, load)?, true)),
+        What::QuietDeliveryCalls => room(QUIET, true),
+        What::BusyDeliveryCalls => room(BUSY, true),
     }
-    let members = figures.first().map_or(0, |figure| figure.members);
-    let mut table = tabulate(&figures, &servers, true);
-    table.load_style(presets::NOTHING);
-    let text = format!("{}\n", table.trim_fmt());
-    table.load_style(presets::ASCII_MARKDOWN);
-    let count = table::count(members);
-    let environment = folder::environment_of(folder)?;
-    let markdown = format!(
-        "{}\n\nA room of {count}. Medians of the rounds, in brackets their range. {MARK_MEANS} Client and server on one machine, \
-         over loopback: {environment}.\n",
-        table.trim_fmt()
-    );
-    report::write_file(&folder.join("table.md"), markdown.as_bytes())?;
-    let mut table = tabulate(&figures, &servers, false);
-    table.load_style(presets::ASCII_MARKDOWN);
-    let short = format!("{}\n\nA room of {count}; medians.\n", table.trim_fmt());
-    report::write_file(&folder.join(folder::SHORT), short.as_bytes())?;
-    Ok(text)
 }
 
 fn delivery(
@@ -249,7 +144,7 @@ fn newcomers(server: &NamedServer, load: &LoadArgs) -> Result<f64> {
 
 fn start(server: &NamedServer, load: &LoadArgs) -> Result<(ServerProcess, std::net::SocketAddr)> {
     if let Some(pin) = load.pin {
-        cost::pin_this_thread(Some(pin.client))?;
+        pinning::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
     let address = free_address()?;
@@ -270,75 +165,9 @@ fn wait_for_welcome(socket: &OwnedFd) -> Result<()> {
     Err(Error::new("the server did not welcome a newcomer"))
 }
 
-fn per_item(before: &cost::CostSample, after: &cost::CostSample, items: u64) -> Result<f64> {
+fn per_item(before: &Sample, after: &Sample, items: u64) -> Result<f64> {
     let (Some(before), Some(after)) = (before.server, after.server) else {
         return Err(Error::new("the server ended"));
     };
     Ok((after.cpu_ns - before.cpu_ns) as f64 / items as f64)
-}
-
-/// A row a figure, a column a server; with two servers also the ratio of the second to the first.
-fn tabulate(figures: &[Figure], servers: &[&str], with_range: bool) -> Table {
-    let mut table = Table::new();
-    let ratio = (servers.len() == 2).then(|| format!("{} / {}", servers[1], servers[0]));
-    table.set_header(["".to_string()].into_iter().chain(servers.iter().map(ToString::to_string)).chain(ratio.clone()));
-    for what in What::ALL {
-        let rows = |server: &str| -> Vec<&Figure> {
-            figures.iter().filter(|figure| figure.what == what && figure.server == server).collect()
-        };
-        let of = |server: &str| rows(server).iter().map(|figure| figure.value).collect::<Vec<f64>>();
-        let mut row = vec![what.title().to_string()];
-        row.extend(servers.iter().map(|server| cell(what, &rows(server), with_range)));
-        if ratio.is_some() {
-            let medians = [servers[0], servers[1]].map(|server| table::median(of(server)));
-            row.push(match medians {
-                [Some(first), Some(second)] => format!("{:.2}", second / first),
-                _ => "-".to_string(),
-            });
-        }
-        table.add_row(row);
-    }
-    table::align_right(&mut table);
-    if let Some(first) = table.column_mut(0) {
-        first.set_cell_alignment(comfy_table::CellAlignment::Left);
-    }
-    table
-}
-
-fn cell(what: What, figures: &[&Figure], with_range: bool) -> String {
-    let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
-    let Some(median) = table::median(values.iter().copied()) else { return "-".to_string() };
-    let mark = if figures.iter().all(|figure| figure.valid) { "" } else { MARK };
-    if !with_range {
-        return format!("{}{mark}", what.show(median));
-    }
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!("{} [{}..{}]{mark}", what.show(median), what.show(least), what.show(largest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_servers_are_put_into_a_ratio() {
-        let figure = |server: &str, value| Figure {
-            what: What::LineNs,
-            server: server.to_string(),
-            members: 1000,
-            round: 1,
-            value,
-            valid: value < 2000.0,
-        };
-        let figures =
-            [figure("uring", 1000.0), figure("uring", 1200.0), figure("uring", 1100.0), figure("epoll", 2200.0)];
-        let text = tabulate(&figures, &["uring", "epoll"], true).to_string();
-        assert!(text.contains("1.10 us [1.00 us..1.20 us] ") && text.contains("2.00"), "{text}");
-        assert!(text.contains("2.20 us [2.20 us..2.20 us] !"), "{text}");
-        let short = tabulate(&figures, &["uring", "epoll"], false).to_string();
-        assert!(short.contains(" 1.10 us ") && short.contains("2.20 us !") && !short.contains('['), "{short}");
-        assert!(text.contains("epoll / uring"), "{text}");
-        assert_eq!(What::BusyDeliveryCalls.show(0.00042), "0.0004");
-    }
 }

@@ -8,7 +8,7 @@ use std::fs;
 
 use crate::cli::DoctorArgs;
 use crate::error::{Context, Result, exit};
-use crate::report::table::count;
+use crate::quantities::count;
 use crate::run::{MEMBERS_PER_SOURCE, OWN_DESCRIPTORS, SOURCES_MAX};
 use crate::sys;
 

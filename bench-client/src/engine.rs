@@ -22,7 +22,6 @@ pub mod settings;
 
 use std::time::Duration;
 
-use crate::cost::Sampler;
 use crate::engine::members::Engine;
 use crate::engine::nuisances::Shape;
 use crate::engine::outcome::{Connected, Outcome};
@@ -30,6 +29,7 @@ use crate::engine::settings::Settings;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::sys;
+use crate::usage::Sampler;
 
 /// How long members stay after the last delivery: a repeat of it would come now.
 const AFTERMATH: Duration = Duration::from_millis(50);

@@ -16,13 +16,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{FloorArgs, FloorFormat, FloorSenderArgs};
-use crate::cost;
 use crate::error::{Context, Error, Result, exit};
 use crate::message::author_of;
-use crate::report::summary::SendCost;
-use crate::report::table;
+use crate::pinning::{self, Pin};
+use crate::quantities::{count, rate, time};
+use crate::results::summary::SendCost;
 use crate::run::sources;
-use crate::server_process::Pin;
 use crate::sys::{self, Epoll, Interest};
 
 const READ_BYTES_MAX: usize = 128 * 1024;
@@ -76,7 +75,7 @@ pub fn measure(shape: Shape) -> Result<Floor> {
         .trim()
         .parse::<SocketAddr>()
         .map_err(|_| Error::new(format!("the floor's sender could not listen: {}", first_line.trim())))
-        .and_then(|address| drain(address, shape.sockets));
+        .and_then(|address| read_all(address, shape.sockets));
     if let Err(error) = result {
         // It is our own child, and by its own id.
         let _ = sender.kill();
@@ -100,17 +99,17 @@ fn start_sender(shape: Shape) -> Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     sys::stop_with_parent(&mut command);
     if let Some(pin) = shape.pin {
-        cost::pin_this_thread(pin.server)?;
+        pinning::pin_this_thread(pin.server)?;
     }
     let child = command.spawn();
     if let Some(pin) = shape.pin {
-        cost::pin_this_thread(Some(pin.client))?;
+        pinning::pin_this_thread(Some(pin.client))?;
     }
     child.context(|| "cannot start the floor's sender".to_string())
 }
 
 /// Connects `sockets` times and reads until the sender closes.
-fn drain(address: SocketAddr, sockets: usize) -> Result<()> {
+fn read_all(address: SocketAddr, sockets: usize) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let mut epoll = Epoll::new(EVENTS_MAX).context(|| "cannot make an epoll set".to_string())?;
     let sources = sources(address, sockets, None)?;
@@ -178,12 +177,12 @@ pub fn sender_command(arguments: &FloorSenderArgs) -> Result<u8> {
 fn describe(floor: &Floor) -> String {
     let mut text = format!(
         "floor of {} sockets  {} B a send  {} passes/s  (processor time of one send, over passes to all)\n",
-        table::count(floor.sockets),
+        count(floor.sockets),
         floor.send_bytes,
-        table::rate(floor.passes_per_s)
+        rate(floor.passes_per_s)
     );
     let mut row = |name: &str, cost: &SendCost| {
-        let [min, median, mean] = [cost.min_ns, cost.median_ns, cost.mean_ns].map(|ns| table::time(ns as u64));
+        let [min, median, mean] = [cost.min_ns, cost.median_ns, cost.mean_ns].map(|ns| time(ns as u64));
         text.push_str(&format!(
             "{name:<10} min {min:>8}   median {median:>8}   mean {mean:>8}   {} passes\n",
             cost.passes
@@ -197,10 +196,10 @@ fn describe(floor: &Floor) -> String {
         text.push_str(&format!("io_uring   not measured: {reason}\n"));
     }
     if floor.not_taken > 0 {
-        text.push_str(&format!("note: full sockets did not take {} sends; lower -r\n", table::count(floor.not_taken)));
+        text.push_str(&format!("note: full sockets did not take {} sends; lower -r\n", count(floor.not_taken)));
     }
     if floor.late_passes > 0 {
-        text.push_str(&format!("note: {} passes began late; lower -r\n", table::count(floor.late_passes)));
+        text.push_str(&format!("note: {} passes began late; lower -r\n", count(floor.late_passes)));
     }
     text
 }

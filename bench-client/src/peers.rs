@@ -9,15 +9,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::ceiling::{self, Ceiling, Terms};
+use crate::ceiling::{self, Terms};
 use crate::cli::{LoadArgs, PeersArgs};
 use crate::error::{Result, exit};
+use crate::pinning::Pin;
 use crate::plan::Length;
-use crate::report::{self, bars, peers as peers_table, short};
+use crate::report::{peers, peers_table};
+use crate::results::comparison::{self, BUSY_MEMBERS, BUSY_RATE_PER_S, Ceiling, Comparison};
+use crate::results::folder::{self, RAW};
+use crate::results::rung::Rung;
 use crate::run::Room;
-use crate::server_process::{Pin, split_words};
-use crate::sweep::folder::{self, RAW, read_json};
-use crate::sweep::{self, NamedServer, Rung, rows};
+use crate::server_process::split_words;
+use crate::sweep::{self, NamedServer};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -37,30 +40,10 @@ const IDLE_MEMBERS_MIN: u64 = 1000;
 const IDLE_RATE_PER_S: f64 = 4.0;
 /// As few as a median can be given for.
 const IDLE_MESSAGES: u64 = 20;
-/// The room that is compared most closely, and shown in a picture.
-pub const BUSY_MEMBERS: usize = 1000;
-pub const BUSY_RATE_PER_S: f64 = 4000.0;
 /// Where the search begins, deliveries a second.
 const CEILING_START: f64 = 1e6;
 /// How close it comes: a step of a search is some seconds.
 const CEILING_PRECISION: f64 = 1.15;
-/// What the folder of a comparison holds, beside the tables: the folder of each part, what each server keeps up with, and what
-/// the servers say they are.
-const PARTS: [&str; 3] = ["offered", "idle", "busy"];
-const CEILINGS: &str = "ceilings.json";
-const VERSIONS: &str = "versions.json";
-
-/// What was measured of all servers.
-#[derive(Debug, Default)]
-pub struct Comparison {
-    pub offered: Vec<Rung>,
-    pub idle: Vec<Rung>,
-    pub busy: Vec<Rung>,
-    pub ceilings: Vec<Ceiling>,
-    /// By the server's name: what its program says it is.
-    pub versions: BTreeMap<String, String>,
-}
-
 /// Measures all parts asked for; returns the exit code.
 pub fn command(arguments: &PeersArgs) -> Result<u8> {
     let folder = folder::make(&arguments.out, "peers")?;
@@ -77,7 +60,7 @@ pub fn command(arguments: &PeersArgs) -> Result<u8> {
             None => eprintln!("{}: not installed", server.name),
         }
     }
-    report::write_json(&folder.join(VERSIONS), &comparison.versions)?;
+    comparison::write_versions(&folder, &comparison)?;
     let missing = || arguments.servers.iter().filter(|server| !comparison.versions.contains_key(&server.name));
     let missing: Vec<String> = missing().map(|server| server.name.clone()).collect();
     for part in &arguments.parts {
@@ -88,9 +71,9 @@ pub fn command(arguments: &PeersArgs) -> Result<u8> {
             Part::Ceiling => comparison.ceilings = ceilings(arguments, &installed, &comparison.versions, &folder)?,
         }
         // After each part, so that what is interrupted has left what it had.
-        write(&folder, &comparison)?;
+        comparison::write(&folder, &comparison)?;
     }
-    print!("{}", peers_table::text(&draw(&folder)?));
+    print!("{}", peers_table::text(&peers::draw(&folder)?));
     println!("\n{}", folder.display());
     Ok(exit::GOOD)
 }
@@ -172,52 +155,6 @@ fn ceilings(
         found.push(find(server, BUSY_MEMBERS as u64, &load)?);
     }
     Ok(found)
-}
-
-fn write(folder: &Path, comparison: &Comparison) -> Result<()> {
-    for (name, rungs) in PARTS.into_iter().zip([&comparison.offered, &comparison.idle, &comparison.busy]) {
-        if !rungs.is_empty() {
-            folder::write_index(&folder.join(name), rungs)?;
-        }
-    }
-    if !comparison.ceilings.is_empty() {
-        report::write_json(&folder.join(CEILINGS), &comparison.ceilings)?;
-    }
-    Ok(())
-}
-
-/// True exactly when `folder` is one of a comparison.
-pub fn is_folder(folder: &Path) -> bool {
-    folder.join(VERSIONS).is_file()
-}
-
-/// Makes the rows and tables of `folder` from what was measured, and returns it.
-pub fn draw(folder: &Path) -> Result<Comparison> {
-    let part = |name: &str| {
-        let part = folder.join(name);
-        if part.is_dir() { folder::load(&part) } else { Ok(Vec::new()) }
-    };
-    let [offered, idle, busy] = PARTS.map(part);
-    let ceilings = folder.join(CEILINGS);
-    let comparison = Comparison {
-        offered: offered?,
-        idle: idle?,
-        busy: busy?,
-        ceilings: if ceilings.is_file() { read_json(&ceilings)? } else { Vec::new() },
-        versions: read_json(&folder.join(VERSIONS))?,
-    };
-    for (name, rungs) in PARTS.into_iter().zip([&comparison.offered, &comparison.idle, &comparison.busy]) {
-        if !rungs.is_empty() {
-            report::write_file(&folder.join(format!("{name}.csv")), &rows::csv(&rows::all(rungs))?)?;
-        }
-    }
-    let environment = folder::environment_of(folder)?;
-    report::write_file(&folder.join("table.md"), peers_table::markdown(&comparison, &environment).as_bytes())?;
-    report::write_file(&folder.join(folder::SHORT), short::peers(&comparison).as_bytes())?;
-    if let Some(svg) = bars::peers(&comparison, &environment)? {
-        report::write_file(&folder.join(bars::PEERS), svg.as_bytes())?;
-    }
-    Ok(comparison)
 }
 
 #[cfg(test)]

@@ -8,21 +8,22 @@ use std::path::Path;
 
 use crate::cli::ReportArgs;
 use crate::error::{Context, Error, Result, exit};
-use crate::report::{self, bars, peers as peers_table, table};
-use crate::sweep::folder::SHORT;
-use crate::{costs, headline, peers, sweep};
+use crate::files::write_file;
+use crate::report::{self, bars, peers_table, rooms_table};
+use crate::results::folder::SHORT;
+use crate::results::{comparison, costs, headline};
 
 /// Redraws the folder; returns the exit code.
 pub fn command(arguments: &ReportArgs) -> Result<u8> {
     let folder = &arguments.folder;
-    let (name, text) = if peers::is_folder(folder) {
-        ("peers", peers_table::text(&peers::draw(folder)?))
+    let (name, text) = if comparison::is_folder(folder) {
+        ("peers", peers_table::text(&report::peers::draw(folder)?))
     } else if costs::is_folder(folder) {
-        ("costs", costs::draw(folder)?)
+        ("costs", report::costs::draw(folder)?)
     } else if headline::is_folder(folder) {
-        ("headline", headline::draw(folder)?.0)
+        ("headline", report::headline::draw(folder)?.0)
     } else {
-        ("rooms", table::sweep(&sweep::folder::draw(folder)?))
+        ("rooms", rooms_table::text(&report::rooms::draw(folder)?))
     };
     print!("{text}");
     let Some(document) = &arguments.into else { return Ok(exit::GOOD) };
@@ -34,7 +35,7 @@ pub fn command(arguments: &ReportArgs) -> Result<u8> {
     let body = block(name, short.trim_end(), path.trim_end_matches('/'));
     let after = replace_block(&before, name, &body)
         .ok_or_else(|| Error::new(format!("{} has no <!-- {name} --> ... <!-- /{name} -->", document.display())))?;
-    report::write_file(document, after.as_bytes())?;
+    write_file(document, after.as_bytes())?;
     Ok(exit::GOOD)
 }
 

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::cli::{self, Format, LoadArgs, RunArgs};
-use crate::cost::{self, Sampler};
 use crate::engine;
 use crate::engine::nuisances::Shape;
 use crate::engine::outcome::Outcome;
@@ -12,16 +11,21 @@ use crate::engine::settings::Settings;
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::expect::Expectation;
+use crate::files::write_json;
 use crate::floor;
 use crate::message;
+use crate::pinning;
 use crate::plan::{Length, Load, Plan};
 use crate::protocol::Protocol;
-use crate::report;
-use crate::report::summary::{Setting, Summary};
-use crate::report::table;
+use crate::quantities::{count, rate};
+use crate::report::{block, run_files};
+use crate::results::summary::Summary;
 use crate::search::{PRECISION, Search};
 use crate::server_process::{ServerProcess, free_address};
+use crate::summarise::{Setting, summarise};
 use crate::sys;
+use crate::tcp_counters;
+use crate::usage::Sampler;
 
 /// Descriptors that are not members' sockets.
 pub const OWN_DESCRIPTORS: u64 = 32;
@@ -68,11 +72,11 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
     let plan = plan(room, load)?;
     let mut settings = settings(room, load, &plan)?;
     if let Some(pin) = load.pin {
-        cost::pin_this_thread(Some(pin.client))?;
+        pinning::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
     let floor_before = load.floor.then(|| floor::measure(floor_shape(room, load))).transpose()?;
-    let counters = cost::kernel_counters();
+    let counters = tcp_counters::read();
     let address = match (target.address, &target.command) {
         (Some(address), _) => address,
         (None, Some(_)) => free_address()?,
@@ -90,11 +94,11 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
     };
     let ceiling = server.as_ref().and_then(ServerProcess::ready_line).and_then(|line| members_max(&line));
     if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
-        return Err(Error::new(format!("at most {} members", table::count(most))));
+        return Err(Error::new(format!("at most {} members", count(most))));
     }
     let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
-        cost::pin_process(pid, pin.server)?;
+        pinning::pin_process(pid, pin.server)?;
     }
     let sampler = Sampler::new(pid);
     let sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
@@ -108,10 +112,10 @@ pub fn measure(target: &Target, room: Room, load: &LoadArgs) -> Result<Run> {
         rate_per_s: room.rate_per_s,
         pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
         lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
-        kernel_counter_rises: cost::rises(&counters, &cost::kernel_counters()),
+        kernel_counter_rises: tcp_counters::rises(&counters, &tcp_counters::read()),
     };
     drop(server);
-    let mut summary = Summary::new(setting, &settings, &plan, &outcome);
+    let mut summary = summarise(setting, &settings, &plan, &outcome);
     if let Some(before) = floor_before {
         let after = floor::measure(floor_shape(room, load))?;
         let (send, uring) = floor::join(&[before, after]);
@@ -259,7 +263,7 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
         address: arguments.address,
     };
     if let Some(directory) = &arguments.out {
-        report::write_json(&directory.join("env.json"), &environment::describe("run"))?;
+        write_json(&directory.join("env.json"), &environment::describe("run"))?;
     }
     if let Some(condition) = &arguments.search {
         return search(&target, room, &condition.0, arguments);
@@ -276,15 +280,15 @@ fn measure_and_write(target: &Target, room: Room, number: u32, arguments: &RunAr
     let run = measure(target, room, &arguments.load)?;
     if let Some(directory) = &arguments.out {
         let directory = directory.join(format!("run{number}"));
-        report::write_summary(&directory, &run.summary)?;
-        report::write_rows(&directory, &run.plan, &run.outcome)?;
+        run_files::write_summary(&directory, &run.summary)?;
+        run_files::write_rows(&directory, &run.plan, &run.outcome)?;
     }
     Ok(run.summary)
 }
 
 fn print(summaries: &[Summary], arguments: &RunArgs) -> Result<()> {
     match arguments.format {
-        Format::Table => print!("{}", table::block(summaries)),
+        Format::Table => print!("{}", block::block(summaries)),
         Format::Quiet => {}
         Format::Json => {
             for summary in summaries {
@@ -310,8 +314,8 @@ fn search(target: &Target, mut room: Room, condition: &[Expectation], arguments:
         let failures: Vec<String> =
             condition.iter().filter_map(|expectation| expectation.check(&summary).err()).collect();
         let held = summary.clean && summary.valid && failures.is_empty();
-        eprintln!("{}: {}", table::run_line(&summary, number as usize), if held { "holds" } else { "does not hold" });
-        eprint!("{}", table::problem_lines(&summary));
+        eprintln!("{}: {}", block::run_line(&summary, number as usize), if held { "holds" } else { "does not hold" });
+        eprint!("{}", block::problem_lines(&summary));
         failures.iter().for_each(|failure| eprintln!("  {failure}"));
         if held {
             best = Some(summary);
@@ -320,12 +324,12 @@ fn search(target: &Target, mut room: Room, condition: &[Expectation], arguments:
             break;
         }
     }
-    let (Some(rate), Some(summary)) = (search.held(), best) else {
+    let (Some(rate_per_s), Some(summary)) = (search.held(), best) else {
         eprintln!("it holds at no rate that was tried");
         return Ok(exit::UNEXPECTED);
     };
     print(&[summary], arguments)?;
-    eprintln!("highest rate: {} messages/s", table::rate(rate));
+    eprintln!("highest rate: {} messages/s", rate(rate_per_s));
     Ok(exit::GOOD)
 }
 
@@ -338,7 +342,7 @@ fn judge(summaries: &[Summary], arguments: &RunArgs) -> u8 {
     }
     if arguments.format != Format::Table {
         for summary in summaries {
-            eprint!("{}", table::problem_lines(summary));
+            eprint!("{}", block::problem_lines(summary));
         }
     }
     for failure in &failures {

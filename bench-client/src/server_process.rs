@@ -12,8 +12,8 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::cost;
 use crate::error::{Context, Error, Result};
+use crate::pinning::{self, Pin};
 use crate::sys;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,14 +23,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 /// Lines of its stderr that an error quotes.
 const LOG_LINES_MAX: usize = 5;
-
-/// Which processors the two sides of a run keep to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pin {
-    /// None: the server may use all.
-    pub server: Option<usize>,
-    pub client: usize,
-}
 
 /// What the server has said on stderr.
 #[derive(Debug, Default)]
@@ -61,11 +53,11 @@ impl ServerProcess {
         sys::stop_with_parent(&mut process);
         // The child inherits the pinning of the thread that starts it, from its first instruction on.
         if let Some(pin) = pin {
-            cost::pin_this_thread(pin.server)?;
+            pinning::pin_this_thread(pin.server)?;
         }
         let spawned = process.spawn();
         if let Some(pin) = pin {
-            cost::pin_this_thread(Some(pin.client))?;
+            pinning::pin_this_thread(Some(pin.client))?;
         }
         let mut child = spawned.context(|| format!("cannot start the server, {program}"))?;
         let said = Arc::new(Mutex::new(Said::default()));

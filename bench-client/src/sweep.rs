@@ -4,20 +4,20 @@
 //! all alike. A room that cannot be measured is a row with its reason, not a gap. A run that the tool itself spoiled, by
 //! sending late, is measured again; it stays in the files as set aside. Everything goes into one dated folder.
 
-pub mod folder;
-pub mod rows;
-
 use std::path::Path;
 
 use clap::ValueEnum;
 
 use crate::cli::{LoadArgs, SweepArgs};
 use crate::error::{Error, Result, exit};
+use crate::files::write_json;
 use crate::floor;
 use crate::plan::Length;
 use crate::protocol::Protocol;
-use crate::report::summary::Summary;
-use crate::report::{self, table};
+use crate::quantities::count;
+use crate::report::{block, rooms, rooms_table, run_files};
+use crate::results::folder;
+use crate::results::rung::Rung;
 use crate::run::{self, Room, Run, Target};
 
 /// Runs of one room in one round, at most: the first, and another when the client spoiled it.
@@ -29,17 +29,6 @@ pub struct NamedServer {
     pub name: String,
     pub protocol: Protocol,
     pub command: String,
-}
-
-/// A room of one size on one server: its runs, or why there are none.
-#[derive(Debug)]
-pub struct Rung {
-    pub server: String,
-    pub members: u64,
-    pub runs: Vec<Summary>,
-    /// Runs that the client spoiled, each measured again.
-    pub set_aside: Vec<Summary>,
-    pub not_run: Option<String>,
 }
 
 /// Carries out the sweep; returns its exit code.
@@ -55,8 +44,8 @@ pub fn command(arguments: &SweepArgs) -> Result<u8> {
         rungs.extend(rounds(&arguments.servers, room, &arguments.load, arguments.repeat, &folder)?);
     }
     folder::write_index(&folder, &rungs)?;
-    let rungs = folder::draw(&folder)?;
-    print!("{}", table::sweep(&rungs));
+    let rungs = rooms::draw(&folder)?;
+    print!("{}", rooms_table::text(&rungs));
     println!("\n{}", folder.display());
     Ok(verdict(&rungs))
 }
@@ -79,7 +68,7 @@ pub fn rounds(servers: &[NamedServer], room: Room, load: &LoadArgs, repeat: u32,
                 let (send, uring) = floor::join(&[before.clone(), after.clone()]);
                 run.summary.set_floor(send, uring);
             }
-            rung.take(run, folder)?;
+            keep(run, rung, folder)?;
         }
     }
     Ok(rungs)
@@ -92,18 +81,18 @@ fn measure(server: &NamedServer, room: Room, load: &LoadArgs, rung: &mut Rung, f
         // Told at once too: a sweep takes minutes.
         match run::measure(&server.target(), room, load) {
             Ok(run) => {
-                eprintln!("{}", table::run_line(&run.summary, number));
-                eprint!("{}", table::problem_lines(&run.summary));
+                eprintln!("{}", block::run_line(&run.summary, number));
+                eprint!("{}", block::problem_lines(&run.summary));
                 if !run.summary.client_spoiled_it() || attempt == ATTEMPTS_MAX {
                     return Ok(Some(run));
                 }
                 eprintln!("set aside, and measured again");
                 rung.set_aside.push(run.summary);
                 let path = folder::set_aside_file(folder, &rung.server, rung.members, rung.set_aside.len());
-                report::write_json(&path, rung.set_aside.last().expect("one was pushed"))?;
+                write_json(&path, rung.set_aside.last().expect("one was pushed"))?;
             }
             Err(error) => {
-                eprintln!("{} members, {}: not run: {error}", table::count(rung.members), server.name);
+                eprintln!("{} members, {}: not run: {error}", count(rung.members), server.name);
                 rung.not_run = Some(error.to_string());
                 break;
             }
@@ -123,27 +112,13 @@ impl NamedServer {
     }
 }
 
-impl Rung {
-    fn new(server: &str, members: u64) -> Self {
-        Self { server: server.to_string(), members, runs: Vec::new(), set_aside: Vec::new(), not_run: None }
-    }
-
-    /// A room that was never tried, and why.
-    pub fn not_run(server: &str, members: u64, reason: String) -> Self {
-        Self { not_run: Some(reason), ..Self::new(server, members) }
-    }
-
-    fn take(&mut self, run: Run, folder: &Path) -> Result<()> {
-        let number = self.runs.len() + 1;
-        report::write_summary(&folder::run_directory(folder, &self.server, self.members, number), &run.summary)?;
-        report::write_rows(
-            &folder::rows_directory(folder, &self.server, self.members, number),
-            &run.plan,
-            &run.outcome,
-        )?;
-        self.runs.push(run.summary);
-        Ok(())
-    }
+/// Writes what `run` left into `folder`, and adds it to `rung`.
+fn keep(run: Run, rung: &mut Rung, folder: &Path) -> Result<()> {
+    let (server, members, number) = (&rung.server, rung.members, rung.runs.len() + 1);
+    run_files::write_summary(&folder::run_directory(folder, server, members, number), &run.summary)?;
+    run_files::write_rows(&folder::rows_directory(folder, server, members, number), &run.plan, &run.outcome)?;
+    rung.runs.push(run.summary);
+    Ok(())
 }
 
 fn verdict(rungs: &[Rung]) -> u8 {

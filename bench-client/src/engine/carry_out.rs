@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cost::CostSample;
 use crate::engine::members::{Engine, Publisher};
 use crate::error::{Context, Result};
 use crate::recorder::latency::histogram;
 use crate::sys;
+use crate::usage::Sample;
 
 /// The plan starts this long after everything is ready.
 const LEAD_IN_NS: u64 = 20_000_000;
@@ -24,7 +24,7 @@ pub(super) struct Measured {
     pub(super) start_ns: u64,
     pub(super) started: SystemTime,
     pub(super) ended_ns: u64,
-    pub(super) window: (CostSample, CostSample),
+    pub(super) window: (Sample, Sample),
     pub(super) deliveries: u64,
     pub(super) measured_deliveries: u64,
     pub(super) measured_ns: u64,

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use hdrhistogram::Histogram;
 
-use crate::cost::Sampler;
 use crate::engine::nuisances::Nuisances;
 use crate::engine::roles::{is_probe, roles};
 use crate::engine::settings::Settings;
@@ -18,6 +17,7 @@ use crate::protocol::{Protocol, Wire};
 use crate::recorder::Recorder;
 use crate::recorder::latency::histogram;
 use crate::sys::{self, Epoll};
+use crate::usage::Sampler;
 
 const EVENTS_MAX: usize = 1024;
 /// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.

@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
 
-use crate::cost::CostSample;
 use crate::engine::nuisances::NuisancesOutcome;
 use crate::recorder::Record;
+use crate::usage::Sample;
 
 /// What the connect phase took.
 #[derive(Debug, Clone)]
@@ -39,12 +39,12 @@ pub struct Outcome {
     /// Why the first of them was closed.
     pub first_farewell: Option<String>,
     /// Costs before the connects and after the room was quiet.
-    pub before_connect: CostSample,
-    pub settled: CostSample,
+    pub before_connect: Sample,
+    pub settled: Sample,
     /// The same around the idle time.
-    pub idle: Option<(CostSample, CostSample)>,
+    pub idle: Option<(Sample, Sample)>,
     /// Costs just before the first measured message and when the last delivery was in, or given up.
-    pub window: (CostSample, CostSample),
+    pub window: (Sample, Sample),
     /// Deliveries to all members between the two samples of the window.
     pub window_deliveries: u64,
     /// Deliveries of measured messages to all members, and the time that they are counted over: from when the first was due to

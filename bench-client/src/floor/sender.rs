@@ -13,7 +13,7 @@ use io_uring::{IoUring, opcode, squeue, types};
 
 use crate::error::{Context, Error, Result};
 use crate::floor::{Floor, Shape, send_bytes};
-use crate::report::summary::SendCost;
+use crate::results::summary::SendCost;
 use crate::sys;
 
 /// Sends handed over in one enter.

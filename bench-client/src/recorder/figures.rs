@@ -20,15 +20,15 @@ pub struct Interval {
 #[derive(Debug, Clone, Default)]
 pub struct Stamped {
     /// From due time until the kernel had it for the member: the server's part.
-    pub fan_out: Latency,
+    pub kernel_has_it: Latency,
     /// From there until it was read: the client's part.
-    pub drain: Latency,
+    pub until_read: Latency,
 }
 
 impl Stamped {
-    pub fn record(&mut self, fan_out_ns: u64, drain_ns: u64) {
-        self.fan_out.record(fan_out_ns);
-        self.drain.record(drain_ns);
+    pub fn record(&mut self, kernel_has_it_ns: u64, until_read_ns: u64) {
+        self.kernel_has_it.record(kernel_has_it_ns);
+        self.until_read.record(until_read_ns);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::plan::{Arrival, Length, Load};
 use crate::recorder::latency::Latency;
 use crate::recorder::proof::Problems;
 use crate::recorder::times::{MARK_PERCENT, WHOLE, mark_rank};
-use crate::report::summary::Quantiles;
+use crate::results::summary::Quantiles;
 
 const START_NS: u64 = 1_000_000_000_000;
 const MS: u64 = 1_000_000;

@@ -7,13 +7,13 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::ceiling::Ceiling;
 use crate::error::{Context, Result};
-use crate::peers::{BUSY_MEMBERS, BUSY_RATE_PER_S, Comparison};
+use crate::figures::{figure, median};
+use crate::quantities::{count, plural, rate, time};
+use crate::report::captions::load_of;
 use crate::report::plot::{Area, CAPTION, COLOURS, Drawn, GRID, INK, MARGIN, PALE};
-use crate::report::summary::Summary;
-use crate::report::table::{count, figure, median, plural, rate, time};
-use crate::sweep::folder::load_of;
+use crate::results::comparison::{AS_SHIPPED, BUSY_MEMBERS, BUSY_RATE_PER_S, Ceiling, Comparison};
+use crate::results::summary::Summary;
 
 /// Its name in the folder.
 pub const PEERS: &str = "peers.svg";
@@ -127,9 +127,6 @@ fn row(comparison: &Comparison, ceiling: &Ceiling) -> Row {
     }
 }
 
-/// How names of servers end that are measured as they are shipped.
-pub const AS_SHIPPED: &str = "-as-shipped";
-
 /// The number in what a program says it is, with the language's name if it is that of one.
 fn version(said: &str) -> String {
     let is_number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.');
@@ -241,7 +238,7 @@ fn short_count(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::peers::tests::comparison;
+    use crate::report::peers_table::tests::comparison;
 
     #[test]
     fn a_version_is_found_in_what_a_program_says() {

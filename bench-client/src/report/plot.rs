@@ -8,10 +8,12 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::{Context, Result};
+use crate::figures::figure;
+use crate::quantities::{count, time};
 use crate::recorder::latency::samples_needed;
-use crate::report::summary::{Quantiles, Summary};
-use crate::report::{hgrm, table};
-use crate::sweep::Rung;
+use crate::report::hgrm;
+use crate::results::rung::Rung;
+use crate::results::summary::{Quantiles, Summary};
 
 const SIZE: (u32, u32) = (900, 600);
 /// Where a server that selects ends: the size of its descriptor set.
@@ -121,7 +123,7 @@ pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
         ];
         for (name, style, mark) in marks {
             let point = |rung: &Rung| {
-                let value = table::figure(&rung.runs, |run: &Summary| mark(&run.latency.room).map(|ns| ns as f64))?;
+                let value = figure(&rung.runs, |run: &Summary| mark(&run.latency.room).map(|ns| ns as f64))?;
                 Some(((rung.members as f64).log10(), (value / 1e6).log10()))
             };
             let of_server = || rungs.iter().filter(|rung| rung.server == server);
@@ -149,7 +151,7 @@ pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
     let x = Axis {
         from: sizes.first().map_or(0.0, |size| (*size as f64).log10() - 0.1),
         to: sizes.last().map_or(1.0, |size| (*size as f64).log10() + 0.1),
-        ticks: spaced(sizes.iter().map(|size| ((*size as f64).log10(), table::count(*size))), 0.08),
+        ticks: spaced(sizes.iter().map(|size| ((*size as f64).log10(), count(*size))), 0.08),
         title: "members of the room",
     };
     let y = milliseconds(&lines, "until the whole room has a message");
@@ -187,7 +189,7 @@ pub fn spectrum(members: u64, spectra: &[Spectrum], captions: &[&str]) -> Result
     let x = Axis { from: 0.0, to: last, ticks, title: "share of the messages, or of the deliveries, at most so late" };
     let y = milliseconds(&lines, "latency from the due time");
     draw(
-        &format!("Latency spectrum, room of {}", table::count(members)),
+        &format!("Latency spectrum, room of {}", count(members)),
         x,
         y,
         &lines,
@@ -213,7 +215,7 @@ fn milliseconds(lines: &[Line], title: &'static str) -> Axis {
     for decade in from.floor() as i32..=to.ceil() as i32 {
         for digit in [1.0, 2.0, 5.0] {
             let ms = digit * 10f64.powi(decade);
-            ticks.push((ms.log10(), table::time((ms * 1e6).round() as u64).replace(".00", "").replace(".0 ", " ")));
+            ticks.push((ms.log10(), time((ms * 1e6).round() as u64).replace(".00", "").replace(".0 ", " ")));
         }
     }
     ticks.retain(|(at, _)| (from..=to).contains(at));

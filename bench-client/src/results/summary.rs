@@ -1,24 +1,16 @@
-//! `summary.json`: the figures of one run and the judgement on it.
+//! `summary.json` as data: the figures of one run and the judgement on it. `summarise.rs` works them out.
 //!
 //! Schema 2. Fields are only added; a field that changes its meaning changes the schema number. Units are in the names.
 //! A quantile is null when there are fewer than `10 / (1 - q)` samples; a figure that is only a lower bound is marked.
-
-mod parts;
-pub mod verdict;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::outcome::Outcome;
-use crate::engine::settings::Settings;
-use crate::plan::{Arrival, Plan};
+use crate::plan::Arrival;
 use crate::protocol::Protocol;
-use crate::recorder::latency::Latency;
+use crate::recorder::latency::{LATENCY_NS_MAX, Latency};
 use crate::recorder::proof::Problems;
-use crate::report::summary::parts::{
-    client_part, connect_part, crowd_part, latency_part, proof_part, sent_part, server_part,
-};
 
 pub const SCHEMA: u32 = 2;
 
@@ -55,7 +47,8 @@ pub struct Summary {
     pub server: Option<ServerPart>,
     pub client: ClientPart,
     /// Null without `--silent`, `--slow`, `--churn` and `--flood`.
-    pub crowd: Option<CrowdPart>,
+    #[serde(rename = "crowd")]
+    pub nuisances: Option<NuisancesPart>,
     /// Counters of the kernel's TCP, of the whole machine, that rose during the run.
     pub kernel_counter_rises: BTreeMap<String, u64>,
     /// What a bare loop of sends costs on this machine, measured just before and after the run.
@@ -189,8 +182,8 @@ pub struct LatencyPart {
     #[serde(default)]
     pub kernel_has_it: Quantiles,
     /// From there until it was read: this tool's part.
-    #[serde(default)]
-    pub drain: Quantiles,
+    #[serde(default, rename = "drain")]
+    pub until_read: Quantiles,
     /// From due time to send time.
     pub schedule_lag: Quantiles,
     /// How long the client's thread was away from its sockets at a time, warm-up and drain included.
@@ -237,7 +230,7 @@ pub struct ServerPart {
 
 /// Members beside those that are measured, which read nothing or little while messages were sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CrowdPart {
+pub struct NuisancesPart {
     pub silent_members: u64,
     pub slow_members: u64,
     pub slow_bytes_per_s: u64,
@@ -271,9 +264,9 @@ pub struct ClientPart {
     pub lag_p99_ns: u64,
     /// The p99 of the schedule lag that was allowed.
     pub lag_limit_ns: u64,
-    /// The p50 of the drain that was allowed.
-    #[serde(default)]
-    pub drain_limit_ns: u64,
+    /// How long half of the deliveries may have waited to be read.
+    #[serde(default, rename = "drain_limit_ns")]
+    pub until_read_limit_ns: u64,
     /// Server and tool each kept to a processor.
     #[serde(default)]
     pub pinned: bool,
@@ -297,21 +290,6 @@ pub struct SendCost {
     pub min_ns: f64,
     pub median_ns: f64,
     pub mean_ns: f64,
-}
-
-/// What a summary says beyond the outcome.
-#[derive(Debug, Clone, Default)]
-pub struct Setting {
-    pub server_name: String,
-    pub server_command: Option<String>,
-    pub server_ready_line: Option<String>,
-    pub arrival: Arrival,
-    pub seed: u64,
-    pub rate_per_s: f64,
-    /// Schedule lag allowed at p99, if the caller sets it.
-    pub lag_limit_ns: Option<u64>,
-    pub pinned: bool,
-    pub kernel_counter_rises: BTreeMap<String, u64>,
 }
 
 impl From<&Latency> for Quantiles {
@@ -350,14 +328,13 @@ impl Quantiles {
 
     /// True exactly when `value_ns`, one of the figures, is only a lower bound.
     pub fn is_at_least(&self, value_ns: u64) -> bool {
-        self.at_least_from_ns.is_some_and(|from_ns| value_ns >= from_ns)
-            || value_ns >= crate::recorder::latency::LATENCY_NS_MAX
+        self.at_least_from_ns.is_some_and(|from_ns| value_ns >= from_ns) || value_ns >= LATENCY_NS_MAX
     }
 }
 
 impl ProofPart {
     /// Whether everything came once and undamaged to all of `verified` members, and in one order for all where that is promised.
-    fn is_clean(&self, one_order: bool, verified: u64) -> bool {
+    pub fn is_clean(&self, one_order: bool, verified: u64) -> bool {
         let order = if one_order { self.out_of_order } else { 0 };
         Problems { out_of_order: order, ..self.problems() }.is_clean()
             && (!one_order || self.order_hashes_equal + self.members_excused == verified)
@@ -377,65 +354,6 @@ impl ProofPart {
 }
 
 impl Summary {
-    /// Figures and judgement of one run.
-    pub fn new(setting: Setting, settings: &Settings, plan: &Plan, outcome: &Outcome) -> Self {
-        let window_ns = plan.window_end_ns() - plan.window_start_ns();
-        let window_s = window_ns as f64 * 1e-9;
-        let proof = proof_part(outcome);
-        let latency = latency_part(outcome);
-        let sent = sent_part(plan, outcome, settings, window_s);
-        let client = client_part(&setting, outcome, &latency);
-        let mut summary = Self {
-            schema: SCHEMA,
-            tool: format!("bench-client {}", env!("CARGO_PKG_VERSION")),
-            server_name: setting.server_name,
-            protocol: settings.protocol,
-            server_command: setting.server_command,
-            server_ready_line: setting.server_ready_line,
-            valid: true,
-            reasons: Vec::new(),
-            clean: proof.is_clean(settings.protocol.keeps_one_order(), outcome.record.proven.members)
-                && outcome.nuisances.is_none_or(|crowd| crowd.inexact == 0),
-            warnings: outcome.warnings.clone(),
-            room: RoomPart {
-                members: settings.members as u64,
-                publishers: u64::from(plan.publishers()),
-                verified_members: settings.verified as u64,
-                line_bytes: settings.line_bytes as u64,
-                wire_line_bytes: outcome.wire_line_bytes as u64,
-            },
-            plan: PlanPart {
-                arrival: setting.arrival,
-                seed: setting.seed,
-                rate_per_s: setting.rate_per_s,
-                warmup_s: plan.window_start_ns() as f64 * 1e-9,
-                window_s,
-                drain_s: settings.drain.as_secs_f64(),
-                warmup_messages: plan.warmup_messages() as u64,
-                messages: plan.measured_messages() as u64,
-            },
-            sent,
-            proof,
-            latency,
-            connect: connect_part(settings, outcome),
-            server: server_part(settings, outcome),
-            client,
-            crowd: outcome.nuisances.map(crowd_part),
-            kernel_counter_rises: setting.kernel_counter_rises,
-            floor: None,
-        };
-        summary.judge();
-        summary
-    }
-
-    /// Decides whether the run says what it was to say.
-    fn judge(&mut self) {
-        self.reasons = verdict::reasons(self);
-        self.valid = self.reasons.is_empty();
-        let warnings = verdict::warnings(self);
-        self.warnings.extend(warnings);
-    }
-
     /// True exactly when the figures are worth quoting: the run says what it was to say, and every delivery was as it should
     /// be.
     pub fn is_good(&self) -> bool {
@@ -445,17 +363,17 @@ impl Summary {
     /// True exactly when the run is invalid by the fault of this tool alone, or of the machine under it: measured again it may
     /// be valid.
     pub fn client_spoiled_it(&self) -> bool {
-        !self.valid && self.proof.disconnected == 0 && (self.is_late() || self.is_drained_late())
+        !self.valid && self.proof.disconnected == 0 && (self.is_late() || self.is_read_late())
     }
 
     /// Messages were sent later than allowed.
-    fn is_late(&self) -> bool {
+    pub fn is_late(&self) -> bool {
         self.client.lag_p99_ns > self.client.lag_limit_ns
     }
 
     /// Deliveries waited longer than allowed to be read.
-    fn is_drained_late(&self) -> bool {
-        self.latency.drain.p50_ns.is_some_and(|drain_ns| drain_ns > self.client.drain_limit_ns)
+    pub fn is_read_late(&self) -> bool {
+        self.latency.until_read.p50_ns.is_some_and(|waited_ns| waited_ns > self.client.until_read_limit_ns)
     }
 
     /// Puts the floor beside the server's cost.
@@ -467,17 +385,18 @@ impl Summary {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::parts::LAG_NS_MIN;
+pub mod tests {
     use super::*;
 
+    const LIMIT_NS: u64 = 200_000;
+
     /// A run that is as it should be.
-    pub(super) fn good() -> Summary {
+    pub fn good() -> Summary {
         let mut summary = Summary { clean: true, ..Summary::default() };
         summary.plan.messages = 100;
         summary.sent.messages_on_plan = 100;
-        summary.client.lag_limit_ns = LAG_NS_MIN;
-        summary.client.drain_limit_ns = LAG_NS_MIN;
+        summary.client.lag_limit_ns = LIMIT_NS;
+        summary.client.until_read_limit_ns = LIMIT_NS;
         summary
     }
 

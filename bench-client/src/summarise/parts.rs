@@ -1,22 +1,20 @@
-//! The parts of a summary, each from what a run left behind. Arithmetic alone; judging is in `summary.rs`.
+//! The parts of a summary, each from what a run left behind. Arithmetic alone; judging is in `verdict.rs`.
 
-use crate::cost::CostSample;
 use crate::engine::nuisances::NuisancesOutcome;
 use crate::engine::outcome::Outcome;
 use crate::engine::settings::Settings;
 use crate::plan::Plan;
 use crate::recorder::latency::Latency;
-use crate::report::summary::{
-    ClientPart, ConnectPart, CrowdPart, LatencyPart, ProofPart, SentPart, ServerPart, Setting,
-};
+use crate::results::summary::{ClientPart, ConnectPart, LatencyPart, NuisancesPart, ProofPart, SentPart, ServerPart};
 use crate::sys;
+use crate::usage::Sample;
 
 /// A message sent this long after the end of the plan is still on plan.
 const PLAN_END_GRACE_NS: u64 = 10_000_000;
 /// The schedule lag allowed at its p99, whatever the room latency is.
-pub(super) const LAG_NS_MIN: u64 = 200_000;
-/// The drain allowed at its median beyond that: this part of the median delivery.
-const DRAIN_DELIVERY_DIVISOR: u64 = 2;
+const LAG_NS_MIN: u64 = 200_000;
+/// How long half of the deliveries may wait to be read: this part of the median delivery.
+const UNTIL_READ_DIVISOR: u64 = 2;
 /// Beyond the least: this part of the room's median.
 const LAG_ROOM_DIVISOR: u64 = 100;
 
@@ -60,8 +58,8 @@ pub(super) fn latency_part(outcome: &Outcome) -> LatencyPart {
         spread: (&figures.spread).into(),
         delivery: (&figures.delivery).into(),
         delivery_uncorrected: (&figures.uncorrected).into(),
-        kernel_has_it: (&figures.stamped.fan_out).into(),
-        drain: (&figures.stamped.drain).into(),
+        kernel_has_it: (&figures.stamped.kernel_has_it).into(),
+        until_read: (&figures.stamped.until_read).into(),
         schedule_lag: (&figures.lag).into(),
         client_round: (&Latency { histogram: outcome.round.clone(), ..Latency::default() }).into(),
     }
@@ -89,12 +87,12 @@ pub(super) fn connect_part(settings: &Settings, outcome: &Outcome) -> ConnectPar
     ConnectPart { elapsed_s, rate_per_s: settings.members as f64 / elapsed_s, latency: (&latency).into() }
 }
 
-fn elapsed_s((before, after): &(CostSample, CostSample)) -> f64 {
+fn elapsed_s((before, after): &(Sample, Sample)) -> f64 {
     // A window that was never reached has no length; a nanosecond keeps its rates finite.
     (after.at_ns - before.at_ns).max(1) as f64 * 1e-9
 }
 
-fn cpu_share(pair: &(CostSample, CostSample)) -> Option<f64> {
+fn cpu_share(pair: &(Sample, Sample)) -> Option<f64> {
     let cpu_ns = pair.1.server?.cpu_ns.saturating_sub(pair.0.server?.cpu_ns);
     Some(cpu_ns as f64 * 1e-9 / elapsed_s(pair))
 }
@@ -132,25 +130,30 @@ pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<Serv
     })
 }
 
-pub(super) fn crowd_part(crowd: NuisancesOutcome) -> CrowdPart {
-    CrowdPart {
-        silent_members: crowd.shape.silent as u64,
-        slow_members: crowd.shape.slow as u64,
-        slow_bytes_per_s: crowd.shape.slow_bytes_per_s,
-        churn_per_s: crowd.shape.churn_per_s,
-        members_exact: crowd.exact,
-        members_inexact: crowd.inexact,
-        members_closed: crowd.closed,
-        messages_received: crowd.received,
-        messages_told_missed: crowd.missed,
-        visits: crowd.visits,
-        visits_turned_away: crowd.turned_away,
-        flooders: crowd.shape.flooders as u64,
-        flood_bytes: crowd.flood_bytes,
+pub(super) fn nuisances_part(nuisances: NuisancesOutcome) -> NuisancesPart {
+    NuisancesPart {
+        silent_members: nuisances.shape.silent as u64,
+        slow_members: nuisances.shape.slow as u64,
+        slow_bytes_per_s: nuisances.shape.slow_bytes_per_s,
+        churn_per_s: nuisances.shape.churn_per_s,
+        members_exact: nuisances.exact,
+        members_inexact: nuisances.inexact,
+        members_closed: nuisances.closed,
+        messages_received: nuisances.received,
+        messages_told_missed: nuisances.missed,
+        visits: nuisances.visits,
+        visits_turned_away: nuisances.turned_away,
+        flooders: nuisances.shape.flooders as u64,
+        flood_bytes: nuisances.flood_bytes,
     }
 }
 
-pub(super) fn client_part(setting: &Setting, outcome: &Outcome, latency: &LatencyPart) -> ClientPart {
+pub(super) fn client_part(
+    pinned: bool,
+    lag_limit_ns: Option<u64>,
+    outcome: &Outcome,
+    latency: &LatencyPart,
+) -> ClientPart {
     let (before, after) = &outcome.window;
     let elapsed_s = elapsed_s(&outcome.window);
     let processors = sys::processors() as f64;
@@ -162,15 +165,14 @@ pub(super) fn client_part(setting: &Setting, outcome: &Outcome, latency: &Latenc
     let steal_s = after.steal_ticks.saturating_sub(before.steal_ticks) as f64 / ticks_per_s;
     let room_ns = latency.room.p50_ns.or(latency.room.min_ns).unwrap_or(0);
     ClientPart {
-        pinned: setting.pinned,
+        pinned,
         cpu_share: client_s / elapsed_s,
         involuntary_switches: after.client_involuntary_switches - before.client_involuntary_switches,
         others_cpu_share: others_s.map(|others_s| others_s / elapsed_s / processors),
         steal_share: steal_s / elapsed_s / processors,
         lag_p99_ns: outcome.record.figures.lag.histogram.value_at_quantile(0.99),
-        drain_limit_ns: setting
-            .lag_limit_ns
-            .unwrap_or(LAG_NS_MIN.max(latency.delivery.p50_ns.unwrap_or(0) / DRAIN_DELIVERY_DIVISOR)),
-        lag_limit_ns: setting.lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
+        until_read_limit_ns: lag_limit_ns
+            .unwrap_or(LAG_NS_MIN.max(latency.delivery.p50_ns.unwrap_or(0) / UNTIL_READ_DIVISOR)),
+        lag_limit_ns: lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
     }
 }

@@ -1,21 +1,20 @@
-//! What a run costs, read from `/proc`: processor time of the server and of this thread, memory, switches, stolen time.
+//! What a run uses, read from `/proc`: processor time of the server and of this thread, memory, switches, stolen time.
 //!
 //! Processor time is the scheduler's own count in nanoseconds (`schedstat`), not the hundredths of a second of `stat`,
 //! which only split it into user and system time. A sample is taken between sends, never while a room is served.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs;
 
 use perf_event::events::Tracepoint;
 use perf_event::{Builder, Counter};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::sys;
 
-/// Costs so far of the server process, all its threads together.
+/// What the server process has used so far, all its threads together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ServerCost {
+pub struct ServerUsage {
     pub cpu_ns: u64,
     pub user_ticks: u64,
     pub system_ticks: u64,
@@ -25,12 +24,12 @@ pub struct ServerCost {
     pub memory_bytes: u64,
 }
 
-/// Costs at one moment.
+/// What has been used up to one moment.
 #[derive(Debug, Clone)]
-pub struct CostSample {
+pub struct Sample {
     pub at_ns: u64,
     /// None if no server process is known.
-    pub server: Option<ServerCost>,
+    pub server: Option<ServerUsage>,
     /// System calls of the server's process; None unless they are counted.
     pub server_calls: Option<u64>,
     pub client_cpu_ns: u64,
@@ -59,12 +58,12 @@ impl Sampler {
         Ok(Self { calls: Some(RefCell::new(call_counter(pid)?)), ..self })
     }
 
-    /// The costs now. A server that is gone has none.
-    pub fn sample(&self) -> CostSample {
+    /// What has been used by now. A server that is gone has used nothing.
+    pub fn sample(&self) -> Sample {
         let (busy_ticks, steal_ticks) = machine_ticks(&fs::read_to_string("/proc/stat").unwrap_or_default());
-        CostSample {
+        Sample {
             at_ns: sys::monotonic_ns(),
-            server: self.server_pid.and_then(server_cost),
+            server: self.server_pid.and_then(server_usage),
             server_calls: self.calls.as_ref().and_then(|calls| calls.borrow_mut().read().ok()),
             client_cpu_ns: sys::thread_cpu_ns(),
             client_involuntary_switches: sys::thread_context_switches().1,
@@ -88,21 +87,21 @@ fn call_counter(pid: u32) -> Result<Counter> {
     builder.build().context(fix)
 }
 
-fn server_cost(pid: u32) -> Option<ServerCost> {
-    let mut cost = ServerCost::default();
+fn server_usage(pid: u32) -> Option<ServerUsage> {
+    let mut usage = ServerUsage::default();
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
         let schedstat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        cost.cpu_ns += schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        usage.cpu_ns += schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        cost.voluntary_switches += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
-        cost.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+        usage.voluntary_switches += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
     }
     // Of the process, not of a task: a thread that is just ending has no memory.
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    cost.memory_bytes = field(&status, "RssAnon:")? * 1024;
+    usage.memory_bytes = field(&status, "RssAnon:")? * 1024;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    (cost.user_ticks, cost.system_ticks) = user_and_system_ticks(&stat)?;
-    Some(cost)
+    (usage.user_ticks, usage.system_ticks) = user_and_system_ticks(&stat)?;
+    Some(usage)
 }
 
 /// The number behind `name` in a file of `Name:  number unit` lines.
@@ -126,68 +125,6 @@ fn machine_ticks(stat: &str) -> (u64, u64) {
     ([0, 1, 2, 5, 6].into_iter().map(at).sum(), at(7))
 }
 
-/// Pins all threads of process `pid` to one processor, or lets them use all.
-pub fn pin_process(pid: u32, processor: Option<usize>) -> Result<()> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).context(|| format!("no process {pid}"))?;
-    for task in tasks.flatten() {
-        let Some(thread) = task.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        sys::pin(thread, processor).context(|| format!("cannot pin process {pid}"))?;
-    }
-    Ok(())
-}
-
-/// Pins the calling thread to one processor, or lets it use all.
-pub fn pin_this_thread(processor: Option<usize>) -> Result<()> {
-    sys::pin(0, processor).map_err(|error| {
-        let which = processor.map_or("all processors".to_string(), |processor| format!("processor {processor}"));
-        Error::new(format!("cannot pin to {which}: {error}; --pin takes processors of /proc/cpuinfo"))
-    })
-}
-
-/// Counters of the kernel's TCP whose rise says that a run was not what it seemed.
-const KERNEL_COUNTERS: [&str; 8] = [
-    "ListenOverflows",
-    "ListenDrops",
-    "TCPMemoryPressures",
-    "TCPAbortOnMemory",
-    "TCPRcvQDrop",
-    "PruneCalled",
-    "TCPTimeouts",
-    "RetransSegs",
-];
-
-/// The counters above, of this machine, now.
-pub fn kernel_counters() -> BTreeMap<String, u64> {
-    let mut counters = BTreeMap::new();
-    for path in ["/proc/net/netstat", "/proc/net/snmp"] {
-        read_counters(&fs::read_to_string(path).unwrap_or_default(), &mut counters);
-    }
-    counters
-}
-
-/// Pairs of lines: names, then values, each behind the same `Group:`.
-fn read_counters(text: &str, counters: &mut BTreeMap<String, u64>) {
-    let lines: Vec<&str> = text.lines().collect();
-    for pair in lines.chunks_exact(2) {
-        for (name, value) in pair[0].split_whitespace().zip(pair[1].split_whitespace()) {
-            if KERNEL_COUNTERS.contains(&name)
-                && let Ok(value) = value.parse()
-            {
-                counters.insert(name.to_string(), value);
-            }
-        }
-    }
-}
-
-/// Counters that rose from `before` to `after`, and by how much.
-pub fn rises(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let rise = |(name, value): (&String, &u64)| {
-        let by = value.saturating_sub(before.get(name).copied().unwrap_or(*value));
-        (by > 0).then(|| (name.clone(), by))
-    };
-    after.iter().filter_map(rise).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,24 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_costs() {
+    fn this_process_uses_something() {
         let sample = Sampler::new(Some(std::process::id())).sample();
         let server = sample.server.expect("this process is there");
         assert!(server.cpu_ns > 0 && server.memory_bytes > 0, "{server:?}");
     }
 
     #[test]
-    fn a_process_that_is_gone_has_none() {
+    fn a_process_that_is_gone_uses_nothing() {
         assert_eq!(Sampler::new(Some(u32::MAX)).sample().server, None);
-    }
-
-    #[test]
-    fn only_rises_of_known_counters_are_told() {
-        let mut before = BTreeMap::new();
-        let mut after = BTreeMap::new();
-        read_counters("TcpExt: ListenDrops Other PruneCalled\nTcpExt: 4 9 1\n", &mut before);
-        read_counters("TcpExt: ListenDrops Other PruneCalled\nTcpExt: 6 99 1\n", &mut after);
-        assert_eq!(rises(&before, &after), BTreeMap::from([("ListenDrops".to_string(), 2)]));
-        assert!(!kernel_counters().is_empty());
     }
 }

@@ -1,12 +1,12 @@
-//! A sweep's rows: one a run, the same in CSV and JSON.
+//! Rows of rooms that were measured: one a run, the same in CSV and JSON.
 //!
 //! A run that was set aside and a room that could not be measured are rows too, with their reasons.
 
 use serde::Serialize;
 
-use super::Rung;
 use crate::error::{Context, Result};
-use crate::report::summary::{Quantiles, Summary};
+use crate::results::rung::Rung;
+use crate::results::summary::{Quantiles, Summary};
 
 /// One row of a CSV or JSON file: one run. Times are in microseconds; a cell is empty when the figure is not
 /// known, or has too few samples to be spoken of.

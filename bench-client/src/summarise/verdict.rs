@@ -1,14 +1,14 @@
 //! Whether a run says what it was to say, and what a reader should know of it: each thing once, with its cure.
 
-use crate::report::summary::{Quantiles, Summary};
-use crate::report::table::{count, plural, time};
+use crate::quantities::{count, plural, time};
+use crate::results::summary::{Quantiles, Summary};
 
 /// The least share of the plan that must be sent before its end.
 const SENT_SHARE_MIN: f64 = 0.99;
 /// A client thread busier than this is said to be.
 const CLIENT_BUSY: f64 = 0.9;
 /// Above this share of the delivery latency, a reader is told how long deliveries waited for this tool to read them.
-const DRAIN_SHARE_TOLD: f64 = 0.1;
+const UNTIL_READ_SHARE_TOLD: f64 = 0.1;
 /// Counters of the kernel's TCP that say that connections were refused or ended for want of room.
 const DROP_COUNTERS: [&str; 2] = ["ListenDrops", "TCPAbortOnMemory"];
 const STEAL_SHARE_MAX: f64 = 0.01;
@@ -60,11 +60,11 @@ pub fn reasons(run: &Summary) -> Vec<String> {
             client_cure(run)
         ));
     }
-    if run.is_drained_late() {
+    if run.is_read_late() {
         reasons.push(format!(
             "client-bound: half of the deliveries waited {} or longer to be read, the limit is {}{}",
-            time(run.latency.drain.p50_ns.unwrap_or(0)),
-            time(run.client.drain_limit_ns),
+            time(run.latency.until_read.p50_ns.unwrap_or(0)),
+            time(run.client.until_read_limit_ns),
             if run.is_late() { String::new() } else { format!("; {}", client_cure(run)) }
         ));
     }
@@ -121,13 +121,13 @@ pub fn warnings(run: &Summary) -> Vec<String> {
     let own: Vec<String> = marks
         .into_iter()
         .filter_map(|(name, mark)| {
-            let (drain_ns, delivery_ns) = (mark(&run.latency.drain)?, mark(&run.latency.delivery)?);
-            let told = drain_ns as f64 > DRAIN_SHARE_TOLD * delivery_ns as f64;
-            told.then(|| format!("{} of the delivery {name}", time(drain_ns)))
+            let (waited_ns, delivery_ns) = (mark(&run.latency.until_read)?, mark(&run.latency.delivery)?);
+            let told = waited_ns as f64 > UNTIL_READ_SHARE_TOLD * delivery_ns as f64;
+            told.then(|| format!("{} of the delivery {name}", time(waited_ns)))
         })
         .collect();
     let is_busy = client.cpu_share > CLIENT_BUSY;
-    if !run.is_drained_late() && (is_busy || !own.is_empty()) {
+    if !run.is_read_late() && (is_busy || !own.is_empty()) {
         let busy = format!("this tool used {:.0} % of a core", client.cpu_share * 100.0);
         let waited = format!("{} may be this tool's own: deliveries waited that long to be read", own.join(" and "));
         let text = match (is_busy, own.is_empty()) {
@@ -156,7 +156,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::report::summary::tests::good;
+    use crate::results::summary::tests::good;
 
     #[test]
     fn a_run_is_invalid_for_each_of_its_reasons() {
@@ -202,13 +202,13 @@ mod tests {
             ),
             (|run| run.client.cpu_share = 0.95, None),
             (
-                |run| run.latency.drain.p50_ns = Some(300_000),
+                |run| run.latency.until_read.p50_ns = Some(300_000),
                 Some(
                     "client-bound: half of the deliveries waited 300 us or longer to be read, the limit is 200 us; give the \
                      server and this tool a processor each: --pin 0,1",
                 ),
             ),
-            (|run| run.latency.drain.p50_ns = Some(100_000), None),
+            (|run| run.latency.until_read.p50_ns = Some(100_000), None),
             (
                 |run| run.kernel_counter_rises = BTreeMap::from([("ListenDrops".to_string(), 4)]),
                 Some(
@@ -230,7 +230,7 @@ mod tests {
         run.client.steal_share = 0.02;
         run.client.others_cpu_share = Some(0.5);
         run.kernel_counter_rises.insert("RetransSegs".to_string(), 4);
-        (run.latency.drain.p99_ns, run.latency.delivery.p99_ns) = (Some(2000), Some(10_000));
+        (run.latency.until_read.p99_ns, run.latency.delivery.p99_ns) = (Some(2000), Some(10_000));
         assert!(reasons(&run).is_empty());
         let told = warnings(&run);
         assert_eq!(told.len(), 4, "{told:?}");
@@ -241,7 +241,7 @@ mod tests {
     fn no_cure_is_named_twice() {
         let mut run = good();
         (run.client.lag_p99_ns, run.client.cpu_share) = (300_000, 0.95);
-        (run.latency.drain.p50_ns, run.latency.delivery.p50_ns) = (Some(300_000), Some(310_000));
+        (run.latency.until_read.p50_ns, run.latency.delivery.p50_ns) = (Some(300_000), Some(310_000));
         let said = [reasons(&run), warnings(&run)].concat().join("\n");
         assert_eq!(said.matches("--pin 0,1").count(), 1, "{said}");
         assert_eq!(said.matches("to be read").count(), 1, "{said}");
