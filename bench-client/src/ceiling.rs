@@ -8,17 +8,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::LoadArgs;
 use crate::error::Result;
 use crate::files::write_json;
+use crate::load::{Load, Room};
+use crate::measure::{self, Run};
 use crate::plan::Length;
 use crate::quantities::{count, rate, time};
 use crate::results::comparison::Ceiling;
 use crate::results::summary::Summary;
-use crate::run::{self, Room, Run};
 use crate::search::Search;
 use crate::summarise::verdict;
-use crate::sweep::NamedServer;
+use crate::target::NamedServer;
 
 /// 99 % of the deliveries take less than this in a room of up to [`LIMIT_MEMBERS`], and in proportion more in a larger one.
 const LIMIT_NS: u64 = 100_000_000;
@@ -57,8 +57,8 @@ pub fn limit_ns(members: u64) -> u64 {
 }
 
 /// The load of a room with many lines a second: several publishers, and a sample of members that verify.
-pub fn busy_load(load: &LoadArgs) -> LoadArgs {
-    LoadArgs { publishers: PUBLISHERS, verify: Some(load.verify.unwrap_or(VERIFIED)), ..load.clone() }
+pub fn busy_load(load: &Load) -> Load {
+    Load { publishers: PUBLISHERS, verify: Some(load.verify.unwrap_or(VERIFIED)), ..load.clone() }
 }
 
 /// Searches for what `server` keeps up with in a room of `members`. The figures of every run on the way go into `trials`,
@@ -66,13 +66,12 @@ pub fn busy_load(load: &LoadArgs) -> LoadArgs {
 pub fn find(
     server: &NamedServer,
     members: u64,
-    load: &LoadArgs,
+    load: &Load,
     terms: Terms,
     trials: &Path,
     mut keep: impl FnMut(&Run, usize) -> Result<()>,
 ) -> Result<Ceiling> {
-    let load =
-        LoadArgs { drain: load.drain.min(DRAIN_MAX), lag_limit: load.lag_limit.or(Some(LAG)), ..busy_load(load) };
+    let load = Load { drain: load.drain.min(DRAIN_MAX), lag_limit: load.lag_limit.or(Some(LAG)), ..busy_load(load) };
     let mut finder = Finder { server, members, load, trials, made: 0 };
     let mut ceiling =
         Ceiling { server: server.name.clone(), members, limit_ns: limit_ns(members), ..Ceiling::default() };
@@ -114,7 +113,7 @@ pub fn find(
 struct Finder<'a> {
     server: &'a NamedServer,
     members: u64,
-    load: LoadArgs,
+    load: Load,
     trials: &'a Path,
     made: u32,
 }
@@ -125,11 +124,11 @@ impl Finder<'_> {
         // A slow room has few messages in its window: more members verify then, so that the p99 has samples.
         let needed = (SAMPLES / (rate_per_s * window.as_secs_f64())).ceil() as u64;
         let verify = Some(self.load.verify.unwrap_or(VERIFIED).max(needed).min(self.members));
-        let load = LoadArgs { verify, ..self.load.clone() };
+        let load = Load { verify, ..self.load.clone() };
         let room = Room { members: self.members as usize, rate_per_s, length: Length::Time(window) };
         let mut outcome = Err(String::new());
         for _ in 0..ATTEMPTS_MAX {
-            outcome = match run::measure(&self.server.target(), room, &load) {
+            outcome = match measure::once(&self.server.target(), room, &load) {
                 Err(error) => Err(error.to_string()),
                 Ok(run) => {
                     self.made += 1;

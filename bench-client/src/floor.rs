@@ -5,7 +5,7 @@
 //! take turns between `send` and batches of io_uring sends, so that both meet the same noise. Cost is the sending
 //! thread's processor time around a pass; the pause between passes is not in it.
 
-mod sender;
+pub mod sender;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -15,13 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{FloorArgs, FloorFormat, FloorSenderArgs};
-use crate::error::{Context, Error, Result, exit};
+use crate::error::{Context, Error, Result};
 use crate::message::author_of;
 use crate::pinning::{self, Pin};
-use crate::quantities::{count, rate, time};
 use crate::results::summary::SendCost;
-use crate::run::sources;
+use crate::sources::sources;
 use crate::sys::{self, Epoll, Interest};
 
 const READ_BYTES_MAX: usize = 128 * 1024;
@@ -143,65 +141,6 @@ fn read_all(address: SocketAddr, sockets: usize) -> Result<()> {
             }
         }
     }
-}
-
-/// The `floor` command.
-pub fn command(arguments: &FloorArgs) -> Result<u8> {
-    let floor = measure(Shape {
-        sockets: arguments.connections as usize,
-        line_bytes: arguments.size,
-        passes_per_s: arguments.rate,
-        duration: arguments.duration,
-        pin: arguments.pin,
-    })?;
-    if arguments.format == FloorFormat::Json {
-        println!("{}", serde_json::to_string(&floor).context(|| "cannot write the floor".to_string())?);
-    } else {
-        print!("{}", describe(&floor));
-    }
-    Ok(exit::GOOD)
-}
-
-/// The `floor-sender` command: the other process of [`measure`].
-pub fn sender_command(arguments: &FloorSenderArgs) -> Result<u8> {
-    sender::run(Shape {
-        sockets: arguments.connections as usize,
-        line_bytes: arguments.size,
-        passes_per_s: arguments.rate,
-        duration: arguments.duration,
-        pin: None,
-    })?;
-    Ok(exit::GOOD)
-}
-
-fn describe(floor: &Floor) -> String {
-    let mut text = format!(
-        "floor of {} sockets  {} B a send  {} passes/s  (processor time of one send, over passes to all)\n",
-        count(floor.sockets),
-        floor.send_bytes,
-        rate(floor.passes_per_s)
-    );
-    let mut row = |name: &str, cost: &SendCost| {
-        let [min, median, mean] = [cost.min_ns, cost.median_ns, cost.mean_ns].map(|ns| time(ns as u64));
-        text.push_str(&format!(
-            "{name:<10} min {min:>8}   median {median:>8}   mean {mean:>8}   {} passes\n",
-            cost.passes
-        ));
-    };
-    row("send", &floor.send);
-    if let Some(uring) = &floor.uring {
-        row("io_uring", uring);
-    }
-    if let Some(reason) = &floor.uring_refused {
-        text.push_str(&format!("io_uring   not measured: {reason}\n"));
-    }
-    if floor.not_taken > 0 {
-        text.push_str(&format!("note: full sockets did not take {} sends; lower -r\n", count(floor.not_taken)));
-    }
-    if floor.late_passes > 0 {
-        text.push_str(&format!("note: {} passes began late; lower -r\n", count(floor.late_passes)));
-    }
-    text
 }
 
 /// One floor from several of the same shape, measured at different times.

@@ -22,17 +22,17 @@ use crate::message::{Format, Header};
 use crate::protocol::piece::Piece;
 
 /// What a server speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Lines, each behind its author
+    /// Lines, each behind its author.
     #[default]
     Uproar,
-    /// Redis publish and subscribe; publishers in RESP3, which lets one connection do both
+    /// Redis publish and subscribe; publishers in RESP3, which lets one connection do both.
     Redis,
-    /// NATS core, without echo
+    /// NATS core, without echo.
     Nats,
-    /// MQTT 5, quality of service 0, no local
+    /// MQTT 5, quality of service 0, no local.
     Mqtt,
 }
 

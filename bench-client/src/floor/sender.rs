@@ -23,7 +23,7 @@ const WARMUP_PASSES: usize = 1;
 const BACKLOG: i16 = 4096;
 
 /// Plays the sender for `shape` and prints the address, then the result.
-pub(super) fn run(shape: Shape) -> Result<()> {
+pub fn run(shape: Shape) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     sys::sharpen_timers();
     let listener = TcpListener::bind("127.0.0.1:0").context(|| "cannot listen".to_string())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{Arrival, Length, Load};
+use crate::plan::{Arrival, Length, Pace};
 use crate::recorder::latency::Latency;
 use crate::recorder::proof::Problems;
 use crate::recorder::times::{MARK_PERCENT, WHOLE, mark_rank};
@@ -15,7 +15,7 @@ const START_NS: u64 = 1_000_000_000_000;
 const MS: u64 = 1_000_000;
 
 fn plan(publishers: u32, messages: u64, warmup_s: u64) -> Plan {
-    Plan::new(&Load {
+    Plan::new(&Pace {
         rate_per_s: 10.0,
         publishers,
         warmup: Duration::from_secs(warmup_s),

@@ -5,11 +5,10 @@
 //! not a server to compare with. The faults are for tests: each spoils one delivery, which the tool must find.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use crate::cli::ReflectArgs;
 use crate::error::{Context, Result};
 use crate::message::author_of;
 use crate::sys::{self, Epoll, Interest};
@@ -19,7 +18,7 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 const BACKLOG: i16 = 4096;
 
 /// What to do to one delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Leave it out.
     Drop,
@@ -35,6 +34,16 @@ pub enum Fault {
     Tell,
     /// Tell the author to slow down, and hold back what it says from here on.
     Slow,
+}
+
+/// The one delivery to spoil.
+#[derive(Debug, Clone, Copy)]
+pub struct Spoil {
+    pub fault: Fault,
+    /// Messages before the one that is spoilt.
+    pub at: u64,
+    /// The member whose delivery it is: its number among those that hear the message, from 0.
+    pub member: usize,
 }
 
 struct Client {
@@ -53,18 +62,14 @@ struct Reflector {
     listener: TcpListener,
     clients: BTreeMap<u64, Client>,
     next: u64,
-    fault: Option<Fault>,
-    /// Whom it strikes: the how-manieth of those who hear the message.
-    fault_member: usize,
-    /// Messages until the fault strikes.
-    fault_in: u64,
-    /// Whom [`Fault::Slow`] holds back.
+    /// What is still to be spoilt.
+    spoil: Option<Spoil>,
+    /// The author that [`Fault::Slow`] holds back.
     slowed: Option<u64>,
 }
 
 /// Serves `address` until the process is stopped.
-pub fn reflect(arguments: &ReflectArgs) -> Result<()> {
-    let address = arguments.address;
+pub fn serve(address: SocketAddr, spoil: Option<Spoil>) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let listener = TcpListener::bind(address).context(|| format!("cannot listen on {address}"))?;
     sys::listen(listener.as_fd(), BACKLOG).context(|| format!("cannot listen on {address}"))?;
@@ -73,16 +78,7 @@ pub fn reflect(arguments: &ReflectArgs) -> Result<()> {
     epoll.add(listener.as_fd(), LISTENER, Interest::Read).context(|| "cannot watch the listener".to_string())?;
     let bound = listener.local_addr().context(|| "cannot tell the address".to_string())?;
     eprintln!("reflect: listening on {bound}");
-    let mut reflector = Reflector {
-        epoll,
-        listener,
-        clients: BTreeMap::new(),
-        next: 0,
-        fault: arguments.fault,
-        fault_member: arguments.fault_member,
-        fault_in: arguments.fault_at,
-        slowed: None,
-    };
+    let mut reflector = Reflector { epoll, listener, clients: BTreeMap::new(), next: 0, spoil, slowed: None };
     loop {
         let count = reflector.epoll.wait(Duration::from_secs(3600)).context(|| "cannot wait".to_string())?;
         for index in 0..count {
@@ -144,9 +140,11 @@ impl Reflector {
     }
 
     fn publish(&mut self, author: u64, message: &[u8]) {
-        let fault = if self.fault_in == 0 { self.fault.take() } else { None };
-        self.fault_in = self.fault_in.saturating_sub(1);
-        if fault == Some(Fault::Slow) {
+        let spoil = self.spoil.take_if(|spoil| spoil.at == 0);
+        if let Some(later) = &mut self.spoil {
+            later.at -= 1;
+        }
+        if spoil.is_some_and(|spoil| spoil.fault == Fault::Slow) {
             self.slowed = Some(author);
             self.send(author, b"! slow down: your lines are delayed, not lost\n");
         }
@@ -154,10 +152,9 @@ impl Reflector {
             return;
         }
         let tokens: Vec<u64> = self.clients.keys().copied().filter(|&token| token != author).collect();
-        let spoilt = tokens.get(self.fault_member).copied();
-        for token in tokens {
-            match fault {
-                Some(fault) if Some(token) == spoilt => self.spoil(fault, author, token, message),
+        for (member, token) in tokens.into_iter().enumerate() {
+            match spoil {
+                Some(spoil) if spoil.member == member => self.deliver_spoilt(spoil.fault, author, token, message),
                 _ => self.deliver(token, message),
             }
         }
@@ -171,7 +168,7 @@ impl Reflector {
         }
     }
 
-    fn spoil(&mut self, fault: Fault, author: u64, token: u64, message: &[u8]) {
+    fn deliver_spoilt(&mut self, fault: Fault, author: u64, token: u64, message: &[u8]) {
         match fault {
             Fault::Drop | Fault::Slow => {}
             Fault::Tell => self.deliver(token, b"! you missed 1 message\n"),

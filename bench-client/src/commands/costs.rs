@@ -5,20 +5,27 @@
 //! figure. System calls are counted in runs of their own, because counting costs time at each.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::{CostsArgs, LoadArgs};
+use clap::Args;
+
+use crate::commands::load_args::LoadArgs;
+use crate::commands::values::parse_server;
 use crate::error::{Context, Error, Result, exit};
 use crate::figures::MARK;
+use crate::load::{Load, Room};
+use crate::measure;
 use crate::pinning;
 use crate::plan::Length;
+use crate::quantities::parse_count;
 use crate::report;
 use crate::results::costs::{self, Figure, What};
 use crate::results::folder;
-use crate::run::{self, Room};
 use crate::server_process::{ServerProcess, free_address};
-use crate::sweep::NamedServer;
+use crate::sources::sources;
 use crate::sys;
+use crate::target::NamedServer;
 use crate::usage::{Sample, Sampler};
 
 /// A quiet room, and one in which each send carries many lines: lines a second, publishers, members that verify.
@@ -35,6 +42,28 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 /// What was started has been done after this long.
 const SETTLE: Duration = Duration::from_millis(300);
 
+#[derive(Debug, Clone, Args)]
+pub struct CostsArgs {
+    /// Members of the room
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
+
+    /// Rounds; servers take turns in each
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub repeat: u32,
+
+    /// A server and the command that starts it, {addr} and {port} replaced
+    #[arg(long = "server", required = true, value_name = "NAME=CMD", value_parser = parse_server)]
+    pub servers: Vec<NamedServer>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 /// Measures all figures; returns the exit code.
 pub fn command(arguments: &CostsArgs) -> Result<u8> {
     let folder = folder::make(&arguments.out, "costs")?;
@@ -42,7 +71,7 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
     for round in 1..=arguments.repeat.max(1) {
         for what in What::ALL {
             for server in &arguments.servers {
-                let (value, valid) = match measure(what, server, arguments.connections, &arguments.load) {
+                let (value, valid) = match measure(what, server, arguments) {
                     Ok(measured) => measured,
                     // Not everybody may count them.
                     Err(error) if what.is_of_calls() => {
@@ -70,8 +99,10 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
 }
 
 /// The figure, and whether the run behind it was valid.
-fn measure(what: What, server: &NamedServer, members: u64, load: &LoadArgs) -> Result<(f64, bool)> {
-    let room = |shape, counted| delivery(server, members, shape, load, counted);
+fn measure(what: What, server: &NamedServer, arguments: &CostsArgs) -> Result<(f64, bool)> {
+    let (members, load) = (arguments.connections, &arguments.load.load());
+    let window = Length::Time(arguments.load.duration);
+    let room = |shape, counted| delivery(server, members, shape, (load, window), counted);
     match what {
         What::QuietDeliveryNs => room(QUIET, false),
         What::BusyDeliveryNs => room(BUSY, false),
@@ -86,12 +117,12 @@ fn delivery(
     server: &NamedServer,
     members: u64,
     (rate_per_s, publishers, verify): (f64, u32, Option<u64>),
-    load: &LoadArgs,
+    (load, length): (&Load, Length),
     count_calls: bool,
 ) -> Result<(f64, bool)> {
-    let room = Room { members: members as usize, rate_per_s, length: Length::Time(load.duration) };
-    let load = LoadArgs { publishers, verify, count_calls, no_kernel_stamps: true, ..load.clone() };
-    let run = run::measure(&server.target(), room, &load)?;
+    let room = Room { members: members as usize, rate_per_s, length };
+    let load = Load { publishers, verify, count_calls, probes: 0, ..load.clone() };
+    let run = measure::once(&server.target(), room, &load)?;
     if !run.summary.clean {
         return Err(Error::new(format!("{}: not every delivery was as it should be", server.name)));
     }
@@ -105,9 +136,9 @@ fn delivery(
 }
 
 /// Processor time of a line, from all members in turn, evenly.
-fn lines(server: &NamedServer, members: u64, load: &LoadArgs) -> Result<f64> {
+fn lines(server: &NamedServer, members: u64, load: &Load) -> Result<f64> {
     let (process, address) = start(server, load)?;
-    let sources = run::sources(address, members as usize, load.spread)?;
+    let sources = sources(address, members as usize, load.spread)?;
     let connect = |index: usize| {
         let source = sources.get(index % sources.len().max(1)).copied();
         let socket = sys::connect(address, source, None).context(|| format!("cannot connect to {address}"))?;
@@ -128,7 +159,7 @@ fn lines(server: &NamedServer, members: u64, load: &LoadArgs) -> Result<f64> {
 }
 
 /// Processor time of one that comes, is welcomed and goes, one after the other into an empty room.
-fn newcomers(server: &NamedServer, load: &LoadArgs) -> Result<f64> {
+fn newcomers(server: &NamedServer, load: &Load) -> Result<f64> {
     let (process, address) = start(server, load)?;
     std::thread::sleep(SETTLE);
     let sampler = Sampler::new(Some(process.pid()));
@@ -142,7 +173,7 @@ fn newcomers(server: &NamedServer, load: &LoadArgs) -> Result<f64> {
     per_item(&before, &sampler.sample(), NEWCOMERS)
 }
 
-fn start(server: &NamedServer, load: &LoadArgs) -> Result<(ServerProcess, std::net::SocketAddr)> {
+fn start(server: &NamedServer, load: &Load) -> Result<(ServerProcess, std::net::SocketAddr)> {
     if let Some(pin) = load.pin {
         pinning::pin_this_thread(Some(pin.client))?;
     }

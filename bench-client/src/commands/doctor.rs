@@ -6,10 +6,12 @@
 use std::fmt;
 use std::fs;
 
-use crate::cli::DoctorArgs;
+use clap::Args;
+
 use crate::error::{Context, Result, exit};
-use crate::quantities::count;
-use crate::run::{MEMBERS_PER_SOURCE, OWN_DESCRIPTORS, SOURCES_MAX};
+use crate::measure::OWN_DESCRIPTORS;
+use crate::quantities::{count, parse_count};
+use crate::sources::{MEMBERS_PER_SOURCE, SOURCES_MAX};
 use crate::sys;
 
 /// Pages of TCP memory of a member's two sockets on one machine, with an unread line.
@@ -60,6 +62,13 @@ impl fmt::Display for Finding {
         };
         write!(f, "{level}  {}", self.text)
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Members of the room
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
 }
 
 /// Prints the findings; returns the exit code.

@@ -4,14 +4,26 @@
 //! between `<!-- rooms -->` and `<!-- /rooms -->`, or `headline`, `peers`, `costs`, is replaced. A comparison brings its picture.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cli::ReportArgs;
+use clap::Args;
+
 use crate::error::{Context, Error, Result, exit};
 use crate::files::write_file;
 use crate::report::{self, bars, peers_table, rooms_table};
 use crate::results::folder::SHORT;
 use crate::results::{comparison, costs, headline};
+
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Folder of a sweep or a comparison
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// Put the short table, and the picture of a comparison, between their markers in this document too
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+}
 
 /// Redraws the folder; returns the exit code.
 pub fn command(arguments: &ReportArgs) -> Result<u8> {

@@ -1,9 +1,27 @@
 //! The `check` command: compares two folders of rooms.
 
-use crate::cli::CheckArgs;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use crate::error::{Error, Result, exit};
 use crate::report::changes;
 use crate::results::folder;
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Folder of the sweep to compare with
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+
+    /// Folder of the sweep in question
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+
+    /// A figure that is this much worse, and worse than every run before, fails
+    #[arg(long, default_value_t = 1.1, value_name = "RATIO")]
+    pub worse: f64,
+}
 
 /// Compares the two; returns the exit code.
 pub fn command(arguments: &CheckArgs) -> Result<u8> {

@@ -6,24 +6,63 @@
 //! row with its reason.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::{Args, ValueEnum};
+
 use crate::ceiling::{self, Terms};
-use crate::cli::{LoadArgs, PeersArgs};
+use crate::commands::load_args::LoadArgs;
+use crate::commands::values::parse_server;
 use crate::error::{Result, exit};
+use crate::load::{Load, Room};
 use crate::pinning::Pin;
 use crate::plan::Length;
+use crate::quantities::{parse_count, parse_rate};
 use crate::report::{peers, peers_table};
 use crate::results::comparison::{self, BUSY_MEMBERS, BUSY_RATE_PER_S, Ceiling, Comparison};
 use crate::results::folder::{self, RAW};
 use crate::results::rung::Rung;
-use crate::run::Room;
+use crate::rounds::rounds;
 use crate::server_process::split_words;
-use crate::sweep::{self, NamedServer};
+use crate::target::NamedServer;
+
+#[derive(Debug, Clone, Args)]
+pub struct PeersArgs {
+    /// Members of the rooms
+    #[arg(long, value_delimiter = ',', default_value = "100,1k,10k", value_name = "LIST", value_parser = parse_count)]
+    pub rungs: Vec<u64>,
+
+    /// Deliveries a second in total, where all are offered the same
+    #[arg(long, default_value = "100k/s", value_name = "R", value_parser = parse_rate)]
+    pub deliveries: f64,
+
+    /// Runs of each room, each with the server restarted; servers take turns
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub repeat: u32,
+
+    /// A server with its limits lifted, and the command that starts it, {addr} and {port} replaced
+    #[arg(long = "server", required = true, value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
+    pub servers: Vec<NamedServer>,
+
+    /// A server as it is shipped: only what it keeps up with is searched for
+    #[arg(long = "as-shipped", value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
+    pub shipped: Vec<NamedServer>,
+
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "offered,idle,busy,ceiling", value_name = "LIST")]
+    pub parts: Vec<Part>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder of the comparison is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+}
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Part {
     /// The same deliveries a second to all
     Offered,
@@ -104,7 +143,7 @@ fn offered(arguments: &PeersArgs, servers: &[NamedServer], missing: &[String], f
             rate_per_s: arguments.deliveries / members as f64,
             length: Length::Time(arguments.load.duration),
         };
-        rungs.extend(sweep::rounds(servers, room, &arguments.load, arguments.repeat, &folder.join("offered"))?);
+        rungs.extend(rounds(servers, room, &arguments.load.load(), arguments.repeat, &folder.join("offered"))?);
         rungs.extend(missing.iter().map(|name| Rung::not_run(name, members, "not installed".to_string())));
     }
     Ok(rungs)
@@ -115,7 +154,7 @@ fn idle(arguments: &PeersArgs, servers: &[NamedServer], folder: &Path) -> Result
     for &members in arguments.rungs.iter().filter(|members| **members >= IDLE_MEMBERS_MIN) {
         let room =
             Room { members: members as usize, rate_per_s: IDLE_RATE_PER_S, length: Length::Messages(IDLE_MESSAGES) };
-        rungs.extend(sweep::rounds(servers, room, &arguments.load, arguments.repeat, &folder.join("idle"))?);
+        rungs.extend(rounds(servers, room, &arguments.load.load(), arguments.repeat, &folder.join("idle"))?);
     }
     Ok(rungs)
 }
@@ -123,7 +162,7 @@ fn idle(arguments: &PeersArgs, servers: &[NamedServer], folder: &Path) -> Result
 fn busy(arguments: &PeersArgs, servers: &[NamedServer], folder: &Path) -> Result<Vec<Rung>> {
     let room =
         Room { members: BUSY_MEMBERS, rate_per_s: BUSY_RATE_PER_S, length: Length::Time(arguments.load.duration) };
-    sweep::rounds(servers, room, &ceiling::busy_load(&arguments.load), arguments.repeat, &folder.join("busy"))
+    rounds(servers, room, &ceiling::busy_load(&arguments.load.load()), arguments.repeat, &folder.join("busy"))
 }
 
 fn ceilings(
@@ -132,25 +171,26 @@ fn ceilings(
     versions: &BTreeMap<String, String>,
     folder: &Path,
 ) -> Result<Vec<Ceiling>> {
-    let find = |server: &NamedServer, members: u64, load: &LoadArgs| {
+    let find = |server: &NamedServer, members: u64, load: &Load| {
         let terms = Terms {
             start_per_s: CEILING_START / members as f64,
             precision: CEILING_PRECISION,
             repeat: arguments.repeat,
-            window: load.duration,
+            window: arguments.load.duration,
         };
         let trials = folder.join(RAW).join("ceiling").join(&server.name).join(format!("c{members:07}"));
         ceiling::find(server, members, load, terms, &trials, |_, _| Ok(()))
     };
+    let load = arguments.load.load();
     let mut found = Vec::new();
     for &members in &arguments.rungs {
         for server in servers {
-            found.push(find(server, members, &arguments.load)?);
+            found.push(find(server, members, &load)?);
         }
     }
     // As it is shipped a server may use every core that it finds, also the one that the load generator is on.
-    let pin = arguments.load.pin.map(|pin| Pin { server: None, ..pin });
-    let load = LoadArgs { pin, ..arguments.load.clone() };
+    let pin = load.pin.map(|pin| Pin { server: None, ..pin });
+    let load = Load { pin, ..load };
     for server in arguments.shipped.iter().filter(|server| versions.contains_key(&server.name)) {
         found.push(find(server, BUSY_MEMBERS as u64, &load)?);
     }
