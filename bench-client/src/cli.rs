@@ -47,9 +47,9 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare two sweeps in ratios
     Check(CheckArgs),
-    /// Say what on this machine stands in the way of a room of so many, and the command that mends it; change nothing
+    /// Say what on this machine stands in the way of a room of N members, and the command that mends it; change nothing
     Doctor(DoctorArgs),
-    /// Measure what a bare loop of sends to as many sockets costs on this machine
+    /// Measure what a bare loop of sends to N sockets costs on this machine
     Floor(FloorArgs),
     #[command(hide = true)]
     FloorSender(FloorSenderArgs),

@@ -1,13 +1,13 @@
-//! The members of a run: one thread, one level-triggered epoll set, one socket a member.
+//! The run itself: the members, in one thread, one level-triggered epoll set, one socket a member.
 //!
-//! A run is connect, settle (presence lines still arrive after the last join), idle if asked, then the plan: whenever a
-//! message is due it is sent, and between sends sockets are read. The clock is read once a socket and the plan is looked
+//! First all members connect. Then the room settles, because presence lines still arrive after the last join. Then, if asked,
+//! nobody speaks for a while. Then comes the plan: whenever a message is due it is sent, and between sends sockets are read. The clock is read once a socket and the plan is looked
 //! at each time, so that reading never makes a send later than one read.
 //!
 //! Verified members have every line handed to the recorder. The others only count bytes, which the kernel drops without
 //! copying; at the end their counts must equal what the verified ones saw.
 //!
-//! It does not decide what is due (`plan`), keep figures (`recorder`) or judge a run (`report/summary.rs`).
+//! It does not decide what is due (`plan`), keep figures (`recorder`) or judge a run (`summarise.rs`).
 
 mod carry_out;
 mod connect;
@@ -62,7 +62,7 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
         record,
         counted,
         disconnected: engine.disconnected,
-        first_farewell: engine.first_farewell,
+        first_close_reason: engine.first_close_reason,
         before_connect,
         settled,
         idle,
@@ -103,10 +103,10 @@ impl Engine<'_> {
     }
 
     fn all_still_here(&self) -> Result<()> {
-        match &self.first_farewell {
+        match &self.first_close_reason {
             None => Ok(()),
-            Some(farewell) => Err(Error::invalid(format!(
-                "{} of {} members were closed before the run began: {farewell}",
+            Some(reason) => Err(Error::invalid(format!(
+                "{} of {} members were closed before the run began: {reason}",
                 self.disconnected,
                 self.members.len()
             ))),

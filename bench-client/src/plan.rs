@@ -1,7 +1,7 @@
 //! The plan of a run: when each message is due, fixed before the first is sent.
 //!
-//! The load is open: due times come from the rate alone and know nothing of how the server fares, so a server that
-//! stalls is asked on, and pays for the stall in every message that was due meanwhile. Latency counts from here.
+//! The load is open: due times come from the rate alone, however the server fares. While a server stalls, messages go on being
+//! due, and each of them has the stall in its latency, which counts from here.
 //!
 //! Pure: offsets from a start that the engine chooses. Messages go round the publishers, so message `i` is publisher
 //! `i mod p`, sequence `i div p`; both can be told from each other without a table.
@@ -127,7 +127,7 @@ impl Plan {
         (index % self.publishers as usize) as u32
     }
 
-    /// The how-manieth of its publisher message `index` is, from 0.
+    /// The number of message `index` among those of its publisher, from 0.
     pub fn sequence_of(&self, index: usize) -> u64 {
         (index / self.publishers as usize) as u64
     }

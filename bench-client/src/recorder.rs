@@ -23,10 +23,11 @@ use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
 use crate::recorder::proof::{Arrived, Proof, Proven};
 use crate::recorder::times::Message;
 
-/// Lines of the server, and of strangers, that a summary quotes.
+/// Notices, and foreign and corrupt lines, that a summary quotes.
 const QUOTES_MAX: usize = 5;
 const QUOTE_BYTES_MAX: usize = 100;
-/// A message of a slowed publisher that the first member had this shortly before the end was still on its way to the others.
+/// When the first member got a message of a slowed publisher less than this before the end, the message was still on its way to
+/// the others.
 const JUST_HEARD_NS: u64 = 1_000_000_000;
 
 /// Everything recorded so far.
@@ -70,7 +71,7 @@ pub struct Recorder<'p> {
     pub words: Words,
 }
 
-/// What the server said beside messages.
+/// Lines of the server that are no messages.
 #[derive(Debug, Default, Clone)]
 pub struct Words {
     pub presence_lines: u64,
@@ -78,7 +79,7 @@ pub struct Words {
     /// The first few notices.
     pub notices: Vec<String>,
     /// The first few foreign and corrupt lines.
-    pub strangers: Vec<String>,
+    pub other_lines: Vec<String>,
     /// Publishers that the server told to slow down.
     pub publishers_slowed: u64,
 }
@@ -181,7 +182,7 @@ impl<'p> Recorder<'p> {
                     None => self.on_notice(line),
                 }
             }
-            Line::Other => self.on_stranger(line),
+            Line::Other => self.on_other_line(line),
         }
     }
 
@@ -191,7 +192,7 @@ impl<'p> Recorder<'p> {
         match self.format.parse_payload(payload) {
             Some(header) if own == Some(header.publisher) => {}
             Some(header) => self.on_message(member, payload, b"", header, now_ns),
-            None => self.on_stranger(payload),
+            None => self.on_other_line(payload),
         }
     }
 
@@ -213,15 +214,15 @@ impl<'p> Recorder<'p> {
 
     fn on_message(&mut self, member: usize, line: &[u8], author: &[u8], header: Header, now_ns: u64) {
         let Some(index) = self.plan.index_of(header.publisher, header.sequence) else {
-            return self.on_stranger(line);
+            return self.on_other_line(line);
         };
         let message = &mut self.messages[index];
         let known = self.authors.get_mut(header.publisher as usize).filter(|known| is_author(author, known));
         let genuine = message.due_ns == header.due_ns && message.sent_ns != 0;
         let Some(known) = known.filter(|_| genuine) else {
-            return self.on_stranger(line);
+            return self.on_other_line(line);
         };
-        // Another member had its name already: the room knows it by a number behind it, and so do we from here on.
+        // Another member had the same name, so the server put a number behind this one's. From here on that is its name.
         if author != known.as_slice() {
             *known = author.to_vec();
             self.authors_known.insert(author.to_vec());
@@ -253,15 +254,15 @@ impl<'p> Recorder<'p> {
         self.uncorrected.saturating_record(now_ns.saturating_sub(sent_ns));
     }
 
-    /// A line that is no message of this run: damaged if it begins as one of ours does, else somebody else's.
-    pub fn on_stranger(&mut self, line: &[u8]) {
+    /// A line that is no message of this run: corrupt if it begins with the author of one of our publishers, else foreign.
+    pub fn on_other_line(&mut self, line: &[u8]) {
         let author_bytes = memchr::memmem::find(line, b"] ").map_or(0, |at| at + 2);
         if self.authors_known.contains(&line[..author_bytes]) {
             self.proof.problems.corrupt += 1;
         } else {
             self.proof.problems.foreign += 1;
         }
-        quote(&mut self.words.strangers, line);
+        quote(&mut self.words.other_lines, line);
     }
 
     /// Deliveries to verified members so far, warm-up included.
@@ -309,7 +310,7 @@ impl<'p> Recorder<'p> {
         self.proof.presence_bytes()
     }
 
-    /// Closes the books at `ended_ns`: what has not arrived by now counts as having taken at least until now.
+    /// Ends the record at `ended_ns`: what has not arrived by now counts as having taken at least until now.
     pub fn finish(mut self, ended_ns: u64) -> Record {
         let proof = std::mem::replace(&mut self.proof, Proof::new(self.plan, &[]));
         let proven = proof.finish(self.plan, &self.messages, |index| self.is_held_back(index, ended_ns));

@@ -17,7 +17,7 @@ use crate::pinning::{self, Pin};
 use crate::sys;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
-/// A server that listens may still be about to say so.
+/// How long to wait for the ready line of a server that listens already.
 const READY_LINE_GRACE: Duration = Duration::from_millis(300);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
@@ -73,9 +73,9 @@ impl ServerProcess {
         let mut listening_since = None;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                // Its last words may still be in the pipe.
+                // What it said last may still be in the pipe.
                 std::thread::sleep(POLL);
-                return Err(Error::new(format!("the server ended before it listened ({status}){}", self.last_words())));
+                return Err(Error::new(format!("the server ended before it listened ({status}){}", self.last_lines())));
             }
             if self.ready_line().is_some() {
                 return Ok(());
@@ -89,7 +89,7 @@ impl ServerProcess {
             if started.elapsed() > READY_TIMEOUT {
                 return Err(Error::new(format!(
                     "the server does not listen on {address} after {READY_TIMEOUT:?}; does its command use {{addr}}?{}",
-                    self.last_words()
+                    self.last_lines()
                 )));
             }
             std::thread::sleep(POLL);
@@ -106,7 +106,7 @@ impl ServerProcess {
         self.said.lock().expect("the reader of stderr does not panic").ready_line.clone()
     }
 
-    fn last_words(&self) -> String {
+    fn last_lines(&self) -> String {
         let said = self.said.lock().expect("the reader of stderr does not panic");
         said.last.iter().map(|line| format!("\n  it said: {line}")).collect()
     }

@@ -37,9 +37,9 @@ const LINES: u64 = 20_000;
 /// A line without a visible byte: read, split and looked at, and heard by nobody.
 const LINE: &[u8] = b"\x1b\n";
 const NEWCOMERS: u64 = 5_000;
-/// A server that says nothing for so long is given up.
+/// How long to wait for the welcome of a newcomer.
 const PATIENCE_NS: u64 = 10_000_000_000;
-/// What was started has been done after this long.
+/// After this long the server has handled all that it was sent.
 const SETTLE: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, Args)]
@@ -73,7 +73,7 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
             for server in &arguments.servers {
                 let (value, valid) = match measure(what, server, arguments) {
                     Ok(measured) => measured,
-                    // Not everybody may count them.
+                    // Counting them needs root.
                     Err(error) if what.is_of_calls() => {
                         eprintln!("round {round}, {}, {}: {error}", server.name, what.title());
                         continue;

@@ -1,4 +1,4 @@
-//! The `doctor` command: what a room of so many needs of this machine, what it has, and the command that mends it.
+//! The `doctor` command: what a room of N members needs of this machine, what it has, and the command that mends it.
 //!
 //! One line a finding, ok, warn or fail; exit code 0, or 1 with a failure. It changes nothing. Facts are read first and
 //! judged by functions that read nothing, so that every judgement has a test.

@@ -26,7 +26,7 @@ pub struct LoadArgs {
     #[arg(short, long, default_value = "5s", value_name = "T", value_parser = humantime::parse_duration)]
     pub warmup: Duration,
 
-    /// How long to wait for the last deliveries; what has not come by then counts as having taken so long
+    /// How long to wait for the last deliveries; what has not come by then counts as having taken this long
     #[arg(long, default_value = "10s", value_name = "T", value_parser = humantime::parse_duration)]
     pub drain: Duration,
 
@@ -73,7 +73,7 @@ pub struct LoadArgs {
     #[arg(long, default_value = "100", value_name = "N", value_parser = parse_count)]
     pub probes: u64,
 
-    /// No such members: stamps make the kernel look at the clock for every packet
+    /// No --probes: stamps make the kernel look at the clock for every packet
     #[arg(long)]
     pub no_kernel_stamps: bool,
 
@@ -82,7 +82,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub silent: Option<u64>,
 
-    /// Members, of those connected, that read so many bytes a second
+    /// N members, of those connected, that read BYTES a second each
     #[arg(long, value_name = "N:BYTES/S", value_parser = parse_slow)]
     pub slow: Option<Slow>,
 

@@ -1,9 +1,9 @@
-//! The `peers` command: uproar beside the servers that someone would otherwise choose, in the same rooms.
+//! The `peers` command: uproar beside the servers that one would choose instead, in the same rooms.
 //!
 //! Four parts. *Offered*: the same deliveries a second to all. *Idle*: now and then one line into a quiet room. *Busy*: thousands of
 //! lines a second into a room of a thousand. *Ceiling*: the highest rate that each keeps up with, found by trial (`ceiling.rs`). In
-//! all but the last servers take turns and are restarted each time. Whoever is not installed, ends or refuses members is a
-//! row with its reason.
+//! all but the last servers take turns and are restarted each time. A server that is not installed, ends or refuses members
+//! has a row with the reason.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -203,7 +203,7 @@ mod tests {
     use crate::protocol::Protocol;
 
     #[test]
-    fn who_is_not_installed_has_no_version() {
+    fn a_server_that_is_not_installed_has_no_version() {
         let server = |command: &str| NamedServer {
             name: "x".to_string(),
             protocol: Protocol::Uproar,

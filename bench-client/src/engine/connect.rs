@@ -1,4 +1,4 @@
-//! The connect phase: as many members at a time as the window allows, each welcomed before its place is given on.
+//! The connect phase. At most a window of members wait for their welcome at a time; when one is welcomed, the next connects.
 //!
 //! A member counts as joined when the server's first line to it has come, so a full accept queue shows here and not
 //! later. The phase has a time, a rate and a histogram of its own.
@@ -44,7 +44,7 @@ impl Engine<'_> {
                 progress_ns = now_ns;
                 bar.set_position(self.joined as u64);
             } else if now_ns - progress_ns > STALLED_NS {
-                self.first_farewell.get_or_insert_with(|| "nobody was welcomed for 10 s".to_string());
+                self.first_close_reason.get_or_insert_with(|| "nobody was welcomed for 10 s".to_string());
                 return Err(self.not_all_joined());
             }
         }
@@ -84,7 +84,7 @@ impl Engine<'_> {
     }
 
     fn not_all_joined(&self) -> Error {
-        let reason = self.first_farewell.as_deref().unwrap_or("no reason given");
+        let reason = self.first_close_reason.as_deref().unwrap_or("no reason given");
         let members = self.members.len();
         if self.joined == 0 && reason.contains("refused") {
             let address = self.settings.address;

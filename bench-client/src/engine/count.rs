@@ -19,7 +19,8 @@ impl Engine<'_> {
         if counting == 0 {
             return true;
         }
-        // The sum is cheap and says no most of the time; a surplus of one member must not hide another's want.
+        // The sum is cheap, and mostly the answer is no. When it suffices each member is looked at: what one has too much could hide
+        // what another lacks.
         let sent = self.sent_bytes();
         let expected = self.expected_of_counting(&sent) + self.recorder.presence_bytes() * counting;
         if self.counted_bytes < expected && self.recorder.told() == 0 {

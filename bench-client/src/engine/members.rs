@@ -44,7 +44,7 @@ pub(super) struct Member {
     pub(super) hello: Vec<u8>,
     /// True exactly when the server's first line to it, or its confirmation, has come.
     pub(super) joined: bool,
-    /// The kernel stamps what it receives.
+    /// True when the kernel stamps what it receives.
     pub(super) probe: bool,
 }
 
@@ -73,8 +73,8 @@ pub(super) struct Engine<'a> {
     /// When bytes last came.
     pub(super) heard_ns: u64,
     pub(super) connect_latency: Histogram<u64>,
-    /// Why the server let go of a member, the first time.
-    pub(super) first_farewell: Option<String>,
+    /// Why the first of the disconnected members was closed.
+    pub(super) first_close_reason: Option<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -158,7 +158,7 @@ impl<'a> Engine<'a> {
             counted_bytes: 0,
             heard_ns: 0,
             connect_latency: histogram(),
-            first_farewell: None,
+            first_close_reason: None,
             warnings: Vec::new(),
         })
     }
@@ -186,7 +186,7 @@ impl<'a> Engine<'a> {
         }
         let said = member.tail.trim_ascii().escape_ascii().to_string();
         let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
-        self.first_farewell.get_or_insert(reason);
+        self.first_close_reason.get_or_insert(reason);
     }
 
     /// What the room calls each publisher: with uproar the address its socket has on this side, elsewhere nothing.

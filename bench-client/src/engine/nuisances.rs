@@ -1,14 +1,19 @@
-//! The crowd: members that a room must be able to bear, beside those that are measured.
+//! Members that are a nuisance to a room, which it must bear beside those that are measured.
 //!
-//! Silent members read at first and stop, one after another in the first half of the warm-up, and read nothing more until the
-//! plan is over. What was under way to them fills their sockets in the second half. Without warm-up all stop in the instant in
-//! which the plan starts. Slow ones read so many bytes a second.
-//! Churners come and go. Flooders send lines as fast as the server takes them, lines without a visible byte, which cost
-//! it what others cost and are heard by nobody. None of them is part of a latency. When the measured members have
-//! everything, the silent and the slow read what is left, and each proves that nothing was torn and that every gap was
-//! told exactly: what it received and what it was told it missed is the whole plan, in order.
+//! - The silent read at first and stop, one after another in the first half of the warm-up, and read nothing more until the plan
+//!   is over. What is sent to them meanwhile fills their sockets in the second half. Without warm-up all stop when the plan
+//!   starts.
+//! - The slow read only some bytes a second.
+//! - Churners come and go.
+//! - Flooders send lines as fast as the server takes them. Their lines have no visible byte, so they cost the server what others
+//!   cost and nobody hears them.
 //!
-//! Their sockets are outside the epoll set: they are read at their own times, which costs the measured members little.
+//! No latency is theirs. When the measured members have everything, the silent and the slow read what is left, and each proves
+//! that nothing was torn and that every gap was told exactly: what it received and what it was told it missed is the whole
+//! plan, in order.
+//!
+//! Their sockets are outside the epoll set: they are read at their own times, which costs the measured members little. Errors,
+//! options and files call them the crowd.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,10 +24,10 @@ use crate::error::{Context, Error, Result};
 use crate::message::{Format, Line, told_missed};
 use crate::sys;
 
-/// Receive buffers asked for by members of the crowd: small, so that they are full soon and take little kernel memory, and
+/// Receive buffers that nuisances ask for: small, so that they are full soon and take little kernel memory, and
 /// of many sizes, so that not all are full at the same moment. The kernel probes a peer whose window is closed after
-/// 0.2, 0.4, 0.8 s and so on: thousands that stopped in one instant are probed in one instant, each time again, on the
-/// core of the server. This is also why the silent do not all stop at once. Buffers of less than some 8 KiB cannot even hold
+/// 0.2, 0.4, 0.8 s and so on. Thousands that stop at the same moment are all probed at the same moment, again and again, on the
+/// core of the server. The silent stop one after another for the same reason. Buffers of less than some 8 KiB cannot even hold
 /// what the kernel was told it may send: it drops segments, and sends them again when nobody waits for them any more.
 const RECEIVE_BYTES_MIN: usize = 16 * 1024;
 const RECEIVE_BYTES_MAX: usize = 48 * 1024;
@@ -32,17 +37,17 @@ const SILENT_TICK_NS: u64 = 100_000_000;
 const SLOW_TICK_NS: u64 = 100_000_000;
 /// A churner stays this long.
 const VISIT_NS: u64 = 500_000_000;
-/// The crowd is given up when it has not been welcomed, or has not caught up, after this long without a byte.
+/// How long to wait for a byte when members have not been welcomed, or have not caught up.
 const PATIENCE: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 64 * 1024;
 /// Flooders send this often, each time until the server's side is full.
 const FLOOD_TICK_NS: u64 = 1_000_000;
 /// Where flooders and churners come from.
-const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 /// A line without a visible byte.
 const FLOOD_LINE: &[u8] = b"\x1b\n";
 
-/// How many of each there are.
+/// How many of each kind there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Shape {
     pub silent: usize,
@@ -54,7 +59,7 @@ pub struct Shape {
     pub flooders: usize,
 }
 
-/// What became of the crowd.
+/// What the nuisances received and proved.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NuisancesOutcome {
     pub shape: Shape,
@@ -145,7 +150,7 @@ impl Nuisances {
     /// Connects the silent and the slow and returns when all are welcomed.
     pub fn connect(&mut self) -> Result<()> {
         for index in 0..self.shape.silent + self.shape.slow {
-            let socket = self.dial(index)?;
+            let socket = self.connect_one(index)?;
             self.listeners.push(Listener {
                 socket: Some(socket),
                 tail: Vec::new(),
@@ -157,26 +162,26 @@ impl Nuisances {
             });
         }
         for index in 0..self.shape.flooders {
-            self.flooders.push(self.dial_as_stranger(index)?);
+            self.flooders.push(self.connect_from_other_address(index)?);
         }
         self.read_until("be welcomed", |listener| listener.welcomed)
     }
 
-    fn dial(&self, index: usize) -> Result<OwnedFd> {
+    fn connect_one(&self, index: usize) -> Result<OwnedFd> {
         let source = self.sources.get(index % self.sources.len().max(1)).copied();
         sys::connect(self.address, source, Some(receive_bytes(index)))
             .context(|| format!("cannot connect member {index} of the crowd to {}", self.address))
     }
 
-    /// The same from an address that no other member has, if the room is on the loopback address: what the server allows an
-    /// address shall not be used up for the publishers.
-    fn dial_as_stranger(&self, index: usize) -> Result<OwnedFd> {
+    /// Connects from an address that no measured member has, if the room is on the loopback address. The server limits what an
+    /// address may say, and the publishers must not share that limit.
+    fn connect_from_other_address(&self, index: usize) -> Result<OwnedFd> {
         match self.address.ip() {
             IpAddr::V4(ip) if ip.is_loopback() => {
-                sys::connect(self.address, Some(STRANGER), Some(receive_bytes(index)))
-                    .context(|| format!("cannot connect from {STRANGER} to {}", self.address))
+                sys::connect(self.address, Some(OTHER_ADDRESS), Some(receive_bytes(index)))
+                    .context(|| format!("cannot connect from {OTHER_ADDRESS} to {}", self.address))
             }
-            _ => self.dial(index),
+            _ => self.connect_one(index),
         }
     }
 
@@ -234,12 +239,12 @@ impl Nuisances {
             && *leave_ns <= now_ns
         {
             let (_, socket) = self.visitors.pop_front().expect("the front was looked at");
-            self.see_off(&socket);
+            self.end_visit(&socket);
         }
         if now_ns >= self.churn_ns {
             self.churn_ns += (1e9 / self.shape.churn_per_s) as u64;
             self.visits += 1;
-            match self.dial_as_stranger(self.visits as usize) {
+            match self.connect_from_other_address(self.visits as usize) {
                 // An empty line says nothing and takes the way of one that does.
                 Ok(socket) => {
                     let _ = sys::send(socket.as_fd(), b"\n");
@@ -250,8 +255,8 @@ impl Nuisances {
         }
     }
 
-    /// A churner goes, and should have been welcomed.
-    fn see_off(&mut self, socket: &OwnedFd) {
+    /// A churner leaves; it should have been welcomed.
+    fn end_visit(&mut self, socket: &OwnedFd) {
         let welcomed =
             matches!(sys::receive(socket.as_fd(), &mut self.buffer), Ok(bytes) if bytes > 0) && self.buffer[0] == b'>';
         self.turned_away += u64::from(!welcomed);
@@ -259,13 +264,13 @@ impl Nuisances {
         let _ = sys::reset_on_close(socket.as_fd());
     }
 
-    /// The plan is over: everybody reads what is left, leaves, and says what it got.
+    /// The plan is over: the silent and the slow read what is left, all leave, and what each received is counted.
     pub fn finish(mut self) -> NuisancesOutcome {
         while let Some((_, socket)) = self.visitors.pop_front() {
-            self.see_off(&socket);
+            self.end_visit(&socket);
         }
         let messages = self.messages;
-        // Who cannot catch up is counted below, and no reason to lose the measurement.
+        // Members that cannot catch up are counted below; that is no reason to lose the measurement.
         let _ = self.read_until("catch up", |listener| listener.received + listener.missed >= messages);
         let mut outcome = NuisancesOutcome {
             shape: self.shape,
@@ -279,7 +284,7 @@ impl Nuisances {
                 outcome.closed += 1;
                 continue;
             };
-            // With churn, presence lines are among what was missed, and how many of them nobody here can know.
+            // With churn, presence lines are among what was missed, and it is not known how many.
             let told = listener.received + listener.missed;
             let exact =
                 listener.strange == 0 && if self.shape.churn_per_s > 0.0 { told >= messages } else { told == messages };
@@ -366,7 +371,7 @@ impl Listener {
     }
 }
 
-/// The receive buffer asked for by the `index`th member of the crowd: any thousand in a row have them all.
+/// The receive buffer that the `index`th nuisance asks for: a thousand sizes, in turn.
 fn receive_bytes(index: usize) -> i32 {
     let bytes = RECEIVE_BYTES_MIN + (RECEIVE_BYTES_MAX - RECEIVE_BYTES_MIN) * (index % 1_000) / 1_000;
     i32::try_from(bytes).expect("the bound is small")

@@ -37,13 +37,13 @@ pub struct Outcome {
     /// Members whose connection ended before the run did.
     pub disconnected: u64,
     /// Why the first of them was closed.
-    pub first_farewell: Option<String>,
+    pub first_close_reason: Option<String>,
     /// Costs before the connects and after the room was quiet.
     pub before_connect: Sample,
     pub settled: Sample,
     /// The same around the idle time.
     pub idle: Option<(Sample, Sample)>,
-    /// Costs just before the first measured message and when the last delivery was in, or given up.
+    /// Costs just before the first measured message and when the last delivery was in, or waited for no longer.
     pub window: (Sample, Sample),
     /// Deliveries to all members between the two samples of the window.
     pub window_deliveries: u64,

@@ -1,4 +1,4 @@
-//! The members' side of reading: one socket, once, and what became of it.
+//! One socket read once, and what is done with its bytes.
 //!
 //! A verified member's bytes are cut into lines where they lie; only the beginning of a line whose end has not come is
 //! copied and kept. A counting member's bytes are dropped by the kernel.
@@ -46,7 +46,7 @@ impl Engine<'_> {
     pub(super) fn on_readable(&mut self, index: usize) -> u64 {
         let member = &mut self.members[index];
         let Some(socket) = &member.socket else { return sys::monotonic_ns() };
-        // A publisher that only counts reads all the same: the server may have a word for it.
+        // A publisher that only counts has its bytes looked at too: there may be a notice to it among them.
         let counting_publisher =
             member.publisher.filter(|_| self.wire.protocol == Protocol::Uproar && member.verified.is_none());
         if member.verified.is_none() && member.joined && counting_publisher.is_none() {
@@ -78,7 +78,7 @@ impl Engine<'_> {
             Ok(bytes) if bytes > 0 => {
                 self.heard_ns = now_ns;
                 if self.wire.protocol == Protocol::Uproar {
-                    // A notice instead of a welcome is a refusal; the close that follows it quotes it.
+                    // A notice instead of a welcome is a refusal; the reason for the close that follows quotes it.
                     if !member.joined && uproar::is_welcome(&self.buffer[..kept + bytes]) {
                         self.on_joined(index, now_ns);
                     }
@@ -121,7 +121,7 @@ impl Engine<'_> {
         member.tail.extend_from_slice(&filled[start..]);
     }
 
-    /// Counts `bytes` behind the `kept` of a publisher that verifies nothing, and finds the server's words to it among them.
+    /// Counts `bytes` behind the `kept` of a publisher that verifies nothing, and finds the notices to it among them.
     fn on_counted_bytes(&mut self, index: usize, publisher: u32, kept: usize, bytes: usize) {
         let filled = &self.buffer[..kept + bytes];
         let whole = memchr::memrchr(b'\n', filled).map_or(0, |end| end + 1);
@@ -151,13 +151,13 @@ impl Engine<'_> {
                 // Instead of a confirmation it is a refusal: kept, to be quoted when the server closes.
                 (Piece::Notice(_) | Piece::Strange(_), _) if !self.members[index].joined => break,
                 (Piece::Notice(text), _) => self.recorder.on_notice(text),
-                (Piece::Strange(bytes), Some(_)) => self.recorder.on_stranger(bytes),
+                (Piece::Strange(bytes), Some(_)) => self.recorder.on_other_line(bytes),
                 _ => {}
             }
             start += length;
         }
         if filled - start > TAIL_BYTES_MAX {
-            self.recorder.on_stranger(&self.buffer[start..filled]);
+            self.recorder.on_other_line(&self.buffer[start..filled]);
             start = filled;
         }
         let member = &mut self.members[index];
@@ -175,7 +175,7 @@ impl Engine<'_> {
     }
 }
 
-/// The server's words to one member among whole `lines`, without their newlines. No message begins as they do.
+/// The notices among whole `lines`, without their newlines. No message begins as they do.
 fn notices(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     let first = lines.starts_with(b"! ").then_some(0);
     let starts = first.into_iter().chain(memchr::memmem::find_iter(lines, b"\n! ").map(|at| at + 1));
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_the_server_are_found_among_messages() {
+    fn notices_are_found_among_messages() {
         let found = |lines: &'static [u8]| notices(lines).collect::<Vec<_>>();
         assert_eq!(
             found(b"! slow down\n[a] ! no\n! you missed 2 messages\n"),

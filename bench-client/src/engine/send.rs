@@ -1,6 +1,6 @@
-//! The publishers' side: what is due becomes bytes, and the bytes go out.
+//! What members send: what enters the room, what is due, and answers to pings.
 //!
-//! A message that is due is handed over at once, whatever became of those before it. What is due together for one
+//! A message that is due is handed over at once, also while those before it still wait. What is due together for one
 //! publisher goes in one send; a socket that is full keeps its bytes until it takes them, and the schedule lag shows it.
 
 use std::os::fd::AsFd;
@@ -70,13 +70,13 @@ impl Engine<'_> {
         }
     }
 
-    /// Answers the server's question whether member `index` is still there, unless that would fall into a message; the
-    /// server asks again long before it gives a member up.
+    /// Answers a ping of the server to member `index`. While the socket has taken a part of a message the answer would stand in
+    /// the middle of it, so none is sent; the server asks again long before it closes a member.
     pub(super) fn pong(&self, index: usize) {
         let member = &self.members[index];
         let is_blocked = member.publisher.is_some_and(|publisher| self.publishers[publisher as usize].blocked);
         if let Some(socket) = member.socket.as_ref().filter(|_| !is_blocked) {
-            // A full socket of a listener, which sends nothing else, cannot be.
+            // A listener sends nothing else, so its socket is never full.
             let _ = sys::send(socket.as_fd(), self.wire.pong());
         }
     }

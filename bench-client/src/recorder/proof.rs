@@ -193,7 +193,7 @@ impl Proof {
         let state = &mut self.members[member];
         state.hash = mix(state.hash, index);
         if state.publisher == LISTENER {
-            // The one branch of a clean run.
+            // In a clean run every message takes this branch.
             if self.order.get(state.place as usize) == Some(&index) {
                 state.place += 1;
                 state.received += 1;
@@ -307,7 +307,8 @@ impl Proof {
                 None => sent - own,
                 Some(left_ns) => sent_to_leaver(plan, messages, member.publisher, left_ns),
             };
-            // Early messages that no listener ever placed count as received: the listeners' loss says enough.
+            // Early messages that no listener ever placed count as received: that the listeners lost them is
+            // counted already.
             let early = trouble.map_or(0, |trouble| trouble.early.len() as u64);
             let missing = expected.saturating_sub(member.received + early);
             let held = held - held_by_publisher.get(member.publisher as usize).copied().unwrap_or(0);

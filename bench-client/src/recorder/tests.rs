@@ -255,7 +255,7 @@ fn a_line_from_before_its_send_or_from_another_run_is_corrupt() {
     room.read(0, 0, 1);
     let record = room.finish();
     assert_eq!(record.proven.problems, Problems { corrupt: 2, ..Problems::default() });
-    assert_eq!(record.words.strangers.len(), 2);
+    assert_eq!(record.words.other_lines.len(), 2);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The picture of a comparison: what each server keeps up with, and how long a delivery takes where all are offered the same.
 //!
 //! Deliveries a second are bars from zero on a linear axis, because the length of a bar says how much; the latencies span
-//! decades and are points on a logarithmic one. A thin line is the range of the runs. A server that does not keep up has no
-//! point but says so, as one whose runs the tool spoiled does, and one without a bar says why.
+//! decades and are points on a logarithmic one. A thin line is the range of the runs. Where a server has
+//! no point or no bar, words in its place say why.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -250,7 +250,7 @@ pub mod tests {
     }
 
     #[test]
-    fn who_was_not_measured_is_a_row_with_its_reason() {
+    fn a_server_that_was_not_measured_is_a_row_with_its_reason() {
         let comparison = Comparison {
             offered: vec![Rung::not_run("redis", 1000, "not installed".to_string())],
             ceilings: vec![Ceiling {

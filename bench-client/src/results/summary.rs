@@ -30,12 +30,12 @@ pub struct Summary {
     pub server_command: Option<String>,
     /// The line that the server said it listens with.
     pub server_ready_line: Option<String>,
-    /// False when the run does not say what it was to say; `reasons` says why.
+    /// False when the figures are not to be quoted, because they are not those of the plan or of the server; `reasons` says why.
     pub valid: bool,
     pub reasons: Vec<String>,
     /// False when any delivery was not as it should be; `proof` counts them.
     pub clean: bool,
-    /// What a reader should know and what invalidates nothing.
+    /// What a reader should know, and what does not make the run invalid.
     pub warnings: Vec<String>,
     pub room: RoomPart,
     pub plan: PlanPart,
@@ -131,15 +131,15 @@ pub struct ProofPart {
     /// Members whose connection ended before the run did.
     pub disconnected: u64,
     /// Why the first of them was closed.
-    #[serde(default)]
-    pub first_farewell: Option<String>,
+    #[serde(default, rename = "first_farewell")]
+    pub first_close_reason: Option<String>,
     /// The first few problems, described.
     pub examples: Vec<String>,
     /// The first few foreign and corrupt lines.
     pub strange_lines: Vec<String>,
     /// Joins, leaves and summaries of them, read by verified members from their welcome on.
     pub presence_lines: u64,
-    /// Words of the server to single members, and the first few of them.
+    /// Notices of the server to single members, and the first few of them.
     pub notice_lines: u64,
     pub notices: Vec<String>,
 }
@@ -354,8 +354,7 @@ impl ProofPart {
 }
 
 impl Summary {
-    /// True exactly when the figures are worth quoting: the run says what it was to say, and every delivery was as it should
-    /// be.
+    /// True exactly when the figures are to be quoted: the run is valid, and every delivery was as it should be.
     pub fn is_good(&self) -> bool {
         self.valid && self.clean
     }

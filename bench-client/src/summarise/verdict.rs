@@ -1,4 +1,4 @@
-//! Whether a run says what it was to say, and what a reader should know of it: each thing once, with its cure.
+//! Whether a run is valid, and what a reader should know of it. Each reason is named once, with what to do about it.
 
 use crate::quantities::{count, plural, time};
 use crate::results::summary::{Quantiles, Summary};
@@ -22,7 +22,7 @@ type Mark = fn(&Quantiles) -> Option<u64>;
 pub const SLOWED_CURE: &str =
     "start the server with --flood-rate 0, or offer fewer lines (-r), or from more publishers (-p)";
 
-/// Why the run does not say what it was to say, what explains most first; empty for a valid one.
+/// Why the run is invalid, what explains most first; empty for a valid one.
 pub fn reasons(run: &Summary) -> Vec<String> {
     let mut reasons = Vec::new();
     let proof = &run.proof;
@@ -80,7 +80,7 @@ pub fn reasons(run: &Summary) -> Vec<String> {
         }
     }
     if proof.disconnected > 0 {
-        let why = proof.first_farewell.as_ref().map_or(String::new(), |why| format!("; the first: {why}"));
+        let why = proof.first_close_reason.as_ref().map_or(String::new(), |why| format!("; the first: {why}"));
         reasons.push(format!(
             "{} {} disconnected{why}",
             plural(proof.disconnected, "member"),
@@ -106,7 +106,7 @@ fn client_cure(run: &Summary) -> &'static str {
     }
 }
 
-/// What a reader should know and what invalidates nothing; nothing that `reasons` says already.
+/// What a reader should know, and what does not make the run invalid; nothing that `reasons` says already.
 pub fn warnings(run: &Summary) -> Vec<String> {
     let mut warnings = Vec::new();
     let client = &run.client;
@@ -197,7 +197,7 @@ mod tests {
                 ),
             ),
             (
-                |run| (run.proof.disconnected, run.proof.first_farewell) = (2, Some("reset".to_string())),
+                |run| (run.proof.disconnected, run.proof.first_close_reason) = (2, Some("reset".to_string())),
                 Some("2 members were disconnected; the first: reset"),
             ),
             (|run| run.client.cpu_share = 0.95, None),
