@@ -27,9 +27,9 @@ const LIMIT_MEMBERS: u64 = 1000;
 const ATTEMPTS_MAX: u32 = 2;
 /// A run on the way to the rate, at most.
 const TRIAL_WINDOW: Duration = Duration::from_secs(3);
-/// What comes later than this is late in any room.
+/// Deliveries that come later than this are late in any room, so they are not waited for.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
-/// How late messages may be sent, p99: little of the limit. Latency counts from when they were due in any case.
+/// How late messages may be sent, p99: a small part of the limit. Latency counts from when they were due in any case.
 const LAG: Duration = Duration::from_millis(10);
 /// Steps down from what the search found, at most.
 const STEPS_MAX: u32 = 8;

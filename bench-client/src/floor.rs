@@ -1,8 +1,8 @@
-//! The floor: what a bare loop of sends to as many sockets costs on this machine, one line each, nothing else done.
+//! The floor: what a bare loop of sends to the sockets of a room costs on this machine, one line each, nothing else done.
 //!
-//! A second process plays the server's part: it accepts, and then sends one line to each socket, pass after pass, at the
-//! pace of the real run; this one drains the sockets as a run's members do, so the cost of waking it is the same. Passes
-//! take turns between `send` and batches of io_uring sends, so that both meet the same noise. Cost is the sending
+//! A second process takes the server's place: it accepts, and then sends one line to each socket, pass after pass, at the
+//! pace of the real run. This one reads the sockets as a run's members do, so that waking it costs the same. Every other pass
+//! sends through io_uring in batches, so that what else the machine does affects both ways alike. Cost is the sending
 //! thread's processor time around a pass; the pause between passes is not in it.
 
 pub mod sender;
@@ -75,7 +75,7 @@ pub fn measure(shape: Shape) -> Result<Floor> {
         .map_err(|_| Error::new(format!("the floor's sender could not listen: {}", first_line.trim())))
         .and_then(|address| read_all(address, shape.sockets));
     if let Err(error) = result {
-        // It is our own child, and by its own id.
+        // By its own process id: it is a child of this process.
         let _ = sender.kill();
         let _ = sender.wait();
         return Err(error);

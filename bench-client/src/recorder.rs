@@ -39,7 +39,7 @@ pub struct Recorder<'p> {
     proof: Proof,
     /// What the server puts before each publisher's lines; empty until [`Self::start`].
     authors: Vec<Vec<u8>>,
-    /// The same, for recognising a damaged line of ours.
+    /// The same, to recognise corrupt lines of our publishers.
     authors_known: HashSet<Vec<u8>>,
     /// Length of one interval of the log.
     interval_ns: u64,
@@ -285,7 +285,7 @@ impl<'p> Recorder<'p> {
         if self.told == 0 {
             return self.deliveries == self.deliveries_expected;
         }
-        // The sum is cheap and says no most of the time.
+        // The sum is cheap, and mostly the answer is no.
         self.deliveries.saturating_add(self.told) >= self.deliveries_expected && self.proof.is_accounted_for(&self.sent)
     }
 

@@ -1,5 +1,4 @@
-//! The smallest server that speaks the wire format: what the load generator measures when the server costs next to
-//! nothing of its own.
+//! The smallest server that speaks the wire format. Measured against it, the load generator shows what it costs itself.
 //!
 //! One thread, one epoll set, one `send` a delivery, nothing cleaned, nobody announced. It is the null test of the tool,
 //! not a server to compare with. The faults are for tests: each spoils one delivery, which the tool must find.

@@ -1,7 +1,7 @@
 //! The `costs` command: what a delivery, a line and a newcomer cost each server in processor time, and a delivery in system
 //! calls.
 //!
-//! Latency says how long people wait; these say what a back end does meanwhile. Servers take turns, each restarted for every
+//! Latency says how long people wait; these figures say how much a server works for it. Servers take turns, each restarted for every
 //! figure. System calls are counted in runs of their own, because counting costs time at each.
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! The `doctor` command: what a room of N members needs of this machine, what it has, and the command that mends it.
+//! The `doctor` command: what a room of N members needs of this machine, what it has, and the command that changes it.
 //!
 //! One line a finding, ok, warn or fail; exit code 0, or 1 with a failure. It changes nothing. Facts are read first and
 //! judged by functions that read nothing, so that every judgement has a test.
@@ -30,7 +30,7 @@ struct Machine {
     file_max: Option<u64>,
     somaxconn: Option<u64>,
     ports: Option<(u64, u64)>,
-    /// Pages: below the first nothing happens, above the last sockets fail.
+    /// In pages: below the first the kernel does nothing, above the last sockets fail.
     tcp_mem: Option<(u64, u64, u64)>,
     memory_available_bytes: Option<u64>,
     conntrack: Option<(u64, u64)>,
@@ -190,7 +190,7 @@ fn memory(available_bytes: u64, members: u64) -> Finding {
     )
 }
 
-/// Nothing to say where no connection is tracked.
+/// None where no connection is tracked.
 fn tracked((tracked, most): (u64, u64), members: u64) -> Option<Finding> {
     let fix = format!("sysctl -w net.netfilter.nf_conntrack_max={}, or do not track loopback", 4 * members);
     (tracked > 0).then(|| at_least("net.netfilter.nf_conntrack_max", most, 2 * members, Level::Fail, &fix))

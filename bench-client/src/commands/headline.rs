@@ -1,7 +1,7 @@
 //! The `headline` command: the one figure that a first page names, and the runs behind it.
 //!
-//! The highest rate that one server keeps up with is searched for as in a comparison, more closely, and measured several times
-//! over a longer window.
+//! The highest rate that one server keeps up with is searched for as in a comparison, but in smaller steps, and measured several
+//! times over a longer window.
 
 use std::path::PathBuf;
 

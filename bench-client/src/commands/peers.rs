@@ -74,14 +74,14 @@ pub enum Part {
     Ceiling,
 }
 
-/// Smallest room that a line now and then is measured in: in a smaller one it takes next to no time.
+/// The smallest room that a line now and then is measured in: in a smaller one a line takes next to no time.
 const IDLE_MEMBERS_MIN: u64 = 1000;
 const IDLE_RATE_PER_S: f64 = 4.0;
-/// As few as a median can be given for.
+/// The fewest that a median is given for.
 const IDLE_MESSAGES: u64 = 20;
 /// Where the search begins, deliveries a second.
 const CEILING_START: f64 = 1e6;
-/// How close it comes: a step of a search is some seconds.
+/// How close it comes to the edge; each step of a search takes some seconds.
 const CEILING_PRECISION: f64 = 1.15;
 /// Measures all parts asked for; returns the exit code.
 pub fn command(arguments: &PeersArgs) -> Result<u8> {
@@ -109,7 +109,7 @@ pub fn command(arguments: &PeersArgs) -> Result<u8> {
             Part::Busy => comparison.busy = busy(arguments, &installed, &folder)?,
             Part::Ceiling => comparison.ceilings = ceilings(arguments, &installed, &comparison.versions, &folder)?,
         }
-        // After each part, so that what is interrupted has left what it had.
+        // After each part, so that an interrupted comparison leaves the parts that are done.
         comparison::write(&folder, &comparison)?;
     }
     print!("{}", peers_table::text(&peers::draw(&folder)?));

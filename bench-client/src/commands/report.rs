@@ -1,4 +1,4 @@
-//! The `report` command: tables, rows and pictures of a folder anew, from the files of its runs.
+//! The `report` command: draws the tables, rows and pictures of a folder again, from the files of its runs.
 //!
 //! With `--into` the short table of the folder also becomes a block of a document, with a link to the full one: what stands
 //! between `<!-- rooms -->` and `<!-- /rooms -->`, or `headline`, `peers`, `costs`, is replaced. A comparison brings its picture.
@@ -25,7 +25,7 @@ pub struct ReportArgs {
     pub into: Option<PathBuf>,
 }
 
-/// Redraws the folder; returns the exit code.
+/// Draws the folder again; returns the exit code.
 pub fn command(arguments: &ReportArgs) -> Result<u8> {
     let folder = &arguments.folder;
     let (name, text) = if comparison::is_folder(folder) {
@@ -54,7 +54,7 @@ pub fn command(arguments: &ReportArgs) -> Result<u8> {
 /// What a document shows of the folder at `path`: its `short` form and where the rest is.
 fn block(name: &str, short: &str, path: &str) -> String {
     match name {
-        // One paragraph, so that the figures and what they are of stay together.
+        // One paragraph, so that the figures and what was measured stay together.
         "headline" => format!("{short} ([the runs]({path}/table.md))."),
         "peers" => {
             let picture = format!("![uproar beside its peers in a room of 1,000]({path}/{})", bars::PEERS);

@@ -100,8 +100,8 @@ impl Engine<'_> {
         })
     }
 
-    /// How long before a send is due the thread stops sleeping and watches the clock: waking up takes a processor that
-    /// has gone idle some hundred microseconds, and would be counted as the server's.
+    /// How long before a send is due the thread stops sleeping and watches the clock. A processor that has gone idle takes some
+    /// hundred microseconds to wake up, which would be counted as the server's.
     fn watch_ns(&self) -> u64 {
         let interval_ns = self.plan.window_end_ns() / self.plan.len().max(1) as u64;
         (interval_ns / 10).min(WATCH_NS_MAX)

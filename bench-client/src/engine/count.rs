@@ -28,8 +28,8 @@ impl Engine<'_> {
         }
         let lacks = |member: &Member| member.bytes < self.expected_bytes(member, &sent);
         let lacking = self.members.iter().any(|member| member.socket.is_some() && lacks(member));
-        // When members that verify were told that they missed something, those that count may have been told as much, and
-        // cannot know it: what has not come when the room is quiet will not come.
+        // When members that verify were told that they missed something, members that count may have been told so too, and cannot
+        // know it. What they lack when the room is quiet will not come.
         !lacking || (self.recorder.told() > 0 && sys::monotonic_ns() - self.heard_ns > TOLD_QUIET_NS)
     }
 
@@ -90,7 +90,7 @@ impl Engine<'_> {
         let sent = self.wire_bytes(sent.map(|(publisher, held)| publisher.messages_sent - held));
         let held = self.wire_bytes(held.into_iter());
         for member in self.members.iter().filter(|member| member.verified.is_none()) {
-            // What the server held back may have come or not: with it, and without, are both right.
+            // What the server held back may have come or not, so the count is right with it and without it.
             let least = self.expected_bytes(member, &sent);
             let most = least + self.heard_of(member, &held);
             counted.members += 1;

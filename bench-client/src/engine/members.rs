@@ -60,7 +60,7 @@ pub(super) struct Engine<'a> {
     pub(super) recorder: Recorder<'a>,
     pub(super) format: Format,
     pub(super) wire: Wire,
-    /// What the kernel's stamps are ahead of our clock.
+    /// How far the kernel's stamps are ahead of our clock.
     pub(super) real_time_offset_ns: u64,
     pub(super) buffer: Vec<u8>,
     /// First message not handed to its publisher yet.

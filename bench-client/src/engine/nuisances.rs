@@ -8,7 +8,7 @@
 //! - Flooders send lines as fast as the server takes them. Their lines have no visible byte, so they cost the server what others
 //!   cost and nobody hears them.
 //!
-//! No latency is theirs. When the measured members have everything, the silent and the slow read what is left, and each proves
+//! They are part of no latency. When the measured members have everything, the silent and the slow read what is left, and each proves
 //! that nothing was torn and that every gap was told exactly: what it received and what it was told it missed is the whole
 //! plan, in order.
 //!
@@ -40,7 +40,7 @@ const VISIT_NS: u64 = 500_000_000;
 /// How long to wait for a byte when members have not been welcomed, or have not caught up.
 const PATIENCE: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 64 * 1024;
-/// Flooders send this often, each time until the server's side is full.
+/// Flooders send this often, each time until their sockets take no more.
 const FLOOD_TICK_NS: u64 = 1_000_000;
 /// Where flooders and churners come from.
 const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
@@ -65,7 +65,7 @@ pub struct NuisancesOutcome {
     pub shape: Shape,
     /// Members whose lines and told gaps are the whole plan.
     pub exact: u64,
-    /// Members that got a torn line, a line out of order, or not everything and not told so.
+    /// Members that got a torn line or a line out of order, or lack something that they were not told of.
     pub inexact: u64,
     /// Members that the server closed.
     pub closed: u64,
@@ -245,7 +245,7 @@ impl Nuisances {
             self.churn_ns += (1e9 / self.shape.churn_per_s) as u64;
             self.visits += 1;
             match self.connect_from_other_address(self.visits as usize) {
-                // An empty line says nothing and takes the way of one that does.
+                // An empty line is not said, but is received and handled as others are.
                 Ok(socket) => {
                     let _ = sys::send(socket.as_fd(), b"\n");
                     self.visitors.push_back((now_ns + VISIT_NS, socket));

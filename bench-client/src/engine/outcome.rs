@@ -60,6 +60,6 @@ pub struct Outcome {
     /// How long the thread was away from its epoll set at a time.
     pub round: Histogram<u64>,
     pub warnings: Vec<String>,
-    /// None without one.
+    /// None when there are none.
     pub nuisances: Option<NuisancesOutcome>,
 }

@@ -10,7 +10,7 @@ use crate::error::{Context, Result};
 use crate::message::Header;
 use crate::sys::{self, Interest};
 
-/// Messages handed over before sockets are read again: a plan that fell behind is not caught up in one go.
+/// Messages handed over before sockets are read again: when the plan fell behind, reading goes on while it catches up.
 const DUE_AT_ONCE_MAX: usize = 64;
 
 impl Engine<'_> {

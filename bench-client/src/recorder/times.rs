@@ -20,7 +20,7 @@ pub struct Message {
     pub expected: u32,
     /// Those of them that have it.
     pub received: u32,
-    /// `received` at which the next mark is passed; never reached once all are.
+    /// `received` at which the next mark is passed; `u32::MAX` once all are.
     mark_rank: u32,
     /// Marks passed.
     marks_passed: u8,

@@ -20,13 +20,13 @@ pub const PEERS: &str = "peers.svg";
 
 const WIDTH: i32 = 960;
 const ROW: i32 = 32;
-/// Of the rows, below the title and the headings.
+/// Where the rows begin, below the title and the headings.
 const TOP: i32 = 104;
 /// Where names end, and where the two parts begin and end.
 const NAMES_END: i32 = 168;
 const BARS: (i32, i32) = (180, 470);
 const POINTS: (i32, i32) = (640, 910);
-/// Below the rows: the axis of the points, and the caption.
+/// Height below the rows: the axis of the points, and the caption.
 const BOTTOM: i32 = 110;
 
 /// One server of the picture.
@@ -47,7 +47,7 @@ struct Row {
 enum Latency {
     #[default]
     NotMeasured,
-    /// A run was spoiled by this tool, or by the machine under it, and none by the server.
+    /// This tool or the machine spoiled a run, and the server none.
     Spoiled,
     /// The server did not deliver everything in some run.
     NotKeptUp,

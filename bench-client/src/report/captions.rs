@@ -4,7 +4,7 @@ use crate::figures::median;
 use crate::quantities::{count, plural, time};
 use crate::results::summary::Summary;
 
-/// The load of `runs` in a few words, for under a picture: `64-byte lines over loopback, 7 s a run, 3 runs each`.
+/// The load of `runs` in a few words, for under a picture: `64-byte lines over loopback, 3 runs of 7 s`.
 pub fn load_of(runs: &[&Summary]) -> String {
     let Some(run) = runs.first() else { return String::new() };
     let of_one =

@@ -53,7 +53,7 @@ fn versions(text: &mut String, comparison: &Comparison) {
     }
 }
 
-/// Under the tables: what somebody who knows one of the others would say against them.
+/// What stands under the tables: objections of people who know the other servers.
 const OBJECTIONS: &str = "
 What a friend of the others would object to:
 
@@ -211,7 +211,7 @@ pub mod tests {
     use crate::results::comparison::{AS_SHIPPED, BUSY_MEMBERS};
     use crate::results::summary::Quantiles;
 
-    /// uproar and what became of three others.
+    /// uproar beside others, of which one does not keep up.
     pub fn comparison() -> Comparison {
         let rung = |server: &str, ns: u64, is_good: bool| {
             let mut rung = Rung::not_run(server, BUSY_MEMBERS as u64, String::new());

@@ -16,9 +16,9 @@ use crate::results::rung::Rung;
 use crate::results::summary::{Quantiles, Summary};
 
 const SIZE: (u32, u32) = (900, 600);
-/// Where a server that selects ends: the size of its descriptor set.
+/// The most descriptors that a server with select() can have: the size of its descriptor set.
 const SELECT_MAX: f64 = 1024.0;
-/// Distinct for those who see colours differently, on light and dark pages alike.
+/// Distinct also for people who see colours differently, on light and dark pages.
 pub const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -29,17 +29,18 @@ pub const COLOURS: [RGBColor; 6] = [
 ];
 pub const GRID: RGBColor = RGBColor(225, 225, 225);
 pub const INK: RGBColor = RGBColor(60, 60, 60);
-/// Of what stands under a picture, and of what is as shipped.
+/// The colour of captions.
 pub const CAPTION: RGBColor = RGBColor(110, 110, 110);
+/// The colour of servers as they are shipped.
 pub const PALE: RGBColor = RGBColor(160, 190, 215);
-/// Around everything. The ground is white in any case, so that a picture can be read on dark pages too.
+/// Space around a picture. Its ground is white, so that it can be read on dark pages too.
 pub const MARGIN: i32 = 16;
-/// Of one line under a picture.
+/// Height of a line of the caption.
 const CAPTION_HEIGHT: i32 = 17;
 
 /// Latencies of one server's room, of the run in the middle.
 #[derive(Debug)]
-pub struct Spectrum {
+pub struct RoomSpectrum {
     pub server: String,
     pub is_good: bool,
     pub room: hgrm::Spectrum,
@@ -164,7 +165,7 @@ pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
 }
 
 /// The spectrum of the room of `members` on every server: each delivery, and the whole room.
-pub fn spectrum(members: u64, spectra: &[Spectrum], captions: &[&str]) -> Result<String> {
+pub fn spectrum(members: u64, spectra: &[RoomSpectrum], captions: &[&str]) -> Result<String> {
     let mut lines = Vec::new();
     for (spectrum, colour) in spectra.iter().zip(COLOURS.into_iter().cycle()) {
         for (name, style, latency) in

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::files::{write_file, write_json};
 use crate::quantities::rate;
 use crate::report::captions::{deliveries_of, load_of};
-use crate::report::plot::{self, Spectrum};
+use crate::report::plot::{self, RoomSpectrum};
 use crate::report::{rooms_table, rows, short, spectra};
 use crate::results::folder;
 use crate::results::rung::Rung;
@@ -32,7 +32,7 @@ pub fn draw(folder: &Path) -> Result<Vec<Rung>> {
     for members in sizes {
         let of_size = rungs.iter().filter(|rung| rung.members == members);
         let runs: Vec<&Summary> = of_size.clone().flat_map(|rung| &rung.runs).collect();
-        let spectra: Vec<Spectrum> = of_size
+        let spectra: Vec<RoomSpectrum> = of_size
             .filter_map(|rung| spectra::spectrum(folder, &rung.server, members, &rung.runs).transpose())
             .collect::<Result<_>>()?;
         if !spectra.is_empty() {

@@ -228,7 +228,7 @@ pub struct ServerPart {
     pub idle_cpu_share: Option<f64>,
 }
 
-/// Members beside those that are measured, which read nothing or little while messages were sent.
+/// Members beside those that are measured, which read nothing or little, came and went, or flooded, while messages were sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NuisancesPart {
     pub silent_members: u64,
@@ -272,7 +272,7 @@ pub struct ClientPart {
     pub pinned: bool,
 }
 
-/// Cost of a bare send to each of as many sockets, nanoseconds of processor time.
+/// Cost of a bare send to each of as many sockets as the room has members, nanoseconds of processor time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FloorPart {
     pub send: SendCost,
@@ -359,8 +359,7 @@ impl Summary {
         self.valid && self.clean
     }
 
-    /// True exactly when the run is invalid by the fault of this tool alone, or of the machine under it: measured again it may
-    /// be valid.
+    /// True exactly when the run is invalid because of this tool or of the machine alone: measured again it may be valid.
     pub fn client_spoiled_it(&self) -> bool {
         !self.valid && self.proof.disconnected == 0 && (self.is_late() || self.is_read_late())
     }

@@ -11,11 +11,11 @@ use crate::usage::Sample;
 
 /// A message sent this long after the end of the plan is still on plan.
 const PLAN_END_GRACE_NS: u64 = 10_000_000;
-/// The schedule lag allowed at its p99, whatever the room latency is.
+/// The schedule lag at p99, and the wait of half of the deliveries to be read, that are allowed in any case.
 const LAG_NS_MIN: u64 = 200_000;
-/// How long half of the deliveries may wait to be read: this part of the median delivery.
+/// Half of the deliveries may wait longer to be read than that, if this part of the median delivery is longer.
 const UNTIL_READ_DIVISOR: u64 = 2;
-/// Beyond the least: this part of the room's median.
+/// The schedule lag may be longer than that, if this part of the room's median is longer.
 const LAG_ROOM_DIVISOR: u64 = 100;
 
 pub(super) fn proof_part(outcome: &Outcome) -> ProofPart {

@@ -9,7 +9,7 @@ const SENT_SHARE_MIN: f64 = 0.99;
 const CLIENT_BUSY: f64 = 0.9;
 /// Above this share of the delivery latency, a reader is told how long deliveries waited for this tool to read them.
 const UNTIL_READ_SHARE_TOLD: f64 = 0.1;
-/// Counters of the kernel's TCP that say that connections were refused or ended for want of room.
+/// Counters of the kernel's TCP that rise when connections are refused or ended for lack of room.
 const DROP_COUNTERS: [&str; 2] = ["ListenDrops", "TCPAbortOnMemory"];
 const STEAL_SHARE_MAX: f64 = 0.01;
 /// Others on the machine busier than this are said to be.
@@ -135,7 +135,7 @@ pub fn warnings(run: &Summary) -> Vec<String> {
             (true, false) => format!("{waited}, and {busy}"),
             _ => waited,
         };
-        // A run that was late has been told how to mend that.
+        // The reason why a late run is invalid names the cure already.
         let cure = if run.is_late() { String::new() } else { format!("; {}", client_cure(run)) };
         warnings.push(format!("{text}{cure}"));
     }
