@@ -22,6 +22,8 @@ pub mod net;
 pub mod outlet;
 pub mod room;
 pub mod server;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;

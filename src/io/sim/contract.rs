@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use super::Sim;
-use super::crowd::address;
 use super::draw::Draw;
 use super::kernel::Kernel;
 use crate::io::Signal;
@@ -11,6 +10,11 @@ use crate::io::contract::{World, check};
 
 /// What a socket takes ahead of being read.
 const ROOM: usize = 200_000;
+
+/// Where the peer of a number comes from.
+fn address(number: u32) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 10_000 + u16::try_from(number).expect("a test has few peers")))
+}
 
 struct Simulated {
     io: Sim,
@@ -31,7 +35,7 @@ impl World for Simulated {
 
     fn try_connect(&mut self) -> Option<u32> {
         let mut kernel = self.io.kernel.borrow_mut();
-        let peer = kernel.is_listening().then(|| kernel.connect(address(self.connected, false), ROOM, true))?;
+        let peer = kernel.is_listening().then(|| kernel.connect(address(self.connected), ROOM, true))?;
         self.connected += 1;
         kernel.peer_listens(peer, false);
         Some(peer)

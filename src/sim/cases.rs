@@ -1,6 +1,6 @@
 //! The conversations that the real server is tested with over real sockets, on the simulated kernel.
 
-#[path = "../../../tests/support/conversations.rs"]
+#[path = "../../tests/support/conversations.rs"]
 mod data;
 
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use clap::Parser;
 
 use self::data::Step::{Joins, Leaves, Reads, Sends, Vanishes};
 use self::data::{Cut, SCENARIOS, Scenario};
-use super::crowd::address;
-use super::draw::Draw;
-use super::kernel::Kernel;
+use super::peers::address;
 use super::run::Stage;
 use crate::cli::{Cli, Command};
+use crate::io::sim::draw::Draw;
+use crate::io::sim::kernel::Kernel;
 
 /// Turns within which a line that is expected has to come.
 const TURNS_MAX: usize = 1000;

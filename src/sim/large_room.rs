@@ -1,11 +1,11 @@
 //! A room of very many who listen and a few who speak: everybody hears everything in one order, and memory is as reckoned.
 
-use super::crowd::address;
-use super::draw::Draw;
-use super::kernel::Kernel;
-use super::pair::mix;
+use super::peers::address;
 use super::run::Stage;
 use crate::flood::AddressLimits;
+use crate::io::sim::draw::Draw;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::pair::mix;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::memory::MemoryBound;

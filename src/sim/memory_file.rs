@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use super::draw::Draw;
+use crate::io::sim::draw::Draw;
 use crate::outlet::{Outlet, Unwritten};
 
 /// What every stamped line begins with: time stands still.

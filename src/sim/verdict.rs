@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::kernel::Kernel;
+use super::memory_file::{STAMP, Sink};
 use super::model::{self, Heard, Said, Turns};
-use super::pair::Pair;
 use super::run::Stage;
-use super::sink::{STAMP, Sink};
 use crate::flood::Addresses;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::pair::Pair;
 use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
 use crate::server::Config;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::pair::{Pair, Record};
+use crate::io::sim::pair::{Pair, Record};
 use crate::limits::OPENING_HOLD;
 use crate::message::Notice;
 use crate::wire::Framing;

@@ -5,15 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::crowd::{Crowd, Plan};
-use super::draw::Draw;
-use super::faults::Faults;
-use super::kernel::Kernel;
-use super::sink::{STAMP, Sink, Take};
-use super::trace::Event;
+use super::memory_file::{STAMP, Sink, Take};
+use super::peers::{Crowd, Plan};
 use super::verdict::Verdict;
-use super::{Sim, Socket};
 use crate::flood::{AddressLimits, Rate};
+use crate::io::sim::draw::Draw;
+use crate::io::sim::faults::Faults;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::trace::Event;
+use crate::io::sim::{Sim, Socket};
 use crate::io::{Completions, Signal};
 use crate::journal::Journal;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
@@ -354,11 +354,12 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     if transcribed {
         stage.server.keep_transcript(sink.clone(), "the transcript");
     }
-    stage.kernel.borrow_mut().crowd = Some(Box::new(crowd));
+    let crowd = Rc::new(RefCell::new(crowd));
+    stage.kernel.borrow_mut().script = Some(Rc::<RefCell<Crowd>>::clone(&crowd));
     stage.settle();
     sink.set_takes(takes);
     stage.log.set_takes(log_takes);
-    with_crowd(&stage, faults, Crowd::begin);
+    with_crowd(&stage, &crowd, faults, Crowd::begin);
     stage.kernel.borrow_mut().idle = false;
 
     for turn in 0..faulty_turns {
@@ -387,10 +388,10 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         verdict.settled = true;
         sink.set_takes(Vec::new());
         stage.log.set_takes(Vec::new());
-        with_crowd(&stage, Faults::default(), Crowd::settle);
+        with_crowd(&stage, &crowd, Faults::default(), Crowd::settle);
         stage.kernel.borrow_mut().note(Event::FaultsEnd);
         stage.settle();
-        with_crowd(&stage, Faults::default(), Crowd::latecomer);
+        with_crowd(&stage, &crowd, Faults::default(), Crowd::latecomer);
         stage.settle();
         verdict.note_who_is_here(&stage);
         stage.kernel.borrow_mut().note(Event::Settled);
@@ -428,11 +429,9 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
 }
 
 /// The crowd does something, and other faults happen from now on.
-fn with_crowd(stage: &Stage, faults: Faults, act: impl FnOnce(&mut Crowd, &mut Kernel)) {
+fn with_crowd(stage: &Stage, crowd: &RefCell<Crowd>, faults: Faults, act: impl FnOnce(&mut Crowd, &mut Kernel)) {
     let mut kernel = stage.kernel.borrow_mut();
     kernel.faults = faults;
-    let mut crowd = kernel.crowd.take().expect("it was lent");
-    act(&mut crowd, &mut kernel);
-    kernel.crowd = Some(crowd);
+    act(&mut crowd.borrow_mut(), &mut kernel);
     kernel.poke_all();
 }

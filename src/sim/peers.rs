@@ -7,8 +7,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::draw::Draw;
-use super::kernel::Kernel;
+use crate::io::sim::draw::Draw;
+use crate::io::sim::kernel::{Kernel, Script};
 
 /// The witness is the first connection of a run.
 pub const WITNESS: u32 = 0;
@@ -190,46 +190,6 @@ impl Crowd {
         kernel.act_after(pause, peer);
     }
 
-    /// The next step of somebody's script.
-    pub fn act(&mut self, kernel: &mut Kernel, peer: u32) {
-        if self.over {
-            return;
-        }
-        if peer == ARRIVAL {
-            self.arrive(kernel);
-            return;
-        }
-        let person = &mut self.people[peer as usize];
-        if person.steps_left == 0 {
-            return;
-        }
-        person.steps_left -= 1;
-        if !kernel.pairs()[peer as usize].is_alive() {
-            self.replace(kernel);
-            return;
-        }
-        let plan = self.plan;
-        if kernel.draw.chance(plan.goes) {
-            kernel.peer_goes(peer);
-        } else if kernel.draw.chance(plan.breaks) {
-            kernel.peer_resets(peer);
-        } else if kernel.draw.chance(plan.finishes) {
-            kernel.peer_finishes(peer);
-        } else if kernel.draw.chance(plan.deaf) {
-            let listens = kernel.pairs()[peer as usize].reading;
-            kernel.peer_listens(peer, !listens);
-        } else {
-            let mut bytes = Vec::new();
-            self.compose(kernel, peer, &mut bytes);
-            kernel.peer_writes(peer, &bytes);
-        }
-        if kernel.pairs()[peer as usize].is_alive() {
-            self.pause(kernel, peer);
-        } else {
-            self.replace(kernel);
-        }
-    }
-
     fn replace(&mut self, kernel: &mut Kernel) {
         if self.spare > 0 {
             self.spare -= 1;
@@ -327,6 +287,48 @@ impl Crowd {
         kernel.connect(address(number, false), 1 << 16, true);
         self.people.push(Person::default());
         kernel.peer_writes(number, b"anybody?\n");
+    }
+}
+
+impl Script for Crowd {
+    /// The next step of somebody's script.
+    fn act(&mut self, kernel: &mut Kernel, peer: u32) {
+        if self.over {
+            return;
+        }
+        if peer == ARRIVAL {
+            self.arrive(kernel);
+            return;
+        }
+        let person = &mut self.people[peer as usize];
+        if person.steps_left == 0 {
+            return;
+        }
+        person.steps_left -= 1;
+        if !kernel.pairs()[peer as usize].is_alive() {
+            self.replace(kernel);
+            return;
+        }
+        let plan = self.plan;
+        if kernel.draw.chance(plan.goes) {
+            kernel.peer_goes(peer);
+        } else if kernel.draw.chance(plan.breaks) {
+            kernel.peer_resets(peer);
+        } else if kernel.draw.chance(plan.finishes) {
+            kernel.peer_finishes(peer);
+        } else if kernel.draw.chance(plan.deaf) {
+            let listens = kernel.pairs()[peer as usize].reading;
+            kernel.peer_listens(peer, !listens);
+        } else {
+            let mut bytes = Vec::new();
+            self.compose(kernel, peer, &mut bytes);
+            kernel.peer_writes(peer, &bytes);
+        }
+        if kernel.pairs()[peer as usize].is_alive() {
+            self.pause(kernel, peer);
+        } else {
+            self.replace(kernel);
+        }
     }
 }
 
