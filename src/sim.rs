@@ -14,8 +14,10 @@ pub mod memory_file;
 pub mod model;
 pub mod peers;
 pub mod run;
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 mod verdict;
+pub mod workload;
 
 pub use run::{fuzz, run};

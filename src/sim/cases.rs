@@ -10,7 +10,7 @@ use clap::Parser;
 use self::data::Step::{Joins, Leaves, Reads, Sends, Vanishes};
 use self::data::{Cut, SCENARIOS, Scenario};
 use super::peers::address;
-use super::run::Stage;
+use super::simulation::Simulation;
 use crate::cli::{Cli, Command};
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
@@ -31,11 +31,11 @@ fn conversations_are_the_same_on_the_simulated_kernel() {
 fn play(scenario: &Scenario, cut: Cut) {
     let cli = Cli::try_parse_from(["uproar", "serve"].iter().chain(scenario.options)).expect("the options are known");
     let Command::Serve(serve) = cli.command else { panic!("the command is serve") };
-    let mut stage = Stage::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
+    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
     let mut people: BTreeMap<&str, u32> = BTreeMap::new();
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     for step in scenario.steps {
-        let kernel = stage.kernel.clone();
+        let kernel = simulation.kernel.clone();
         let mut kernel = kernel.borrow_mut();
         match step {
             Joins(who) => {
@@ -46,8 +46,8 @@ fn play(scenario: &Scenario, cut: Cut) {
             Sends(who, bytes) => {
                 drop(kernel);
                 for chunk in cut.chunks(bytes) {
-                    stage.kernel.borrow_mut().peer_writes(people[who], chunk);
-                    stage.rest();
+                    simulation.kernel.borrow_mut().peer_writes(people[who], chunk);
+                    simulation.rest();
                 }
                 continue;
             }
@@ -57,27 +57,27 @@ fn play(scenario: &Scenario, cut: Cut) {
                 drop(kernel);
                 for line in *lines {
                     let expected = Scenario::named(line, names.iter());
-                    assert_eq!(read(&mut stage, people[who]), expected, "{}", scenario.name);
+                    assert_eq!(read(&mut simulation, people[who]), expected, "{}", scenario.name);
                 }
                 continue;
             }
         }
         drop(kernel);
-        stage.rest();
+        simulation.rest();
     }
     for (who, peer) in people.iter().filter(|(who, _)| scenario.follows(who)) {
-        let rest = stage.kernel.borrow_mut().pair_mut(*peer).look();
+        let rest = simulation.kernel.borrow_mut().pair_mut(*peer).look();
         assert_eq!(String::from_utf8(rest).unwrap(), "", "{}: {who} reads more", scenario.name);
     }
 }
 
 /// The next line that somebody reads.
-fn read(stage: &mut Stage, peer: u32) -> String {
+fn read(simulation: &mut Simulation, peer: u32) -> String {
     for _ in 0..TURNS_MAX {
-        if let Some(line) = stage.kernel.borrow_mut().pair_mut(peer).look_at_line() {
+        if let Some(line) = simulation.kernel.borrow_mut().pair_mut(peer).look_at_line() {
             return String::from_utf8(line).expect("the server sends UTF-8");
         }
-        stage.turn();
+        simulation.turn();
     }
     panic!("nothing comes");
 }
