@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use uproar_conform::cases::{self, Case, Cut, Step};
 use uproar_conform::{Transport, play_alone};
 
 use super::peers::address;
 use super::simulation::Simulation;
-use crate::cli::{Cli, Command};
+use crate::cli::Serve;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 
@@ -39,8 +38,7 @@ fn cuts(case: &Case) -> impl Iterator<Item = Cut> {
 }
 
 fn play(case: &Case, cut: Cut) -> Result<(), String> {
-    let cli = Cli::try_parse_from(["uproar", "serve"].iter().chain(case.options)).expect("the options are known");
-    let Command::Serve(serve) = cli.command else { panic!("the command is serve") };
+    let serve = Serve::with(case.options).expect("the options are known");
     let simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
     play_alone(case, cut, SimulatedServer { simulation, connections: 0 })
 }

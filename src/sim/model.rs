@@ -15,14 +15,11 @@ use std::fmt;
 use crate::io::sim::pair::{Pair, Record};
 use crate::message::Notice;
 use crate::names::Name;
-use crate::wire::text::render_line;
 
 pub type Line = Vec<u8>;
 
 fn rendered(line: impl fmt::Display) -> Line {
-    let mut bytes = Vec::new();
-    render_line(line, &mut bytes);
-    bytes
+    format!("{line}\n").into_bytes()
 }
 
 /// Whole lines with their line feeds, and what follows the last one.

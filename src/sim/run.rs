@@ -10,6 +10,7 @@ use super::peers::Peers;
 use super::simulation::{Holds, Simulation};
 use super::verdict::Verdict;
 use super::workload::Workload;
+use crate::counters::Statistics;
 use crate::flood::{AddressLimits, Rate};
 use crate::io::Signal;
 use crate::io::sim::draw::Draw;
@@ -18,7 +19,6 @@ use crate::io::sim::kernel::Kernel;
 use crate::io::sim::trace::Event;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
 use crate::room::{Settings, SlowPolicy};
-use crate::server::counters::Statistics;
 use crate::server::{Config, Flow};
 use crate::wire::Framing;
 

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::memory_file::MemoryFile;
+use crate::connection::Hold;
+use crate::counters::CloseReason;
 use crate::io::Completions;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::trace::Event;
@@ -13,7 +15,6 @@ use crate::io::sim::{Sim, Socket};
 use crate::journal::Journal;
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
-use crate::room::NotNow;
 use crate::server::{Config, Flow, Server};
 use crate::token::ConnectionId;
 
@@ -89,10 +90,10 @@ impl Simulation {
     }
 
     pub fn turn(&mut self) -> Flow {
-        let stalled_before = self.server.closes().stalled;
+        let stalled_before = self.server.closes(CloseReason::Stalled);
         self.receiving.push(self.server.is_receiving());
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
-        let stalled = self.server.closes().stalled - stalled_before;
+        let stalled = self.server.closes(CloseReason::Stalled) - stalled_before;
         let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
         for peer in identified {
             let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
@@ -110,12 +111,12 @@ impl Simulation {
         if self.said.len().is_multiple_of(if long { self.invariants_every * 16 } else { self.invariants_every }) {
             self.server.invariants();
             self.server.journal().invariants(&self.log.written());
-            for held in self.server.reasons_held() {
+            for held in self.server.holds() {
                 *match held {
-                    NotNow::Pressed => &mut self.holds.pressed,
-                    NotNow::Unread => &mut self.holds.unread,
-                    NotNow::Until(_) => &mut self.holds.until,
-                    NotNow::Rationed(_) => &mut self.holds.rationed,
+                    Hold::Sweep => &mut self.holds.pressed,
+                    Hold::Reading => &mut self.holds.unread,
+                    Hold::Rate => &mut self.holds.until,
+                    Hold::Ration => &mut self.holds.rationed,
                 } += 1;
             }
         }

@@ -9,6 +9,7 @@ use super::model::log::{self, Contents};
 use super::model::typed::{self, Turns};
 use super::model::{self, Heard};
 use super::simulation::Simulation;
+use crate::counters::{CloseReason, Counter, Statistics};
 use crate::flood::Addresses;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::pair::Pair;
@@ -16,9 +17,7 @@ use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
 use crate::names::Name;
 use crate::server::Config;
-use crate::server::counters::{Closes, Statistics};
 use crate::wire::Framing;
-use crate::wire::text::render_line;
 
 /// Lines that are too long of which each is told: more could find the notices of a member full, and so could the end of
 /// a line before a gap.
@@ -92,9 +91,8 @@ impl Verdict {
         let witness = &kernel.pairs()[0];
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
-            let mut line = Vec::new();
-            render_line(Announcement::Entered { name: self.name(0, witness), online: 1 }, &mut line);
-            log.push(line);
+            let entered = Announcement::Entered { name: self.name(0, witness), online: 1 };
+            log.push(format!("{entered}\n").into_bytes());
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);
         assert!(rest.is_empty(), "the witness hears whole lines");
@@ -158,16 +156,17 @@ impl Verdict {
         self.compare_rates(&contents, said);
         self.compare_counts(&contents, &statistics, kernel);
         let counters = statistics.counters;
-        let closes = counters.closes;
-        assert!(refused <= counters.full_house + counters.turned_away, "{refused} were told that they are turned away");
-        if closes.line_timeout + closes.foreign == 0 {
-            assert_eq!(member_bytes, counters.sent_bytes, "every byte was counted");
+        let turned_away = counters[Counter::FullHouse] + counters[Counter::TurnedAway];
+        assert!(refused <= turned_away, "{refused} were told that they are turned away");
+        let dismissed = counters.closes(CloseReason::LineTimeout) + counters.closes(CloseReason::Foreign);
+        if dismissed == 0 {
+            assert_eq!(member_bytes, counters[Counter::SentBytes], "every byte was counted");
         }
-        assert!(dismissals <= closes.line_timeout + closes.foreign);
+        assert!(dismissals <= dismissed);
         assert!(total.missed <= statistics.skipped, "{} were told, {} counted", total.missed, statistics.skipped);
         let difference = total.delivered.abs_diff(statistics.deliveries);
         // A connection that is closed may take the end of a line, counted as sent, with it; a last line brings the end of another.
-        let slack = slack + closes.line_timeout + closes.foreign;
+        let slack = slack + dismissed;
         // Members that are not level when the server stops have not been counted.
         assert!(
             difference <= slack || !self.settled,
@@ -175,7 +174,7 @@ impl Verdict {
             total.delivered,
             statistics.deliveries
         );
-        if slack == 0 && self.settled && statistics.counters.closes == Closes::default() {
+        if slack == 0 && self.settled && counters.closes_all() == 0 {
             assert_eq!(total.missed, statistics.skipped, "every gap is told");
         }
         self.compare_transcript(&lines);
@@ -257,8 +256,9 @@ impl Verdict {
         if let Some(rate) = self.config.addresses.line_rate {
             // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks had
             // taken may be said at another time.
-            let closes = self.statistics.expect("it was taken at the end").counters.closes;
-            let slack = self.late_max + (closes.broken + closes.stalled + closes.slow) as usize;
+            let counters = self.statistics.expect("it was taken at the end").counters;
+            let cut_off = [CloseReason::Broken, CloseReason::Stalled, CloseReason::Slow];
+            let slack = self.late_max + cut_off.map(|reason| counters.closes(reason) as usize).iter().sum::<usize>();
             let held = |times: &Vec<Duration>| rate.held(times, slack);
             assert!(addresses.values().all(held), "an address has said more than its rate allows");
         }
@@ -270,15 +270,19 @@ impl Verdict {
 
     fn compare_counts(&self, contents: &Contents, statistics: &Statistics, kernel: &Kernel) {
         let counters = statistics.counters;
-        let let_in = counters.accepted + counters.full_house + counters.turned_away;
+        let let_in = counters[Counter::Accepted] + counters[Counter::FullHouse] + counters[Counter::TurnedAway];
         assert_eq!(let_in, kernel.counts.accepted, "every connection that was accepted was counted");
-        assert_eq!(counters.stale, kernel.counts.stale, "completions of connections that are gone were counted");
-        assert!(counters.received_bytes <= kernel.counts.received_bytes);
-        let closes = counters.closes;
-        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
-        assert_eq!(counters.accepted - closed, statistics.members, "members are those that came and did not leave");
+        assert_eq!(
+            counters[Counter::Stale],
+            kernel.counts.stale,
+            "completions of connections that are gone were counted"
+        );
+        assert!(counters[Counter::ReceivedBytes] <= kernel.counts.received_bytes);
+        let accepted = counters[Counter::Accepted];
+        let closed = counters.closes_all();
+        assert_eq!(accepted - closed, statistics.members, "members are those that came and did not leave");
         if self.settled {
-            assert_eq!((contents.entered, contents.left), (counters.accepted, closed), "every join and leave was told");
+            assert_eq!((contents.entered, contents.left), (accepted, closed), "every join and leave was told");
         }
     }
 

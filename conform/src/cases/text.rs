@@ -264,11 +264,7 @@ const PRETENDING: &[Attack] = &[
     ("a notice of the server", b"! the server is stopping", &["! the server is stopping"]),
     ("a message of somebody else", b"[1.2.3.4:5] hi", &["[1.2.3.4:5] hi"]),
     ("a notice behind a carriage return", b"hi\r! the server is stopping", &["hi! the server is stopping"]),
-    (
-        "a leave behind a carriage return",
-        b"nice\r< The user 10.0.0.1:1 left",
-        &["nice< The user 10.0.0.1:1 left"],
-    ),
+    ("a leave behind a carriage return", b"nice\r< The user 10.0.0.1:1 left", &["nice< The user 10.0.0.1:1 left"]),
     ("a message behind an ending", b"hi\n[1.2.3.4:5] hi", &["hi", "[1.2.3.4:5] hi"]),
     ("a message behind a nul", b"\0[1.2.3.4:5] hi", &["[1.2.3.4:5] hi"]),
     ("what the client shows of its own lines", b"[You] hi", &["[You] hi"]),

@@ -1,0 +1,168 @@
+//! Connections come and go: accepting, refusing, joining, ending, and freeing what a connection had.
+
+use std::net::SocketAddr;
+use std::{io, mem};
+
+use rustix::io::Errno;
+
+use super::Server;
+use super::schedule::Moment;
+use crate::connection::{CloseReason, Connection, State};
+use crate::counters::Counter;
+use crate::flood::{Rate, Refusal};
+use crate::io::{Io, Send};
+use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
+use crate::message::Notice;
+use crate::names::Name;
+use crate::outlet::Outlet;
+use crate::token::{ConnectionId, ListenerId};
+use crate::wire::Encoding;
+
+/// What is remembered of how accepting goes. When it is armed again after an error is a moment of the schedule.
+#[derive(Debug, Default)]
+pub struct Accepting {
+    /// True exactly when newcomers were refused in this turn, whose descriptors are free again.
+    refused: bool,
+    /// True once a failure to accept was logged, until a newcomer is accepted.
+    reported: bool,
+}
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
+    pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
+        if self.connections.len() >= self.config.members_max {
+            self.on_full_house(socket);
+            return;
+        }
+        if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
+            self.counters.add(Counter::TurnedAway, 1);
+            let notice = match refusal {
+                Refusal::TooManyConnections => Notice::TooManyConnections,
+                Refusal::TooManyJoins => Notice::TooManyJoins,
+            };
+            self.refuse(socket, notice);
+            return;
+        }
+        let name_in = |slot| self.connections.name_in(slot);
+        let Some(name) = self.names.find_free(address, name_in) else {
+            self.addresses.leave(address.ip(), self.now);
+            self.counters.add(Counter::TurnedAway, 1);
+            self.refuse(socket, Notice::TooManyConnections);
+            return;
+        };
+        self.counters.add(Counter::Accepted, 1);
+        self.accepting.reported = false;
+        let id = self.connections.insert(Connection::new(socket, name));
+        self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
+        // This door asks for no greeting.
+        self.join(id);
+    }
+
+    /// A connection that has been greeted becomes a member of the room.
+    fn join(&mut self, id: ConnectionId) {
+        let connection = self.connections.at_mut(id);
+        assert!(connection.state == State::Greeting, "a connection joins once");
+        connection.state = State::Joined(self.lobby.join(id, connection.name, self.now));
+        self.ask_for_chunk(id);
+    }
+
+    /// There is no place for a newcomer.
+    pub(super) fn on_full_house(&mut self, socket: I::Socket) {
+        self.counters.add(Counter::FullHouse, 1);
+        self.refuse(socket, Notice::HouseFull);
+    }
+
+    /// Accepting has ended on an error.
+    pub(super) fn on_accept_failed(&mut self, errno: Errno) {
+        if !mem::replace(&mut self.accepting.reported, true) {
+            self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
+        }
+        self.schedule.set(Moment::Accept, Some(self.now + ACCEPT_RETRY));
+    }
+
+    /// Accepting may have ended because the descriptors of those who were then refused were not free yet.
+    pub(super) fn accept_after_refusals(&mut self) {
+        if mem::take(&mut self.accepting.refused) {
+            self.resume_accepting();
+        }
+    }
+
+    /// A descriptor is free again: accepting goes on, if it had ended for want of one.
+    fn resume_accepting(&mut self) {
+        if self.schedule.moment(Moment::Accept).is_some() {
+            self.schedule.set(Moment::Accept, None);
+            self.io.accept(ListenerId::FIRST);
+        }
+    }
+
+    /// Tells a newcomer why it is not let in.
+    fn refuse(&mut self, socket: I::Socket, notice: Notice) {
+        let mut bytes = Vec::new();
+        Encoding::Text.notice(notice, &mut bytes);
+        // A newcomer whose socket does not even take this is not told.
+        self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
+        self.io.shutdown(&socket);
+        self.io.close(socket);
+        self.accepting.refused = true;
+    }
+
+    /// Closes a connection with a last line, if its socket takes one.
+    pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
+        let connection = self.connections.at(id);
+        if let Some(member) = connection.member()
+            && let Some(bytes) = self.lobby.farewell(member, notice)
+        {
+            self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
+        }
+        self.close(id, reason);
+    }
+
+    /// Ends a connection, whatever its state; one that was ended before stays as it is. Nothing else ends one. Its slot is
+    /// free when nothing is in flight on it, which may be at once.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let connection = self.connections.at_mut(id);
+        let member = match connection.state {
+            State::Greeting => None,
+            State::Joined(member) => Some(member),
+            State::Closing(_) => return,
+        };
+        connection.state = State::Closing(reason);
+        let name = connection.name;
+        connection.inbound.held = None;
+        let received = connection.inbound.received.take();
+        self.silence.on_answered(&mut connection.outbound, &mut self.schedule);
+        self.io.shutdown(&connection.socket);
+        if received.is_some_and(|received| received.reserved.is_some()) {
+            self.addresses.give_back_line(name.address.ip());
+        }
+        self.names.remove(name, id.slot);
+        if let Some(member) = member {
+            self.lobby.leave(member, name, self.now);
+        }
+        self.addresses.leave(name.address.ip(), self.now);
+        self.counters.closed(reason);
+        if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
+            self.report_close(name, reason);
+        }
+        self.free_if_idle(id);
+    }
+
+    /// Frees the slot of a closing connection once nothing is in flight on it.
+    pub(super) fn free_if_idle(&mut self, id: ConnectionId) {
+        let connection = self.connections.at(id);
+        if connection.is_closing() && connection.is_idle() {
+            let connection = self.connections.remove(id);
+            self.io.close(connection.socket);
+            self.resume_accepting();
+        }
+    }
+
+    /// Logs that a member was closed by us, up to a number a second; the statistics count them all.
+    fn report_close(&mut self, name: Name, reason: CloseReason) {
+        let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
+        if self.close_reports.check(rate, 1.0, self.now).is_ok() {
+            self.close_reports.take(rate, 1.0, self.now);
+            self.journal.report(self.now, format_args!("closed {name}: {reason}"));
+        }
+    }
+}
