@@ -1,11 +1,9 @@
 //! The cases of `uproar-conform` against this server, on every back end: as a black box in which many cases are played, and
 //! each that says everything alone with a server of its own, with what is sent cut in several ways.
 
-mod support;
-
 use std::thread;
 
-use support::{BACKENDS, PATIENCE, Server};
+use crate::support::{BACKENDS, PATIENCE, Server};
 use uproar_conform::cases::{self, Case};
 use uproar_conform::{Tcp, play, play_alone};
 
@@ -34,7 +32,9 @@ fn on_every_back_end(failures: fn(&str) -> Vec<String>) {
 fn failures_together(backend: &str, is_chosen: fn(&Case) -> bool) -> Vec<String> {
     let mut cases = cases::all();
     cases.retain(is_chosen);
-    let server = start(backend, cases.first().expect("there are such cases").options);
+    // All come from one address, and waiting for what it may say would be most of the time.
+    let options = [cases.first().expect("there are such cases").options, &["--address-rate", "0"]].concat();
+    let server = start(backend, &options);
     let outcomes = cases.iter().map(|case| play(case, server.address, PATIENCE));
     outcomes.filter_map(|outcome| Some(format!("{backend}: {}: {}", outcome.name, outcome.failure?))).collect()
 }
