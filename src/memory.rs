@@ -1,6 +1,6 @@
 //! The most memory that a server will use, as a number known at its start.
 //!
-//! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `net` and by `tcp_mem`.
+//! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `io::socket` and by `tcp_mem`.
 
 use std::fmt;
 

@@ -8,11 +8,12 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::support::{BACKENDS, Person, Server};
 use uproar::names::Name;
 use uproar::wire::text::line as render_line;
 use uproar::wire::{Item, Splitter};
 use uproar_conform::cases::text::{self, Attack};
+
+use crate::support::{BACKENDS, Person, Server};
 
 /// The limit on lines in all cases, in bytes.
 const LIMIT: usize = 40;

@@ -3,9 +3,10 @@
 
 use std::thread;
 
-use crate::support::{BACKENDS, PATIENCE, Server};
 use uproar_conform::cases::{self, Case};
 use uproar_conform::{Tcp, play, play_alone};
+
+use crate::support::{BACKENDS, PATIENCE, Server};
 
 #[test]
 fn every_case_passes_on_every_back_end() {

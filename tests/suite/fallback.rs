@@ -4,8 +4,9 @@
 
 use std::thread;
 
-use crate::support::{Server, uproar};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+use crate::support::{Server, uproar};
 
 /// Every system call of io_uring. A container's default profile refuses them all.
 const RING_CALLS: [(&str, libc::c_long); 3] = [
