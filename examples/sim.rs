@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
-use uproar::io::sim::big::{self, Figures};
-use uproar::io::sim::run::{check, replay};
+use uproar::sim::large_room::{self, Figures};
+use uproar::sim::run::{check, replay};
 
 /// Plays seeds on the simulated kernel.
 #[derive(Debug, Parser)]
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         }
         Command::Room { members, messages } => {
             let start = Instant::now();
-            let figures = big::play(members, messages);
+            let figures = large_room::play(members, messages);
             let Figures { members, messages, deliveries, turns, footprint, footprint_per_member, bound } = figures;
             println!("{members} members heard {messages} messages: {deliveries} deliveries, {turns} turns");
             println!("memory {footprint} bytes, {footprint_per_member} for each member; {bound}");

@@ -24,6 +24,8 @@ pub mod outlet;
 pub mod room;
 pub mod rooms;
 pub mod server;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;

@@ -1,10 +1,12 @@
-//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its people.
+//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its members.
 
 pub mod conversation;
 pub mod foreign;
 pub mod text;
 
-/// What somebody does, or must see. People are called a, b, c; `{a}` in a line is the address of a.
+use std::fmt;
+
+/// What a member does, or must see. Members are called a, b, c; `{a}` in a line is the address of a.
 #[derive(Debug)]
 pub enum Step {
     /// Connects and is welcomed.
@@ -16,8 +18,8 @@ pub enum Step {
     SendsSlowly(&'static str, Vec<u8>),
     /// Sends as much of this as the server takes before it closes, and reads what it is told; its last line is a dismissal.
     SendsUntilClosed(&'static str, Vec<u8>),
-    /// Reads these lines next. Presence of others is passed over unless a line of it is expected, for which a sum may stand;
-    /// the number of users reads `(# online)`.
+    /// Reads these lines next. Where the case does not say everything, presence of others is passed over unless a line of it
+    /// is expected, for which a sum may stand. `(# online)` is any number of users.
     Reads(&'static str, Vec<String>),
     /// All of them read so many messages next, the same in the same order.
     Agree(Vec<&'static str>, usize),
@@ -37,22 +39,97 @@ pub struct Case {
     pub name: String,
     /// The anchor of the section of `docs/PROTOCOL.md` that says what this case asks for.
     pub section: &'static str,
+    /// How the server has to be started; without any, by its defaults.
+    pub options: &'static [&'static str],
+    /// True when the steps name every line, and with its number of users, that their readers read if the room is empty at the
+    /// start. The runner holds a server of its own to that.
+    pub says_everything: bool,
     pub steps: Vec<Step>,
+}
+
+/// Each received piece ends a line.
+const CHUNK_FRAMING: &[&str] = &["--framing", "chunk"];
+
+/// How what is sent is cut into pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Whole,
+    Halves,
+    /// Pieces of three bytes: some characters are cut, and some line endings.
+    Threes,
+    Bytes,
+}
+
+impl Cut {
+    pub const ALL: &[Self] = &[Self::Whole, Self::Halves, Self::Threes, Self::Bytes];
+
+    pub fn chunks(self, bytes: &[u8]) -> std::slice::Chunks<'_, u8> {
+        bytes.chunks(match self {
+            Self::Whole => bytes.len().max(1),
+            Self::Halves => bytes.len().div_ceil(2).max(1),
+            Self::Threes => 3,
+            Self::Bytes => 1,
+        })
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "one piece",
+            Self::Halves => "halves",
+            Self::Threes => "pieces of three bytes",
+            Self::Bytes => "single bytes",
+        })
+    }
+}
+
+impl Case {
+    /// True for a server that was started by its defaults.
+    pub fn is_for_defaults(&self) -> bool {
+        self.options.is_empty()
+    }
+
+    /// True for a server that was started with `--framing chunk` and nothing else.
+    pub fn is_for_chunks(&self) -> bool {
+        self.options == CHUNK_FRAMING
+    }
+
+    /// The cuts to play it in over sockets. Where a piece ends a line, another cut is another conversation.
+    pub fn cuts(&self) -> &'static [Cut] {
+        if self.says_everything && !self.is_for_chunks() { Cut::ALL } else { &[Cut::Whole] }
+    }
 }
 
 /// A case that does not say yet which section it is about: [`about`] makes it one that does.
 struct Draft {
     name: String,
+    options: &'static [&'static str],
+    says_everything: bool,
     steps: Vec<Step>,
 }
 
+impl Draft {
+    /// For a server that was started with these.
+    fn with(self, options: &'static [&'static str]) -> Self {
+        Self { options, ..self }
+    }
+}
+
 fn case(name: &str, steps: Vec<Step>) -> Draft {
-    Draft { name: name.to_string(), steps }
+    Draft { name: name.to_string(), options: &[], says_everything: false, steps }
+}
+
+/// A case that says everything that its readers read.
+fn whole_case(name: &str, steps: Vec<Step>) -> Draft {
+    Draft { says_everything: true, ..case(name, steps) }
 }
 
 /// `drafts` as cases of a section.
 fn about(section: &'static str, drafts: Vec<Draft>) -> Vec<Case> {
-    drafts.into_iter().map(|Draft { name, steps }| Case { name, section, steps }).collect()
+    let case =
+        |Draft { name, options, says_everything, steps }| Case { name, section, options, says_everything, steps };
+    drafts.into_iter().map(case).collect()
 }
 
 fn sends(who: &'static str, bytes: impl AsRef<[u8]>) -> Step {
@@ -69,17 +146,13 @@ fn reads(who: &'static str, lines: &[&str]) -> Step {
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    conversation::cases().chain(foreign::cases()).chain(text::cases()).collect()
-}
-
-/// Cases for a server that was started with `--framing chunk`.
-pub fn chunk() -> Vec<Case> {
-    foreign::chunk_cases()
+    let cases = conversation::cases().chain(foreign::cases()).chain(text::cases());
+    cases.chain(foreign::chunk_cases()).collect()
 }
 
 /// Two who talk to each other: what a server that serves lets them do.
-pub(crate) fn canary() -> Vec<Step> {
-    vec![
+pub(crate) fn canary() -> Case {
+    let steps = vec![
         Step::Joins("p"),
         Step::Joins("q"),
         sends("p", b"are you there?\n"),
@@ -88,7 +161,8 @@ pub(crate) fn canary() -> Vec<Step> {
         reads("p", &["[{q}] yes"]),
         Step::Leaves("p"),
         Step::Leaves("q"),
-    ]
+    ];
+    Case { name: "canary".to_string(), section: "messages", options: &[], says_everything: false, steps }
 }
 
 #[cfg(test)]
@@ -97,7 +171,7 @@ mod tests {
 
     #[test]
     fn there_are_many_and_no_name_stands_twice() {
-        let mut names: Vec<String> = all().into_iter().chain(chunk()).map(|case| case.name).collect();
+        let mut names: Vec<String> = all().into_iter().map(|case| case.name).collect();
         assert!(names.len() >= 100, "{}", names.len());
         let count = names.len();
         names.sort_unstable();
@@ -107,12 +181,12 @@ mod tests {
 
     #[test]
     fn everybody_comes_before_it_acts() {
-        for case in all().into_iter().chain(chunk()) {
+        for case in all().into_iter() {
             let mut here = Vec::new();
             for step in &case.steps {
                 match step {
                     Step::Joins(who) | Step::Connects(who) => here.push(*who),
-                    Step::Agree(people, _) => assert!(people.iter().all(|who| here.contains(who)), "{}", case.name),
+                    Step::Agree(members, _) => assert!(members.iter().all(|who| here.contains(who)), "{}", case.name),
                     Step::Sends(who, _)
                     | Step::SendsSlowly(who, _)
                     | Step::SendsUntilClosed(who, _)

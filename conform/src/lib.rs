@@ -1,19 +1,24 @@
 //! What a client of an uproar server may do and must see: named cases, played against any running server. What they ask for
 //! is written down in `docs/PROTOCOL.md`, and each names its section there.
 //!
-//! A case is data: people who join, send bytes, read lines and go. The server is a black box with an address; others may be
-//! in the room, so lines about strangers are passed over and counts of users are not compared. After each case two fresh people
-//! talk to each other, which shows that the server still serves. What a server was told at its start (limits, framing) is
-//! not known here: cases hold for the defaults, and some of their own for `--framing chunk`.
+//! A case is data: members that join, send bytes, read lines and go. One runner plays it: with a server of its own, where
+//! every line counts that the case speaks of; and with a server that is a black box with an address, where others may be in
+//! the room, so that lines about strangers are passed over and counts of users are not compared. Real sockets are one
+//! [`Transport`]; a simulated kernel may be another. What a server was told at its start is named by a case where it
+//! matters; the others hold for the defaults.
 
 pub mod cases;
-mod stage;
+mod lines;
+mod runner;
+mod transport;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use cases::Case;
-use stage::Stage;
+use cases::{Case, Cut};
+pub use runner::Room;
+use runner::Runner;
+pub use transport::{Tcp, TcpConnection, Transport};
 
 /// How a case went.
 #[derive(Debug)]
@@ -26,13 +31,23 @@ pub struct Outcome {
     pub failure: Option<String>,
 }
 
-/// Plays `case` against the server at `address`; whoever waits longer than `patience` for a line has waited in vain.
+/// Plays `case` against the server at `address`, in each of its cuts, and fails when a line has not come after `patience`. Then
+/// two new members talk to each other, which shows that the server still serves.
 pub fn play(case: &Case, address: SocketAddr, patience: Duration) -> Outcome {
     let started = Instant::now();
-    let played = Stage::new(address, patience).play(&case.steps);
+    let server = Tcp { address, patience };
+    let played = case.cuts().iter().try_for_each(|cut| {
+        let played = Runner::new(server, Room::Shared).play(case, *cut);
+        played.map_err(|failure| if *cut == Cut::Whole { failure } else { format!("sent in {cut}: {failure}") })
+    });
     let alive = played.and_then(|()| {
-        let canary = Stage::new(address, patience).play(&cases::canary());
+        let canary = Runner::new(server, Room::Shared).play(&cases::canary(), Cut::Whole);
         canary.map_err(|failure| format!("after it the server does not serve any more: {failure}"))
     });
     Outcome { name: case.name.clone(), section: case.section, took: started.elapsed(), failure: alive.err() }
+}
+
+/// Plays `case` against a server that has been started for it, with [`Case::options`], and whose room is empty.
+pub fn play_alone(case: &Case, cut: Cut, server: impl Transport) -> Result<(), String> {
+    Runner::new(server, Room::Own).play(case, cut)
 }

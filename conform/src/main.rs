@@ -48,7 +48,8 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut cases = if arguments.chunk { cases::chunk() } else { cases::all() };
+    let mut cases = cases::all();
+    cases.retain(|case| if arguments.chunk { case.is_for_chunks() } else { case.is_for_defaults() });
     cases.retain(|case| arguments.case.is_empty() || arguments.case.iter().any(|part| case.name.contains(part)));
     if arguments.list {
         cases.iter().for_each(|case| say(format_args!("{:<20} {}", case.section, case.name)));

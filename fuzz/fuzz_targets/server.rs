@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| uproar::io::sim::fuzz(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| uproar::sim::fuzz(data));

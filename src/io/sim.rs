@@ -1,29 +1,18 @@
 //! A simulated kernel: sockets in memory, virtual time, and every choice drawn from one number.
 //!
-//! The real server runs on it unchanged. What peers do and what goes wrong is decided by a seed, so any run can be
-//! replayed from that number. [`run`] plays one seed: people come, talk and go while faults happen; the faults end and
-//! everything has to settle; the server stops. What each member was sent is compared byte for byte with what a model says
-//! it must have read, and every structure's invariants are checked after every turn.
+//! The real server runs on it unchanged. What goes wrong, and in which order things complete, is decided by a seed, so
+//! any run can be played again from that number. Who the peers are is not decided here: a [`kernel::Script`] moves them,
+//! and the one that plays seeds is in `src/sim/`.
 //!
 //! Compiled for tests and with the feature `sim` only.
 
-pub mod big;
 #[cfg(test)]
 mod contract;
-#[cfg(test)]
-mod conversations;
-pub mod crowd;
 pub mod draw;
 pub mod faults;
 pub mod kernel;
-pub mod model;
 pub mod pair;
-pub mod run;
-pub mod sink;
-#[cfg(test)]
-mod tests;
 pub mod trace;
-mod verdict;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -34,7 +23,6 @@ use std::time::{Duration, Instant};
 use super::{Completions, Io, Receiving, Send, Sent, Until};
 use crate::token::{ConnectionId, ListenerId};
 use kernel::Kernel;
-pub use run::{fuzz, run};
 
 /// The back end. Whoever plays the peers shares the kernel with it.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
 //! What the tests of the chat client share: programs that end with the test, the lines of a stream, the real server, and a
 //! connection to a server that is the test itself.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -3,7 +3,9 @@
 //! Nothing here waits for a fixed time: a test says what it waits for, and fails when that has not come after a
 //! generous deadline.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+pub mod chat;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -12,6 +14,8 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::pty::{OpenptyResult, Winsize, openpty};
 
 /// Long enough for any machine; a test that fails takes this long to do so.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +49,15 @@ pub fn uproar(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uproar"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
+}
+
+/// A pseudo-terminal whose ends programs do not inherit by accident: it goes away when the test lets go of it.
+pub fn terminal(size: Option<&Winsize>) -> OpenptyResult {
+    let terminal = openpty(size, None).unwrap();
+    for end in [&terminal.master, &terminal.slave] {
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
+    }
+    terminal
 }
 
 /// An address that nobody listens on, for a server that cannot say which it has.

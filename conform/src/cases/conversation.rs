@@ -1,7 +1,7 @@
 //! Coming, talking and going, in every way a client can.
 
 use super::Step::{Agree, Connects, Ends, HalfCloses, Joins, Leaves, Vanishes};
-use super::{Case, Draft, about, case, reads, sends, sends_slowly};
+use super::{Case, Draft, about, case, reads, sends, whole_case};
 
 /// More than any limit on a line can be, and not so much that discarding it is slowed as a flood.
 const ENDLESS_BYTES: usize = 1 << 17;
@@ -13,6 +13,7 @@ pub(super) fn cases() -> impl Iterator<Item = Case> {
         about("welcome", welcome()),
         about("names", names()),
         about("presence", presence()),
+        about("summaries", summaries()),
         about("leaving", leaving()),
         about("half-close", half_closing()),
         about("messages", talking()),
@@ -56,9 +57,30 @@ fn welcome() -> Vec<Draft> {
 
 fn presence() -> Vec<Draft> {
     vec![
-        case(
-            "those who are here are told of a newcomer",
-            vec![Joins("a"), Joins("b"), reads("a", &["> New user {b} entered. (# online)"])],
+        whole_case(
+            "three members join, speak and leave, as in the original",
+            vec![
+                Connects("a"),
+                reads("a", &["> Connected to the chat server (1 user online)"]),
+                Connects("b"),
+                reads("b", &["> Connected to the chat server (2 users online)"]),
+                reads("a", &["> New user {b} entered. (2 users online)"]),
+                Connects("c"),
+                reads("c", &["> Connected to the chat server (3 users online)"]),
+                reads("a", &["> New user {c} entered. (3 users online)"]),
+                reads("b", &["> New user {c} entered. (3 users online)"]),
+                sends("a", b"Hello\n"),
+                reads("b", &["[{a}] Hello"]),
+                reads("c", &["[{a}] Hello"]),
+                sends("b", b"World\n"),
+                reads("a", &["[{b}] World"]),
+                reads("c", &["[{b}] World"]),
+                Leaves("c"),
+                reads("a", &["< The user {c} left (2 users online)"]),
+                reads("b", &["< The user {c} left (2 users online)"]),
+                Leaves("b"),
+                reads("a", &["< The user {b} left (1 user online)"]),
+            ],
         ),
         case(
             "a newcomer is not told of itself",
@@ -70,15 +92,28 @@ fn presence() -> Vec<Draft> {
                 reads("b", &["> New user {c} entered. (# online)"]),
             ],
         ),
-        case(
-            "those who stay are told who left",
+    ]
+}
+
+fn summaries() -> Vec<Draft> {
+    vec![
+        whole_case(
+            "above --announce-max joins and leaves are summed up",
             vec![
-                Joins("a"),
-                Joins("b"),
+                Connects("a"),
+                reads("a", &["> Connected to the chat server (1 user online)"]),
+                Connects("b"),
+                reads("b", &["> Connected to the chat server (2 users online)"]),
+                Connects("c"),
+                reads("c", &["> Connected to the chat server (3 users online)"]),
+                Leaves("c"),
+                reads("a", &["> 2 users entered, 1 left. (2 users online)"]),
+                reads("b", &["> 2 users entered, 1 left. (2 users online)"]),
                 Leaves("b"),
-                reads("a", &["> New user {b} entered. (# online)", "< The user {b} left (# online)"]),
+                reads("a", &["> 0 users entered, 1 left. (1 user online)"]),
             ],
-        ),
+        )
+        .with(&["--announce-max", "1"]),
     ]
 }
 
@@ -220,15 +255,16 @@ fn talking() -> Vec<Draft> {
 }
 
 fn own_lines() -> Vec<Draft> {
-    vec![case(
+    vec![whole_case(
         "one's own line is not sent back",
         vec![
             Joins("a"),
             Joins("b"),
-            sends("a", b"mine\n"),
-            reads("b", &["[{a}] mine"]),
-            sends("b", b"yours\n"),
-            reads("a", &["[{b}] yours"]),
+            reads("a", &["> New user {b} entered. (2 users online)"]),
+            sends("a", b"one\ntwo\n"),
+            reads("b", &["[{a}] one", "[{a}] two"]),
+            sends("b", b"three\n"),
+            reads("a", &["[{b}] three"]),
         ],
     )]
 }
@@ -293,32 +329,24 @@ fn empty_lines() -> Vec<Draft> {
 
 fn pieces() -> Vec<Draft> {
     vec![
-        case(
-            "a line that comes byte by byte is one",
-            vec![Joins("a"), Joins("b"), sends_slowly("a", b"slowly\n"), reads("b", &["[{a}] slowly"])],
-        ),
-        case(
-            "characters that come byte by byte are whole",
+        whole_case(
+            "lines that arrive glued together are separate messages",
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends_slowly("a", "gr\u{fc}\u{df}e \u{1f389}\r\n"),
-                reads("b", &["[{a}] gr\u{fc}\u{df}e \u{1f389}"]),
+                sends("a", b"one\ntwo\r\n\n\r\nthree\nfo"),
+                reads("b", &["[{a}] one", "[{a}] two", "[{a}] three"]),
+                sends("a", b"ur\n"),
+                reads("b", &["[{a}] four"]),
             ],
         ),
-        case(
-            "two lines in one packet are two",
-            vec![Joins("a"), Joins("b"), sends("a", b"one\ntwo\n"), reads("b", &["[{a}] one", "[{a}] two"])],
-        ),
-        case(
-            "a line and a half, and the other half",
+        whole_case(
+            "a line that arrives byte by byte is one message, its characters whole",
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends("a", b"one\ntw"),
-                reads("b", &["[{a}] one"]),
-                sends("a", b"o\n"),
-                reads("b", &["[{a}] two"]),
+                sends("a", "gr\u{fc}\u{df}e, \u{4f60}\u{597d} \u{1f389}\r\nand more\n"),
+                reads("b", &["[{a}] gr\u{fc}\u{df}e, \u{4f60}\u{597d} \u{1f389}", "[{a}] and more"]),
             ],
         ),
         case(
@@ -363,30 +391,21 @@ fn pieces() -> Vec<Draft> {
 
 fn unfinished_lines() -> Vec<Draft> {
     vec![
-        case(
-            "what was not finished when its author left was not said",
+        whole_case(
+            "a member that vanishes or leaves in the middle of a line has said nothing",
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends("b", b"whole\nhal"),
-                HalfCloses("b"),
-                Ends("b"),
-                Joins("c"),
-                sends("c", b"next\n"),
-                reads("a", &["[{b}] whole", "[{c}] next"]),
-            ],
-        ),
-        case(
-            "what was not finished when its author vanished was not said",
-            vec![
-                Joins("a"),
-                Joins("b"),
+                reads("a", &["> New user {b} entered. (2 users online)"]),
                 sends("b", b"whole\nhal"),
                 reads("a", &["[{b}] whole"]),
                 Vanishes("b"),
+                reads("a", &["< The user {b} left (1 user online)"]),
                 Joins("c"),
-                sends("c", b"next\n"),
-                reads("a", &["[{c}] next"]),
+                sends("c", b"whole\nhal"),
+                reads("a", &["> New user {c} entered. (2 users online)", "[{c}] whole"]),
+                Leaves("c"),
+                reads("a", &["< The user {c} left (1 user online)"]),
             ],
         ),
         case(
@@ -408,6 +427,27 @@ fn unfinished_lines() -> Vec<Draft> {
 fn long_lines() -> Vec<Draft> {
     let endless = "x".repeat(ENDLESS_BYTES);
     vec![
+        whole_case(
+            "a line over the limit is discarded, its author told once",
+            vec![
+                Joins("a"),
+                Joins("b"),
+                reads("a", &["> New user {b} entered. (2 users online)"]),
+                sends("a", b"exactly16bytes!!\r\n"),
+                sends("a", b"seventeen bytes!!\n"),
+                sends("a", b"endlessly long endlessly long endlessly long "),
+                sends("a", b"still going on\nafter\n"),
+                reads("b", &["[{a}] exactly16bytes!!", "[{a}] after"]),
+                reads(
+                    "a",
+                    &[
+                        "! line too long: it was not sent, at most 16 bytes are",
+                        "! line too long: it was not sent, at most 16 bytes are",
+                    ],
+                ),
+            ],
+        )
+        .with(&["--line-bytes", "16"]),
         case(
             "a line without end is not heard, and the next one is",
             vec![Joins("a"), Joins("b"), sends("a", &endless), sends("a", b"\nafter\n"), reads("b", &["[{a}] after"])],

@@ -1,6 +1,6 @@
 //! Peers that take the server for something else: one clear line and the end, and nobody reads what they sent.
 
-use super::{Case, Step, about, case, reads, sends, sends_slowly};
+use super::{CHUNK_FRAMING, Case, Draft, Step, about, case, reads, sends, sends_slowly, whole_case};
 
 const TLS: &str = "! this is a plain chat server: it does not speak TLS";
 const PROXY: &str = "! this is a plain chat server: it does not speak the PROXY protocol";
@@ -193,7 +193,21 @@ pub(super) fn chunk_cases() -> Vec<Case> {
         "chunk: who leaves at once is heard",
         vec![Step::Joins("b"), Step::Joins("a"), sends("a", "GET"), Step::HalfCloses("a"), reads("b", &["[{a}] GET"])],
     ));
-    let mut cases = about("other-protocols", foreign);
-    cases.extend(about("chunk-framing", talk));
+    talk.push(whole_case(
+        "a client that sends no line feed is understood with --framing chunk",
+        vec![
+            Step::Joins("a"),
+            Step::Joins("b"),
+            sends("a", b"Hello"),
+            reads("b", &["[{a}] Hello"]),
+            sends("a", b"World"),
+            reads("b", &["[{a}] World"]),
+            sends("a", b"one\ntwo"),
+            reads("b", &["[{a}] one", "[{a}] two"]),
+        ],
+    ));
+    let with_framing = |drafts: Vec<Draft>| drafts.into_iter().map(|draft| draft.with(CHUNK_FRAMING)).collect();
+    let mut cases = about("other-protocols", with_framing(foreign));
+    cases.extend(about("chunk-framing", with_framing(talk)));
     cases
 }

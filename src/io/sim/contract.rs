@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use super::crowd::address;
 use super::draw::Draw;
 use super::kernel::Kernel;
 use super::{Sim, Socket};
@@ -12,6 +11,11 @@ use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 
 /// What a socket takes ahead of being read.
 const ROOM: usize = 200_000;
+
+/// Where the peer of a number comes from.
+fn address(number: u32) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 10_000 + u16::try_from(number).expect("a test has few peers")))
+}
 
 struct Simulated {
     io: Sim,
@@ -31,7 +35,7 @@ impl World for Simulated {
         if !kernel.is_listening(listener) {
             return None;
         }
-        let peer = kernel.connect_to(listener, address(self.connected, false), ROOM, true);
+        let peer = kernel.connect_to(listener, address(self.connected), ROOM, true);
         self.connected += 1;
         kernel.peer_listens(peer, false);
         Some(peer)

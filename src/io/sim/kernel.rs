@@ -8,13 +8,15 @@
 mod peers;
 mod waiting;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::fmt;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::crowd::Crowd;
 use super::draw::Draw;
 use super::faults::Faults;
 use super::pair::Pair;
@@ -65,6 +67,12 @@ pub struct Counts {
     pub stale: u64,
 }
 
+/// What moves the peers of a run.
+pub trait Script: fmt::Debug {
+    /// A pause that was asked for with [`Kernel::act_after`] is over: `peer` does what it does next.
+    fn act(&mut self, kernel: &mut Kernel, peer: u32);
+}
+
 #[derive(Debug)]
 pub struct Kernel {
     start: Instant,
@@ -74,7 +82,8 @@ pub struct Kernel {
     pub faults: Faults,
     pub trace: Trace,
     pub counts: Counts,
-    pub crowd: Option<Box<Crowd>>,
+    /// What moves the peers.
+    pub script: Option<Rc<RefCell<dyn Script>>>,
     /// Whether the user is held to the contract: tests of the seam end in the middle.
     pub strict: bool,
     /// True once nothing will happen any more.
@@ -117,7 +126,7 @@ impl Kernel {
             faults: Faults::default(),
             trace: Trace::new(readable_trace),
             counts: Counts::default(),
-            crowd: None,
+            script: None,
             strict: true,
             idle: false,
             time_stands: false,

@@ -3,14 +3,11 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::names::Name;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
 pub struct Pair {
     pub address: SocketAddr,
-    /// What the server calls it, once it is a member.
-    pub name: Name,
     /// How the server names it, once it has asked for something.
     pub id: Option<ConnectionId>,
     /// Bytes on the way to the server.
@@ -64,15 +61,12 @@ pub struct Record {
     pub chunk_ends: Vec<(usize, usize)>,
     /// The server was handed the end of the stream.
     pub ended: bool,
-    /// The peer opens in another protocol: whatever comes behind that, nothing of it may be said.
-    pub foreign: bool,
 }
 
 impl Pair {
     pub fn new(address: SocketAddr, capacity: usize, recorded: bool) -> Self {
         Self {
             address,
-            name: Name::first(address),
             id: None,
             up: VecDeque::new(),
             unread: 0,

@@ -10,7 +10,7 @@ use crate::io::Signal;
 /// One thing that happened. Connections are numbered in the order in which they were begun.
 #[derive(Clone, Copy, Debug, Hash)]
 pub enum Event {
-    Begins { people: usize, line_bytes: usize, log_bytes: usize },
+    Begins { peers: usize, line_bytes: usize, log_bytes: usize },
     Connects { peer: u32 },
     Writes { peer: u32, bytes: usize },
     Reads { peer: u32, bytes: usize },

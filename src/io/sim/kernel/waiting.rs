@@ -87,9 +87,8 @@ impl Kernel {
                     self.writable.extend(self.pairs[peer as usize].id);
                 }
                 What::Act(peer) => {
-                    let mut crowd = self.crowd.take().expect("a crowd acts");
-                    crowd.act(self, peer);
-                    self.crowd = Some(crowd);
+                    let script = self.script.clone().expect("whoever asks for a pause has given the script");
+                    script.borrow_mut().act(self, peer);
                 }
                 What::Read(peer) => self.on_read(peer),
                 What::Signal(number) => {

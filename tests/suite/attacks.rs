@@ -4,17 +4,16 @@
 //! running server on every back end. So do the openings of other protocols. The attacks that need no certain limit, and the rules, are those that `uproar-conform`
 //! plays too; here are the ones on the length of a line as well.
 
-mod support;
-
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, Person, Server};
 use uproar::names::Name;
 use uproar::wire::text::line as render_line;
 use uproar::wire::{Item, Splitter};
 use uproar_conform::cases::text::{self, Attack};
+
+use crate::support::{BACKENDS, Person, Server};
 
 /// The limit on lines in all cases, in bytes.
 const LIMIT: usize = 40;

@@ -1,11 +1,12 @@
-//! A room of very many who listen and a few who speak: everybody hears everything in one order, and memory is as reckoned.
+//! A room of very many who listen and a few who speak: every member hears every message, in one
+//! order, and memory stays within its bound.
 
-use super::crowd::address;
-use super::draw::Draw;
-use super::kernel::Kernel;
-use super::pair::mix;
-use super::run::Stage;
+use super::peers::address;
+use super::simulation::Simulation;
 use crate::flood::AddressLimits;
+use crate::io::sim::draw::Draw;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::pair::mix;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::memory::MemoryBound;
@@ -13,7 +14,7 @@ use crate::room::{Settings, SlowPolicy};
 use crate::server::Config;
 use crate::wire::Framing;
 
-/// People who come at once.
+/// Members that come at once.
 const ARRIVALS: u32 = 1000;
 
 /// Turns between two looks at every structure.
@@ -56,54 +57,55 @@ fn config(members_max: usize) -> Config {
     }
 }
 
-/// `members` come, then `messages` are said, each by another of them. Panics when anybody has not heard exactly the others.
+/// `members` come, then `messages` are said, each by another of them. Panics when a member has not heard exactly what the
+/// others said.
 pub fn play(members: u32, messages: u32) -> Figures {
     let config = config(members as usize);
-    let mut stage = Stage::new(Kernel::new(Draw::seeded(1), false), config);
-    stage.invariants_every = INVARIANTS_EVERY;
-    let empty = stage.server.footprint() - stage.server.log_footprint();
+    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), config);
+    simulation.invariants_every = INVARIANTS_EVERY;
+    let empty = simulation.server.footprint() - simulation.server.log_footprint();
     for first in (0..members).step_by(ARRIVALS as usize) {
         for number in first..members.min(first + ARRIVALS) {
-            let peer = stage.kernel.borrow_mut().connect(address(number, false), usize::MAX, false);
-            // Nothing is gained by playing how each reads.
-            stage.kernel.borrow_mut().pair_mut(peer).calm = true;
-            stage.kernel.borrow_mut().peer_listens(peer, false);
+            let peer = simulation.kernel.borrow_mut().connect(address(number, false), usize::MAX, false);
+            // How each reads does not matter here, so reading is not simulated.
+            simulation.kernel.borrow_mut().pair_mut(peer).calm = true;
+            simulation.kernel.borrow_mut().peer_listens(peer, false);
         }
-        stage.rest();
+        simulation.rest();
     }
-    stage.settle();
-    let before = stage.server.statistics();
+    simulation.settle();
+    let before = simulation.server.statistics();
     assert_eq!(before.members, u64::from(members), "everybody is here");
     for peer in 0..members {
-        stage.kernel.borrow_mut().pair_mut(peer).forget();
+        simulation.kernel.borrow_mut().pair_mut(peer).forget();
     }
     let mut said: Vec<(u32, Vec<u8>)> = Vec::new();
     for number in 0..messages {
         let author = (u64::from(number) * u64::from(members - 1) / u64::from(messages.max(2) - 1)) as u32;
         let text = format!("message {number} of {messages}\n");
-        stage.kernel.borrow_mut().peer_writes(author, text.as_bytes());
-        stage.rest();
+        simulation.kernel.borrow_mut().peer_writes(author, text.as_bytes());
+        simulation.rest();
         said.push((author, format!("[{}] {text}", address(author, false)).into_bytes()));
     }
-    stage.settle();
-    stage.server.invariants();
+    simulation.settle();
+    simulation.server.invariants();
     let heard_by = |peer: u32| {
         let lines = said.iter().filter(|(author, _)| *author != peer);
         lines.flat_map(|(_, line)| line).fold(0, |hash, byte| mix(hash, *byte))
     };
     let everything = heard_by(u32::MAX);
-    let kernel = stage.kernel.borrow();
+    let kernel = simulation.kernel.borrow();
     for (peer, pair) in (0..members).zip(kernel.pairs()) {
         let spoke = said.iter().any(|(author, _)| *author == peer);
         let expected = if spoke { heard_by(peer) } else { everything };
         assert_eq!(pair.sent_hash, expected, "{peer} heard what the others said, in their order");
     }
-    let statistics = stage.server.statistics();
+    let statistics = simulation.server.statistics();
     let deliveries = statistics.deliveries - before.deliveries;
     assert_eq!(deliveries, u64::from(messages) * u64::from(members - 1), "everybody but the author hears a message");
-    let footprint = stage.server.footprint();
+    let footprint = simulation.server.footprint();
     let bound = MemoryBound::of(&config);
-    let log = stage.server.log_footprint();
+    let log = simulation.server.log_footprint();
     let footprint_per_member = (footprint - log - empty) / members as usize;
     assert!(footprint <= bound.total(), "{footprint} bytes are more than {bound}");
     assert!(footprint_per_member <= bound.member_idle, "{footprint_per_member} bytes a member, reckoned {bound}");

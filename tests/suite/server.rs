@@ -1,13 +1,11 @@
 //! The real server over real sockets: large rooms, full sockets, limits, signals, and what it says when it cannot start.
 
-mod support;
-
 use std::io::Read;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, talk, uproar};
+use crate::support::{self, BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, talk, uproar};
 
 #[test]
 fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {

@@ -1,7 +1,4 @@
-//! The terminal client on a pseudo-terminal whose screen is looked at. Through pipes it is `tests/chat.rs`.
-
-#[path = "support/chat.rs"]
-mod support;
+//! The terminal client on a pseudo-terminal whose screen is looked at. Through pipes it is `chat.rs`.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::pty::{Winsize, openpty};
+use nix::pty::Winsize;
 use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use support::{CLOSED, PATIENCE, Program, accept, lines_of, read_all, read_line, uproar};
+
+use crate::support::chat::{CLOSED, PATIENCE, Program, accept, lines_of, read_all, read_line, uproar};
 
 /// A client on a pseudo-terminal, and its connection to a server that is this test.
 struct Screen {
@@ -40,7 +38,7 @@ impl Screen {
     fn start_with(columns: u16, options: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let size = Winsize { ws_row: ROWS.get(), ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pair = openpty(&size, None).unwrap();
+        let pair = crate::support::terminal(Some(&size));
         let mut command = uproar();
         command.args(["chat", &listener.local_addr().unwrap().to_string()]).args(options);
         // A terminal of the West: an ambiguous character takes one column.
@@ -428,7 +426,7 @@ fn a_client_that_was_stopped_takes_the_terminal_again() {
 #[test]
 fn a_terminal_that_cannot_edit_lines_gets_plain_ones() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let pair = openpty(None, None).unwrap();
+    let pair = crate::support::terminal(None);
     let mut command = uproar();
     command.args(["chat", &listener.local_addr().unwrap().to_string()]).env("TERM", "dumb");
     command.stdin(pair.slave.try_clone().unwrap()).stdout(pair.slave).stderr(Stdio::piped());

@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::kernel::Kernel;
-use super::model::{self, Heard, Said, Turns};
-use super::pair::Pair;
-use super::run::Stage;
-use super::sink::{STAMP, Sink};
+use super::memory_file::{MemoryFile, STAMP};
+use super::model::log::{self, Contents};
+use super::model::typed::{self, Turns};
+use super::model::{self, Heard};
+use super::simulation::Simulation;
 use crate::counters::{CloseReason, Counter, Statistics};
 use crate::flood::Addresses;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::pair::Pair;
 use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
+use crate::names::Name;
 use crate::server::Config;
 use crate::wire::Framing;
 
@@ -29,7 +32,11 @@ pub struct Verdict {
     here: Vec<bool>,
     /// Lines that were said when it was too late for the witness to hear them.
     pub unheard: Vec<Vec<u8>>,
-    pub transcript: Option<Sink>,
+    pub transcript: Option<MemoryFile>,
+    /// What the server called each member, by connection.
+    pub names: HashMap<u32, Name>,
+    /// By connection: whether its peer opened in another protocol, so that nothing of it may be said.
+    pub foreign: Vec<bool>,
     pub statistics: Option<Statistics>,
     /// When each turn was over.
     pub times: Vec<Duration>,
@@ -47,6 +54,8 @@ impl Verdict {
             here: Vec::new(),
             unheard: Vec::new(),
             transcript: None,
+            names: HashMap::new(),
+            foreign: Vec::new(),
             statistics: None,
             times: Vec::new(),
             late_max: 0,
@@ -54,21 +63,27 @@ impl Verdict {
         }
     }
 
-    /// Everything is at rest: whoever is connected is a member, nobody waits for anything, and nobody else is there.
-    pub fn note_who_is_here(&mut self, stage: &Stage) {
-        let kernel = stage.kernel.borrow();
-        let statistics = stage.server.statistics();
+    /// Everything is at rest: each connection is a member, none waits for anything, and there are no other members.
+    pub fn note_who_is_here(&mut self, simulation: &Simulation) {
+        let kernel = simulation.kernel.borrow();
+        let statistics = simulation.server.statistics();
         self.here =
             kernel.pairs().iter().map(|pair| pair.accepted_in.is_some() && !pair.shut && !pair.closed).collect();
         let here = self.here.iter().filter(|here| **here).count() as u64;
-        assert_eq!(statistics.members, here, "who is connected is a member");
-        assert_eq!(kernel.open_sockets() as u64, here, "whoever left has been closed");
-        assert_eq!(kernel.backlog(), 0, "whoever came was let in");
-        assert_eq!((statistics.waiting, statistics.lag_bytes_max), (0, 0), "everybody has everything");
+        assert_eq!(statistics.members, here, "each connection is a member");
+        assert_eq!(kernel.open_sockets() as u64, here, "connections that left have been closed");
+        assert_eq!(kernel.backlog(), 0, "all that came were let in");
+        assert_eq!((statistics.waiting, statistics.lag_bytes_max), (0, 0), "every member has everything");
         for (peer, pair) in kernel.pairs().iter().enumerate().filter(|(peer, _)| self.here[*peer]) {
             assert!(pair.up.is_empty() && !pair.fin && !pair.gone && !pair.reset, "{peer} was heard");
             assert_eq!(pair.unread == 0, pair.reading, "{peer} has read what there is");
         }
+    }
+
+    /// What a peer is called: the server's name for it, or its address when it was no member.
+    fn name(&self, peer: usize, pair: &Pair) -> Name {
+        let peer = u32::try_from(peer).expect("connections are numbered so");
+        self.names.get(&peer).copied().unwrap_or_else(|| Name::first(pair.address))
     }
 
     /// Every line that the witness heard, and the one before it came, which it caused.
@@ -76,7 +91,7 @@ impl Verdict {
         let witness = &kernel.pairs()[0];
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
-            let entered = Announcement::Entered { name: witness.name, online: 1 };
+            let entered = Announcement::Entered { name: self.name(0, witness), online: 1 };
             log.push(format!("{entered}\n").into_bytes());
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);
@@ -90,14 +105,14 @@ impl Verdict {
     }
 
     /// Compares. Returns what the server counted.
-    pub fn pronounce(&self, kernel: &Kernel, said: &[u64]) -> Statistics {
+    pub fn compare(&self, kernel: &Kernel, said: &[u64]) -> Statistics {
         let statistics = self.statistics.expect("it was taken at the end");
         let line_max = rendered_bytes_max(self.config.line_bytes);
-        let mut log = self.lines_of_witness(kernel);
+        let mut lines = self.lines_of_witness(kernel);
         assert!(self.unheard.is_empty() || !self.settled, "the witness has heard everything");
-        log.extend(self.unheard.iter().cloned());
-        assert_eq!(log.len() as u64, statistics.messages, "the witness heard every message");
-        let story = model::read_log(&log, line_max).unwrap_or_else(|wrong| panic!("{wrong}"));
+        lines.extend(self.unheard.iter().cloned());
+        assert_eq!(lines.len() as u64, statistics.messages, "the witness heard every message");
+        let contents = log::read(&lines, line_max).unwrap_or_else(|wrong| panic!("{wrong}"));
 
         let mut total = Heard::default();
         let mut slack = 0;
@@ -108,32 +123,38 @@ impl Verdict {
             let here = self.here.get(peer).copied().unwrap_or(false);
             let stream = &model::record(pair).sent;
             let Some(turn) = pair.accepted_in else {
-                assert!(stream.is_empty(), "who was not accepted was sent nothing");
+                assert!(stream.is_empty(), "what was not accepted was sent nothing");
                 continue;
             };
             let told = model::is_refusal(stream);
             if told || (stream.is_empty() && pair.id.is_none()) {
                 refused += u64::from(told);
                 assert!(!here && pair.id.is_none(), "{peer} was turned away");
-                let is_members = |other: &Pair| other.id.is_some() && other.name == pair.name;
-                let spoke = story.messages.contains_key(&pair.name.to_string());
-                assert!(!spoke || kernel.pairs().iter().any(is_members), "{peer} was turned away and spoke");
+                let name = self.name(peer, pair);
+                let is_members =
+                    |(number, other): (usize, &Pair)| other.id.is_some() && self.name(number, other) == name;
+                let spoke = contents.messages.contains_key(&name.to_string());
+                assert!(
+                    !spoke || kernel.pairs().iter().enumerate().any(is_members),
+                    "{peer} was turned away and spoke"
+                );
                 continue;
             }
             let places = said[turn - 1] as usize..=said[turn] as usize;
-            let heard = model::follow_member(&log, places, pair).unwrap_or_else(|wrong| panic!("{peer}: {wrong}"));
+            let heard = model::follow_member(&lines, places, self.name(peer, pair), stream)
+                .unwrap_or_else(|wrong| panic!("{peer}: {wrong}"));
             if here {
-                assert!(!heard.torn && heard.at == log.len(), "{peer} heard {} of {} lines", heard.at, log.len());
+                assert!(!heard.torn && heard.at == lines.len(), "{peer} heard {} of {} lines", heard.at, lines.len());
             }
             total.delivered += heard.delivered;
             total.missed += heard.missed;
             slack += u64::from(!here && heard.torn);
             dismissals += u64::from(heard.dismissed);
             member_bytes += pair.sent_bytes;
-            self.compare_author(peer, pair, here, heard, &story);
+            self.compare_author(peer, pair, here, heard, &contents);
         }
-        self.compare_rates(&story, said);
-        self.compare_counts(&story, &statistics, kernel);
+        self.compare_rates(&contents, said);
+        self.compare_counts(&contents, &statistics, kernel);
         let counters = statistics.counters;
         let turned_away = counters[Counter::FullHouse] + counters[Counter::TurnedAway];
         assert!(refused <= turned_away, "{refused} were told that they are turned away");
@@ -144,9 +165,9 @@ impl Verdict {
         assert!(dismissals <= dismissed);
         assert!(total.missed <= statistics.skipped, "{} were told, {} counted", total.missed, statistics.skipped);
         let difference = total.delivered.abs_diff(statistics.deliveries);
-        // Whoever is closed may take the end of a line, counted as sent, with it; a last line brings the end of another.
+        // A connection that is closed may take the end of a line, counted as sent, with it; a last line brings the end of another.
         let slack = slack + dismissed;
-        // Whoever is not level when the server stops has not been counted.
+        // Members that are not level when the server stops have not been counted.
         assert!(
             difference <= slack || !self.settled,
             "{} were delivered, {} counted",
@@ -156,19 +177,19 @@ impl Verdict {
         if slack == 0 && self.settled && counters.closes_all() == 0 {
             assert_eq!(total.missed, statistics.skipped, "every gap is told");
         }
-        self.compare_transcript(&log);
+        self.compare_transcript(&lines);
         statistics
     }
 
     /// What an author typed is what was said, as far as it was heard.
-    fn compare_author(&self, peer: usize, pair: &Pair, here: bool, heard: Heard, story: &Said) {
+    fn compare_author(&self, peer: usize, pair: &Pair, here: bool, heard: Heard, contents: &Contents) {
         let record = model::record(pair);
         let turns = Turns { times: &self.times, receiving: &self.receiving };
         let may_wait =
             self.config.flood.is_some() || self.config.room.rate.is_some() || self.config.addresses.line_rate.is_some();
-        let mut typed = model::typed(record, self.config.framing, self.config.line_bytes, turns, may_wait);
-        let spoken = story.messages.get(&pair.name.to_string()).map(Vec::as_slice).unwrap_or_default();
-        if record.foreign && self.config.framing == Framing::Line {
+        let mut typed = typed::typed(record, self.config.framing, self.config.line_bytes, turns, may_wait);
+        let spoken = contents.messages.get(&self.name(peer, pair).to_string()).map(Vec::as_slice).unwrap_or_default();
+        if self.foreign[peer] && self.config.framing == Framing::Line {
             assert!(
                 spoken.is_empty(),
                 "{peer} speaks another protocol, and it said {:?}",
@@ -203,7 +224,7 @@ impl Verdict {
         assert!(heard.too_long <= too_long_most, "{peer} was told of more lines that are too long than there were");
         let limited = self.config.flood.is_some() || self.config.addresses.line_rate.is_some();
         assert!(heard.slow_down <= 1 && (heard.slow_down == 0 || limited));
-        // Whoever was asked for more, and has ended in good order, had nothing held back.
+        // A peer that was received from until the end of its stream had nothing held back.
         if self.settled && (here || record.ended) {
             let sure = typed.messages.len() - usize::from(!here && typed.last_unsure && !typed.messages.is_empty());
             let all = sure..=typed.messages.len();
@@ -217,20 +238,20 @@ impl Verdict {
         }
     }
 
-    /// Nobody, no address and no news of who comes and goes has had more lines than it may, at any time.
-    fn compare_rates(&self, story: &Said, said: &[u64]) {
+    /// No author, no address and no presence has had more lines than its rate allows, at any time.
+    fn compare_rates(&self, contents: &Contents, said: &[u64]) {
         // A line was said in the first turn after which the log had it.
         let time = |line: usize| self.times[said.partition_point(|messages| *messages as usize <= line)];
         let mut authors: HashMap<&str, Vec<Duration>> = HashMap::new();
         let mut addresses: HashMap<u64, Vec<Duration>> = HashMap::new();
-        for (line, author) in &story.spoken {
+        for (line, author) in &contents.spoken {
             authors.entry(author).or_default().push(time(*line));
             let address = author.split('|').next().expect("a split has a first part");
             let address: SocketAddr = address.parse().expect("it was parsed before");
             addresses.entry(Addresses::share(address.ip())).or_default().push(time(*line));
         }
         if let Some(rate) = self.config.flood {
-            assert!(authors.values().all(|times| rate.held(times, 0)), "somebody has said more than its rate allows");
+            assert!(authors.values().all(|times| rate.held(times, 0)), "an author has said more than its rate allows");
         }
         if let Some(rate) = self.config.addresses.line_rate {
             // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks had
@@ -242,50 +263,43 @@ impl Verdict {
             assert!(addresses.values().all(held), "an address has said more than its rate allows");
         }
         if let Some(rate) = self.config.room.announce_rate {
-            let times: Vec<Duration> = story.announced.iter().map(|line| time(*line)).collect();
+            let times: Vec<Duration> = contents.announced.iter().map(|line| time(*line)).collect();
             assert!(rate.held(&times, 0), "there are more presence lines than their rate allows");
         }
     }
 
-    fn compare_counts(&self, story: &Said, statistics: &Statistics, kernel: &Kernel) {
+    fn compare_counts(&self, contents: &Contents, statistics: &Statistics, kernel: &Kernel) {
         let counters = statistics.counters;
         let let_in = counters[Counter::Accepted] + counters[Counter::FullHouse] + counters[Counter::TurnedAway];
-        assert_eq!(let_in, kernel.counts.accepted, "everybody who was accepted was counted");
+        assert_eq!(let_in, kernel.counts.accepted, "every connection that was accepted was counted");
         assert_eq!(
             counters[Counter::Stale],
             kernel.counts.stale,
             "completions of connections that are gone were counted"
         );
         assert!(counters[Counter::ReceivedBytes] <= kernel.counts.received_bytes);
+        let accepted = counters[Counter::Accepted];
         let closed = counters.closes_all();
-        assert_eq!(
-            counters[Counter::Accepted] - closed,
-            statistics.members,
-            "members are those who came and did not go"
-        );
+        assert_eq!(accepted - closed, statistics.members, "members are those that came and did not leave");
         if self.settled {
-            assert_eq!(
-                (story.entered, story.left),
-                (counters[Counter::Accepted], closed),
-                "everybody's coming and going was told"
-            );
+            assert_eq!((contents.entered, contents.left), (accepted, closed), "every join and leave was told");
         }
     }
 
     /// The transcript is the log after its heading, with its gaps told.
     fn compare_transcript(&self, log: &[Vec<u8>]) {
-        let Some(sink) = &self.transcript else { return };
-        let written = sink.written();
+        let Some(file) = &self.transcript else { return };
+        let written = file.written();
         let mut transcript = Vec::new();
         for line in written.split_inclusive(|byte| *byte == b'\n') {
-            let text = if sink.is_stamped() { line.strip_prefix(STAMP.as_bytes()) } else { Some(line) };
+            let text = if file.is_stamped() { line.strip_prefix(STAMP.as_bytes()) } else { Some(line) };
             // The last may be cut anywhere.
             assert!(text.is_some() || STAMP.as_bytes().starts_with(line), "a line in a file has its time");
             transcript.extend_from_slice(text.unwrap_or_default());
         }
         let rest = transcript.strip_prefix(b"the transcript\n").expect("the transcript has a heading");
         let heard = model::follow(log, 0, rest, b"\n").unwrap_or_else(|wrong| panic!("the transcript: {wrong}"));
-        if self.settled && !sink.is_broken() {
+        if self.settled && !file.is_broken() {
             assert!(!heard.torn && heard.at == log.len(), "the transcript is complete");
         }
     }

@@ -1,12 +1,9 @@
 //! Options of the program that come from environment variables, and readers of its output that have seen enough.
 
-#[path = "support/chat.rs"]
-mod support;
-
 use std::io;
 use std::process::{Output, Stdio};
 
-use support::{Server, uproar};
+use crate::support::chat::{Server, read_line, uproar};
 
 /// Runs `uproar` with variables until it ends.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
@@ -41,7 +38,7 @@ fn a_flag_that_a_variable_sets_is_set() {
     let server = Server::spawn(command);
     let _ann = std::net::TcpStream::connect(&server.address).unwrap();
     let mut bob = std::net::TcpStream::connect(&server.address).unwrap();
-    assert_eq!(support::read_line(&mut bob), "! too many connections from your address");
+    assert_eq!(read_line(&mut bob), "! too many connections from your address");
 }
 
 #[test]
@@ -93,13 +90,13 @@ fn an_error_of_a_value_from_a_variable_names_the_variable() {
 fn time_outs_of_0_cut_nobody() {
     let server = Server::start(&["--line-timeout", "0s", "--stall-timeout", "0s"]);
     let mut ann = std::net::TcpStream::connect(&server.address).unwrap();
-    support::read_line(&mut ann);
+    read_line(&mut ann);
     io::Write::write_all(&mut ann, b"begun").unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
     let mut bob = std::net::TcpStream::connect(&server.address).unwrap();
-    support::read_line(&mut bob);
+    read_line(&mut bob);
     io::Write::write_all(&mut ann, b" and ended\n").unwrap();
-    assert!(support::read_line(&mut bob).ends_with("] begun and ended"));
+    assert!(read_line(&mut bob).ends_with("] begun and ended"));
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! What one address and one member may do to the others, over real sockets: limits that coming again does not lift.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, Person, Server};
+use crate::support::{self, BACKENDS, Person, Server};
 
 /// Long enough that an attack would show.
 const ATTACK: Duration = Duration::from_secs(3);

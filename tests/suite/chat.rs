@@ -1,8 +1,5 @@
 //! The terminal client through pipes: against the real server and against servers that misbehave. On a terminal it is
-//! `tests/terminal.rs`.
-
-#[path = "support/chat.rs"]
-mod support;
+//! `terminal.rs`.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::{CLOSED, PATIENCE, Program, Server, accept, lines_of, read_all, read_line, rest_of, uproar};
+
+use crate::support::chat::{CLOSED, PATIENCE, Program, Server, accept, lines_of, read_all, read_line, rest_of, uproar};
 
 /// A client between pipes.
 struct Piped {

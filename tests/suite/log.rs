@@ -1,7 +1,5 @@
 //! The server's own log on every kind of standard error: full, stopped, broken or gone, it holds up nobody.
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,11 +9,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::pty::{OpenptyResult, openpty};
 use rustix::fs::OFlags;
 use rustix::termios::{Action, tcflow};
 
-use support::{BACKENDS, PATIENCE, Person, Server, expect_stop, expect_talk, free_address, uproar};
+use crate::support::{BACKENDS, PATIENCE, Person, Server, expect_stop, expect_talk, free_address, terminal, uproar};
 
 /// A server with this standard error, at an address that it need not say.
 fn start(stderr: impl Into<Stdio>, options: &[&str]) -> Server {
@@ -32,15 +29,6 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     writer.write_all(&vec![b'.'; size - 1]).unwrap();
     writer.write_all(b"\n").unwrap();
     (reader, writer)
-}
-
-/// A pseudo-terminal whose ends servers do not inherit by accident: it goes away when the test lets go of it.
-fn terminal() -> OpenptyResult {
-    let terminal = openpty(None, None).unwrap();
-    for end in [&terminal.master, &terminal.slave] {
-        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).unwrap();
-    }
-    terminal
 }
 
 #[track_caller]
@@ -189,7 +177,7 @@ fn a_log_as_large_as_a_file_may_be_holds_up_nobody() {
 #[test]
 fn a_terminal_that_is_stopped_holds_up_nobody_and_shows_everything_later() {
     for backend in BACKENDS {
-        let terminal = terminal();
+        let terminal = terminal(None);
         tcflow(&terminal.slave, Action::OOff).unwrap();
         let address = free_address();
         // The transcript goes there too.
@@ -265,7 +253,7 @@ impl Screen {
 #[test]
 fn a_terminal_that_goes_away_does_not_take_the_server_with_it() {
     for backend in BACKENDS {
-        let terminal = terminal();
+        let terminal = terminal(None);
         let address = free_address();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
         // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes away.
@@ -303,7 +291,7 @@ fn the_log_of_another_user_is_written_without_waiting_too() {
 
     // A terminal that may not be opened once more, and is not or is the one that controls the server.
     for wrapper in [&[][..], &["setsid", "--ctty"]] {
-        let terminal = terminal();
+        let terminal = terminal(None);
         tcflow(&terminal.slave, Action::OOff).unwrap();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
         let mut stuck = server.start(wrapper, stream(), stream());

@@ -1,13 +1,11 @@
-//! A crowd cannot hurt a room: slow members, floods, the unfinished, the foreign and the dead, over real sockets.
-
-mod support;
+//! Members that misbehave do not hurt a room: slow ones, floods, unfinished lines, other protocols and dead peers.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, statistics, talk, wait_for};
+use crate::support::{self, BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, statistics, talk, wait_for};
 
 #[test]
 fn where_slow_members_are_closed_they_are_closed_and_counted() {

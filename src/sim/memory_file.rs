@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use super::draw::Draw;
+use crate::io::sim::draw::Draw;
 use crate::outlet::{Outlet, Unwritten};
 
 /// What every stamped line begins with: time stands still.
@@ -29,7 +29,7 @@ impl Take {
 
 /// A file, pipe or terminal; and the files that took its place.
 #[derive(Clone, Debug, Default)]
-pub struct Sink {
+pub struct MemoryFile {
     state: Rc<RefCell<State>>,
     /// The one of the files that is written to.
     file: usize,
@@ -47,11 +47,11 @@ struct State {
     broken: bool,
 }
 
-impl Sink {
+impl MemoryFile {
     pub fn new(stamped: bool) -> Self {
-        let sink = Self::default();
-        sink.state.borrow_mut().stamped = stamped;
-        sink
+        let file = Self::default();
+        file.state.borrow_mut().stamped = stamped;
+        file
     }
 
     pub fn set_takes(&self, takes: Vec<Take>) {
@@ -100,7 +100,7 @@ impl Sink {
     }
 }
 
-impl Outlet for Sink {
+impl Outlet for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten> {
         assert!(!bytes.is_empty(), "there is something to write");
         let mut state = self.state.borrow_mut();

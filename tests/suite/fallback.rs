@@ -2,12 +2,11 @@
 //!
 //! The refusal is real: a seccomp filter like a container's, put on the thread that starts the server.
 
-mod support;
-
 use std::thread;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-use support::{Server, uproar};
+
+use crate::support::{Server, uproar};
 
 /// Every system call of io_uring. A container's default profile refuses them all.
 const RING_CALLS: [(&str, libc::c_long); 3] = [
@@ -67,7 +66,7 @@ fn a_filter_that_allows_the_set_up_and_nothing_more() {
 /// What `contrib/seccomp-io-uring.json` allows on top of a container's profile is enough, and nothing of it can be left out.
 #[test]
 fn the_addition_to_a_container_profile_is_exactly_what_is_needed() {
-    let addition = include_str!("../contrib/seccomp-io-uring.json");
+    let addition = include_str!("../../contrib/seccomp-io-uring.json");
     let allowed: Vec<&str> = addition.split('"').filter(|word| word.starts_with("io_uring_")).collect();
     let refused = |left_out: Option<&str>| -> Vec<libc::c_long> {
         let refused = RING_CALLS.iter().filter(|(name, _)| !allowed.contains(name) || left_out == Some(*name));

@@ -1,13 +1,11 @@
 //! What no simulated kernel shows: a process that is killed, stopped or short of memory, on every back end.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use support::{BACKENDS, Person, Server, uproar};
+use crate::support::{self, BACKENDS, Person, Server, uproar};
 
 fn start_at(address: &str, backend: &str) -> Server {
     let arguments = ["serve", address, "--transcript", "off", "--backend", backend, "--flood-rate", "0"];

@@ -1,9 +1,9 @@
 //! Seeds played in the ordinary tests.
 
-use super::big;
-use super::draw::Draw;
+use super::large_room;
 use super::run::{Outcome, check, fuzz, run};
 use crate::counters::{CloseReason, Counter};
+use crate::io::sim::draw::Draw;
 
 /// Seeds that failed once, each with what it found. They are played for ever after.
 const KEPT: &str = include_str!("seeds.txt");
@@ -95,6 +95,6 @@ fn the_corpus_of_the_fuzzer_passes() {
 
 #[test]
 fn a_room_of_twenty_thousand() {
-    let figures = big::play(20_000, 50);
+    let figures = large_room::play(20_000, 50);
     println!("{figures:?}");
 }

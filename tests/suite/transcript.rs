@@ -1,7 +1,5 @@
 //! The transcript in files: opened anew on SIGHUP, on a full disk, with its times, and what is refused.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -9,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Person, Server, expect_stop, expect_talk, uproar};
+use crate::support::{PATIENCE, Person, Server, expect_stop, expect_talk, uproar};
 
 /// A folder that is removed when dropped.
 struct Folder(PathBuf);

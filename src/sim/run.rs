@@ -1,0 +1,301 @@
+//! One seed, played: faults on, then off until everything has settled, then the end.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::memory_file::{MemoryFile, STAMP, Take};
+use super::peers::Peers;
+use super::simulation::{Holds, Simulation};
+use super::verdict::Verdict;
+use super::workload::Workload;
+use crate::counters::Statistics;
+use crate::flood::{AddressLimits, Rate};
+use crate::io::Signal;
+use crate::io::sim::draw::Draw;
+use crate::io::sim::faults::Faults;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::trace::Event;
+use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
+use crate::room::{Settings, SlowPolicy};
+use crate::server::{Config, Flow};
+use crate::wire::Framing;
+
+/// Turns in which things go wrong, at most.
+const FAULTY_TURNS_MAX: usize = 1500;
+
+/// Virtual time that a stop may take beyond the time for what is left to send: turns take time too.
+const STOP_SLACK: Duration = Duration::from_millis(500);
+
+/// What a run was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Of everything that happened.
+    pub hash: u64,
+    pub events: u64,
+    pub turns: usize,
+    /// What the server counted.
+    pub statistics: Statistics,
+    /// How often a line had to wait, by reason.
+    pub holds: Holds,
+    /// What became of the server's own log.
+    pub log: LogOutcome,
+}
+
+/// What the server's own log says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogOutcome {
+    pub lines: u64,
+    /// Times that lines were not logged.
+    pub gaps: u64,
+    pub transcript_paused: u64,
+    pub transcript_resumed: u64,
+}
+
+impl LogOutcome {
+    fn of(log: &MemoryFile) -> Self {
+        let text = String::from_utf8(log.written()).expect("the log is text");
+        let mut outcome = Self::default();
+        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            let stamped = line.strip_prefix(STAMP);
+            assert_eq!(stamped.is_some(), log.is_stamped(), "a line in a file has its time, and no other");
+            let line = stamped.unwrap_or(line);
+            assert!(line.starts_with("uproar: "), "the log says {line:?}");
+            outcome.lines += 1;
+            outcome.gaps += u64::from(line.ends_with(" not logged\n"));
+            outcome.transcript_paused += u64::from(line.starts_with("uproar: transcript paused"));
+            outcome.transcript_resumed += u64::from(line.starts_with("uproar: transcript resumed"));
+        }
+        outcome
+    }
+}
+
+fn config(draw: &mut Draw) -> Config {
+    let line_bytes = draw.pick(&[64, 16, 33, 300]);
+    let log_bytes_min = log_bytes_min(line_bytes);
+    let log_bytes = log_bytes_min * draw.pick(&[64, 1, 1, 2, 5]) + draw.below(50) as usize;
+    let members_max = draw.pick(&[200, 200, 200, 30, 6, 2]);
+    let timeout = |draw: &mut Draw| Duration::from_millis(draw.pick(&[30_000, 60_000, 1000, 50]));
+    let mut rate = |most: u64| {
+        let limited = draw.chance(100);
+        let (rate, burst) = (1 + draw.below(most), draw.below(20));
+        if limited { Rate::new(rate, burst) } else { None }
+    };
+    let (flood, ration, join_rate, line_rate) = (rate(30), rate(20_000), rate(10), rate(30));
+    let announce_rate = rate(20);
+    Config {
+        members_max,
+        line_bytes,
+        framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
+        flood,
+        addresses: AddressLimits {
+            line_rate,
+            join_rate,
+            connections_max: draw.pick(&[0, 0, 3]),
+            loopback: draw.chance(60),
+        },
+        stall_timeout: timeout(draw),
+        line_timeout: timeout(draw),
+        dead_after: DEAD_AFTER_DEFAULT,
+        stats_interval: None,
+        room: Settings {
+            members_max,
+            log_bytes,
+            line_bytes,
+            announce_max: draw.pick(&[200, 5, 1, 0]),
+            announce_rate,
+            slow: if draw.chance(64) { SlowPolicy::Close } else { SlowPolicy::Skip },
+            rate: ration,
+        },
+    }
+}
+
+/// Plays the run of a seed. Panics when anything is not as it must be.
+pub fn run(seed: u64) -> Outcome {
+    play(Draw::seeded(seed), false, &mut None)
+}
+
+/// Plays the run that a fuzzer's bytes choose. Panics when anything is not as it must be.
+pub fn fuzz(bytes: &[u8]) {
+    play(Draw::from_bytes(bytes), false, &mut None);
+}
+
+/// Plays the run of a seed. `Err` says what was wrong.
+pub fn check(seed: u64) -> Result<Outcome, String> {
+    catch_unwind(AssertUnwindSafe(|| run(seed))).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
+    })
+}
+
+/// Plays the run of a seed and tells what happened, also when it ends in a panic, which goes on.
+pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
+    let mut kernel = None;
+    let played = catch_unwind(AssertUnwindSafe(|| play(Draw::seeded(seed), true, &mut kernel)));
+    if let Some(kernel) = kernel {
+        kernel.borrow().trace.lines().iter().for_each(|line| tell(line));
+    }
+    played.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// `shared` is set to the kernel of the run as soon as there is one.
+fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
+    let mut config = config(&mut draw);
+    let mut workload = Workload::draw(&mut draw, config.line_bytes);
+    if draw.chance(32) {
+        // One talks for long, in turn with others, and does not read: it has to be held back.
+        workload = Workload::monologue(config.line_bytes);
+        config.flood = None;
+        config.room.rate = None;
+        config.room.log_bytes = log_bytes_min(config.line_bytes) * 64;
+        config.stall_timeout = STALL_TIMEOUT_DEFAULT;
+        config.line_timeout = STALL_TIMEOUT_DEFAULT;
+        (config.members_max, config.room.members_max) = (5, 5);
+        config.addresses = AddressLimits::NONE;
+    }
+    let visits = draw.chance(20);
+    if visits {
+        // One comes again and again: what was said from its address is not forgotten meanwhile.
+        workload = Workload::visits(config.line_bytes);
+        config.flood = None;
+        config.room.rate = None;
+        config.addresses = AddressLimits::NONE;
+        config.addresses.line_rate = Rate::new(1, 4 + draw.below(8));
+    }
+    let mut faults = Faults::draw(&mut draw);
+    if visits {
+        faults = Faults::default();
+    }
+    if workload.namesakes {
+        // None leaves before the end: its name would be given to another, and the two could not be told apart in the log.
+        (faults.send_breaks, faults.receive_breaks, faults.accept_gone) = (0, 0, 0);
+        (config.stall_timeout, config.line_timeout) = (Duration::from_secs(1 << 30), Duration::from_secs(1 << 30));
+        config.room.slow = SlowPolicy::Skip;
+    }
+    if workload.deaf_first {
+        faults.latency = faults.latency.min(1_000_000);
+        faults.clock_jump = 0;
+    }
+    let faulty_turns = if workload.deaf_first { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
+    let cut_short = draw.chance(24);
+    let takes = [usize::MAX, 0, 1, 9, 200];
+    let takes: Vec<usize> = (0..draw.below(4)).map(|_| draw.pick(&takes)).collect();
+    let take = |most| if most == 0 { Take::Full } else { Take::Bytes(most) };
+    let mut takes: Vec<Take> = takes.into_iter().map(take).collect();
+    // Drawn apart, so that kept seeds stay what they are.
+    let mut apart = draw.apart();
+    let transcribed = !takes.is_empty();
+    // A long talk needs all of its turns, so nothing else takes any.
+    let calm = workload.deaf_first;
+    if apart.chance(64) && !calm {
+        takes = MemoryFile::takes(&mut apart);
+    }
+    let transcript = MemoryFile::new(apart.chance(64));
+    let log = MemoryFile::new(apart.chance(64));
+    let log_takes = if calm { Vec::new() } else { MemoryFile::takes(&mut apart) };
+    let log_bytes_max = apart.pick(&[JOURNAL_BYTES_MAX, 900, 500]);
+    // The log says more than anybody would ask for, and files are opened anew.
+    let statistics_every = if calm { 97 } else { apart.pick(&[97, 97, 7, 2]) };
+    let hangup_every = if calm { usize::MAX } else { apart.pick(&[usize::MAX, usize::MAX, 60, 11]) };
+    let log_full_at_the_end = apart.chance(32);
+    let mut kernel = Kernel::new(draw, readable);
+    kernel.note(Event::Begins {
+        peers: workload.peers,
+        line_bytes: config.line_bytes,
+        log_bytes: config.room.log_bytes,
+    });
+    let peers = Peers::new(&mut kernel, workload);
+    let mut simulation = Simulation::with_log(kernel, config, log, log_bytes_max);
+    *shared = Some(Rc::clone(&simulation.kernel));
+    if transcribed {
+        simulation.server.keep_transcript(transcript.clone(), "the transcript");
+    }
+    let peers = Rc::new(RefCell::new(peers));
+    simulation.kernel.borrow_mut().script = Some(Rc::<RefCell<Peers>>::clone(&peers));
+    simulation.settle();
+    transcript.set_takes(takes);
+    simulation.log.set_takes(log_takes);
+    with_peers(&simulation, &peers, faults, Peers::begin);
+    simulation.kernel.borrow_mut().idle = false;
+
+    for turn in 0..faulty_turns {
+        if (turn + 1).is_multiple_of(statistics_every) {
+            simulation.kernel.borrow_mut().signal_after(0, Signal::Statistics);
+        }
+        if (turn + 1).is_multiple_of(hangup_every) {
+            simulation.kernel.borrow_mut().signal_after(0, Signal::Hangup);
+        }
+        assert_eq!(simulation.turn(), Flow::On, "it was not told to stop");
+        let kernel = simulation.kernel.borrow();
+        if kernel.idle || kernel.draw.is_exhausted() {
+            break;
+        }
+    }
+    let mut verdict = Verdict::new(config);
+    let mut impatient = false;
+    if cut_short {
+        simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+        impatient = simulation.kernel.borrow_mut().draw.chance(64);
+        if impatient {
+            simulation.kernel.borrow_mut().signal_after(1_000_000, Signal::Interrupt);
+        }
+        simulation.stop();
+    } else {
+        verdict.settled = true;
+        transcript.set_takes(Vec::new());
+        simulation.log.set_takes(Vec::new());
+        with_peers(&simulation, &peers, Faults::default(), Peers::settle);
+        simulation.kernel.borrow_mut().note(Event::FaultsEnd);
+        simulation.settle();
+        with_peers(&simulation, &peers, Faults::default(), Peers::latecomer);
+        simulation.settle();
+        verdict.note_who_is_here(&simulation);
+        simulation.kernel.borrow_mut().note(Event::Settled);
+        if log_full_at_the_end {
+            simulation.log.set_takes(vec![Take::Full]);
+        }
+        simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+        let told = simulation.kernel.borrow().time();
+        assert_eq!(simulation.stop(), Flow::Stop, "there was time to send what was left");
+        let time = simulation.kernel.borrow().time() - told;
+        assert!(time < STOP_FLUSH + STOP_SLACK, "it took {time:?} to stop");
+        if !log_full_at_the_end && !simulation.log.is_broken() {
+            assert!(simulation.server.journal().is_quiet(), "the last line is written");
+        }
+    }
+    simulation.server.journal().invariants(&simulation.log.written());
+    // A note of the interrupt may stand anywhere in it.
+    if transcribed && !impatient {
+        verdict.transcript = Some(transcript);
+    }
+    verdict.names = std::mem::take(&mut simulation.names);
+    verdict.foreign = peers.borrow().foreign();
+    verdict.times = std::mem::take(&mut simulation.times);
+    verdict.late_max = simulation.late_max;
+    verdict.receiving = std::mem::take(&mut simulation.receiving);
+    verdict.statistics = Some(simulation.server.statistics());
+    verdict.unheard = simulation.server.lines_from(verdict.heard_by_witness(&simulation.kernel.borrow()));
+    let Simulation { server, kernel, said, holds, log, .. } = simulation;
+    kernel.borrow_mut().strict = false;
+    drop(server);
+    let mut kernel = kernel.borrow_mut();
+    kernel.note(Event::Stopped);
+    assert_eq!(kernel.open_sockets(), 0, "every socket is closed");
+    let statistics = verdict.compare(&kernel, &said);
+    let (hash, events, turns) = (kernel.trace.hash(), kernel.trace.events(), kernel.turn);
+    Outcome { hash, events, turns, statistics, holds, log: LogOutcome::of(&log) }
+}
+
+/// The peers do something, and other faults happen from now on.
+fn with_peers(
+    simulation: &Simulation,
+    peers: &RefCell<Peers>,
+    faults: Faults,
+    act: impl FnOnce(&mut Peers, &mut Kernel),
+) {
+    let mut kernel = simulation.kernel.borrow_mut();
+    kernel.faults = faults;
+    act(&mut peers.borrow_mut(), &mut kernel);
+    kernel.poke_all();
+}

@@ -1,0 +1,168 @@
+//! A server on the simulated kernel, turned by hand, with what must hold after every turn.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::memory_file::MemoryFile;
+use crate::connection::Hold;
+use crate::counters::CloseReason;
+use crate::io::Completions;
+use crate::io::sim::kernel::Kernel;
+use crate::io::sim::trace::Event;
+use crate::io::sim::{Sim, Socket};
+use crate::journal::Journal;
+use crate::limits::JOURNAL_BYTES_MAX;
+use crate::names::Name;
+use crate::server::{Config, Flow, Server};
+use crate::token::ConnectionId;
+
+/// Turns in which a room has to settle once nothing goes wrong any more.
+const SETTLE_TURNS_MAX: usize = 200_000;
+
+/// Turns in which a server that was told to stop has to stop.
+const STOP_TURNS_MAX: usize = 200_000;
+
+/// Turns after which structures are looked at less often: long runs are the same thing many times.
+const LONG_TURNS: usize = 3000;
+
+/// Connections that were held between two turns, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    pub pressed: u64,
+    pub unread: u64,
+    pub until: u64,
+    pub rationed: u64,
+}
+
+/// A server on a simulated kernel, and what a run keeps of it.
+#[derive(Debug)]
+pub struct Simulation {
+    pub server: Server<Sim, MemoryFile>,
+    pub kernel: Rc<RefCell<Kernel>>,
+    /// What the server calls each member, by connection.
+    pub names: HashMap<u32, Name>,
+    /// Where the server's own log goes.
+    pub log: MemoryFile,
+    completions: Completions<Socket>,
+    /// Messages said so far, after each turn.
+    pub said: Vec<u64>,
+    /// When each turn was over.
+    pub times: Vec<Duration>,
+    /// Whether bytes were received from anybody in each turn, if there were any.
+    pub receiving: Vec<bool>,
+    pub holds: Holds,
+    stall_timeout: Duration,
+    /// Most lines at a time that may have been said late: those of one turn, and those whose time has come.
+    pub late_max: usize,
+    /// The connection that has waited longest for the room's ration, with the bytes that it has waiting.
+    rationed_first: Option<(ConnectionId, usize)>,
+    /// The invariants of structures are looked at after every so many turns.
+    pub invariants_every: usize,
+}
+
+impl Simulation {
+    pub fn new(kernel: Kernel, config: Config) -> Self {
+        Self::with_log(kernel, config, MemoryFile::default(), JOURNAL_BYTES_MAX)
+    }
+
+    /// As [`Simulation::new`], and of the server's own log `log_bytes_max` are kept at most that `log` does not take.
+    pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
+        let sim = Sim::new(kernel);
+        let kernel = Rc::clone(&sim.kernel);
+        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max));
+        Self {
+            server,
+            kernel,
+            names: HashMap::new(),
+            log,
+            completions: Completions::new(),
+            said: vec![0],
+            times: vec![Duration::ZERO],
+            receiving: vec![false],
+            holds: Holds::default(),
+            stall_timeout: config.stall_timeout,
+            late_max: 0,
+            rationed_first: None,
+            invariants_every: 1,
+        }
+    }
+
+    pub fn turn(&mut self) -> Flow {
+        let stalled_before = self.server.closes(CloseReason::Stalled);
+        self.receiving.push(self.server.is_receiving());
+        let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
+        let stalled = self.server.closes(CloseReason::Stalled) - stalled_before;
+        let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
+        for peer in identified {
+            let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
+            if let Some(name) = self.server.name(id) {
+                self.names.insert(peer, name);
+            }
+        }
+        let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
+        let idle = idle.iter().filter(|idle| **idle >= self.stall_timeout).count();
+        assert!(stalled <= idle as u64, "a member closed as stalled has taken no byte for the whole time");
+        let messages = self.server.said();
+        self.said.push(messages);
+        self.times.push(self.kernel.borrow().time());
+        let long = self.said.len() > LONG_TURNS;
+        if self.said.len().is_multiple_of(if long { self.invariants_every * 16 } else { self.invariants_every }) {
+            self.server.invariants();
+            self.server.journal().invariants(&self.log.written());
+            for held in self.server.holds() {
+                *match held {
+                    Hold::Space => &mut self.holds.pressed,
+                    Hold::Reading => &mut self.holds.unread,
+                    Hold::Rate => &mut self.holds.until,
+                    Hold::Ration => &mut self.holds.rationed,
+                } += 1;
+            }
+        }
+        let said = (messages - self.said[self.said.len() - 2]) as usize;
+        self.late_max = self.late_max.max(self.server.late_reservations() + said);
+        let mut rationed = self.server.rationed();
+        let first = rationed.next();
+        let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
+        assert!(!overtaken, "what has waited longest for the room's ration stays first until its line is said");
+        drop(rationed);
+        self.rationed_first = first;
+        let mut kernel = self.kernel.borrow_mut();
+        kernel.note(Event::Turn { messages });
+        if let Some(breach) = kernel.breach {
+            panic!("{breach}");
+        }
+        flow
+    }
+
+    /// Turns until nothing moves, while time-outs are still to come.
+    pub fn rest(&mut self) {
+        self.kernel.borrow_mut().time_stands = true;
+        while self.kernel.borrow().has_events() || self.server.has_due() {
+            self.turn();
+        }
+        self.kernel.borrow_mut().time_stands = false;
+    }
+
+    /// Turns until nothing will happen any more.
+    pub fn settle(&mut self) {
+        let start = self.said.len();
+        self.kernel.borrow_mut().idle = false;
+        while !self.kernel.borrow().idle {
+            assert_eq!(self.turn(), Flow::On, "it was not told to stop");
+            assert!(self.said.len() - start < SETTLE_TURNS_MAX, "it does not settle");
+        }
+    }
+
+    /// Turns until the server has stopped.
+    pub fn stop(&mut self) -> Flow {
+        for _ in 0..STOP_TURNS_MAX {
+            match self.turn() {
+                Flow::On => {}
+                flow => return flow,
+            }
+        }
+        panic!("it does not stop");
+    }
+}

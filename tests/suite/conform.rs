@@ -1,0 +1,59 @@
+//! The cases of `uproar-conform` against this server, on every back end: as a black box in which many cases are played, and
+//! each that says everything alone with a server of its own, with what is sent cut in several ways.
+
+use std::thread;
+
+use uproar_conform::cases::{self, Case};
+use uproar_conform::{Tcp, play, play_alone};
+
+use crate::support::{BACKENDS, PATIENCE, Server};
+
+#[test]
+fn every_case_passes_on_every_back_end() {
+    on_every_back_end(|backend| failures_together(backend, Case::is_for_defaults));
+}
+
+#[test]
+fn every_case_for_chunks_passes_on_every_back_end() {
+    on_every_back_end(|backend| failures_together(backend, Case::is_for_chunks));
+}
+
+#[test]
+fn every_case_that_says_everything_passes_alone_on_every_back_end() {
+    on_every_back_end(failures_alone);
+}
+
+fn on_every_back_end(failures: fn(&str) -> Vec<String>) {
+    let backends = BACKENDS.map(|backend| thread::spawn(move || failures(backend)));
+    let failures: Vec<String> = backends.into_iter().flat_map(|played| played.join().unwrap()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Plays the cases that are chosen by what they need, with one server.
+fn failures_together(backend: &str, is_chosen: fn(&Case) -> bool) -> Vec<String> {
+    let mut cases = cases::all();
+    cases.retain(is_chosen);
+    // All come from one address, and waiting for what it may say would be most of the time.
+    let options = [cases.first().expect("there are such cases").options, &["--address-rate", "0"]].concat();
+    let server = start(backend, &options);
+    let outcomes = cases.iter().map(|case| play(case, server.address, PATIENCE));
+    outcomes.filter_map(|outcome| Some(format!("{backend}: {}: {}", outcome.name, outcome.failure?))).collect()
+}
+
+fn failures_alone(backend: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for case in
+        cases::all().iter().filter(|case| case.says_everything || !(case.is_for_defaults() || case.is_for_chunks()))
+    {
+        for cut in case.cuts() {
+            let server = start(backend, case.options);
+            let played = play_alone(case, *cut, Tcp { address: server.address, patience: PATIENCE });
+            failures.extend(played.err().map(|failure| format!("{backend}: {}, in {cut}: {failure}", case.name)));
+        }
+    }
+    failures
+}
+
+fn start(backend: &str, options: &[&str]) -> Server {
+    Server::start(&[&["--backend", backend], options].concat())
+}

@@ -1,0 +1,20 @@
+//! The tests of the built program, in one binary so that they are linked once and wait beside each other.
+//!
+//! Those that cannot share a process are beside this folder: one counts allocations, one needs almost all descriptors that a
+//! process may have, and those of documents need nothing built.
+
+mod attacks;
+mod chat;
+mod conform;
+mod corpora;
+mod fallback;
+mod faults;
+mod limits;
+mod log;
+mod misbehaviour;
+mod options;
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+mod terminal;
+mod transcript;
