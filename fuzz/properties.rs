@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use uproar::names::Name;
-use uproar::wire::text::render_message;
+use uproar::wire::text;
 use uproar::wire::{Foreign, Framing, Item, Opening, Splitter, Verdict, sanitise};
 
 /// Largest limit on a line that an input can ask for.
@@ -20,7 +20,7 @@ pub fn line(data: &[u8]) {
     assert_eq!(split(&pieces, limit), whole, "the same lines in any chunks");
     for line in whole.iter().flatten() {
         assert!(line.len() <= limit && !line.contains(&b'\n'), "a line is one, and within its limit");
-        text(line);
+        shown(line);
     }
     let framing = if framing % 2 == 0 { Framing::Line } else { Framing::Chunk };
     if framing == Framing::Chunk {
@@ -50,14 +50,19 @@ fn split(chunks: &[&[u8]], limit: usize) -> Vec<Option<Vec<u8>>> {
     items
 }
 
+/// True when others may see something of a line.
+fn is_visible(line: &[u8]) -> bool {
+    sanitise(line, &mut Vec::new()).expect("writing to a Vec does not fail")
+}
+
 /// What others may see of a line.
-fn text(line: &[u8]) {
+fn shown(line: &[u8]) {
     let mut clean = Vec::new();
-    sanitise(line, &mut clean);
+    sanitise(line, &mut clean).expect("writing to a Vec does not fail");
     let seen = std::str::from_utf8(&clean).expect("valid UTF-8 comes out");
     assert!(!seen.chars().any(is_banned), "nothing comes out that moves a terminal: {seen:?}");
     let mut twice = Vec::new();
-    sanitise(&clean, &mut twice);
+    sanitise(&clean, &mut twice).expect("writing to a Vec does not fail");
     assert_eq!(twice, clean, "sanitising twice is sanitising once");
     let plain = |character: char| character < '\u{300}' && !is_banned(character);
     if std::str::from_utf8(line).is_ok_and(|text| text.chars().all(plain)) {
@@ -65,7 +70,7 @@ fn text(line: &[u8]) {
     }
     let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
     let mut message = Vec::new();
-    let visible = render_message(author, line, &mut message);
+    let visible = text::line(author, line, &mut message).expect("writing to a Vec does not fail");
     assert_eq!(message, [b"[127.0.0.1:63155] ".as_slice(), &clean, b"\n"].concat());
     assert!(visible || !clean.iter().any(u8::is_ascii_graphic), "what can be seen is said: {seen:?}");
     assert!(!visible || seen.chars().any(|character| !character.is_whitespace()), "spaces alone are not said");
@@ -105,7 +110,7 @@ const OPENING_LIMIT: usize = 12;
 /// What a connection makes of `chunks`, and how many of its lines are said.
 fn converse(chunks: &[&[u8]]) -> (Verdict, usize) {
     let (mut opening, mut splitter) = (Opening::default(), Splitter::default());
-    let (mut kept, mut message) = (Vec::new(), Vec::new());
+    let mut kept = Vec::new();
     for chunk in chunks {
         kept.extend_from_slice(chunk);
         let mut rest = kept.as_slice();
@@ -123,9 +128,7 @@ fn converse(chunks: &[&[u8]]) -> (Verdict, usize) {
             }
             match splitter.next(&mut rest, OPENING_LIMIT) {
                 None => break,
-                Some(Item::Line(line))
-                    if render_message(Name::first(([127, 0, 0, 1], 1).into()), line, &mut message) =>
-                {
+                Some(Item::Line(line)) if is_visible(line) => {
                     return (Verdict::Plain, 1);
                 }
                 Some(_) => opening.pass_over(splitter.is_discarding()),

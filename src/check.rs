@@ -6,12 +6,11 @@ use std::io::{self, ErrorKind, Write};
 
 use bytesize::ByteSize;
 
-use crate::cli::{BackendChoice, Check};
+use crate::cli::{BackendChoice, Check, Variables};
 use crate::io::uring::{Ring, Sandbox};
 use crate::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, KERNEL_CONNECTION_BYTES};
 use crate::memory::MemoryBound;
 use crate::net;
-use crate::variables::Variables;
 
 /// Pages of TCP memory that a member takes with one unread line, receiver and sender on one machine.
 const TCP_PAGES_PER_MEMBER: u64 = 2;
@@ -180,8 +179,7 @@ fn available_memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
-    use clap::Parser;
+    use crate::cli::{self, Command};
 
     #[test]
     fn each_finding_names_what_mends_it() {
@@ -236,7 +234,8 @@ mod tests {
             }
         }
         let arguments = ["uproar", "check", "--members", "1", "127.0.0.1:0"];
-        let Command::Check(check) = Cli::parse_from(arguments).command else { panic!("the command is check") };
+        let (cli, _) = cli::parse(arguments.map(Into::into)).unwrap();
+        let Command::Check(check) = cli.command else { panic!("the command is check") };
         let ready = run(&check, &Variables::default(), &mut Vec::new()).unwrap();
         assert_eq!(run(&check, &Variables::default(), &mut Gone).unwrap(), ready);
     }

@@ -2,14 +2,18 @@
 
 #![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
 
+mod variables;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{BoolishValueParser, PossibleValue};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::chat::INPUT_END_WAIT_DEFAULT;
+use crate::config::{Config, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
@@ -17,9 +21,8 @@ use crate::limits::{
     LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
     OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, TIMEOUT_NEVER, log_bytes_min,
 };
-use crate::room::{Settings, SlowPolicy};
-use crate::server::Config;
 use crate::wire::Framing;
+pub use variables::{Variables, parse};
 
 /// The address of `serve` and `chat` when none is given, as in the original.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:8888";
@@ -170,7 +173,49 @@ pub enum BackendChoice {
     Select,
 }
 
+/// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
+pub fn exit_wrong_usage(wrong: &str) -> ! {
+    Cli::command().error(ErrorKind::ValueValidation, wrong).exit()
+}
+
+impl ValueEnum for Framing {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Line, Self::Chunk]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Line => PossibleValue::new("line").help("A line feed ends a message"),
+            Self::Chunk => PossibleValue::new("chunk").help(
+                "As `line`, and what a chunk has after its last line feed is a message too, for clients that send none",
+            ),
+        })
+    }
+}
+
+impl ValueEnum for SlowPolicy {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Skip, Self::Close]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Skip => PossibleValue::new("skip")
+                .help("It is told how many messages it missed and goes on from the oldest line kept"),
+            Self::Close => PossibleValue::new("close").help("It is closed"),
+        })
+    }
+}
+
 impl Serve {
+    /// The options as if they had been typed, held to their ranges.
+    pub fn with(options: &[&str]) -> Result<Self, String> {
+        let typed = ["uproar", "serve"].iter().chain(options);
+        let cli = Cli::try_parse_from(typed).map_err(|error| error.to_string())?;
+        let Command::Serve(serve) = cli.command else { unreachable!("the command is serve") };
+        serve.check().map(|()| serve)
+    }
+
     /// Checks what the parser cannot: ranges that depend on each other.
     pub fn check(&self) -> Result<(), String> {
         let line_bytes = self.line_bytes();
@@ -233,7 +278,7 @@ impl Serve {
             line_timeout: limit_or_never(self.line_timeout),
             dead_after: *self.dead_after,
             stats_interval: self.stats_interval.map(|interval| *interval),
-            room: Settings {
+            room: RoomSettings {
                 members_max,
                 log_bytes: self.log_bytes(),
                 line_bytes: self.line_bytes(),
@@ -299,16 +344,9 @@ fn count(text: &str) -> Result<usize, String> {
 mod tests {
     use super::*;
 
-    fn serve(arguments: &[&str]) -> Result<Serve, String> {
-        let all = ["uproar", "serve"].iter().chain(arguments);
-        let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
-        let Command::Serve(serve) = cli.command else { panic!("the command is serve") };
-        serve.check().map(|()| serve)
-    }
-
     #[test]
     fn the_defaults_are_the_documented_ones() {
-        let defaults = serve(&[]).unwrap();
+        let defaults = Serve::with(&[]).unwrap();
         assert_eq!(defaults.addr, "127.0.0.1:8888");
         assert_eq!((defaults.line_bytes(), defaults.log_bytes(), defaults.announce_max), (4096, 8 << 20, 200));
         assert_eq!(defaults.framing, Framing::Line);
@@ -324,15 +362,15 @@ mod tests {
             (&["--flood-rate", "0"], None),
             (&["--flood-rate", "0", "--address-rate", "100"], None),
         ] {
-            assert_eq!(serve(options).unwrap().config(1).addresses.line_rate, expected, "{options:?}");
+            assert_eq!(Serve::with(options).unwrap().config(1).addresses.line_rate, expected, "{options:?}");
         }
     }
 
     #[test]
     fn a_time_out_of_0_is_none() {
-        let config = serve(&["--stall-timeout", "0s", "--line-timeout", "0s"]).unwrap().config(1);
+        let config = Serve::with(&["--stall-timeout", "0s", "--line-timeout", "0s"]).unwrap().config(1);
         assert_eq!((config.stall_timeout, config.line_timeout), (TIMEOUT_NEVER, TIMEOUT_NEVER));
-        let config = serve(&["--stall-timeout", "1s", "--line-timeout", "2s"]).unwrap().config(1);
+        let config = Serve::with(&["--stall-timeout", "1s", "--line-timeout", "2s"]).unwrap().config(1);
         assert_eq!((config.stall_timeout.as_secs(), config.line_timeout.as_secs()), (1, 2));
     }
 
@@ -348,7 +386,7 @@ mod tests {
 
     #[test]
     fn sizes_take_suffixes_and_are_held_to_their_ranges() {
-        let sized = serve(&["--line-bytes", "1KiB", "--log-bytes", "16MiB"]).unwrap();
+        let sized = Serve::with(&["--line-bytes", "1KiB", "--log-bytes", "16MiB"]).unwrap();
         assert_eq!((sized.line_bytes(), sized.log_bytes()), (1024, 16 << 20));
         for wrong in [
             &["--line-bytes", "1"][..],
@@ -364,7 +402,7 @@ mod tests {
             &["--stats-interval", "366d"],
             &["--dead-after", "1s"],
         ] {
-            assert!(serve(wrong).is_err(), "{wrong:?}");
+            assert!(Serve::with(wrong).is_err(), "{wrong:?}");
         }
     }
 }

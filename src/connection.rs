@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
+pub use crate::counters::CloseReason;
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::io::Io;
 use crate::names::Name;
@@ -180,48 +181,5 @@ impl<S> Connection<S> {
     /// True when nothing is in flight, so that the socket may be closed.
     pub fn is_idle(&self) -> bool {
         !self.receiving && !self.watching
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Left => "left",
-            Self::Broken => "connection broken",
-            Self::Slow => "fell off the log",
-            Self::Stalled => "took no byte for too long",
-            Self::LineTimeout => "did not finish a line in time",
-            Self::Foreign => "speaks another protocol",
-        })
-    }
-}
-
-/// Why a connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The peer has sent its last byte.
-    Left,
-    /// The connection broke, or its peer no longer answers.
-    Broken,
-    /// It fell off the log, and members that do are closed here.
-    Slow,
-    /// Its full socket has taken no byte for too long.
-    Stalled,
-    /// A line was begun and not continued for too long.
-    LineTimeout,
-    /// The peer speaks another protocol.
-    Foreign,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::CloseReason::{Broken, Foreign, Left, LineTimeout, Slow, Stalled};
-
-    #[test]
-    fn each_reason_has_words_of_its_own() {
-        let words = [Left, Broken, Slow, Stalled, LineTimeout, Foreign].map(|reason| reason.to_string());
-        for (place, word) in words.iter().enumerate() {
-            assert!(!word.is_empty() && !words[..place].contains(word), "{words:?}");
-        }
     }
 }

@@ -71,7 +71,6 @@ impl<S> Connections<S> {
     }
 
     /// Everybody, in order of slots.
-    #[cfg(any(test, feature = "sim"))]
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
         self.slab.iter().map(|(slot, (generation, connection))| {
             let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));

@@ -23,7 +23,6 @@ impl Rate {
     }
 
     /// True when one was taken at each of `times`, which are in order, and never more than `slack` beyond a full bucket.
-    #[cfg(any(test, feature = "sim"))]
     pub fn held(self, times: &[Duration], slack: usize) -> bool {
         // What was taken and has not come back. A time may be that of the end of the turn.
         let (mut taken, mut before) = (0.0, Duration::ZERO);
@@ -228,7 +227,6 @@ impl Addresses {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Addresses {
     /// Panics when an address has more than its share.
     pub fn invariants(&self) {

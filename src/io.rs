@@ -4,27 +4,31 @@
 //!
 //! 1. Starting an operation never fails. Failure arrives as a completion. `EAGAIN` and `EINTR` never cross the seam, and
 //!    a full submission queue is the back end's own problem.
-//! 2. **Accept** stays armed: many completions, each a connected socket and its peer's address. An error ends it; the
-//!    server arms it again after a pause or when a descriptor was freed, never at once, for that would spin.
+//! 2. **Accept** is asked for by listener and stays armed: many completions, each a connected socket and its peer's
+//!    address. An error ends it on that listener alone; the server arms it again after a pause or when a descriptor was
+//!    freed, never at once, for that would spin.
 //! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until the
 //!    turn ends. Not asking again is backpressure: TCP then slows the sender.
 //! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent whole,
 //!    sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot request.
 //! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, nothing is cancelled before memory is
 //!    reused.
-//! 6. A socket is closed only when every operation on it has posted its last completion: shut down, wait, close.
-//!    [`Io::shutdown`] makes what is in flight complete.
+//! 6. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
+//!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server ends.
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
 #[cfg(test)]
 mod contract;
 pub mod epoll;
+mod readable;
 pub mod readiness;
 pub mod select;
 pub mod signals;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod socket;
+mod table;
 pub mod uring;
 
 use std::fmt;
@@ -35,20 +39,21 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 
-/// A kernel, real or simulated.
+/// A kernel, real or simulated. It is made with one listener or more.
 pub trait Io {
-    /// A connected socket. Dropping it closes it.
+    /// A connected socket, until it is closed. What it is to the kernel is known to the back end alone.
     type Socket: fmt::Debug;
 
     /// The time by the clock that this kernel's deadlines are measured with.
     fn now(&self) -> Instant;
 
-    /// Arms accepting. Completes many times with [`Completion::Accepted`], until one carries an error.
-    fn accept(&mut self);
+    /// Arms accepting on a listener. Completes many times with [`Completion::Accepted`], until one carries an error.
+    fn accept(&mut self, listener: ListenerId);
 
-    /// Ends accepting for good: newcomers are refused by the kernel. Nothing more is accepted after it returns.
+    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after it
+    /// returns.
     fn stop_accepting(&mut self);
 
     /// Asks for one chunk. Completes once with [`Completion::Received`]. At most one may be in flight per connection.
@@ -70,12 +75,15 @@ pub trait Io {
     /// Ends both directions, so that whatever is in flight on the socket completes. What was sent is still delivered.
     fn shutdown(&mut self, socket: &Self::Socket);
 
-    /// Submits what was started, waits, and collects at most `receives_max` received chunks and everything else that has
-    /// completed, replacing what `completions` held. An error means that this kernel can no longer be used.
+    /// Closes a socket that has nothing in flight. Its peer is sent what is still on its way to it, and then the end.
+    fn close(&mut self, socket: Self::Socket);
+
+    /// Submits what was started, waits, and collects what has completed, replacing what `completions` held. Of the chunks
+    /// that were asked for it collects what `receiving` says. An error means that this kernel can no longer be used.
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<Self::Socket>,
     ) -> std::io::Result<()>;
 }
@@ -98,6 +106,25 @@ impl Until {
             Self::Now => Some(Duration::ZERO),
             Self::Deadline(deadline) => Some(deadline.saturating_duration_since(now)),
             Self::Completion => None,
+        }
+    }
+}
+
+/// Whether [`Io::wait`] hands over chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiving {
+    /// Up to [`RECEIVES_PER_TURN_MAX`] of them, each connection in its turn.
+    On,
+    /// None. What was asked for stays asked for.
+    Off,
+}
+
+impl Receiving {
+    /// How many of the connections that are `readable` are received from now.
+    pub fn count(self, readable: usize) -> usize {
+        match self {
+            Self::On => readable.min(RECEIVES_PER_TURN_MAX),
+            Self::Off => 0,
         }
     }
 }
@@ -147,10 +174,10 @@ impl Sent {
 /// What has completed.
 #[derive(Debug)]
 pub enum Completion<S> {
-    /// A newcomer, or why accepting has ended.
-    Accepted(Result<(S, SocketAddr), Errno>),
+    /// A newcomer, or why accepting on this listener has ended.
+    Accepted(ListenerId, Result<(S, SocketAddr), Errno>),
     /// A newcomer whose socket this back end cannot wait for: it can be told so, and closed. Accepting goes on.
-    Unwatchable(S),
+    Unwatchable(ListenerId, S),
     /// A chunk, empty when the peer has sent its last byte; or how the connection broke.
     Received(ConnectionId, Result<Chunk, Errno>),
     /// A watched socket has room, or is dead.

@@ -24,29 +24,18 @@ pub struct Journal<W> {
     /// True once the outlet will never take anything again.
     ended: bool,
     /// Events ever reported.
-    #[cfg(any(test, feature = "sim"))]
     reported: u64,
 }
 
 impl<W: Outlet> Journal<W> {
     /// A journal that keeps at most `bytes_max` bytes which `outlet` does not take.
     pub fn new(outlet: W, bytes_max: usize) -> Self {
-        Self {
-            outlet,
-            bytes_max,
-            pending: Vec::new(),
-            lines_dropped: 0,
-            retry: None,
-            ended: false,
-            #[cfg(any(test, feature = "sim"))]
-            reported: 0,
-        }
+        Self { outlet, bytes_max, pending: Vec::new(), lines_dropped: 0, retry: None, ended: false, reported: 0 }
     }
 
     /// Says one event: writes it, keeps it to be written, or drops and counts it.
     pub fn report(&mut self, now: Instant, event: fmt::Arguments<'_>) {
-        #[cfg(any(test, feature = "sim"))]
-        (self.reported += 1);
+        self.reported += 1;
         let kept = self.pending.len();
         let dropped = self.lines_dropped;
         if !self.ended {
@@ -106,7 +95,6 @@ impl<W: Outlet> Journal<W> {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl<W> Journal<W> {
     /// Panics unless each event reported is in `written`, which is what the outlet took, or is kept, or was counted as
     /// dropped.

@@ -7,23 +7,24 @@
 pub mod chat;
 pub mod check;
 pub mod cli;
+pub mod config;
 pub mod connection;
 pub mod connections;
+pub mod counters;
 pub mod flood;
-#[allow(unsafe_code, reason = "the kernel's queues and signals; outside io and net unsafe code is denied")]
+#[allow(unsafe_code, reason = "the kernel's queues, signals and sockets; outside io unsafe code is denied")]
 pub mod io;
 pub mod journal;
 pub mod limits;
 pub mod memory;
 pub mod message;
 pub mod names;
-#[allow(unsafe_code, reason = "one socket option that no library wraps")]
 pub mod net;
 pub mod outlet;
 pub mod room;
+pub mod rooms;
 pub mod server;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
-pub mod variables;
 pub mod wire;

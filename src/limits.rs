@@ -1,6 +1,6 @@
 //! Every fixed bound of the server, with its reason. Sizes are bytes unless the name says otherwise.
 //!
-//! What an operator may choose is a field of [`Config`](crate::server::Config); its default and the range it is held to
+//! What an operator may choose is a field of [`Config`](crate::config::Config); its default and the range it is held to
 //! stand here too. Relations between bounds are asserted at compile time, beside the bounds.
 
 use std::time::Duration;
@@ -32,9 +32,11 @@ pub const SEND_BATCH_DRAINED: usize = SEND_BATCH_MEMBERS / 4;
 /// are much longer than what accumulates between two sweeps.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
-/// A segment notes how many lines end before each so many bytes. To skip a member its lines are counted from the last note:
-/// thousands may be skipped at once, and reading half a segment for each would take 10 us a member.
-pub const LOG_MARK_BYTES: usize = 4096;
+/// What a message takes in the log beside its bytes: where it begins, who said it and when, and what it is.
+pub const LOG_ENTRY_BYTES: usize = 20;
+
+/// Longest line that the server says to a room: a name, a count and the words take at most 119 bytes.
+pub const ANNOUNCEMENT_BYTES_MAX: usize = 128;
 
 /// A log has at least this many segments at its cap, so that retiring one takes a small part of the history.
 pub const LOG_SEGMENTS_MIN: usize = 4;
@@ -232,11 +234,12 @@ pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
 
 /// Smallest `--log-bytes` for a limit on typed lines: each segment holds any line.
 pub const fn log_bytes_min(line_bytes: usize) -> usize {
-    LOG_SEGMENTS_MIN * rendered_bytes_max(line_bytes)
+    LOG_SEGMENTS_MIN * (rendered_bytes_max(line_bytes) + LOG_ENTRY_BYTES)
 }
 
 const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
-const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) <= LOG_SEGMENT_BYTES_MAX);
+const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
+const _: () = assert!(ANNOUNCEMENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
 const _: () = assert!(SEND_BATCH_DRAINED < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);

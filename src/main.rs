@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, error, io};
 
-use clap::CommandFactory;
-use uproar::cli::{BackendChoice, Check, Cli, Command, Serve};
+use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
 use uproar::io::Io;
 use uproar::io::epoll::Epoll;
 use uproar::io::readiness::{Poller, Readiness};
@@ -19,13 +18,12 @@ use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, JOURNAL_BYTES_MAX};
 use uproar::memory::MemoryBound;
 use uproar::outlet::Descriptor;
 use uproar::server::{Flow, Server};
-use uproar::variables::Variables;
-use uproar::{chat, check, net, variables};
+use uproar::{chat, check, cli, net};
 
 type Failure = Box<dyn error::Error>;
 
 fn main() -> ExitCode {
-    let (cli, variables) = variables::parse(env::args_os()).unwrap_or_else(|wrong| wrong.exit());
+    let (cli, variables) = cli::parse(env::args_os()).unwrap_or_else(|wrong| wrong.exit());
     let result = match &cli.command {
         Command::Serve(serve) => {
             exit_if_wrong(serve, &variables);
@@ -56,7 +54,7 @@ fn main() -> ExitCode {
 fn exit_if_wrong(serve: &Serve, variables: &Variables) {
     if let Err(mut wrong) = serve.check() {
         wrong += &variables.note_on(&wrong);
-        Cli::command().error(clap::error::ErrorKind::ValueValidation, wrong).exit();
+        cli::exit_wrong_usage(&wrong);
     }
 }
 
@@ -88,7 +86,7 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     };
     let start = Start { serve, address, journal };
     match (ring, serve.backend) {
-        (Some(ring), _) => start.serve_on(Uring::new(ring, listener, signals), "uring", usize::MAX),
+        (Some(ring), _) => start.serve_on(Uring::new(ring, vec![listener], signals), "uring", usize::MAX),
         (None, BackendChoice::Select) => start.serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize),
         (None, _) => start.serve_when_ready(Epoll::new()?, listener, signals, usize::MAX),
     }
@@ -109,7 +107,7 @@ impl Start<'_> {
         signals: Signals,
         descriptors_max: usize,
     ) -> Result<ExitCode, Failure> {
-        self.serve_on(Readiness::new(poller, listener, signals)?, P::NAME, descriptors_max)
+        self.serve_on(Readiness::new(poller, vec![listener], signals)?, P::NAME, descriptors_max)
     }
 
     /// Serves until told to stop, on a back end that takes at most `descriptors_max` descriptors.

@@ -3,27 +3,27 @@
 //! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `net` and by `tcp_mem`.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 
 use bytesize::ByteSize;
 
+use crate::config::Config;
 use crate::connection::{Connection, Voice};
+use crate::io::socket::Socket;
 use crate::limits::{
-    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, LOG_MARK_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
+    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
     RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES,
     SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, TIMEOUT_ENTRY_BYTES,
     TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
 use crate::room::member::Member;
-use crate::server::Config;
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBound {
     /// Whatever the members do: the ring's queues, scratch memory, the journal and the transcript, the program's own data.
     pub fixed: usize,
-    /// Cap of the room's log, with the notes of its segments.
+    /// Cap of the room's log.
     pub log: usize,
     /// The table of addresses.
     pub addresses: usize,
@@ -38,7 +38,7 @@ impl MemoryBound {
     pub fn of(config: &Config) -> Self {
         let line = config.line_bytes;
         // Entries of the slabs and of the queues that every member may stand in, with what their growth may waste.
-        let member_idle = size_of::<Connection<OwnedFd>>()
+        let member_idle = size_of::<Connection<Socket>>()
             + size_of::<Member>()
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES
@@ -61,7 +61,7 @@ impl MemoryBound {
                 + SPARE_BUFFERS_MAX * input
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
                 + (2 << 20),
-            log: config.room.log_bytes + config.room.log_bytes / LOG_MARK_BYTES * size_of::<u32>(),
+            log: config.room.log_bytes,
             addresses: config.addresses.footprint_max(config.members_max),
             members: config.members_max,
             member_idle,

@@ -1,7 +1,68 @@
 //! What is said, as data: messages of a room and notices to one member. What they look like is the wire's affair.
 
+use std::time::Duration;
+
 use crate::names::Name;
+use crate::token::ConnectionId;
 use crate::wire::Foreign;
+
+/// What a room says to its members.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Counted by the room from 1.
+    pub number: u64,
+    /// Time from the start of the room until it was said.
+    pub time: Duration,
+    /// The connection that said it; `None` for the server.
+    pub author: Option<ConnectionId>,
+    pub body: Body<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// What a member typed, as it was received.
+    Line {
+        name: Name,
+        text: &'a [u8],
+    },
+    Announcement(Announcement),
+}
+
+impl Body<'_> {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Line { .. } => Kind::Line,
+            Self::Announcement(Announcement::Entered { .. }) => Kind::Entered,
+            Self::Announcement(Announcement::Left { .. }) => Kind::Left,
+            Self::Announcement(Announcement::Summary { .. }) => Kind::Summary,
+            Self::Announcement(Announcement::Stopping) => Kind::Stopping,
+        }
+    }
+}
+
+/// What a message is, without what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    Line,
+    Entered,
+    Left,
+    Summary,
+    Stopping,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Line, Self::Entered, Self::Left, Self::Summary, Self::Stopping];
+
+    /// The number that stands for it in a log.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
 
 /// What the server says to a whole room.
 #[derive(Clone, Copy, Debug)]
@@ -37,4 +98,17 @@ pub enum Notice {
     LineTimeout,
     /// To a peer that speaks another protocol.
     Foreign(Foreign),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_found_by_its_code() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!(Kind::from_code(Kind::ALL.len() as u8), None);
+    }
 }

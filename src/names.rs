@@ -83,7 +83,6 @@ impl Default for Names {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Names {
     pub fn len(&self) -> usize {
         self.slots.len()

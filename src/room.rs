@@ -1,15 +1,14 @@
 //! A room: those who hear each other. A room is a log; a member is a cursor into it.
 //!
-//! A line is formatted once and appended once to the room's log; nothing is queued for anybody. To broadcast is to move
-//! cursors to the head. The room knows who has bytes due and which; the server sends them and says how far it got. The
-//! room does no I/O and reads no clock, so all of it can be driven by a test.
-//!
-//! When the log is at its cap its oldest segment must go. Members that keep up are never in it: a room does not take a
-//! line ([`NotNow::Pressed`]) while a sweep has not yet visited one of them, so writers wait for the sweep. Members that wait for
-//! their sockets, or have just drained, are skipped and told, and only they are looked at, once until their sockets drain.
+//! A room decides and says: it admits a line or says why not yet, and appends what is said to each of its feeds, of which it
+//! has one for every encoding that its members read. What is said is a message with a number; in all feeds it has the same
+//! number and the same place among the others, whatever its bytes are there. The room knows who came and went. It does no
+//! I/O and reads no clock, so all of it can be driven by a test.
 
+pub mod feed;
 pub mod log;
 pub mod member;
+pub mod members;
 pub mod presence;
 pub mod roster;
 #[cfg(test)]
@@ -18,29 +17,26 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use arrayvec::ArrayVec;
-
-use crate::flood::{Bucket, Rate};
-use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS, rendered_bytes_max};
-use crate::message::{Announcement, Notice};
+pub use crate::config::{RoomSettings as Settings, SlowPolicy};
+use crate::flood::Bucket;
+use crate::limits::rendered_bytes_max;
+use crate::message::{Announcement, Body, Message, Notice};
 use crate::names::Name;
-use crate::token::ConnectionId;
-use crate::wire::text::{render_line, render_message};
-use log::{Log, Position};
-use member::Member;
+use crate::token::{ConnectionId, RoomId};
+use crate::wire::Encoding;
+pub use feed::Batch;
+use feed::Feed;
+use log::Log;
+pub use members::MemberId;
+use members::Members;
 use presence::Presence;
-pub use roster::MemberId;
-use roster::{Place, Roster};
-
-/// The members of one batch of sends.
-pub type Batch = ArrayVec<MemberId, SEND_BATCH_MEMBERS>;
 
 /// Why a line is not taken yet. It is to be said again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotNow {
     /// The log is at its cap and members that keep up have yet to be sent its oldest lines: after a sweep.
     Pressed,
-    /// Its author has not been sent what was said before so many lines of its own: after that.
+    /// Its author has spoken often without being sent what others said in between: when it has been sent that.
     Unread,
     /// Its author said more than it may: from that moment on.
     Until(Instant),
@@ -48,99 +44,56 @@ pub enum NotNow {
     Rationed(Instant),
 }
 
-/// What becomes of a member that falls off the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum SlowPolicy {
-    /// It is told how many messages it missed and goes on from the oldest line kept
-    Skip,
-    /// It is closed
-    Close,
-}
-
-/// What a room is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Most members at a time.
-    pub members_max: usize,
-    /// Cap of the log.
-    pub log_bytes: usize,
-    /// Most bytes of a typed line.
-    pub line_bytes: usize,
-    /// Most members up to which each join and leave has a line of its own.
-    pub announce_max: usize,
-    /// Lines of single joins and leaves; above it they are summed up too. `None` for no limit.
-    pub announce_rate: Option<Rate>,
-    pub slow: SlowPolicy,
-    /// Bytes of fan-out that members may cause, together; `None` for no limit.
-    pub rate: Option<Rate>,
-}
-
 #[derive(Debug)]
 pub struct Room {
-    log: Log,
-    roster: Roster,
+    id: RoomId,
+    /// One for each encoding that is or was read here. The first is that of text, which the transcript reads too.
+    feeds: Vec<Feed>,
+    /// The feed that the next batch is of.
+    next_feed: usize,
     presence: Presence,
     settings: Settings,
+    /// When the room began; the times of its messages count from then.
+    start: Instant,
     /// What is left of [`Settings::rate`].
     fan_out: Bucket,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
-    /// The line being rendered; kept so that saying something allocates nothing.
-    rendered: Vec<u8>,
-    /// Messages that members were skipped over, all members together.
-    skipped_messages: u64,
-    /// Messages sent whole to members, as far as it is counted: whoever is behind is counted when it is level.
-    deliveries: u64,
 }
 
 impl Room {
-    pub fn new(settings: Settings) -> Self {
-        let rendered_max = rendered_bytes_max(settings.line_bytes);
+    pub fn new(id: RoomId, settings: Settings, now: Instant) -> Self {
+        let text = Feed::new(Encoding::Text, settings.log_bytes, rendered_bytes_max(settings.line_bytes), 0);
         Self {
-            log: Log::new(settings.log_bytes, rendered_max),
-            roster: Roster::new(settings.members_max),
+            id,
+            feeds: vec![text],
+            next_feed: 0,
             presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
+            start: now,
             fan_out: Bucket::default(),
             fallen: VecDeque::new(),
-            rendered: Vec::with_capacity(rendered_max),
-            skipped_messages: 0,
-            deliveries: 0,
         }
     }
 
+    /// Members in this room.
     pub fn online(&self) -> usize {
-        self.roster.len()
+        self.feeds.iter().map(Feed::len).sum()
     }
 
-    pub fn log(&self) -> &Log {
-        &self.log
+    /// The number of the last message.
+    pub fn messages(&self) -> u64 {
+        self.text().messages()
     }
 
-    /// Members whose sockets are full.
-    pub fn waiting(&self) -> usize {
-        self.roster.len_of(Place::Waiting) + self.roster.len_of(Place::Lost)
+    /// The log of what is said as text.
+    pub fn text(&self) -> &Log {
+        self.feeds[0].log()
     }
 
-    pub fn skipped_messages(&self) -> u64 {
-        self.skipped_messages
-    }
-
-    /// Messages handed whole to members' sockets. Those who lag are counted when they are level, skipped or gone.
-    pub fn deliveries(&self) -> u64 {
-        self.deliveries
-    }
-
-    /// Bytes that the member furthest behind has to be sent. Looks at everybody who is slow.
-    pub fn lag_bytes_max(&self) -> u64 {
-        let slow =
-            [Place::Waiting, Place::Drained, Place::Lost].into_iter().filter_map(|place| self.roster.first(place));
-        let slow = slow.flat_map(|first| std::iter::successors(Some(first), |id| self.roster.next(*id)));
-        let lags = slow.chain(self.roster.first_behind()).map(|id| {
-            // A member that has lost its place lags by more than the log.
-            self.roster.member(id).lag(&self.log).unwrap_or(self.log.head() - self.log.tail())
-        });
-        lags.max().unwrap_or(0)
+    /// One for each encoding that is or was read here.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
     }
 
     /// The next member to be closed because it fell off the log.
@@ -148,32 +101,35 @@ impl Room {
         self.fallen.pop_front()
     }
 
-    pub fn connection(&self, id: MemberId) -> ConnectionId {
-        self.roster.member(id).connection
-    }
-
     /// A newcomer: the others are told, it is welcomed, and it will be sent what is said from now on.
-    pub fn join(&mut self, connection: ConnectionId, name: Name, now: Instant) -> MemberId {
-        let online = self.roster.len() + 1;
+    pub fn join(
+        &mut self,
+        members: &mut Members,
+        connection: ConnectionId,
+        encoding: Encoding,
+        name: Name,
+        now: Instant,
+    ) -> MemberId {
+        let online = self.online() + 1;
         let announced = self.presence.announces(online, now)
-            && self.say(Announcement::Entered { name, online: online as u64 }).is_ok();
+            && self.announce(members, Announcement::Entered { name, online: online as u64 }, now).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
             self.presence.count_entered(now);
         }
-        let id = self.roster.insert(Member::new(connection, &self.log));
-        self.tell(id, Notice::Connected { online: online as u64 });
+        let feed = self.feed_or_new(encoding);
+        let id = self.feeds[feed].join(members, connection, self.id);
+        self.tell(members, id, Notice::Connected { online: online as u64 });
         id
     }
 
     /// A member is gone: those who stay are told.
-    pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
-        let before = self.roster.len();
-        let d = self.roster.remove(id).count_delivered(&self.log);
-        self.deliveries += d;
+    pub fn leave(&mut self, members: &mut Members, id: MemberId, name: Name, now: Instant) {
+        let before = self.online();
+        self.feed_mut(members, id).leave(members, id);
         let announced = self.presence.announces(before, now)
-            && self.say(Announcement::Left { name, online: (before - 1) as u64 }).is_ok();
+            && self.announce(members, Announcement::Left { name, online: (before - 1) as u64 }, now).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
@@ -181,70 +137,53 @@ impl Room {
         }
     }
 
-    /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message, and
-    /// false comes back.
-    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<bool, NotNow> {
-        if !self.may_speak(author) {
+    /// Whether a line of `text` may be said now, or why not yet. Nothing is rendered to find that out.
+    pub fn admit(
+        &self,
+        members: &Members,
+        author: MemberId,
+        name: Name,
+        text: &[u8],
+        now: Instant,
+    ) -> Result<(), NotNow> {
+        if !members[author].may_speak() {
             return Err(NotNow::Unread);
         }
-        let mut rendered = std::mem::take(&mut self.rendered);
-        let visible = render_message(name, text, &mut rendered);
-        let said = if visible { self.publish_rendered(author, &rendered, now) } else { Ok(()) };
-        self.rendered = rendered;
-        said.map(|()| visible)
+        if let Some(rate) = self.settings.rate {
+            let own = members.encoding(author);
+            let fan_out_bytes = self.feeds.iter().map(|feed| {
+                let hear = feed.len() - usize::from(feed.encoding() == own);
+                feed.encoding().line_bytes_expected(name, text) * hear
+            });
+            self.fan_out.check(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(NotNow::Rationed)?;
+        }
+        self.fits(members, &Body::Line { name, text })
     }
 
-    fn publish_rendered(&mut self, author: MemberId, line: &[u8], now: Instant) -> Result<(), NotNow> {
-        let fan_out_bytes = (line.len() * (self.roster.len() - 1)) as f64;
+    /// Says a line that was admitted to everybody but its author. False when nothing of `text` can be seen: then it is no message.
+    pub fn publish(&mut self, members: &mut Members, author: MemberId, name: Name, text: &[u8], now: Instant) -> bool {
+        let Some(fan_out_bytes) = self.append(members, Some(author), Body::Line { name, text }, now) else {
+            return false;
+        };
         if let Some(rate) = self.settings.rate {
-            self.fan_out.check(rate, fan_out_bytes, now).map_err(NotNow::Rationed)?;
+            self.fan_out.take(rate, fan_out_bytes as f64, now);
         }
-        let start = self.log.head();
-        self.append(line)?;
-        self.spoke(author, start);
-        if let Some(rate) = self.settings.rate {
-            self.fan_out.take(rate, fan_out_bytes, now);
-        }
+        true
+    }
+
+    /// Says something of the server to everybody.
+    pub fn announce(&mut self, members: &mut Members, announcement: Announcement, now: Instant) -> Result<(), NotNow> {
+        let body = Body::Announcement(announcement);
+        self.fits(members, &body)?;
+        self.append(members, None, body, now);
         Ok(())
     }
 
-    /// The line from `start` to the head is not sent back to its author.
-    fn spoke(&mut self, author: MemberId, start: Position) {
-        let member = self.roster.member_mut(author);
-        let at_head = member.spoke(start, &self.log);
-        if at_head && self.roster.place(author) == Place::Keeping {
-            if self.roster.member(author).is_level(&self.log) {
-                self.roster.put_level(author);
-            } else {
-                self.roster.put_behind(author);
-            }
-        }
-    }
-
-    /// False while the member has to read before it may be read from.
-    pub fn may_speak(&self, id: MemberId) -> bool {
-        self.roster.member(id).may_speak()
-    }
-
-    /// Says a line of the server to everybody.
-    pub fn say(&mut self, announcement: Announcement) -> Result<(), NotNow> {
-        let mut rendered = std::mem::take(&mut self.rendered);
-        rendered.clear();
-        render_line(announcement, &mut rendered);
-        let appended = self.append(&rendered);
-        self.rendered = rendered;
-        appended
-    }
-
-    /// Says a line of the server to one member. False when it is not told, because it has not read the last ones.
-    pub fn tell(&mut self, id: MemberId, notice: Notice) -> bool {
-        let told = self.roster.member_mut(id).tell(notice);
-        if self.roster.place(id) == Place::Keeping {
-            let was_level = self.roster.member(id).lag(&self.log) == Some(0);
-            if was_level {
-                self.roster.put_behind(id);
-            }
-        }
+    /// Says something of the server to one member. False when it is not told, because it has not read the last ones.
+    pub fn tell(&mut self, members: &mut Members, id: MemberId, notice: Notice) -> bool {
+        let encoding = members.encoding(id);
+        let told = members[id].tell(notice, encoding);
+        self.feed_mut(members, id).wake(members, id);
         told
     }
 
@@ -254,10 +193,10 @@ impl Room {
     }
 
     /// Says the presence summary when it is due.
-    pub fn on_deadline(&mut self, now: Instant) {
+    pub fn on_deadline(&mut self, members: &mut Members, now: Instant) {
         let Some((entered, left)) = self.presence.summary(now) else { return };
-        let online = self.roster.len() as u64;
-        match self.say(Announcement::Summary { entered, left, online }) {
+        let online = self.online() as u64;
+        match self.announce(members, Announcement::Summary { entered, left, online }, now) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }
@@ -265,137 +204,101 @@ impl Room {
 
     /// True when a sweep has something to send.
     pub fn has_due(&self) -> bool {
-        self.roster.first_behind().is_some() || self.roster.first(Place::Drained).is_some()
+        self.feeds.iter().any(Feed::has_due)
     }
 
     /// True when everybody has been sent everything.
     pub fn is_quiet(&self) -> bool {
-        !self.has_due() && self.waiting() == 0
+        self.feeds.iter().all(|feed| !feed.has_due() && feed.parked() == 0)
     }
 
-    /// Takes the members of the next batch in hand, each with something due. They are given back by [`Room::advance`] or
-    /// [`Room::wait`], or they leave, before anything else is said in the room.
-    pub fn take_batch(&mut self) -> Batch {
-        let mut batch = Batch::new();
-        let drained_max = if self.roster.first_behind().is_some() { SEND_BATCH_DRAINED } else { SEND_BATCH_MEMBERS };
-        while batch.len() < drained_max
-            && let Some(id) = self.roster.first(Place::Drained)
-        {
-            self.roster.take(id);
-            self.skipped_messages += self.roster.member_mut(id).resume(&self.log);
-            batch.push(id);
-        }
-        while !batch.is_full()
-            && let Some(id) = self.roster.first_behind()
-        {
-            self.roster.take(id);
-            batch.push(id);
-        }
-        batch
-    }
-
-    /// What a member in hand is to be sent next, never empty.
-    pub fn due(&self, id: MemberId) -> &[u8] {
-        self.roster.member(id).due(&self.log)
-    }
-
-    /// `bytes` of what was due were sent. True when the member is level and no longer in hand, false when more is due.
-    pub fn advance(&mut self, id: MemberId, bytes: usize) -> bool {
-        let member = self.roster.member_mut(id);
-        member.advance(bytes, &self.log);
-        let level = member.is_level(&self.log);
-        if level {
-            let d = member.count_delivered(&self.log);
-            self.deliveries += d;
-            self.roster.put_level(id);
-        }
-        level
-    }
-
-    /// The socket of a member in hand is full, after `bytes` of what was due.
-    pub fn wait(&mut self, id: MemberId, bytes: usize) {
-        if bytes > 0 {
-            self.roster.member_mut(id).advance(bytes, &self.log);
-        }
-        self.roster.put_aside(id, Place::Waiting);
-    }
-
-    /// The socket of a waiting member has room again.
-    pub fn drained(&mut self, id: MemberId) {
-        if self.is_full(id) {
-            self.roster.put_aside(id, Place::Drained);
-        }
-    }
-
-    /// What ends a member's stream with `line`. `None` when its socket is full or it has lost its place.
-    pub fn farewell(&self, id: MemberId, notice: Notice) -> Option<Vec<u8>> {
-        if self.is_full(id) { None } else { self.roster.member(id).farewell(notice, &self.log) }
-    }
-
-    /// True while the member waits for its socket.
-    fn is_full(&self, id: MemberId) -> bool {
-        matches!(self.roster.place(id), Place::Waiting | Place::Lost)
-    }
-
-    fn append(&mut self, line: &[u8]) -> Result<(), NotNow> {
-        assert_eq!(self.roster.in_hand(), 0, "nothing is said while a batch is in hand");
-        if let Some(tail) = self.log.tail_needed(line.len()) {
-            let longest_behind = self.roster.first_behind();
-            if longest_behind.is_some_and(|id| self.roster.member(id).needs_before(tail)) {
-                return Err(NotNow::Pressed);
-            }
-            self.skip_before(tail);
-            self.log.retire();
-        }
-        self.roster.fall_behind(SEND_BATCH_MEMBERS);
-        self.log.append(line);
-        Ok(())
-    }
-
-    /// Skips the slow whose place lies before `tail`.
-    fn skip_before(&mut self, tail: Position) {
-        for place in [Place::Waiting, Place::Drained] {
-            let mut next = self.roster.first(place);
-            while let Some(id) = next {
-                next = self.roster.next(id);
-                let member = self.roster.member_mut(id);
-                if !member.needs_before(tail) {
-                    continue;
-                }
-                self.deliveries += member.skip(&self.log);
-                if self.settings.slow == SlowPolicy::Close {
-                    self.fallen.push_back(member.connection);
-                }
-                if place == Place::Waiting {
-                    self.roster.put_aside(id, Place::Lost);
-                }
+    /// Takes the members of the next batch, all of one feed, each with something due. Feeds take turns. The members are given
+    /// back by [`Feed::advance`] or [`Feed::park`], or they leave, before anything else is said in the room.
+    pub fn take_batch(&mut self, members: &mut Members) -> Batch {
+        for _ in 0..self.feeds.len() {
+            let feed = self.next_feed;
+            self.next_feed = (feed + 1) % self.feeds.len();
+            if self.feeds[feed].has_due() {
+                return self.feeds[feed].take_batch(members);
             }
         }
+        Batch::new()
     }
-}
 
-#[cfg(any(test, feature = "sim"))]
-impl Room {
-    /// Memory in use, in bytes.
+    /// What ends a member's stream with `notice`. `None` when it is parked or has lost its place.
+    pub fn farewell(&self, members: &Members, id: MemberId, notice: Notice) -> Option<Vec<u8>> {
+        if members.place(id).is_parked() {
+            None
+        } else {
+            members[id].farewell(notice, members.encoding(id), self.feed(members, id).log())
+        }
+    }
+
+    /// The feed that a member reads.
+    pub fn feed(&self, members: &Members, id: MemberId) -> &Feed {
+        let encoding = members.encoding(id);
+        self.feeds.iter().find(|feed| feed.encoding() == encoding).expect("a member reads a feed of its room")
+    }
+
+    /// The feed that a member reads.
+    pub fn feed_mut(&mut self, members: &Members, id: MemberId) -> &mut Feed {
+        let encoding = members.encoding(id);
+        self.feeds.iter_mut().find(|feed| feed.encoding() == encoding).expect("a member reads a feed of its room")
+    }
+
+    /// The place of the feed of an encoding, made when it is the first to be read here.
+    fn feed_or_new(&mut self, encoding: Encoding) -> usize {
+        if let Some(place) = self.feeds.iter().position(|feed| feed.encoding() == encoding) {
+            return place;
+        }
+        let message_bytes_max = rendered_bytes_max(self.settings.line_bytes);
+        self.feeds.push(Feed::new(encoding, self.settings.log_bytes, message_bytes_max, self.messages()));
+        self.feeds.len() - 1
+    }
+
+    fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), NotNow> {
+        if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(NotNow::Pressed) }
+    }
+
+    /// Appends a message to all feeds, which it fits. Returns the bytes that it has members sent; `None`, and nothing appended, when
+    /// nothing of it can be seen.
+    fn append(&mut self, members: &mut Members, author: Option<MemberId>, body: Body<'_>, now: Instant) -> Option<u64> {
+        let number = self.messages() + 1;
+        let message = Message { number, time: now - self.start, author: author.map(|id| members[id].connection), body };
+        let closes = self.settings.slow == SlowPolicy::Close;
+        let mut fan_out_bytes = 0;
+        for feed in &mut self.feeds {
+            let start = feed.log().head();
+            let shown = feed.append(members, &message, |skipped| {
+                if closes {
+                    self.fallen.push_back(skipped);
+                }
+            });
+            if !shown {
+                // So it is in the feeds that follow, for that does not depend on the encoding.
+                return None;
+            }
+            let author = author.filter(|id| members.encoding(*id) == feed.encoding());
+            if let Some(author) = author {
+                feed.spoke(members, author, start);
+            }
+            fan_out_bytes += (feed.log().head() - start) * (feed.len() - usize::from(author.is_some())) as u64;
+        }
+        Some(fan_out_bytes)
+    }
+
+    /// Memory in use, in bytes, that of its members not among it.
     pub fn footprint(&self) -> usize {
         let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
-        self.log.footprint() + self.roster.footprint() + self.rendered.capacity() + fallen
-    }
-
-    /// Memory that a member has beyond what every member has, in bytes.
-    pub fn aside_bytes(&self, id: MemberId) -> usize {
-        self.roster.member(id).aside_bytes()
-    }
-
-    pub fn place(&self, id: MemberId) -> Place {
-        self.roster.place(id)
+        self.feeds.iter().map(Feed::footprint).sum::<usize>() + fallen
     }
 
     /// Panics when the room is not as it must be between two batches.
-    pub fn invariants(&self) {
-        assert_eq!(self.roster.in_hand(), 0, "nobody is in hand between two batches");
-        self.log.invariants();
-        self.roster.invariants(&self.log);
+    pub fn invariants(&self, members: &Members) {
+        for feed in &self.feeds {
+            feed.invariants(members);
+            assert_eq!(feed.log().messages(), self.messages(), "the feeds of a room have the same messages");
+        }
         self.presence.invariants();
     }
 }

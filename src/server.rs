@@ -10,10 +10,8 @@
 //!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
-pub mod counters;
 mod door;
 mod intake;
-#[cfg(any(test, feature = "sim"))]
 mod invariants;
 mod opening;
 mod silence;
@@ -21,49 +19,27 @@ mod sweep;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fmt, io};
 
 use rustix::io::Errno;
 
+pub use crate::config::Config;
 use crate::connection::CloseReason;
 use crate::connections::Connections;
-use crate::flood::{AddressLimits, Addresses, Bucket, Rate};
-use crate::io::{Completion, Completions, Io, Scratch, Signal, Until};
+use crate::counters::{Counter, Counters, Statistics};
+use crate::flood::{Addresses, Bucket};
+use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
 use crate::journal::Journal;
-use crate::limits::{ACCEPT_RETRY, RECEIVES_PER_TURN_MAX, STOP_FLUSH};
+use crate::limits::{ACCEPT_RETRY, STOP_FLUSH};
 use crate::message::Announcement;
 use crate::names::Names;
 use crate::outlet::Outlet;
-use crate::room::{self, Room};
+use crate::rooms::Rooms;
 use crate::timeouts::Timeouts;
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
-use crate::wire::Framing;
-use counters::{Counters, Statistics};
 use silence::Silence;
-
-/// What a server is made with.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// Most members at a time.
-    pub members_max: usize,
-    /// Most bytes of a typed line.
-    pub line_bytes: usize,
-    pub framing: Framing,
-    /// Lines that one member may say; `None` for no limit.
-    pub flood: Option<Rate>,
-    pub addresses: AddressLimits,
-    /// How long a member whose socket is full may take no byte.
-    pub stall_timeout: Duration,
-    /// How long a line that was begun may make no progress.
-    pub line_timeout: Duration,
-    /// How long a peer may answer nothing although it was asked.
-    pub dead_after: Duration,
-    /// How often the statistics line is written; `None` for only when asked.
-    pub stats_interval: Option<Duration>,
-    pub room: room::Settings,
-}
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +56,7 @@ pub struct Server<I: Io, W> {
     io: I,
     config: Config,
     connections: Connections<I::Socket>,
-    lobby: Room,
+    lobby: Rooms,
     addresses: Addresses,
     names: Names,
     transcript: Option<Transcript<W>>,
@@ -130,13 +106,13 @@ pub struct Server<I: Io, W> {
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
     pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
-        io.accept();
+        io.accept(ListenerId::FIRST);
         let now = io.now();
         Self {
             io,
             config,
             connections: Connections::new(config.members_max),
-            lobby: Room::new(config.room),
+            lobby: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(),
             transcript: None,
@@ -176,10 +152,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn statistics(&self) -> Statistics {
         Statistics {
             members: self.lobby.online() as u64,
-            messages: self.lobby.log().messages(),
+            messages: self.lobby.messages(),
             deliveries: self.lobby.deliveries(),
             skipped: self.lobby.skipped_messages(),
-            waiting: self.lobby.waiting() as u64,
+            waiting: self.lobby.parked() as u64,
             lag_bytes_max: self.lobby.lag_bytes_max(),
             counters: self.counters,
         }
@@ -213,21 +189,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
         // While the room takes no lines, nobody's are received.
-        let receives_max = if self.resumable.is_empty() { RECEIVES_PER_TURN_MAX } else { 0 };
-        self.io.wait(self.until(), receives_max, completions)?;
+        let receiving = if self.resumable.is_empty() { Receiving::On } else { Receiving::Off };
+        self.io.wait(self.until(), receiving, completions)?;
         self.now = self.io.now();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
         }
         self.accept_after_refusals();
         self.on_deadlines();
-        if receives_max > 0 {
+        if receiving == Receiving::On {
             self.say_held_openings();
         }
         self.resume_held();
         if self.goodbye_due {
             // A room that is pressed takes it after a sweep.
-            self.goodbye_due = self.lobby.say(Announcement::Stopping).is_err();
+            self.goodbye_due = self.lobby.say(Announcement::Stopping, self.now).is_err();
         }
         self.cut_fallen();
         self.sweep();
@@ -239,9 +215,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
-            Completion::Accepted(Ok((socket, address))) => self.on_accepted(socket, address),
-            Completion::Unwatchable(socket) => self.on_full_house(&socket),
-            Completion::Accepted(Err(errno)) => {
+            Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
+            Completion::Unwatchable(_, socket) => self.on_full_house(socket),
+            Completion::Accepted(_, Err(errno)) => {
                 if !std::mem::replace(&mut self.accept_reported, true) {
                     self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
                 }
@@ -250,7 +226,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Received(id, outcome) => {
                 let expected = self.connections.find(id).map(|connection| &mut connection.receiving);
                 if !expected.is_some_and(std::mem::take) {
-                    self.counters.stale += 1;
+                    self.counters.add(Counter::Stale, 1);
                     return;
                 }
                 match outcome {
@@ -263,7 +239,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Writable(id) => {
                 let expected = self.connections.find(id).map(|connection| &mut connection.watching);
                 if !expected.is_some_and(std::mem::take) {
-                    self.counters.stale += 1;
+                    self.counters.add(Counter::Stale, 1);
                     return;
                 }
                 self.on_writable(id);
@@ -302,7 +278,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_deadlines(&mut self) {
         if self.accept_paused.is_some_and(|retry| retry <= self.now) {
             self.accept_paused = None;
-            self.io.accept();
+            self.io.accept(ListenerId::FIRST);
         }
         if self.stats_due.is_some_and(|due| due <= self.now) {
             self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);

@@ -71,7 +71,6 @@ impl Timeouts {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Timeouts {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {

@@ -7,6 +7,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
+impl Slot {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Which tenant of a slot is meant, 24 bits. Two tenants of one slot have different generations until 16 million
 /// connections later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +27,20 @@ impl Generation {
     pub fn next(self) -> Self {
         Self((self.0 + 1) & Self::MASK)
     }
+
+    /// A number below 2^24 that stands for it.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & Self::MASK)
+    }
 }
+
+/// Index of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomId(pub u32);
 
 /// One connection, and never another one that later has the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,11 +49,28 @@ pub struct ConnectionId {
     pub generation: Generation,
 }
 
+/// One of the listeners that a back end was made with, counted in the order in which it was given them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId(pub u8);
+
+impl ListenerId {
+    pub const FIRST: Self = Self(0);
+
+    /// The first `count` of them.
+    pub fn first(count: usize) -> impl Iterator<Item = Self> {
+        (0..u8::try_from(count).expect("there are few listeners")).map(Self)
+    }
+
+    pub fn index(self) -> usize {
+        self.0.into()
+    }
+}
+
 /// Kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Op {
-    /// Accepting connections, on the listener.
+    /// Accepting connections; the slot is the listener.
     Accept = 1,
     /// Waiting until a connection has bytes to receive.
     Readable,
@@ -70,8 +106,18 @@ impl Token {
         Self { op, id: ConnectionId { slot, generation: Generation::FIRST } }
     }
 
+    /// A token for accepting on a listener.
+    pub fn accept(listener: ListenerId) -> Self {
+        Self::indexed(Op::Accept, listener.index())
+    }
+
     pub fn index(self) -> usize {
-        self.id.slot.0 as usize
+        self.id.slot.index()
+    }
+
+    /// Whom a token of [`Token::accept`] is for.
+    pub fn listener(self) -> ListenerId {
+        ListenerId(u8::try_from(self.index()).expect("it was made from a listener"))
     }
 
     pub fn to_bits(self) -> u64 {
@@ -95,6 +141,13 @@ mod tests {
     fn generations_wrap_to_the_first() {
         assert_eq!(Generation(Generation::MASK).next(), Generation::FIRST);
         assert_eq!(Generation::FIRST.next(), Generation(1));
+    }
+
+    #[test]
+    fn a_listener_survives_its_token() {
+        for listener in [ListenerId::FIRST, ListenerId(1), ListenerId(u8::MAX)] {
+            assert_eq!(Token::accept(listener).listener(), listener);
+        }
     }
 
     #[test]

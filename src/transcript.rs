@@ -11,7 +11,7 @@ use crate::limits::{DISK_RETRY, TRANSCRIPT_RETRY, TRANSCRIPT_WRITE_BYTES};
 use crate::message::Notice;
 use crate::outlet::{Outlet, Unwritten, stamp};
 use crate::room::log::{Log, Position};
-use crate::wire::text::render_line;
+use crate::wire::Encoding;
 
 #[derive(Debug)]
 pub struct Transcript<W> {
@@ -156,7 +156,7 @@ impl<W: Outlet> Transcript<W> {
             let messages = log.messages_before(log.tail()) - self.messages;
             let stamp = stamp(&self.outlet);
             self.pending.extend_from_slice(stamp.as_bytes());
-            render_line(Notice::Missed { messages }, &mut self.pending);
+            Encoding::Text.notice(Notice::Missed { messages }, &mut self.pending);
             self.cursor = log.tail();
             self.messages += messages;
         }
@@ -168,23 +168,23 @@ impl<W: Outlet> Transcript<W> {
         if stamp.is_empty() {
             return;
         }
-        while self.cursor < log.head() && self.pending.len() < TRANSCRIPT_WRITE_BYTES {
-            let bytes = log.bytes_from(self.cursor);
-            let end = memchr::memchr(b'\n', bytes).expect("a segment ends with a whole line");
+        while self.pending.len() < TRANSCRIPT_WRITE_BYTES
+            && let Some((_, line)) = log.message_at(self.cursor)
+        {
             self.pending.extend_from_slice(stamp.as_bytes());
-            self.pending.extend_from_slice(&bytes[..=end]);
-            self.cursor = self.cursor + end + 1;
+            self.pending.extend_from_slice(line);
+            self.cursor = self.cursor + line.len();
         }
         self.messages = log.messages_before(self.cursor);
     }
 
     fn on_written_from_log(&mut self, count: usize, log: &Log) {
-        let written = &log.bytes_from(self.cursor)[..count];
         self.cursor = self.cursor + count;
         // It is written whole, whatever becomes of the log meanwhile.
-        let rest = log.rest_of_line(self.cursor);
+        let rest = log.rest_of_message(self.cursor);
         if !rest.is_empty() {
-            let begun = &written[memchr::memrchr(b'\n', written).map_or(0, |end| end + 1)..];
+            let start = log.message_start(self.cursor);
+            let begun = &log.bytes_from(start)[..usize::try_from(self.cursor - start).expect("a message is small")];
             self.pending.extend_from_slice(begun);
             self.pending.extend_from_slice(rest);
             self.written = begun.len();
@@ -206,6 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::{LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN};
     use crate::outlet::test_outlet::TestOutlet;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -214,12 +215,12 @@ mod tests {
         while log.tail_needed(line.len()).is_some() {
             log.retire();
         }
-        log.append(line.as_bytes());
+        log.append_bytes(line.as_bytes());
     }
 
     /// A log of five lines, and a transcript of it that takes so many bytes.
     fn stage(room: usize) -> (Log, Transcript<TestOutlet>, Instant) {
-        let log = Log::new(40, 10);
+        let log = Log::new(LOG_SEGMENTS_MIN * (10 + LOG_ENTRY_BYTES), 10, 0);
         let transcript = Transcript::new(TestOutlet { room, ..TestOutlet::default() }, &log);
         (log, transcript, Instant::now())
     }

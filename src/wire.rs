@@ -6,14 +6,69 @@
 //! terminal, `foreign` knows peers that speak another protocol.
 
 pub mod foreign;
+#[cfg(test)]
+pub mod framed;
 pub mod sanitise;
 pub mod text;
+
+use std::io::{self, Write};
+
+use crate::message::{Body, Message, Notice};
+use crate::names::Name;
 
 pub use self::foreign::{Foreign, Opening, Verdict};
 pub use self::sanitise::sanitise;
 
+/// A format in which messages and notices are written. Each that is in use in a room is a feed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Text,
+    /// Frames with a header, whose bytes may be line feeds.
+    #[cfg(test)]
+    Framed,
+}
+
+impl Encoding {
+    /// Writes a message. False, and nothing to send, when nothing of it can be seen, which is so in every encoding or in none.
+    pub fn message(self, message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
+        match self {
+            Self::Text => text::message(message, out),
+            #[cfg(test)]
+            Self::Framed => framed::message(message, out),
+        }
+    }
+
+    /// Writes a notice to one member.
+    pub fn notice(self, notice: Notice, out: &mut Vec<u8>) {
+        let written = match self {
+            Self::Text => text::notice(notice, out),
+            #[cfg(test)]
+            Self::Framed => framed::notice(notice, out),
+        };
+        written.expect("writing to a Vec does not fail");
+    }
+
+    /// Most bytes that a message takes.
+    pub fn message_bytes_max(self, body: &Body<'_>) -> usize {
+        match self {
+            Self::Text => text::message_bytes_max(body),
+            #[cfg(test)]
+            Self::Framed => framed::message_bytes_max(body),
+        }
+    }
+
+    /// Bytes that a line will take if nothing of it is dropped or replaced.
+    pub fn line_bytes_expected(self, name: Name, text: &[u8]) -> usize {
+        match self {
+            Self::Text => text::line_bytes_expected(name, text),
+            #[cfg(test)]
+            Self::Framed => framed::HEADER_BYTES + text.len(),
+        }
+    }
+}
+
 /// How received bytes are cut into messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// A line feed ends a message.
     Line,

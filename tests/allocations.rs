@@ -3,17 +3,16 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use clap::Parser;
-use uproar::cli::{Cli, Command};
+use uproar::cli::Serve;
+use uproar::counters::Counter;
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
+use uproar::io::socket::Socket;
 use uproar::io::uring::{Ring, Sandbox, Uring};
 use uproar::journal::Journal;
 use uproar::outlet::Descriptor;
 use uproar::server::Server;
 use uproar::{limits, net, room};
-
-type Socket = std::os::fd::OwnedFd;
 
 /// A server in this very thread, turned by hand.
 struct World {
@@ -27,11 +26,9 @@ impl World {
     fn new() -> Self {
         let listener: TcpListener = net::listen("127.0.0.1:0", limits::DEAD_AFTER_DEFAULT).unwrap();
         let address = listener.local_addr().unwrap();
-        let options = ["uproar", "serve", "--log-bytes", "64KiB", "--flood-rate", "0"];
-        let Command::Serve(serve) = Cli::parse_from(options).command else { panic!("the command is serve") };
-        let config = serve.config(1000);
+        let config = Serve::with(&["--log-bytes", "64KiB", "--flood-rate", "0"]).unwrap().config(1000);
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
-        let io = Uring::new(ring, listener, Signals::new().unwrap());
+        let io = Uring::new(ring, vec![listener], Signals::new().unwrap());
         let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
         Self { server: Server::new(io, config, journal), completions: Completions::new(), members: Vec::new(), address }
     }
@@ -101,8 +98,8 @@ fn a_line_in_the_steady_state_allocates_nothing_and_costs_one_send_a_member() {
     });
     assert_eq!(allocations.count_total, 0, "allocations in 1,000 lines to 99 members each");
     let after = world.server.statistics().counters;
-    assert_eq!(heard as u64, after.sent_bytes - before.sent_bytes);
-    let sends = after.sends - before.sends;
+    assert_eq!(heard as u64, after[Counter::SentBytes] - before[Counter::SentBytes]);
+    let sends = after[Counter::Sends] - before[Counter::Sends];
     assert_eq!(sends, 99_000, "sends for 1,000 lines to 99 members each");
 }
 
@@ -112,10 +109,10 @@ fn lines_that_arrive_together_cost_a_member_the_send_of_one() {
     for _ in 0..20 {
         world.join();
     }
-    let before = world.server.statistics().counters.sends;
+    let before = world.server.statistics().counters[Counter::Sends];
     let ten = b"a line\n".repeat(10);
     world.say(0, &ten);
-    assert_eq!(world.server.statistics().counters.sends - before, 19);
+    assert_eq!(world.server.statistics().counters[Counter::Sends] - before, 19);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use support::{BACKENDS, Person, Server};
 use uproar::names::Name;
-use uproar::wire::text::render_message;
+use uproar::wire::text::line as render_line;
 use uproar::wire::{Item, Splitter};
 use uproar_conform::cases::text::{self, Attack};
 
@@ -78,8 +78,9 @@ fn lines(chunks: &[&[u8]]) -> Vec<String> {
         while let Some(item) = splitter.next(&mut rest, LIMIT) {
             match item {
                 Item::TooLong => lines.push(REFUSED.to_string()),
-                Item::Line(text) => {
-                    if render_message(author(), text, &mut rendered) {
+                Item::Line(line) => {
+                    rendered.clear();
+                    if render_line(author(), line, &mut rendered).unwrap() {
                         let line = String::from_utf8(rendered.clone()).expect("valid UTF-8 comes out");
                         let text = line.strip_prefix(&format!("[{}] ", author())).expect("the author stands in front");
                         lines.push(text.strip_suffix('\n').expect("a line ends").to_string());

@@ -55,7 +55,7 @@ impl Arrivals {
     }
 
     fn end_line(&mut self, length: usize) {
-        sanitise(&self.kept[..length], &mut self.lines);
+        sanitise(&self.kept[..length], &mut self.lines).expect("writing to a Vec does not fail");
         self.lines.push(b'\n');
         self.kept.drain(..length);
     }

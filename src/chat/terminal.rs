@@ -245,7 +245,7 @@ fn harmless(text: &str) -> String {
         if !out.is_empty() {
             out.push(b'\n');
         }
-        sanitise(line.as_bytes(), &mut out);
+        sanitise(line.as_bytes(), &mut out).expect("writing to a Vec does not fail");
     }
     String::from_utf8(out).expect("sanitised lines are UTF-8")
 }

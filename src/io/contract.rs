@@ -1,18 +1,22 @@
-//! The contract of the seam as tests, the same for every back end: each is a function over [`World`], a kernel with a
-//! listener and peers beyond it. What only a process can show (descriptors running out, a refused ring) is tested from
+//! The contract of the seam as tests, the same for every back end: each is a function over [`World`], a kernel with two
+//! listeners and peers beyond it. What only a process can show (descriptors running out, a refused ring) is tested from
 //! outside.
+
+mod real;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Completion, Completions, Io, Send, Sent, Signal, Until};
-use crate::limits::RECEIVE_CHUNK_BYTES;
-use crate::token::{ConnectionId, Generation, Slot};
+use super::{Completion, Completions, Io, Receiving, Send, Sent, Signal, Until};
+use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
+use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 
 /// Long enough for any machine; a test that fails takes this long to do so.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Short, and long enough for something that should not happen to happen.
 const MOMENT: Duration = Duration::from_millis(20);
+/// The listener that most tests have nobody come by.
+pub const SECOND: ListenerId = ListenerId(1);
 
 /// A kernel under test and what lies beyond its sockets.
 pub trait World {
@@ -20,9 +24,13 @@ pub trait World {
     type Peer;
 
     fn io(&mut self) -> &mut Self::Io;
-    fn connect(&mut self) -> Self::Peer;
     /// `None` when the newcomer is refused.
-    fn try_connect(&mut self) -> Option<Self::Peer>;
+    fn try_connect(&mut self, listener: ListenerId) -> Option<Self::Peer>;
+    fn connect(&mut self, listener: ListenerId) -> Self::Peer {
+        self.try_connect(listener).expect("the listener listens")
+    }
+    /// Has accepting on a listener end with an error.
+    fn break_listener(&mut self, listener: ListenerId);
     fn address(&self, peer: &Self::Peer) -> SocketAddr;
     /// Everything is taken.
     fn peer_sends(&mut self, peer: &mut Self::Peer, bytes: &[u8]);
@@ -39,6 +47,7 @@ type Socket<W> = <<W as World>::Io as Io>::Socket;
 /// What has completed and has not been looked at, chunks as bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
+    NoMoreAccepted(ListenerId),
     Received(ConnectionId, Result<Vec<u8>, ()>),
     Writable(ConnectionId),
     Signal(Signal),
@@ -48,14 +57,14 @@ enum Seen {
 struct Stage<W: World> {
     world: W,
     completions: Completions<Socket<W>>,
-    accepted: Vec<(Socket<W>, SocketAddr)>,
+    accepted: Vec<(ListenerId, Socket<W>, SocketAddr)>,
     seen: Vec<Seen>,
 }
 
 impl<W: World> Stage<W> {
     fn new(world: W) -> Self {
         let mut stage = Self { world, completions: Completions::new(), accepted: Vec::new(), seen: Vec::new() };
-        stage.world.io().accept();
+        stage.world.io().accept(ListenerId::FIRST);
         stage
     }
 
@@ -63,13 +72,16 @@ impl<W: World> Stage<W> {
         self.world.io()
     }
 
-    fn wait(&mut self, until: Until, receives_max: usize) {
-        self.world.io().wait(until, receives_max, &mut self.completions).expect("the kernel works");
+    fn wait(&mut self, until: Until, receiving: Receiving) {
+        self.world.io().wait(until, receiving, &mut self.completions).expect("the kernel works");
         let Completions { list, scratch } = &mut self.completions;
         for completion in list.drain(..) {
             match completion {
-                Completion::Accepted(accepted) => self.accepted.push(accepted.expect("accepting goes well")),
-                Completion::Unwatchable(_) => panic!("there are few descriptors"),
+                Completion::Accepted(listener, Ok((socket, address))) => {
+                    self.accepted.push((listener, socket, address));
+                }
+                Completion::Accepted(listener, Err(_)) => self.seen.push(Seen::NoMoreAccepted(listener)),
+                Completion::Unwatchable(..) => panic!("there are few descriptors"),
                 Completion::Received(id, Ok(chunk)) => {
                     self.seen.push(Seen::Received(id, Ok(scratch.bytes(&chunk).to_vec())));
                 }
@@ -86,7 +98,7 @@ impl<W: World> Stage<W> {
         while !done(self) {
             assert!(start.elapsed() < PATIENCE, "{what} did not happen; seen {:?}", self.seen);
             let deadline = self.io().now() + MOMENT;
-            self.wait(Until::Deadline(deadline), usize::MAX);
+            self.wait(Until::Deadline(deadline), Receiving::On);
         }
     }
 
@@ -94,16 +106,16 @@ impl<W: World> Stage<W> {
     fn nothing_happens(&mut self) {
         let deadline = self.io().now() + MOMENT;
         while self.io().now() < deadline {
-            self.wait(Until::Deadline(deadline), usize::MAX);
+            self.wait(Until::Deadline(deadline), Receiving::On);
         }
         assert_eq!(self.seen, []);
     }
 
     fn join(&mut self) -> (W::Peer, Socket<W>) {
-        let peer = self.world.connect();
+        let peer = self.world.connect(ListenerId::FIRST);
         self.until("an accept", |stage| !stage.accepted.is_empty());
-        let (socket, address) = self.accepted.remove(0);
-        assert_eq!(address, self.world.address(&peer));
+        let (listener, socket, address) = self.accepted.remove(0);
+        assert_eq!((listener, address), (ListenerId::FIRST, self.world.address(&peer)));
         (peer, socket)
     }
 
@@ -169,37 +181,84 @@ fn id(slot: u32) -> ConnectionId {
 /// Plays every test on worlds made by `new`.
 pub fn check<W: World>(new: impl Fn() -> W) {
     accepting_stays_armed(Stage::new(new()));
+    newcomers_carry_the_listener_that_they_came_by(Stage::new(new()));
+    a_listener_accepts_once_it_is_armed(Stage::new(new()));
+    an_error_ends_accepting_on_its_listener_alone(Stage::new(new()));
     nobody_is_accepted_after_the_end(Stage::new(new()));
     a_chunk_comes_when_it_is_asked_for(Stage::new(new()));
     many_chunks_come_in_order(Stage::new(new()));
-    a_turn_receives_no_more_than_it_was_told_to(Stage::new(new()));
+    a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so(Stage::new(new()));
     the_end_of_a_stream_is_an_empty_chunk(Stage::new(new()));
     a_reset_is_an_error(Stage::new(new()));
     a_full_socket_is_reported_once_it_has_room(Stage::new(new()));
     each_send_of_a_batch_has_its_own_outcome(Stage::new(new()));
     shutting_down_completes_what_is_in_flight(Stage::new(new()));
     what_was_sent_before_shutting_down_is_delivered(Stage::new(new()));
+    closing_ends_the_connection(Stage::new(new()));
     a_slot_has_a_new_tenant(Stage::new(new()));
     waiting_ends_when_it_was_told_to(Stage::new(new()));
     signals_arrive(Stage::new(new()));
 }
 
 fn accepting_stays_armed<W: World>(mut stage: Stage<W>) {
-    let peers: Vec<W::Peer> = (0..40).map(|_| stage.world.connect()).collect();
+    let peers: Vec<W::Peer> = (0..40).map(|_| stage.world.connect(ListenerId::FIRST)).collect();
     stage.until("all accepts", |stage| stage.accepted.len() == peers.len());
     let mut expected: Vec<SocketAddr> = peers.iter().map(|peer| stage.world.address(peer)).collect();
-    let mut accepted: Vec<SocketAddr> = stage.accepted.iter().map(|(_, address)| *address).collect();
+    let mut accepted: Vec<SocketAddr> = stage.accepted.iter().map(|(_, _, address)| *address).collect();
     expected.sort();
     accepted.sort();
     assert_eq!(accepted, expected);
 }
 
+fn newcomers_carry_the_listener_that_they_came_by<W: World>(mut stage: Stage<W>) {
+    stage.io().accept(SECOND);
+    let order = [SECOND, ListenerId::FIRST, ListenerId::FIRST, SECOND, SECOND];
+    let peers = order.map(|listener| (listener, stage.world.connect(listener)));
+    stage.until("all accepts", |stage| stage.accepted.len() == peers.len());
+    let mut expected = peers.map(|(listener, peer)| (listener, stage.world.address(&peer)));
+    let mut accepted: Vec<_> = stage.accepted.iter().map(|(listener, _, address)| (*listener, *address)).collect();
+    expected.sort();
+    accepted.sort();
+    assert_eq!(accepted, expected);
+}
+
+fn a_listener_accepts_once_it_is_armed<W: World>(mut stage: Stage<W>) {
+    let peer = stage.world.connect(SECOND);
+    stage.join();
+    stage.nothing_happens();
+    assert!(stage.accepted.is_empty(), "the other listener is armed, and not this one");
+    stage.io().accept(SECOND);
+    stage.until("an accept", |stage| !stage.accepted.is_empty());
+    let (listener, _, address) = &stage.accepted[0];
+    assert_eq!((*listener, *address), (SECOND, stage.world.address(&peer)));
+}
+
+fn an_error_ends_accepting_on_its_listener_alone<W: World>(mut stage: Stage<W>) {
+    stage.io().accept(SECOND);
+    stage.nothing_happens();
+    for _ in 0..2 {
+        stage.world.break_listener(SECOND);
+        stage.until("the error", |stage| !stage.seen.is_empty());
+        assert_eq!(stage.seen, [Seen::NoMoreAccepted(SECOND)]);
+        stage.seen.clear();
+        // It is told once, until it is armed again.
+        stage.nothing_happens();
+        stage.join();
+        stage.io().accept(SECOND);
+    }
+}
+
 fn nobody_is_accepted_after_the_end<W: World>(mut stage: Stage<W>) {
     let (mut peer, socket) = stage.join();
+    stage.io().accept(SECOND);
     stage.io().stop_accepting();
     // Back ends may end it only with the next wait.
     stage.nothing_happens();
-    assert!(stage.world.try_connect().is_none(), "newcomers are refused");
+    for listener in [ListenerId::FIRST, SECOND] {
+        assert!(stage.world.try_connect(listener).is_none(), "newcomers are refused");
+        stage.io().accept(listener);
+    }
+    stage.nothing_happens();
     assert!(stage.accepted.is_empty());
     stage.world.peer_sends(&mut peer, b"still here");
     assert_eq!(stage.received(&socket, id(0)), Ok(b"still here".to_vec()));
@@ -235,8 +294,9 @@ fn many_chunks_come_in_order<W: World>(mut stage: Stage<W>) {
     assert_eq!(heard, said);
 }
 
-fn a_turn_receives_no_more_than_it_was_told_to<W: World>(mut stage: Stage<W>) {
-    let mut members: Vec<(W::Peer, Socket<W>)> = (0..5).map(|_| stage.join()).collect();
+fn a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so<W: World>(mut stage: Stage<W>) {
+    let count = RECEIVES_PER_TURN_MAX + 5;
+    let mut members: Vec<(W::Peer, Socket<W>)> = (0..count).map(|_| stage.join()).collect();
     for (slot, (_, socket)) in members.iter().enumerate() {
         stage.io().receive(socket, id(slot as u32));
     }
@@ -244,14 +304,13 @@ fn a_turn_receives_no_more_than_it_was_told_to<W: World>(mut stage: Stage<W>) {
         stage.world.peer_sends(peer, b"me");
     }
     let start = Instant::now();
-    while stage.seen.len() < 5 {
+    while stage.seen.len() < count {
         assert!(start.elapsed() < PATIENCE, "everybody's turn comes");
         let before = stage.seen.len();
-        stage.wait(Until::Now, 2);
-        assert!(stage.seen.len() - before <= 2, "two a turn");
-        let seen = stage.seen.len();
-        stage.wait(Until::Now, 0);
-        assert_eq!(stage.seen.len(), seen, "none is none");
+        stage.wait(Until::Now, Receiving::Off);
+        assert_eq!(stage.seen.len(), before, "none is none");
+        stage.wait(Until::Now, Receiving::On);
+        assert!(stage.seen.len() - before <= RECEIVES_PER_TURN_MAX, "a turn is bounded");
     }
     let mut slots: Vec<u32> = Vec::new();
     for seen in &stage.seen {
@@ -260,7 +319,7 @@ fn a_turn_receives_no_more_than_it_was_told_to<W: World>(mut stage: Stage<W>) {
         slots.push(of.slot.0);
     }
     slots.sort_unstable();
-    assert_eq!(slots, [0, 1, 2, 3, 4], "each once");
+    assert!(slots.into_iter().eq(0..count as u32), "each once");
 }
 
 fn the_end_of_a_stream_is_an_empty_chunk<W: World>(mut stage: Stage<W>) {
@@ -331,7 +390,7 @@ fn shutting_down_completes_what_is_in_flight<W: World>(mut stage: Stage<W>) {
     assert!(stage.seen.contains(&Seen::Writable(id(0))), "{:?}", stage.seen);
     assert!(stage.seen.iter().any(|seen| matches!(seen, Seen::Received(..))), "{:?}", stage.seen);
     stage.seen.clear();
-    drop(socket);
+    stage.io().close(socket);
     stage.nothing_happens();
 }
 
@@ -339,9 +398,21 @@ fn what_was_sent_before_shutting_down_is_delivered<W: World>(mut stage: Stage<W>
     let (mut peer, socket) = stage.join();
     assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
     stage.io().shutdown(&socket);
-    drop(socket);
+    stage.io().close(socket);
     assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
     assert_eq!(stage.world.peer_reads(&mut peer), b"");
+}
+
+fn closing_ends_the_connection<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    let (mut other, other_socket) = stage.join();
+    assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
+    stage.io().close(socket);
+    assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
+    assert_eq!(stage.world.peer_reads(&mut peer), b"");
+    stage.nothing_happens();
+    stage.world.peer_sends(&mut other, b"still here");
+    assert_eq!(stage.received(&other_socket, id(1)), Ok(b"still here".to_vec()));
 }
 
 fn a_slot_has_a_new_tenant<W: World>(mut stage: Stage<W>) {
@@ -355,18 +426,18 @@ fn a_slot_has_a_new_tenant<W: World>(mut stage: Stage<W>) {
         stage.until("the last completion", |stage| !stage.seen.is_empty());
         assert!(matches!(stage.seen[..], [Seen::Received(of, _)] if of == tenant), "{:?}", stage.seen);
         stage.seen.clear();
-        drop(socket);
+        stage.io().close(socket);
         tenant.generation = tenant.generation.next();
     }
 }
 
 fn waiting_ends_when_it_was_told_to<W: World>(mut stage: Stage<W>) {
-    stage.wait(Until::Now, usize::MAX);
+    stage.wait(Until::Now, Receiving::On);
     let deadline = stage.io().now() + MOMENT;
-    stage.wait(Until::Deadline(deadline), usize::MAX);
+    stage.wait(Until::Deadline(deadline), Receiving::On);
     assert!(stage.io().now() >= deadline, "nothing had completed");
     let past = stage.io().now();
-    stage.wait(Until::Deadline(past), usize::MAX);
+    stage.wait(Until::Deadline(past), Receiving::On);
     assert_eq!(stage.seen, []);
 }
 
@@ -376,111 +447,5 @@ fn signals_arrive<W: World>(mut stage: Stage<W>) {
         stage.until("the signal", |stage| !stage.seen.is_empty());
         assert_eq!(stage.seen, [Seen::Signal(signal)]);
         stage.seen.clear();
-    }
-}
-
-/// The world beyond real sockets.
-mod real {
-    use std::io::{Read, Write};
-    use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-    use std::os::fd::AsFd;
-
-    use rustix::net::sockopt;
-
-    use super::{PATIENCE, World, check};
-    use crate::io::epoll::Epoll;
-    use crate::io::readiness::{Poller, Readiness};
-    use crate::io::select::Select;
-    use crate::io::signals::Signals;
-    use crate::io::uring::{Ring, Sandbox, Uring};
-    use crate::io::{Io, Signal};
-    use crate::net;
-
-    struct Real<I> {
-        io: I,
-        address: SocketAddr,
-    }
-
-    impl<I: Io> Real<I> {
-        fn new(open: impl FnOnce(TcpListener, Signals) -> I) -> Self {
-            let listener = net::listen("127.0.0.1:0", PATIENCE).expect("a port is free");
-            let address = listener.local_addr().expect("it is bound");
-            Self { address, io: open(listener, Signals::new().expect("signals can be blocked")) }
-        }
-    }
-
-    impl<I: Io> World for Real<I> {
-        type Io = I;
-        type Peer = TcpStream;
-
-        fn io(&mut self) -> &mut I {
-            &mut self.io
-        }
-
-        fn connect(&mut self) -> TcpStream {
-            let peer = self.try_connect().expect("the listener listens");
-            peer.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
-            peer
-        }
-
-        fn try_connect(&mut self) -> Option<TcpStream> {
-            TcpStream::connect(self.address).ok()
-        }
-
-        fn address(&self, peer: &TcpStream) -> SocketAddr {
-            peer.local_addr().expect("it is connected")
-        }
-
-        fn peer_sends(&mut self, peer: &mut TcpStream, bytes: &[u8]) {
-            peer.write_all(bytes).expect("the connection stands");
-        }
-
-        fn peer_reads(&mut self, peer: &mut TcpStream) -> Vec<u8> {
-            let mut buffer = vec![0; 1 << 16];
-            let length = peer.read(&mut buffer).expect("something arrives, or the end");
-            buffer.truncate(length);
-            buffer
-        }
-
-        fn peer_finishes(&mut self, peer: &mut TcpStream) {
-            peer.shutdown(Shutdown::Write).expect("the connection stands");
-        }
-
-        fn peer_resets(&mut self, peer: TcpStream) {
-            // A socket that lingers for no time is closed with a reset (socket(7)).
-            sockopt::set_socket_linger(peer.as_fd(), Some(std::time::Duration::ZERO)).expect("a socket can linger");
-        }
-
-        fn signal(&mut self, signal: Signal) {
-            use nix::sys::signal::{Signal as Number, raise};
-            // To this thread alone, which has it blocked.
-            let number = match signal {
-                Signal::Interrupt => Number::SIGINT,
-                Signal::Terminate => Number::SIGTERM,
-                Signal::Statistics => Number::SIGUSR1,
-                Signal::Hangup => Number::SIGHUP,
-            };
-            raise(number).expect("a signal can be sent to oneself");
-        }
-    }
-
-    fn ready<P: Poller>(poller: P) -> Real<Readiness<P>> {
-        Real::new(|listener, signals| Readiness::new(poller, listener, signals).expect("the listener can be watched"))
-    }
-
-    #[test]
-    fn io_uring_keeps_the_contract() {
-        let ring = || Ring::open(Sandbox::On).expect("io_uring is needed for this test");
-        check(|| Real::new(|listener, signals| Uring::new(ring(), listener, signals)));
-    }
-
-    #[test]
-    fn epoll_keeps_the_contract() {
-        check(|| ready(Epoll::new().expect("epoll is there")));
-    }
-
-    #[test]
-    fn select_keeps_the_contract() {
-        check(|| ready(Select::new()));
     }
 }

@@ -11,6 +11,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
 use super::readiness::{Interest, Poller, Ready};
+use super::table::Table;
 use crate::limits::READY_PER_TURN_MAX;
 use crate::token::{Op, Token};
 
@@ -18,7 +19,7 @@ pub struct Epoll {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     /// By descriptor: the bits of the token it is registered with.
-    registered: Vec<u64>,
+    registered: Table<u64>,
 }
 
 impl fmt::Debug for Epoll {
@@ -30,7 +31,7 @@ impl fmt::Debug for Epoll {
 impl Epoll {
     pub fn new() -> std::io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(READY_PER_TURN_MAX), registered: Vec::new() })
+        Ok(Self { epoll, events: Vec::with_capacity(READY_PER_TURN_MAX), registered: Table::new(0) })
     }
 }
 
@@ -47,16 +48,13 @@ impl Poller for Epoll {
             };
         }
         let index = usize::try_from(descriptor.as_raw_fd()).expect("a descriptor is not negative");
-        if self.registered.len() <= index {
-            self.registered.resize(index + 1, 0);
-        }
-        if self.registered[index] == token.to_bits() {
+        if self.registered.at(index) == token.to_bits() {
             return Ok(());
         }
         // Closing a socket has ended the registration of the descriptor's earlier owner.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
         epoll::add(&self.epoll, descriptor, data, flags)?;
-        self.registered[index] = token.to_bits();
+        *self.registered.at_mut(index) = token.to_bits();
         Ok(())
     }
 

@@ -4,19 +4,20 @@
 //! there is something, a full socket is reported when it was watched and has room, and a send is `send(2)`. The poller may
 //! tell of readiness once per change or as long as it lasts: what is known to be readable is remembered here.
 
-use std::collections::VecDeque;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
+use super::readable::Readable;
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Send, Sent, Until};
-use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
-use crate::net;
-use crate::token::{ConnectionId, Op, Token};
+use super::socket::Socket;
+use super::table::Table;
+use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
+use crate::limits::ACCEPTS_PER_TURN_MAX;
+use crate::token::{ConnectionId, ListenerId, Op, Token};
 
 /// A mechanism that tells which of many descriptors are ready.
 pub trait Poller {
@@ -62,16 +63,21 @@ struct Watched {
 }
 
 #[derive(Debug)]
-pub struct Readiness<P> {
-    poller: P,
-    listener: Option<TcpListener>,
-    signals: Signals,
+struct Listener {
+    socket: TcpListener,
     /// True exactly while newcomers are to be accepted.
     accepting: bool,
+}
+
+#[derive(Debug)]
+pub struct Readiness<P> {
+    poller: P,
+    /// By [`ListenerId`]; none once accepting has ended for good.
+    listeners: Vec<Listener>,
+    signals: Signals,
     /// By slot.
-    watched: Vec<Option<Watched>>,
-    /// Connections that want a chunk and may have one, in the order they became so.
-    readable: VecDeque<ConnectionId>,
+    watched: Table<Option<Watched>>,
+    readable: Readable,
     /// Operations whose start the kernel refused.
     refused: Vec<(ConnectionId, Errno)>,
     ready: Vec<(Token, Ready)>,
@@ -79,29 +85,26 @@ pub struct Readiness<P> {
 
 impl<P: Poller> Readiness<P> {
     /// Newcomers are not accepted before [`Io::accept`].
-    pub fn new(mut poller: P, listener: TcpListener, signals: Signals) -> std::io::Result<Self> {
-        listener.set_nonblocking(true)?;
+    pub fn new(mut poller: P, listeners: Vec<TcpListener>, signals: Signals) -> std::io::Result<Self> {
+        for listener in &listeners {
+            listener.set_nonblocking(true)?;
+        }
         let read = Interest { readable: true, writable: false };
         poller.watch(signals.as_fd(), Token::indexed(Op::Signal, 0), read)?;
         Ok(Self {
             poller,
-            listener: Some(listener),
+            listeners: listeners.into_iter().map(|socket| Listener { socket, accepting: false }).collect(),
             signals,
-            accepting: false,
-            watched: Vec::new(),
-            readable: VecDeque::new(),
+            watched: Table::new(None),
+            readable: Readable::new(),
             refused: Vec::new(),
             ready: Vec::new(),
         })
     }
 
     /// The slot's entry, a new one when the slot has changed hands.
-    fn entry(&mut self, socket: &OwnedFd, id: ConnectionId) -> &mut Watched {
-        let slot = id.slot.0 as usize;
-        if self.watched.len() <= slot {
-            self.watched.resize(slot + 1, None);
-        }
-        let entry = self.watched[slot].get_or_insert_with(|| Watched::new(socket, id));
+    fn entry(&mut self, socket: &Socket, id: ConnectionId) -> &mut Watched {
+        let entry = self.watched.at_mut(id.slot.index()).get_or_insert_with(|| Watched::new(socket, id));
         if entry.id != id {
             *entry = Watched::new(socket, id);
         }
@@ -110,26 +113,26 @@ impl<P: Poller> Readiness<P> {
 
     /// Tells the poller what a connection waits for.
     fn watch(&mut self, socket: BorrowedFd<'_>, id: ConnectionId) {
-        let Some(Some(entry)) = self.watched.get_mut(id.slot.0 as usize) else { return };
+        let Some(Some(entry)) = self.watched.find_mut(id.slot.index()) else { return };
         let interest = Interest { readable: entry.wants_chunk && !entry.readable, writable: entry.wants_room };
         if let Err(errno) = self.poller.watch(socket, Token::new(Op::Readable, id), interest) {
             self.refused.push((id, errno));
         }
     }
 
-    fn on_ready(&mut self, token: Token, ready: Ready, completions: &mut Completions<OwnedFd>) {
+    fn on_ready(&mut self, token: Token, ready: Ready, completions: &mut Completions<Socket>) {
         match token.op {
-            Op::Accept => self.accept_newcomers(completions),
+            Op::Accept => self.accept_newcomers(token.listener(), completions),
             Op::Signal => {
-                completions.list.extend(std::iter::from_fn(|| self.signals.next()).map(Completion::Signal));
+                completions.list.extend(self.signals.arrived().map(Completion::Signal));
             }
             _ => {
-                let entry = self.watched.get_mut(token.id.slot.0 as usize).and_then(Option::as_mut);
+                let entry = self.watched.find_mut(token.id.slot.index()).and_then(Option::as_mut);
                 let Some(entry) = entry.filter(|entry| entry.id == token.id) else { return };
                 if (ready.readable || ready.hung_up) && !entry.readable {
                     entry.readable = true;
                     if entry.wants_chunk {
-                        self.readable.push_back(token.id);
+                        self.readable.push(token.id);
                     }
                 }
                 if (ready.writable || ready.hung_up) && entry.wants_room {
@@ -141,54 +144,48 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// Accepts who waits, at most so many that the others are not kept waiting; the rest is told of again.
-    fn accept_newcomers(&mut self, completions: &mut Completions<OwnedFd>) {
-        let Some(listener) = self.listener.as_ref().filter(|_| self.accepting) else { return };
+    fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
+        let Some(listener) = self.listeners.get(id.index()).filter(|listener| listener.accepting) else { return };
         for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
+            match rustix::net::accept_with(&listener.socket, SocketFlags::CLOEXEC) {
                 Ok(socket) if !self.poller.takes(socket.as_raw_fd()) => {
-                    completions.list.push(Completion::Unwatchable(socket));
+                    completions.list.push(Completion::Unwatchable(id, Socket::new(socket)));
                 }
-                // A peer that is already gone has no address any more and is no newcomer.
                 Ok(socket) => {
-                    if let Some(address) = net::peer_address(&socket) {
-                        completions.list.push(Completion::Accepted(Ok((socket, address))));
-                    }
+                    let newcomer = Socket::accepted(socket);
+                    completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(id, Ok(newcomer))));
                 }
                 Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
                 Err(Errno::AGAIN) => return,
                 Err(errno) => {
-                    completions.list.push(Completion::Accepted(Err(errno)));
-                    break;
+                    completions.list.push(Completion::Accepted(id, Err(errno)));
+                    self.set_accepting(id, false);
+                    return;
                 }
             }
         }
-        if matches!(completions.list.last(), Some(Completion::Accepted(Err(_)))) {
-            self.accepting = false;
-            self.watch_listener();
-        }
     }
 
-    fn watch_listener(&mut self) {
-        if let Some(listener) = &self.listener {
-            let interest = Interest { readable: self.accepting, writable: false };
-            let watched = self.poller.watch(listener.as_fd(), Token::indexed(Op::Accept, 0), interest);
-            watched.expect("the listener was watched before, or is the first to be");
-        }
+    fn set_accepting(&mut self, id: ListenerId, accepting: bool) {
+        let listener = &mut self.listeners[id.index()];
+        listener.accepting = accepting;
+        let interest = Interest { readable: accepting, writable: false };
+        let watched = self.poller.watch(listener.socket.as_fd(), Token::accept(id), interest);
+        watched.expect("a listener was watched before, or is among the first to be");
     }
 
-    /// Receives one chunk from each of the first readable connections, at most `receives_max`.
-    fn receive_chunks(&mut self, receives_max: usize, completions: &mut Completions<OwnedFd>) {
-        let count = self.readable.len().min(receives_max).min(RECEIVES_PER_TURN_MAX);
-        for index in 0..count {
-            let id = self.readable.pop_front().expect("so many were counted");
-            let entry = self.watched[id.slot.0 as usize].as_mut().expect("a receive is in flight");
+    /// Receives one chunk from each of the first readable connections.
+    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<Socket>) {
+        for piece in 0..self.readable.take(receiving) {
+            let id = self.readable.taken(piece);
+            let entry = self.watched.at_mut(id.slot.index()).as_mut().expect("a receive is in flight");
             // SAFETY: a receive is in flight on this connection, so the server has not closed its socket.
             let socket = unsafe { BorrowedFd::borrow_raw(entry.descriptor) };
-            let outcome = match rustix::net::recv(socket, completions.scratch.piece(index), RecvFlags::DONTWAIT) {
+            let outcome = match rustix::net::recv(socket, completions.scratch.piece(piece), RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
                     // Only a refusal says that there is no more: a chunk is also short in front of urgent data.
                     entry.readable = length > 0;
-                    Ok(Chunk::new(index, length))
+                    Ok(Chunk::new(piece, length))
                 }
                 Err(Errno::AGAIN | Errno::INTR) => {
                     entry.readable = false;
@@ -204,73 +201,80 @@ impl<P: Poller> Readiness<P> {
 }
 
 impl Watched {
-    fn new(socket: &OwnedFd, id: ConnectionId) -> Self {
-        let descriptor = socket.as_raw_fd();
+    fn new(socket: &Socket, id: ConnectionId) -> Self {
+        let descriptor = socket.descriptor().as_raw_fd();
         Self { id, descriptor, readable: false, wants_chunk: false, wants_room: false }
     }
 }
 
 impl<P: Poller> Io for Readiness<P> {
-    type Socket = OwnedFd;
+    type Socket = Socket;
 
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    fn accept(&mut self) {
-        self.accepting = true;
-        self.watch_listener();
+    fn accept(&mut self, listener: ListenerId) {
+        if !self.listeners.is_empty() {
+            self.set_accepting(listener, true);
+        }
     }
 
     fn stop_accepting(&mut self) {
-        self.accepting = false;
-        self.watch_listener();
-        self.listener = None;
+        for listener in ListenerId::first(self.listeners.len()) {
+            self.set_accepting(listener, false);
+        }
+        self.listeners.clear();
     }
 
-    fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) {
+    fn receive(&mut self, socket: &Socket, id: ConnectionId) {
         let entry = self.entry(socket, id);
         entry.wants_chunk = true;
         if entry.readable {
-            self.readable.push_back(id);
+            self.readable.push(id);
         } else {
-            self.watch(socket.as_fd(), id);
+            self.watch(socket.descriptor(), id);
         }
     }
 
-    fn watch_writable(&mut self, socket: &OwnedFd, id: ConnectionId) {
+    fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
         self.entry(socket, id).wants_room = true;
-        self.watch(socket.as_fd(), id);
+        self.watch(socket.descriptor(), id);
     }
 
-    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         for send in sends {
-            send.sent = Sent::from_result(rustix::net::send(send.socket, send.bytes, flags), send.bytes.len());
+            send.sent =
+                Sent::from_result(rustix::net::send(send.socket.descriptor(), send.bytes, flags), send.bytes.len());
         }
     }
 
-    fn outstanding(&self, socket: &OwnedFd) -> u32 {
-        net::outstanding(socket)
+    fn outstanding(&self, socket: &Socket) -> u32 {
+        socket.outstanding()
     }
 
-    fn silent_for(&self, socket: &OwnedFd) -> Option<Duration> {
-        net::silent_for(socket)
+    fn silent_for(&self, socket: &Socket) -> Option<Duration> {
+        socket.silent_for()
     }
 
-    fn shutdown(&mut self, socket: &OwnedFd) {
-        net::shut_down(socket);
+    fn shutdown(&mut self, socket: &Socket) {
+        socket.shut_down();
+    }
+
+    fn close(&mut self, socket: Socket) {
+        drop(socket);
     }
 
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
-        completions: &mut Completions<OwnedFd>,
+        receiving: Receiving,
+        completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
         for (id, errno) in self.refused.drain(..) {
-            let entry = self.watched[id.slot.0 as usize].as_mut().expect("an operation was started");
+            let entry = self.watched.at_mut(id.slot.index()).as_mut().expect("an operation was started");
             if std::mem::take(&mut entry.wants_chunk) {
                 completions.list.push(Completion::Received(id, Err(errno)));
             }
@@ -278,7 +282,7 @@ impl<P: Poller> Io for Readiness<P> {
                 completions.list.push(Completion::Writable(id));
             }
         }
-        let receives_ready = receives_max > 0 && !self.readable.is_empty();
+        let receives_ready = self.readable.due(receiving) > 0;
         let until = if receives_ready || !completions.list.is_empty() { Until::Now } else { until };
         let timeout = until.timeout(Instant::now());
         let mut ready = std::mem::take(&mut self.ready);
@@ -288,7 +292,7 @@ impl<P: Poller> Io for Readiness<P> {
         }
         self.ready = ready;
         waited?;
-        self.receive_chunks(receives_max, completions);
+        self.receive_chunks(receiving, completions);
         Ok(())
     }
 }

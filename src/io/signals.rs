@@ -41,8 +41,12 @@ impl Signals {
         }
     }
 
-    /// The next signal that has arrived, or `None`.
-    pub fn next(&self) -> Option<Signal> {
+    /// The signals that have arrived, each taken once.
+    pub fn arrived(&self) -> impl Iterator<Item = Signal> {
+        std::iter::from_fn(|| self.next())
+    }
+
+    fn next(&self) -> Option<Signal> {
         let mut record = [0u8; size_of::<libc::signalfd_siginfo>()];
         match rustix::io::read(&self.0, &mut record) {
             Ok(length) if length == record.len() => {}

@@ -31,8 +31,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Completions, Io, Send, Sent, Until};
-use crate::token::ConnectionId;
+use super::{Completions, Io, Receiving, Send, Sent, Until};
+use crate::token::{ConnectionId, ListenerId};
 use kernel::Kernel;
 pub use run::{fuzz, run};
 
@@ -48,7 +48,7 @@ impl Sim {
     }
 }
 
-/// The server's end of a connection.
+/// The server's end of a connection. One that is dropped and was not closed is a breach of the contract.
 pub struct Socket {
     kernel: Rc<RefCell<Kernel>>,
     peer: u32,
@@ -70,7 +70,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // It is borrowed only where the kernel itself has panicked.
         if let Ok(mut kernel) = self.kernel.try_borrow_mut() {
-            kernel.close(self.peer);
+            kernel.dropped(self.peer);
         }
     }
 }
@@ -88,8 +88,8 @@ impl Io for Sim {
         self.kernel.borrow().now()
     }
 
-    fn accept(&mut self) {
-        self.kernel.borrow_mut().accept();
+    fn accept(&mut self, listener: ListenerId) {
+        self.kernel.borrow_mut().accept(listener);
     }
 
     fn stop_accepting(&mut self) {
@@ -128,14 +128,18 @@ impl Io for Sim {
         self.kernel.borrow_mut().shutdown(socket.peer);
     }
 
+    fn close(&mut self, socket: Socket) {
+        self.kernel.borrow_mut().close(socket.peer);
+    }
+
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
-        self.kernel.borrow_mut().wait(&self.kernel, until, receives_max, completions);
+        self.kernel.borrow_mut().wait(&self.kernel, until, receiving, completions);
         Ok(())
     }
 }

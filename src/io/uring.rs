@@ -1,6 +1,6 @@
 //! The back end that uproar exists for: one io_uring, one thread, batches of submissions, exceptions-only sends.
 //!
-//! A listener is armed once with a multishot accept. A connection that is to be received from waits in a one-shot poll
+//! Each listener is armed once with a multishot accept. A connection that is to be received from waits in a one-shot poll
 //! request; when it becomes readable its chunk is received by a `RECV` that runs inside the submitting call, into scratch
 //! memory of the turn. A send runs inside the submitting call too: with `MSG_DONTWAIT` it never waits, with
 //! `MSG_WAITALL` a short send counts as a failure, and with `IOSQE_CQE_SKIP_SUCCESS` only failures post a completion. So
@@ -21,11 +21,13 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
+use super::readable::Readable;
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Scratch, Send, Sent, Until};
-use crate::limits::{RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
-use crate::net;
-use crate::token::{ConnectionId, Op, Token};
+use super::socket::Socket;
+use super::table::Table;
+use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
+use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
+use crate::token::{ConnectionId, ListenerId, Op, Token};
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
 /// completions as it waits for, and at least 20, so a call that asks for one would return twenty at a time.
@@ -34,16 +36,14 @@ const HARVEST: usize = 4096;
 #[derive(Debug)]
 pub struct Uring {
     ring: Ring,
-    listener: Option<TcpListener>,
+    /// By [`ListenerId`]; none once accepting has ended for good.
+    listeners: Vec<TcpListener>,
     signals: Signals,
     /// Descriptors by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
-    descriptors: Vec<RawFd>,
-    /// Connections that are readable and not yet received from, in the order they became so.
-    readable: VecDeque<ConnectionId>,
+    descriptors: Table<RawFd>,
+    readable: Readable,
     /// Completions that arrived while a batch was submitted and belong to the next turn.
     stash: Vec<cqueue::Entry>,
-    /// The connections that the receives of this turn are for, by piece of scratch memory.
-    receiving: Vec<ConnectionId>,
 }
 
 /// Whether the ring is restricted to the operations in use.
@@ -97,15 +97,14 @@ impl std::error::Error for Refused {}
 
 impl Uring {
     /// Newcomers are not accepted before [`Io::accept`].
-    pub fn new(ring: Ring, listener: TcpListener, signals: Signals) -> Self {
+    pub fn new(ring: Ring, listeners: Vec<TcpListener>, signals: Signals) -> Self {
         let mut uring = Self {
             ring,
-            listener: Some(listener),
+            listeners,
             signals,
-            descriptors: Vec::new(),
-            readable: VecDeque::new(),
+            descriptors: Table::new(-1),
+            readable: Readable::new(),
             stash: Vec::new(),
-            receiving: Vec::with_capacity(RECEIVES_PER_TURN_MAX),
         };
         uring.arm_signals();
         uring
@@ -121,23 +120,28 @@ impl Uring {
         self.ring.push(poll, Token::new(op, id));
     }
 
+    /// The descriptor of a connection with a receive in flight.
+    fn descriptor(&self, id: ConnectionId) -> RawFd {
+        let descriptor = self.descriptors.at(id.slot.index());
+        assert!(descriptor >= 0, "it was noted when the receive was asked for");
+        descriptor
+    }
+
     fn arm_receive(&mut self, id: ConnectionId) {
-        let descriptor = self.descriptors[id.slot.0 as usize];
+        let descriptor = self.descriptor(id);
         self.arm_poll(Op::Readable, id, descriptor, libc::POLLIN | libc::POLLRDHUP);
     }
 
-    /// Receives one chunk from each of the first readable connections, at most `receives_max`.
-    fn receive_chunks(&mut self, receives_max: usize, completions: &mut Completions<OwnedFd>) {
-        let count = self.readable.len().min(receives_max).min(RECEIVES_PER_TURN_MAX);
+    /// Receives one chunk from each of the first readable connections.
+    fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<Socket>) {
+        let count = self.readable.take(receiving);
         if count == 0 {
             return;
         }
-        self.receiving.clear();
-        self.receiving.extend(self.readable.drain(..count));
         self.ring.make_space(count);
-        for (index, id) in self.receiving.iter().enumerate() {
-            let descriptor = self.descriptors[id.slot.0 as usize];
-            self.ring.push_receive(index, descriptor, &mut completions.scratch);
+        for piece in 0..count {
+            let descriptor = self.descriptor(self.readable.taken(piece));
+            self.ring.push_receive(piece, descriptor, &mut completions.scratch);
         }
         self.ring.submit();
         let mut resolved = 0;
@@ -153,8 +157,8 @@ impl Uring {
         assert_eq!(resolved, count, "a receive that may not wait is resolved when it was submitted");
     }
 
-    fn on_chunk(&mut self, index: usize, result: i32, completions: &mut Completions<OwnedFd>) {
-        let id = self.receiving[index];
+    fn on_chunk(&mut self, index: usize, result: i32, completions: &mut Completions<Socket>) {
+        let id = self.readable.taken(index);
         let outcome = match outcome(result) {
             Ok(length) => Ok(Chunk::new(index, length)),
             Err(Errno::AGAIN | Errno::INTR) => return self.arm_receive(id),
@@ -163,41 +167,49 @@ impl Uring {
         completions.list.push(Completion::Received(id, outcome));
     }
 
-    fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<OwnedFd>) {
+    fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<Socket>) {
         let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
         match token.op {
-            Op::Accept => self.on_accept(outcome(entry.result()), cqueue::more(entry.flags()), completions),
-            Op::Readable => self.readable.push_back(token.id),
+            Op::Accept => {
+                let armed = cqueue::more(entry.flags());
+                self.on_accept(token.listener(), outcome(entry.result()), armed, completions);
+            }
+            Op::Readable => self.readable.push(token.id),
             Op::Writable => completions.list.push(Completion::Writable(token.id)),
             Op::Signal => {
-                completions.list.extend(std::iter::from_fn(|| self.signals.next()).map(Completion::Signal));
+                completions.list.extend(self.signals.arrived().map(Completion::Signal));
                 self.arm_signals();
             }
             Op::Receive | Op::Send => panic!("{:?} was resolved when it was submitted", token.op),
         }
     }
 
-    fn on_accept(&mut self, accepted: Result<usize, Errno>, armed: bool, completions: &mut Completions<OwnedFd>) {
+    fn on_accept(
+        &mut self,
+        listener: ListenerId,
+        accepted: Result<usize, Errno>,
+        armed: bool,
+        completions: &mut Completions<Socket>,
+    ) {
         match accepted {
             Ok(descriptor) => {
                 let descriptor = RawFd::try_from(descriptor).expect("a descriptor is a small number");
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-                // A peer that is already gone has no address any more and is no newcomer.
-                if self.listener.is_some()
-                    && let Some(address) = net::peer_address(&socket)
+                if !self.listeners.is_empty()
+                    && let Some(newcomer) = Socket::accepted(socket)
                 {
-                    completions.list.push(Completion::Accepted(Ok((socket, address))));
+                    completions.list.push(Completion::Accepted(listener, Ok(newcomer)));
                 }
                 // A multishot accept also ends when its completion overflowed the queue.
                 if !armed {
-                    self.accept();
+                    self.accept(listener);
                 }
             }
-            Err(Errno::CONNABORTED | Errno::AGAIN | Errno::INTR | Errno::PROTO) => self.accept(),
-            // Shutting the listener down ends the accept with EINVAL.
-            Err(_) if self.listener.is_none() => {}
-            Err(errno) => completions.list.push(Completion::Accepted(Err(errno))),
+            Err(Errno::CONNABORTED | Errno::AGAIN | Errno::INTR | Errno::PROTO) => self.accept(listener),
+            // Shutting a listener down ends the accept with EINVAL.
+            Err(_) if self.listeners.is_empty() => {}
+            Err(errno) => completions.list.push(Completion::Accepted(listener, Err(errno))),
         }
     }
 }
@@ -208,63 +220,65 @@ fn outcome(result: i32) -> Result<usize, Errno> {
 }
 
 impl Io for Uring {
-    type Socket = OwnedFd;
+    type Socket = Socket;
 
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    fn accept(&mut self) {
-        if let Some(listener) = &self.listener {
-            let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_CLOEXEC).build();
-            self.ring.push(accept, Token::indexed(Op::Accept, 0));
+    fn accept(&mut self, listener: ListenerId) {
+        if self.listeners.is_empty() {
+            return;
         }
+        let descriptor = Fd(self.listeners[listener.index()].as_raw_fd());
+        let accept = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
+        self.ring.push(accept, Token::accept(listener));
     }
 
     fn stop_accepting(&mut self) {
-        if let Some(listener) = self.listener.take() {
+        for listener in self.listeners.drain(..) {
             // The armed accept holds the listener open; shutting it down ends both. It only fails when already ended.
             let _ = rustix::net::shutdown(&listener, Shutdown::Both);
         }
     }
 
-    fn receive(&mut self, socket: &OwnedFd, id: ConnectionId) {
-        let slot = id.slot.0 as usize;
-        if self.descriptors.len() <= slot {
-            self.descriptors.resize(slot + 1, -1);
-        }
-        self.descriptors[slot] = socket.as_raw_fd();
+    fn receive(&mut self, socket: &Socket, id: ConnectionId) {
+        *self.descriptors.at_mut(id.slot.index()) = socket.descriptor().as_raw_fd();
         self.arm_receive(id);
     }
 
-    fn watch_writable(&mut self, socket: &OwnedFd, id: ConnectionId) {
-        self.arm_poll(Op::Writable, id, socket.as_raw_fd(), libc::POLLOUT);
+    fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
+        self.arm_poll(Op::Writable, id, socket.descriptor().as_raw_fd(), libc::POLLOUT);
     }
 
-    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>]) {
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
         self.ring.send_batch(sends, &mut self.stash);
     }
 
-    fn outstanding(&self, socket: &OwnedFd) -> u32 {
-        net::outstanding(socket)
+    fn outstanding(&self, socket: &Socket) -> u32 {
+        socket.outstanding()
     }
 
-    fn silent_for(&self, socket: &OwnedFd) -> Option<std::time::Duration> {
-        net::silent_for(socket)
+    fn silent_for(&self, socket: &Socket) -> Option<std::time::Duration> {
+        socket.silent_for()
     }
 
-    fn shutdown(&mut self, socket: &OwnedFd) {
-        net::shut_down(socket);
+    fn shutdown(&mut self, socket: &Socket) {
+        socket.shut_down();
+    }
+
+    fn close(&mut self, socket: Socket) {
+        drop(socket);
     }
 
     fn wait(
         &mut self,
         until: Until,
-        receives_max: usize,
-        completions: &mut Completions<OwnedFd>,
+        receiving: Receiving,
+        completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
-        let receives_ready = receives_max > 0 && !self.readable.is_empty();
+        let receives_ready = self.readable.due(receiving) > 0;
         let found = receives_ready || !self.stash.is_empty() || !self.ring.reaped.is_empty();
         if !found && until != Until::Now {
             self.ring.wait(until.timeout(Instant::now()))?;
@@ -278,7 +292,7 @@ impl Io for Uring {
         while let Some(entry) = self.ring.next_completion() {
             self.on_completion(&entry, completions);
         }
-        self.receive_chunks(receives_max, completions);
+        self.receive_chunks(receiving, completions);
         Ok(())
     }
 }
@@ -376,6 +390,7 @@ impl Ring {
         let (socket, peer) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|errno| Refused::call("socketpair", &errno.into()))?;
+        let socket = Socket::new(socket);
         let much = vec![b'x'; 1 << 20];
         // A kernel that forbids io_uring_enter shows it here: the batch's own submission would take it for a fault.
         self.queues.submit().map_err(|error| Refused::call("io_uring_enter", &error))?;
@@ -417,13 +432,13 @@ impl Ring {
     }
 
     /// Hands the batch over and resolves every send of it.
-    fn send_batch(&mut self, sends: &mut [Send<'_, OwnedFd>], others: &mut Vec<cqueue::Entry>) {
+    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>], others: &mut Vec<cqueue::Entry>) {
         assert!(sends.len() <= SEND_BATCH_MEMBERS, "a batch is bounded");
         self.make_space(sends.len());
         let mut queue = self.queues.submission();
         for (index, send) in sends.iter().enumerate() {
             let length = u32::try_from(send.bytes.len()).expect("a send lies within a segment of a log");
-            let entry = opcode::Send::new(Fd(send.socket.as_raw_fd()), send.bytes.as_ptr(), length)
+            let entry = opcode::Send::new(Fd(send.socket.descriptor().as_raw_fd()), send.bytes.as_ptr(), length)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
                 .build()
                 .flags(squeue::Flags::SKIP_SUCCESS)

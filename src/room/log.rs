@@ -1,16 +1,23 @@
-//! A room's log: the wire bytes of every line said in it, in order, in fixed-size segments up to a cap.
+//! The log of a feed: the wire bytes of every message said, in order, in fixed-size segments up to a cap.
 //!
-//! Each line is appended once, whole, into one segment; nobody's copy of it is kept. A position counts bytes from the
-//! first line ever appended, so it stays valid when older segments are retired. A segment knows how many messages came
-//! before it, so the messages between two positions can be counted exactly. Retiring is the caller's decision: only the
-//! room knows which members still read from the oldest segment. The log reads no clock and does no I/O.
+//! Each message is rendered once, into the segment where it stays; nobody's copy of it is kept. A position counts bytes from
+//! the first message ever appended, so it stays valid when older segments are retired. Beside its bytes a message has an
+//! entry: where it begins, when it was said, by whom, and what it is. Its number is its place among the entries. So what
+//! the bytes are does not matter: they may be frames that hold line feeds. A segment is one piece of memory, bytes from
+//! its front and entries from its end, and both count towards the cap.
+//!
+//! Retiring is the caller's decision: only the feed knows which members still read from the oldest segment. The log
+//! reads no clock and does no I/O.
 
 use std::collections::VecDeque;
 use std::ops::{Add, Sub};
+use std::time::Duration;
 
-use crate::limits::{LOG_MARK_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
+use crate::limits::{LOG_ENTRY_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
+use crate::message::Kind;
+use crate::token::{ConnectionId, Generation, Slot};
 
-/// A place in the log: bytes since the first line ever appended.
+/// A place in the log: bytes since the first message ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
@@ -31,45 +38,109 @@ impl Sub for Position {
     }
 }
 
+/// What is known of a message beside its bytes and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Time from the start of the room until it was said.
+    pub time: Duration,
+    /// The connection that said it; `None` for the server.
+    pub author: Option<ConnectionId>,
+    pub kind: Kind,
+}
+
+/// An entry in a segment: `start:32 | kind:8 | generation:24 | slot:32 | nanoseconds:64`, each number little-endian. The slot of
+/// the server is `u32::MAX`.
+type Encoded = [u8; LOG_ENTRY_BYTES];
+
+const SERVER: u32 = u32::MAX;
+
+impl Entry {
+    fn encode(self, start: usize) -> Encoded {
+        let start = u32::try_from(start).expect("a segment is far smaller than 4 GiB");
+        let (slot, generation) =
+            self.author.map_or((SERVER, Generation::FIRST), |author| (author.slot.0, author.generation));
+        let nanoseconds = u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX);
+        let mut encoded = [0; LOG_ENTRY_BYTES];
+        encoded[..4].copy_from_slice(&start.to_le_bytes());
+        encoded[4..8].copy_from_slice(&(u32::from(self.kind.code()) | generation.bits() << 8).to_le_bytes());
+        encoded[8..12].copy_from_slice(&slot.to_le_bytes());
+        encoded[12..].copy_from_slice(&nanoseconds.to_le_bytes());
+        encoded
+    }
+
+    fn decode(encoded: &Encoded) -> Self {
+        let word = |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
+        let (first, slot) = (word(4), word(8));
+        let author =
+            (slot != SERVER).then(|| ConnectionId { slot: Slot(slot), generation: Generation::from_bits(first >> 8) });
+        let nanoseconds = u64::from_le_bytes(encoded[12..].try_into().expect("eight bytes"));
+        let kind = Kind::from_code(encoded[4]).expect("an entry was encoded by this program");
+        Self { time: Duration::from_nanos(nanoseconds), author, kind }
+    }
+}
+
+/// Where the message of an entry begins, in bytes from the start of its segment.
+fn start_of(encoded: &Encoded) -> usize {
+    u32::from_le_bytes(encoded[..4].try_into().expect("four bytes")) as usize
+}
+
 #[derive(Debug)]
 struct Segment {
-    /// Position of its first byte, always a line start.
+    /// Position of its first byte, always the start of a message.
     base: Position,
     /// Messages appended before its first byte.
     messages_before: u64,
-    /// Whole lines. Its capacity is the log's segment size and is never exceeded.
-    bytes: Vec<u8>,
-    /// Line feeds in the first [`LOG_MARK_BYTES`], twice as many and so on, as far as the segment is written. With them the
-    /// messages before a position are counted without reading the segment.
-    marks: Vec<u32>,
+    /// Messages whole from the front, their entries from the end, the first one last.
+    memory: Box<[u8]>,
+    /// Bytes of its messages.
+    length: usize,
+    /// Messages in it.
+    messages: usize,
 }
 
 impl Segment {
-    fn new(segment_bytes: usize) -> Self {
-        let marks = Vec::with_capacity(segment_bytes / LOG_MARK_BYTES);
-        Self { base: Position::default(), messages_before: 0, bytes: Vec::with_capacity(segment_bytes), marks }
+    fn new(bytes: usize) -> Self {
+        // Zeroed memory of this size comes from the kernel and is not touched before it is used.
+        let memory = vec![0; bytes].into_boxed_slice();
+        Self { base: Position::default(), messages_before: 0, memory, length: 0, messages: 0 }
     }
 
-    fn append(&mut self, line: &[u8], lines_before: u32) {
-        self.bytes.extend_from_slice(line);
-        let mut boundary = (self.marks.len() + 1) * LOG_MARK_BYTES;
-        while boundary <= self.bytes.len() {
-            // Its line feed is the last byte of a line.
-            self.marks.push(lines_before + u32::from(boundary == self.bytes.len()));
-            boundary += LOG_MARK_BYTES;
+    fn bytes(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+
+    /// Bytes that are neither messages nor entries.
+    fn free(&self) -> usize {
+        self.memory.len() - self.length - self.messages * LOG_ENTRY_BYTES
+    }
+
+    fn encoded(&self, index: usize) -> &Encoded {
+        assert!(index < self.messages, "an entry belongs to a message");
+        let end = self.memory.len() - index * LOG_ENTRY_BYTES;
+        self.memory[end - LOG_ENTRY_BYTES..end].try_into().expect("it has this length")
+    }
+
+    /// Messages that start before `offset`.
+    fn messages_before(&self, offset: usize) -> usize {
+        // Most who ask are at the head.
+        if offset == self.length {
+            return self.messages;
         }
+        let (mut low, mut high) = (0, self.messages);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if start_of(self.encoded(middle)) < offset { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 
-    /// Line feeds in the first `length` bytes.
-    fn line_feeds(&self, length: usize) -> u64 {
-        let marked = length / LOG_MARK_BYTES;
-        let before = if marked == 0 { 0 } else { self.marks[marked - 1] };
-        let after = memchr::memchr_iter(b'\n', &self.bytes[marked * LOG_MARK_BYTES..length]).count();
-        u64::from(before) + after as u64
+    /// Where message `index` starts; the end of the last one for the index behind it.
+    fn start(&self, index: usize) -> usize {
+        if index == self.messages { self.length } else { start_of(self.encoded(index)) }
     }
 }
 
-/// The bytes of a room from [`Log::tail`], the oldest byte kept, to [`Log::head`], the end.
+/// The bytes of a feed from [`Log::tail`], the oldest byte kept, to [`Log::head`], the end.
 #[derive(Debug)]
 pub struct Log {
     /// Oldest first, at least one. They adjoin: each base is its predecessor's end.
@@ -78,105 +149,114 @@ pub struct Log {
     spare: Option<Segment>,
     segment_bytes: usize,
     segments_max: usize,
-    /// Messages ever appended.
-    messages: u64,
 }
 
 impl Log {
-    /// An empty log of at most `bytes_max` bytes whose lines are at most `line_bytes_max` long, both in bytes as they
-    /// are appended.
-    pub fn new(bytes_max: usize, line_bytes_max: usize) -> Self {
+    /// An empty log of at most `bytes_max` bytes, entries included, whose messages are at most `message_bytes_max` long.
+    /// `messages` were said before it began, which are not in it.
+    pub fn new(bytes_max: usize, message_bytes_max: usize, messages: u64) -> Self {
         let segment_bytes = LOG_SEGMENT_BYTES_MAX.min(bytes_max / LOG_SEGMENTS_MIN);
-        assert!(segment_bytes >= line_bytes_max, "every line fits a segment");
-        Self {
-            segments: VecDeque::from([Segment::new(segment_bytes)]),
-            spare: None,
-            segment_bytes,
-            segments_max: bytes_max / segment_bytes,
-            messages: 0,
-        }
+        assert!(segment_bytes >= message_bytes_max + LOG_ENTRY_BYTES, "every message fits a segment");
+        let first = Segment { messages_before: messages, ..Segment::new(segment_bytes) };
+        Self { segments: VecDeque::from([first]), spare: None, segment_bytes, segments_max: bytes_max / segment_bytes }
     }
 
     pub fn head(&self) -> Position {
         let last = self.last();
-        last.base + last.bytes.len()
+        last.base + last.length
     }
 
     pub fn tail(&self) -> Position {
         self.segments[0].base
     }
 
-    /// Messages ever appended.
+    /// The number of the last message, counted by the room from 1: how many were said.
     pub fn messages(&self) -> u64 {
-        self.messages
+        let last = self.last();
+        last.messages_before + last.messages as u64
     }
 
-    /// The most bytes that this log will ever hold.
+    /// The most bytes that this log will ever hold, entries included.
     pub fn bytes_max(&self) -> usize {
         self.segments_max * self.segment_bytes
     }
 
-    /// Where the tail would be after the retirement that appending `line_bytes` calls for; `None` when it calls for none.
-    pub fn tail_needed(&self, line_bytes: usize) -> Option<Position> {
+    /// Where the tail would be after the retirement that a message of at most `bytes` calls for; `None` when it calls for
+    /// none.
+    pub fn tail_needed(&self, bytes: usize) -> Option<Position> {
         let full = self.segments.len() == self.segments_max;
-        (full && !self.last_fits(line_bytes)).then(|| self.segments[1].base)
+        (full && !self.last_fits(bytes)).then(|| self.segments[1].base)
     }
 
     /// Forgets the oldest segment.
     pub fn retire(&mut self) {
         assert!(self.segments.len() > 1, "the segment being written is never retired");
-        let mut retired = self.segments.pop_front().expect("a log has at least one segment");
-        retired.bytes.clear();
-        retired.marks.clear();
-        self.spare = Some(retired);
+        let retired = self.segments.pop_front().expect("a log has at least one segment");
+        self.spare = Some(Segment { length: 0, messages: 0, ..retired });
     }
 
-    /// Appends one whole line, line feed included. The caller has retired what [`Log::tail_needed`] asked for.
-    pub fn append(&mut self, line: &[u8]) {
-        assert!(line.ends_with(b"\n"), "a line ends with a line feed");
-        if !self.last_fits(line.len()) {
+    /// Appends what `render` writes into the space of `bytes_max` bytes that it is given, as one message. Nothing is appended
+    /// when it returns false. The caller has retired what [`Log::tail_needed`] asked for.
+    pub fn append(&mut self, entry: Entry, bytes_max: usize, render: impl FnOnce(&mut &mut [u8]) -> bool) -> bool {
+        if !self.last_fits(bytes_max) {
             assert!(self.segments.len() < self.segments_max, "the oldest segment was retired first");
             let empty = self.spare.take().unwrap_or_else(|| Segment::new(self.segment_bytes));
-            self.segments.push_back(Segment { base: self.head(), messages_before: self.messages, ..empty });
+            self.segments.push_back(Segment { base: self.head(), messages_before: self.messages(), ..empty });
         }
         let last = self.segments.back_mut().expect("a log has at least one segment");
-        let lines_before =
-            u32::try_from(self.messages - last.messages_before).expect("a segment has fewer lines than bytes");
-        last.append(line, lines_before);
-        self.messages += 1;
+        let start = last.length;
+        let mut space = &mut last.memory[start..start + bytes_max];
+        if !render(&mut space) {
+            return false;
+        }
+        let length = bytes_max - space.len();
+        assert!(length > 0, "a message has bytes");
+        last.length += length;
+        last.messages += 1;
+        let end = last.memory.len() - (last.messages - 1) * LOG_ENTRY_BYTES;
+        last.memory[end - LOG_ENTRY_BYTES..end].copy_from_slice(&entry.encode(start));
+        true
     }
 
     /// The bytes from `position` on, up to the end of its segment; empty at the head.
     pub fn bytes_from(&self, position: Position) -> &[u8] {
-        let segment = self.segment_of(position);
-        let offset = usize::try_from(position - segment.base).expect("a position lies within its segment");
-        &segment.bytes[offset..]
+        let (segment, offset) = self.find(position);
+        &segment.bytes()[offset..]
     }
 
-    /// True when a line starts at `position`, or would start there at the head.
-    pub fn is_line_start(&self, position: Position) -> bool {
-        let segment = self.segment_of(position);
-        match position - segment.base {
-            0 => true,
-            offset => segment.bytes[offset as usize - 1] == b'\n',
-        }
+    /// True when a message starts at `position`, or would start there at the head.
+    pub fn is_message_start(&self, position: Position) -> bool {
+        let (segment, offset) = self.find(position);
+        segment.start(segment.messages_before(offset)) == offset
     }
 
-    /// The rest of the line that `position` lies in, with its line feed; empty at a line start.
-    pub fn rest_of_line(&self, position: Position) -> &[u8] {
-        if self.is_line_start(position) {
-            return &[];
-        }
-        let rest = self.bytes_from(position);
-        let end = memchr::memchr(b'\n', rest).expect("a segment ends with a whole line");
-        &rest[..=end]
+    /// Where the message that `position` lies in starts; at the start of one, that one.
+    pub fn message_start(&self, position: Position) -> Position {
+        let (segment, offset) = self.find(position);
+        let next = segment.messages_before(offset);
+        segment.base + if segment.start(next) == offset { offset } else { segment.start(next - 1) }
     }
 
-    /// Messages that start before `position`.
+    /// The rest of the message that `position` lies in; empty at the start of one.
+    pub fn rest_of_message(&self, position: Position) -> &[u8] {
+        let (segment, offset) = self.find(position);
+        &segment.bytes()[offset..segment.start(segment.messages_before(offset))]
+    }
+
+    /// The message that starts at `position`, with its entry; `None` at the head.
+    pub fn message_at(&self, position: Position) -> Option<(Entry, &[u8])> {
+        let (segment, offset) = self.find(position);
+        let index = segment.messages_before(offset);
+        assert!(segment.start(index) == offset, "a message starts there");
+        (index < segment.messages)
+            .then(|| (Entry::decode(segment.encoded(index)), &segment.bytes()[offset..segment.start(index + 1)]))
+    }
+
+    /// Messages that start before `position`, those said before this log began among them. At the start of a message its
+    /// number is one more.
     pub fn messages_before(&self, position: Position) -> u64 {
-        let segment = self.segment_of(position);
-        let offset = usize::try_from(position - segment.base).expect("a position lies within its segment");
-        segment.messages_before + segment.line_feeds(offset) + u64::from(!self.is_line_start(position))
+        let (segment, offset) = self.find(position);
+        segment.messages_before + segment.messages_before(offset) as u64
     }
 
     /// True exactly when `position` can be read from: neither retired nor past the head.
@@ -188,27 +268,26 @@ impl Log {
         self.segments.back().expect("a log has at least one segment")
     }
 
-    fn last_fits(&self, line_bytes: usize) -> bool {
-        self.last().bytes.len() + line_bytes <= self.segment_bytes
+    fn last_fits(&self, bytes: usize) -> bool {
+        self.last().free() >= bytes + LOG_ENTRY_BYTES
     }
 
-    fn segment_of(&self, position: Position) -> &Segment {
+    /// The segment of `position`, and how far into it that is. A position between two segments is in the later one.
+    fn find(&self, position: Position) -> (&Segment, usize) {
         assert!(self.contains(position), "a cursor lies in the log");
         let last = self.last();
-        if position >= last.base {
-            return last;
-        }
-        let after = self.segments.partition_point(|segment| segment.base <= position);
-        &self.segments[after - 1]
+        let segment = if position >= last.base {
+            last
+        } else {
+            let after = self.segments.partition_point(|segment| segment.base <= position);
+            &self.segments[after - 1]
+        };
+        (segment, usize::try_from(position - segment.base).expect("a position lies within its segment"))
     }
-}
 
-#[cfg(any(test, feature = "sim"))]
-impl Log {
     /// Memory of the segments that have been written, in bytes.
     pub fn footprint(&self) -> usize {
-        let segments = self.segments.iter().chain(&self.spare);
-        segments.map(|segment| segment.bytes.capacity() + segment.marks.capacity() * size_of::<u32>()).sum()
+        self.segments.iter().chain(&self.spare).map(|segment| segment.memory.len()).sum()
     }
 
     /// Panics when the segments do not adjoin, miscount or exceed their sizes.
@@ -216,24 +295,32 @@ impl Log {
         assert!((1..=self.segments_max).contains(&self.segments.len()), "the cap holds");
         let mut before: Option<&Segment> = None;
         for segment in &self.segments {
-            assert!(segment.bytes.len() <= self.segment_bytes, "a segment has its size");
-            assert!(segment.bytes.is_empty() || segment.bytes.ends_with(b"\n"), "a segment holds whole lines");
+            assert!(segment.memory.len() == self.segment_bytes, "a segment has its size");
+            let entries = segment.messages * LOG_ENTRY_BYTES;
+            assert!(segment.length + entries <= self.segment_bytes, "messages and entries do not meet");
+            assert_eq!(segment.length > 0, segment.messages > 0, "there are bytes exactly where there are messages");
             if let Some(before) = before {
-                assert!(segment.base == before.base + before.bytes.len(), "segments adjoin");
-                let lines = memchr::memchr_iter(b'\n', &before.bytes).count() as u64;
-                assert_eq!(segment.messages_before, before.messages_before + lines, "messages are counted");
+                assert!(segment.base == before.base + before.length, "segments adjoin");
+                let messages = before.messages_before + before.messages as u64;
+                assert_eq!(segment.messages_before, messages, "messages are counted");
             }
-            for (index, mark) in segment.marks.iter().enumerate() {
-                let boundary = (index + 1) * LOG_MARK_BYTES;
-                let lines = memchr::memchr_iter(b'\n', &segment.bytes[..boundary]).count();
-                assert_eq!(*mark as usize, lines, "marks count lines");
-            }
-            assert_eq!(segment.marks.len(), segment.bytes.len() / LOG_MARK_BYTES, "there is a mark at each boundary");
+            let starts: Vec<usize> = (0..=segment.messages).map(|index| segment.start(index)).collect();
+            assert!(starts[0] == 0 && starts.is_sorted_by(|one, other| one < other), "messages adjoin");
             before = Some(segment);
         }
-        let last = self.last();
-        let lines = memchr::memchr_iter(b'\n', &last.bytes).count() as u64;
-        assert_eq!(self.messages, last.messages_before + lines, "messages are counted");
+    }
+}
+
+#[cfg(test)]
+impl Log {
+    /// Appends `message`, of which nothing else is known.
+    pub fn append_bytes(&mut self, message: &[u8]) {
+        let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
+        let appended = self.append(entry, message.len(), |space| {
+            std::io::Write::write_all(space, message).expect("there is space for it");
+            true
+        });
+        assert!(appended);
     }
 }
 
@@ -246,82 +333,107 @@ mod tests {
         Position(offset)
     }
 
+    /// A log of four segments, each of `bytes` bytes of messages and `messages` entries.
+    fn log(bytes: usize, messages: usize) -> Log {
+        Log::new(LOG_SEGMENTS_MIN * (bytes + messages * LOG_ENTRY_BYTES), bytes, 0)
+    }
+
     #[test]
     fn an_empty_log_starts_and_ends_at_nothing() {
-        let log = Log::new(400, 50);
-        assert_eq!((log.tail(), log.head(), log.messages()), (at(0), at(0), 0));
+        let log = Log::new(400, 50, 7);
+        assert_eq!((log.tail(), log.head(), log.messages()), (at(0), at(0), 7));
         assert_eq!(log.bytes_from(at(0)), b"");
-        assert!(log.is_line_start(at(0)));
+        assert!(log.is_message_start(at(0)));
+        assert_eq!(log.message_at(at(0)), None);
         assert_eq!(log.bytes_max(), 400);
     }
 
     #[test]
-    fn a_line_that_does_not_fit_starts_a_segment() {
-        let mut log = Log::new(40, 10);
-        log.append(b"123456\n");
-        log.append(b"abcdef\n");
-        assert_eq!(log.bytes_from(at(0)), b"123456\n");
-        assert_eq!(log.bytes_from(at(7)), b"abcdef\n");
-        assert_eq!(log.bytes_from(at(9)), b"cdef\n");
-        assert_eq!(log.rest_of_line(at(9)), b"cdef\n");
-        assert_eq!(log.rest_of_line(at(7)), b"");
-        assert_eq!([at(0), at(1), at(7), at(8), at(14)].map(|position| log.messages_before(position)), [0, 1, 1, 2, 2]);
+    fn a_message_is_known_by_its_entry_and_not_by_its_bytes() {
+        let mut log = log(24, 3);
+        log.append_bytes(b"\n\n3\n");
+        log.append_bytes(b"\n");
+        log.append_bytes(b"abcdef");
+        assert_eq!(log.bytes_from(at(0)), b"\n\n3\n\nabcdef");
+        assert_eq!(log.rest_of_message(at(7)), b"cdef");
+        assert_eq!(log.rest_of_message(at(5)), b"");
+        assert_eq!(log.message_at(at(4)).unwrap().1, b"\n");
+        assert_eq!(
+            [at(0), at(3), at(4), at(8), at(11)].map(|position| log.message_start(position)),
+            [0, 0, 4, 5, 11].map(at)
+        );
+        assert_eq!(
+            [at(0), at(1), at(4), at(5), at(6), at(11)].map(|position| log.messages_before(position)),
+            [0, 1, 1, 2, 3, 3]
+        );
+    }
+
+    #[test]
+    fn an_entry_says_who_when_and_what() {
+        let mut log = log(24, 3);
+        let author = ConnectionId { slot: Slot(70_000), generation: Generation::FIRST.next().next() };
+        let entries = [
+            Entry { time: Duration::from_nanos(1_234_567_891), author: Some(author), kind: Kind::Line },
+            Entry { time: Duration::from_secs(400 * 24 * 3600), author: None, kind: Kind::Summary },
+        ];
+        for (entry, at) in entries.into_iter().zip([0, 1]) {
+            let position = log.head();
+            assert_eq!(position, Position(at));
+            log.append(entry, 1, |space| {
+                *space = &mut std::mem::take(space)[1..];
+                true
+            });
+            assert_eq!(log.message_at(position).unwrap().0, entry);
+        }
+    }
+
+    #[test]
+    fn what_is_not_rendered_is_not_appended() {
+        let mut log = log(10, 1);
+        let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
+        assert!(!log.append(entry, 5, |space| {
+            space[0] = b'x';
+            false
+        }));
+        assert_eq!((log.head(), log.messages()), (at(0), 0));
+        log.append_bytes(b"y");
+        assert_eq!(log.bytes_from(at(0)), b"y");
     }
 
     #[test]
     fn the_cap_holds_and_retiring_moves_the_tail() {
-        let mut log = Log::new(40, 10);
-        for line in [b"111111\n", b"222222\n", b"333333\n", b"444444\n"] {
+        let mut log = log(10, 1);
+        for message in [b"111111\n", b"222222\n", b"333333\n", b"444444\n"] {
             assert_eq!(log.tail_needed(7), None);
-            log.append(line);
+            log.append_bytes(message);
         }
-        assert_eq!(log.tail_needed(3), None);
-        assert_eq!(log.tail_needed(4), Some(at(7)));
+        assert_eq!(log.tail_needed(1), Some(at(7)), "its entry does not fit any more");
         log.retire();
-        log.append(b"555555\n");
+        log.append_bytes(b"555555\n");
         assert_eq!((log.tail(), log.head(), log.messages()), (at(7), at(35), 5));
         assert!(!log.contains(at(6)) && log.contains(at(7)) && log.contains(at(35)) && !log.contains(at(36)));
         assert_eq!(log.messages_before(log.tail()), 1);
     }
 
-    #[test]
-    fn marks_count_the_lines_that_end_before_them() {
-        let mut log = Log::new(8 * LOG_MARK_BYTES, LOG_MARK_BYTES);
-        let mut starts = Vec::new();
-        let mut length = 0;
-        // Lines that end at, one before and one after a mark, among others.
-        for line_bytes in [LOG_MARK_BYTES, LOG_MARK_BYTES - 1, 1, 2, 5, LOG_MARK_BYTES - 100, 93, 1] {
-            starts.push(length);
-            let mut line = vec![b'x'; line_bytes - 1];
-            line.push(b'\n');
-            log.append(&line);
-            length += line_bytes;
-        }
-        for offset in 0..=length {
-            let before = starts.iter().filter(|start| **start < offset).count();
-            assert_eq!(log.messages_before(at(offset as u64)), before as u64, "{offset}");
-        }
-    }
-
     proptest! {
-        /// The log against a plain vector of lines.
+        /// The log against a plain vector of messages, with bytes that mean nothing.
         #[test]
-        fn a_log_is_the_last_lines_said(lengths in prop::collection::vec(1usize..20, 1..120)) {
-            let mut log = Log::new(80, 20);
+        fn a_log_is_the_last_messages_said(
+            messages in prop::collection::vec(prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 1..20), 1..120),
+        ) {
+            let mut log = log(20, 2);
             let mut all = Vec::new();
             let mut starts = Vec::new();
-            for (index, length) in lengths.iter().enumerate() {
-                let mut line = vec![b'a' + (index % 26) as u8; length - 1];
-                line.push(b'\n');
-                while let Some(tail) = log.tail_needed(line.len()) {
+            for message in &messages {
+                while let Some(tail) = log.tail_needed(message.len()) {
                     log.retire();
                     prop_assert_eq!(log.tail(), tail);
                 }
                 starts.push(all.len());
-                all.extend_from_slice(&line);
-                log.append(&line);
+                all.extend_from_slice(message);
+                log.append_bytes(message);
                 prop_assert_eq!(log.head(), at(all.len() as u64));
-                prop_assert!(log.head() - log.tail() <= 80);
+                log.invariants();
             }
             let mut read = Vec::new();
             while log.tail() + read.len() < log.head() {
@@ -329,10 +441,14 @@ mod tests {
             }
             let tail = all.len() - read.len();
             prop_assert_eq!(&all[tail..], &read[..]);
+            prop_assert!(starts.contains(&tail));
+            starts.push(all.len());
             for offset in tail..=all.len() {
                 let position = at(offset as u64);
-                prop_assert_eq!(log.is_line_start(position), starts.contains(&offset) || offset == all.len());
-                prop_assert_eq!(log.messages_before(position), starts.iter().filter(|start| **start < offset).count() as u64);
+                let next = starts.partition_point(|start| *start < offset);
+                prop_assert_eq!(log.is_message_start(position), starts[next] == offset);
+                prop_assert_eq!(log.messages_before(position), next as u64);
+                prop_assert_eq!(log.rest_of_message(position), &all[offset..starts[next]]);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::log::{Log, Position};
 use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
 use crate::message::Notice;
 use crate::token::ConnectionId;
-use crate::wire::text::render_line;
+use crate::wire::Encoding;
 
 #[derive(Debug)]
 pub struct Member {
@@ -41,7 +41,7 @@ struct Aside {
 impl Aside {
     /// True when the outbox goes out before what is at the cursor: between two lines, or once begun.
     fn outbox_is_due(&self, cursor: Position, log: &Log) -> bool {
-        self.outbox_sent > 0 || (!self.outbox.is_empty() && log.is_line_start(cursor))
+        self.outbox_sent > 0 || (!self.outbox.is_empty() && log.is_message_start(cursor))
     }
 }
 
@@ -141,12 +141,12 @@ impl Member {
     }
 
     /// Puts a line into the outbox. False, and nothing done, when too many notices wait there.
-    pub fn tell(&mut self, notice: Notice) -> bool {
+    pub fn tell(&mut self, notice: Notice, encoding: Encoding) -> bool {
         let outbox = &mut self.aside.get_or_insert_default().outbox;
         if outbox.len() >= OUTBOX_BYTES_MAX {
             return false;
         }
-        render_line(notice, outbox);
+        encoding.notice(notice, outbox);
         true
     }
 
@@ -177,7 +177,7 @@ impl Member {
         let sent = if self.cursor == log.head() {
             log.messages()
         } else {
-            log.messages_before(self.cursor) - u64::from(!log.is_line_start(self.cursor))
+            log.messages_before(self.cursor) - u64::from(!log.is_message_start(self.cursor))
         };
         let delivered = sent - self.counted;
         self.counted = sent;
@@ -185,15 +185,15 @@ impl Member {
     }
 
     /// What ends this member's stream with `line`, at a line boundary. `None` for a member that has lost its place.
-    pub fn farewell(&self, notice: Notice, log: &Log) -> Option<Vec<u8>> {
+    pub fn farewell(&self, notice: Notice, encoding: Encoding, log: &Log) -> Option<Vec<u8>> {
         if self.is_skipped() {
             return None;
         }
-        let mut bytes = log.rest_of_line(self.cursor).to_vec();
+        let mut bytes = log.rest_of_message(self.cursor).to_vec();
         if let Some(aside) = self.aside.as_deref() {
             bytes.extend_from_slice(&aside.outbox[aside.outbox_sent..]);
         }
-        render_line(notice, &mut bytes);
+        encoding.notice(notice, &mut bytes);
         Some(bytes)
     }
 
@@ -201,7 +201,7 @@ impl Member {
     /// the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
     pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
-        let rest = log.rest_of_line(self.cursor);
+        let rest = log.rest_of_message(self.cursor);
         assert!(rest.is_empty() || aside.outbox_sent == 0, "the outbox goes out between two lines");
         aside.outbox.splice(0..0, rest.iter().copied());
         let missed_from = log.messages_before(self.cursor);
@@ -211,7 +211,7 @@ impl Member {
 
     /// Tells a skipped member what it missed and puts it at the oldest line kept. Returns the number of messages that it
     /// missed, its own not counted, and 0 for a member that was not skipped.
-    pub fn resume(&mut self, log: &Log) -> u64 {
+    pub fn resume(&mut self, log: &Log, encoding: Encoding) -> u64 {
         let Some(aside) = self.aside.as_deref_mut() else { return 0 };
         let Some(missed_from) = aside.missed_from.take() else { return 0 };
         let tail = log.tail();
@@ -233,7 +233,7 @@ impl Member {
         }
         let messages = tail_messages - missed_from - own_missed;
         if messages > 0 {
-            render_line(Notice::Missed { messages }, &mut aside.outbox);
+            encoding.notice(Notice::Missed { messages }, &mut aside.outbox);
         }
         self.cursor = tail;
         self.counted = tail_messages;
@@ -242,7 +242,6 @@ impl Member {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Member {
     /// Memory beyond the member itself, in bytes.
     pub fn aside_bytes(&self) -> usize {
@@ -271,7 +270,7 @@ impl Member {
         }
         assert!(aside.outbox_sent <= aside.outbox.len(), "no more is sent than there is");
         assert!(aside.outbox.is_empty() || aside.outbox_sent < aside.outbox.len(), "what was sent is gone");
-        let between = self.is_skipped() || aside.outbox_sent == 0 || log.is_line_start(self.cursor);
+        let between = self.is_skipped() || aside.outbox_sent == 0 || log.is_message_start(self.cursor);
         assert!(between, "notices stand between two lines");
     }
 }

@@ -74,7 +74,6 @@ impl Presence {
     }
 }
 
-#[cfg(any(test, feature = "sim"))]
 impl Presence {
     /// Panics when what was counted would not be said.
     pub fn invariants(&self) {

@@ -1,58 +1,45 @@
-//! Who is where: every member of a room is in exactly one of five places, and moving it costs the same in any room.
+//! Who is where in a feed: every member is in exactly one of five places, and moving it costs the same in any room.
 //!
-//! The places are doubly linked lists threaded through the members' slab, so a member can leave its place from the
-//! middle. The list of those who keep up is in two parts: in front those who are behind, at the end those who are level,
+//! The places are doubly linked lists threaded through the slab of all members, so a member can leave its place from the
+//! middle. The list of those in the sweep is in two parts: in front those who are behind, at the end those who are level,
 //! and a mark where the level begins. A sweep takes from the front and puts back at the end, so it can stop and go on
-//! anywhere; when a line is appended everybody falls behind at once by clearing the mark.
+//! anywhere; when a message is appended everybody falls behind at once by clearing the mark.
 //!
-//! 1. A member is in the list that its place names, once, or in hand and in none.
-//! 2. Who is level has been sent everything.
-//! 3. Among the behind cursors never decrease from front to back: the front says what all of them have.
-//! 4. Who waits costs nothing: no sweep looks there until the socket has drained, and whoever has lost its place in the log is
+//! 1. A member is in the list that its place names, once, or in the batch and in none.
+//! 2. A member that is level has been sent everything.
+//! 3. Among those behind cursors never decrease from front to back: the front says what all of them have.
+//! 4. A parked member costs nothing: no sweep looks at it until it is unparked, and once the log has forgotten its place it is
 //!    not looked at again when more of the log is forgotten.
 
-use std::num::NonZeroU32;
-
-use slab::Slab;
-
+use super::log::Log;
 use super::member::Member;
-use crate::limits::SLAB_RESERVED_MAX;
+use super::members::{Entry, Link, MemberId, Members, link, target};
+use crate::token::RoomId;
+use crate::wire::Encoding;
 
-/// Index of a member in its room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MemberId(u32);
-
+/// What the sweep does with a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Level, or behind and due to be visited by the sweep.
-    Keeping,
-    /// Was slow, and its socket has room again.
-    Drained,
-    /// Its socket is full, and its place in the log is kept.
-    Waiting,
-    /// Its socket is full, and the log has forgotten its place.
-    Lost,
-    /// Taken by the batch that is being sent.
-    InHand,
+    /// It is level, or behind and will be visited. The log forgets nothing that it has not been sent.
+    InSweep,
+    /// It was parked, and is sent to again, a few of them a batch. The log does not wait for it.
+    Returning,
+    /// It is not sent to, and its place in the log is kept.
+    Parked,
+    /// It is not sent to, and the log has forgotten its place.
+    Skipped,
+    /// It was taken by the batch that is being sent.
+    InBatch,
 }
 
-/// A [`MemberId`] plus one: four bytes even when there is none.
-type Link = NonZeroU32;
+impl Place {
+    /// Those that have a list.
+    pub const LISTED: [Self; 4] = [Self::InSweep, Self::Returning, Self::Parked, Self::Skipped];
 
-fn link(id: MemberId) -> Option<Link> {
-    NonZeroU32::new(id.0 + 1)
-}
-
-fn target(link: Link) -> MemberId {
-    MemberId(link.get() - 1)
-}
-
-#[derive(Debug)]
-struct Entry {
-    member: Member,
-    place: Place,
-    previous: Option<Link>,
-    next: Option<Link>,
+    /// True while no sweep looks at the member.
+    pub fn is_parked(self) -> bool {
+        matches!(self, Self::Parked | Self::Skipped)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,208 +49,173 @@ struct List {
     len: usize,
 }
 
-/// The members of a room.
-#[derive(Debug)]
+/// The lists of a feed's members.
+#[derive(Debug, Default)]
 pub struct Roster {
-    entries: Slab<Entry>,
-    /// By [`Place`], without the one in hand.
+    /// By [`Place`], without the one of the batch.
     lists: [List; 4],
-    /// The first level member among those who keep up; `None` when all of them are behind.
+    /// The first level member of the sweep; `None` when all in it are behind.
     level: Option<Link>,
+    /// Members in all places.
+    len: usize,
 }
 
 impl Roster {
-    /// Place for `members_max` members, most of it address space until they come.
-    pub fn new(members_max: usize) -> Self {
-        Self {
-            entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)),
-            lists: [List::default(); 4],
-            level: None,
-        }
-    }
-
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
     }
 
-    /// Members in a place other than in hand.
+    /// Members in a place other than the batch.
     pub fn len_of(&self, place: Place) -> usize {
         self.lists[place as usize].len
     }
 
     /// Members taken by a batch.
-    pub fn in_hand(&self) -> usize {
-        self.entries.len() - self.lists.iter().map(|list| list.len).sum::<usize>()
-    }
-
-    pub fn place(&self, id: MemberId) -> Place {
-        self.entry(id).place
-    }
-
-    pub fn member(&self, id: MemberId) -> &Member {
-        &self.entry(id).member
-    }
-
-    pub fn member_mut(&mut self, id: MemberId) -> &mut Member {
-        &mut self.entry_mut(id).member
+    pub fn in_batch(&self) -> usize {
+        self.len - self.lists.iter().map(|list| list.len).sum::<usize>()
     }
 
     /// Adds a member that is level.
-    pub fn insert(&mut self, member: Member) -> MemberId {
-        let index = self.entries.insert(Entry { member, place: Place::InHand, previous: None, next: None });
-        let id = MemberId(u32::try_from(index).expect("members are bounded by descriptors"));
-        self.put_level(id);
+    pub fn insert(&mut self, members: &mut Members, member: Member, room: RoomId, encoding: Encoding) -> MemberId {
+        let id = members.insert(member, room, encoding);
+        self.len += 1;
+        self.put_level(members, id);
         id
     }
 
-    pub fn remove(&mut self, id: MemberId) -> Member {
-        self.take(id);
-        self.entries.remove(id.0 as usize).member
+    pub fn remove(&mut self, members: &mut Members, id: MemberId) -> Member {
+        self.take(members, id);
+        self.len -= 1;
+        members.remove(id)
     }
 
     /// The member that has been behind for the longest.
     pub fn first_behind(&self) -> Option<MemberId> {
-        let first = self.lists[Place::Keeping as usize].first;
+        let first = self.lists[Place::InSweep as usize].first;
         first.filter(|_| first != self.level).map(target)
     }
 
-    /// The member that came first to a place other than in hand.
+    /// The member that came first to a place other than the batch.
     pub fn first(&self, place: Place) -> Option<MemberId> {
         self.lists[place as usize].first.map(target)
     }
 
     /// The one that came to its place after `id`.
-    pub fn next(&self, id: MemberId) -> Option<MemberId> {
-        self.entry(id).next.map(target)
+    pub fn next(&self, members: &Members, id: MemberId) -> Option<MemberId> {
+        members.entry(id).next.map(target)
     }
 
     /// Puts a member, from wherever it is, at the end of the level.
-    pub fn put_level(&mut self, id: MemberId) {
-        self.take(id);
-        self.insert_before(id, None, Place::Keeping);
+    pub fn put_level(&mut self, members: &mut Members, id: MemberId) {
+        self.take(members, id);
+        self.insert_before(members, id, None, Place::InSweep);
         if self.level.is_none() {
             self.level = link(id);
         }
     }
 
-    /// Puts a member, from wherever it is, at the end of the behind. Its cursor must not be less than theirs.
-    pub fn put_behind(&mut self, id: MemberId) {
-        self.take(id);
-        self.insert_before(id, self.level, Place::Keeping);
+    /// Puts a member, from wherever it is, at the end of those behind. Its cursor must not be less than theirs.
+    pub fn put_behind(&mut self, members: &mut Members, id: MemberId) {
+        self.take(members, id);
+        self.insert_before(members, id, self.level, Place::InSweep);
     }
 
-    /// Puts a member, from wherever it is, at the end of the drained, the waiting or the lost.
-    pub fn put_aside(&mut self, id: MemberId, place: Place) {
-        assert!(matches!(place, Place::Drained | Place::Waiting | Place::Lost));
-        self.take(id);
-        self.insert_before(id, None, place);
+    /// Puts a member, from wherever it is, at the end of a list outside the sweep.
+    pub fn put_aside(&mut self, members: &mut Members, id: MemberId, place: Place) {
+        assert!(matches!(place, Place::Returning | Place::Parked | Place::Skipped));
+        self.take(members, id);
+        self.insert_before(members, id, None, place);
     }
 
-    /// Takes a member in hand.
-    pub fn take(&mut self, id: MemberId) {
-        let Entry { place, previous, next, .. } = *self.entry(id);
-        if place == Place::InHand {
+    /// Takes a member for the batch.
+    pub fn take(&mut self, members: &mut Members, id: MemberId) {
+        let &Entry { place, previous, next, .. } = members.entry(id);
+        if place == Place::InBatch {
             return;
         }
         if self.level == link(id) {
             self.level = next;
         }
         match previous {
-            Some(previous) => self.entry_mut(target(previous)).next = next,
+            Some(previous) => members.entry_mut(target(previous)).next = next,
             None => self.lists[place as usize].first = next,
         }
         match next {
-            Some(next) => self.entry_mut(target(next)).previous = previous,
+            Some(next) => members.entry_mut(target(next)).previous = previous,
             None => self.lists[place as usize].last = previous,
         }
         self.lists[place as usize].len -= 1;
-        let entry = self.entry_mut(id);
-        entry.place = Place::InHand;
+        let entry = members.entry_mut(id);
+        entry.place = Place::InBatch;
         entry.previous = None;
         entry.next = None;
     }
 
-    /// Everybody who is level falls behind: a line was appended. When nobody was behind a new sweep begins, and
+    /// Everybody who is level falls behind: a message was appended. When nobody was behind a new sweep begins, and
     /// `rotation` members who were first in the last one come last, so that nobody is always last.
-    pub fn fall_behind(&mut self, rotation: usize) {
+    pub fn fall_behind(&mut self, members: &mut Members, rotation: usize) {
         if self.first_behind().is_none() {
-            for _ in 0..rotation.min(self.len_of(Place::Keeping) / 2) {
-                let first = self.first(Place::Keeping).expect("the list is not empty");
-                self.put_level(first);
+            for _ in 0..rotation.min(self.len_of(Place::InSweep) / 2) {
+                let first = self.first(Place::InSweep).expect("the list is not empty");
+                self.put_level(members, first);
             }
         }
         self.level = None;
     }
 
-    /// Links a member that is in hand in front of `next`, or at the end.
-    fn insert_before(&mut self, id: MemberId, next: Option<Link>, place: Place) {
+    /// Links a member that is in no list in front of `next`, or at the end.
+    fn insert_before(&mut self, members: &mut Members, id: MemberId, next: Option<Link>, place: Place) {
         let list = &mut self.lists[place as usize];
         list.len += 1;
         let previous = match next {
             None => std::mem::replace(&mut list.last, link(id)),
-            Some(next) => std::mem::replace(&mut self.entry_mut(target(next)).previous, link(id)),
+            Some(next) => std::mem::replace(&mut members.entry_mut(target(next)).previous, link(id)),
         };
         match previous {
             None => self.lists[place as usize].first = link(id),
-            Some(previous) => self.entry_mut(target(previous)).next = link(id),
+            Some(previous) => members.entry_mut(target(previous)).next = link(id),
         }
-        let entry = self.entry_mut(id);
-        assert!(entry.place == Place::InHand, "a member is in one place at a time");
+        let entry = members.entry_mut(id);
+        assert!(entry.place == Place::InBatch, "a member is in one place at a time");
         entry.place = place;
         entry.previous = previous;
         entry.next = next;
     }
 
-    fn entry(&self, id: MemberId) -> &Entry {
-        &self.entries[id.0 as usize]
-    }
-
-    fn entry_mut(&mut self, id: MemberId) -> &mut Entry {
-        &mut self.entries[id.0 as usize]
-    }
-}
-
-#[cfg(any(test, feature = "sim"))]
-impl Roster {
-    /// Memory of the members, in bytes.
-    pub fn footprint(&self) -> usize {
-        self.entries.iter().map(|(_, entry)| size_of::<Entry>() + entry.member.aside_bytes()).sum()
-    }
-
     /// Panics when the lists are not the members, each once.
-    pub fn invariants(&self, log: &super::log::Log) {
+    pub fn invariants(&self, members: &Members, log: &Log) {
         let mut listed = 0;
-        for place in [Place::Keeping, Place::Drained, Place::Waiting, Place::Lost] {
+        for place in Place::LISTED {
             let list = &self.lists[place as usize];
             let (mut previous, mut len, mut level, mut cursor) = (None, 0, false, log.tail());
             let mut next = list.first;
             while let Some(at) = next {
-                let entry = self.entry(target(at));
+                let entry = members.entry(target(at));
                 assert!(entry.place == place && entry.previous == previous, "a list is linked both ways");
                 entry.member.invariants(log);
-                let lost = entry.member.cursor().is_none();
+                let skipped = entry.member.cursor().is_none();
                 assert!(
-                    if place == Place::Lost { lost } else { place == Place::Drained || !lost },
-                    "the lost stand apart"
+                    if place == Place::Skipped { skipped } else { place == Place::Returning || !skipped },
+                    "the skipped have a list of their own"
                 );
-                if place == Place::Keeping {
+                if place == Place::InSweep {
                     level |= self.level == Some(at);
                     assert_eq!(level, entry.member.is_level(log), "the mark is where the level begin");
-                    let its = entry.member.cursor().expect("who keeps up has its place");
-                    assert!(cursor <= its, "among those who keep up cursors never decrease");
+                    let its = entry.member.cursor().expect("a member of the sweep has its place");
+                    assert!(cursor <= its, "in the sweep cursors never decrease");
                     cursor = its;
                 }
                 (previous, next, len) = (next, entry.next, len + 1);
             }
             assert!(list.last == previous && list.len == len, "a list knows its end");
-            assert!(place != Place::Keeping || level == self.level.is_some(), "the mark is on a member who keeps up");
+            assert!(place != Place::InSweep || level == self.level.is_some(), "the mark is on a member of the sweep");
             listed += len;
         }
-        assert_eq!(listed, self.entries.len(), "everybody is in one place");
+        assert_eq!(listed, self.len, "everybody is in one place");
     }
 }
 
@@ -274,31 +226,33 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::room::log::Log;
     use crate::token::{ConnectionId, Generation, Slot};
 
     fn member() -> Member {
-        Member::new(ConnectionId { slot: Slot(0), generation: Generation::FIRST }, &Log::new(400, 50))
+        let connection = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
+        Member::new(connection, &Log::new(400, 50, 0))
     }
 
-    fn ids(roster: &Roster, place: Place) -> Vec<MemberId> {
-        std::iter::successors(roster.first(place), |id| roster.next(*id)).collect()
+    fn ids(roster: &Roster, members: &Members, place: Place) -> Vec<MemberId> {
+        std::iter::successors(roster.first(place), |id| roster.next(members, *id)).collect()
     }
 
     #[test]
     fn a_sweep_takes_from_the_front_and_the_next_one_starts_elsewhere() {
-        let mut roster = Roster::new(8);
-        let all: Vec<MemberId> = (0..5).map(|_| roster.insert(member())).collect();
+        let mut members = Members::new(8);
+        let mut roster = Roster::default();
+        let all: Vec<MemberId> =
+            (0..5).map(|_| roster.insert(&mut members, member(), RoomId(0), Encoding::Text)).collect();
         assert_eq!(roster.first_behind(), None);
-        roster.fall_behind(64);
+        roster.fall_behind(&mut members, 64);
         let mut order = Vec::new();
         while let Some(id) = roster.first_behind() {
-            roster.take(id);
+            roster.take(&mut members, id);
             order.push(id);
-            roster.put_level(id);
+            roster.put_level(&mut members, id);
         }
         assert_eq!(order, [all[2], all[3], all[4], all[0], all[1]]);
-        assert_eq!(ids(&roster, Place::Keeping), order);
+        assert_eq!(ids(&roster, &members, Place::InSweep), order);
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -307,9 +261,9 @@ mod tests {
         Remove(usize),
         Level(usize),
         Behind(usize),
-        Drained(usize),
-        Waiting(usize),
-        Lost(usize),
+        Returning(usize),
+        Parked(usize),
+        Skipped(usize),
         Take(usize),
         FallBehind,
     }
@@ -320,9 +274,9 @@ mod tests {
             1 => any::<usize>().prop_map(Step::Remove),
             2 => any::<usize>().prop_map(Step::Level),
             2 => any::<usize>().prop_map(Step::Behind),
-            1 => any::<usize>().prop_map(Step::Drained),
-            1 => any::<usize>().prop_map(Step::Waiting),
-            1 => any::<usize>().prop_map(Step::Lost),
+            1 => any::<usize>().prop_map(Step::Returning),
+            1 => any::<usize>().prop_map(Step::Parked),
+            1 => any::<usize>().prop_map(Step::Skipped),
             1 => any::<usize>().prop_map(Step::Take),
             1 => Just(Step::FallBehind),
         ]
@@ -332,15 +286,15 @@ mod tests {
     struct Model {
         behind: VecDeque<MemberId>,
         level: VecDeque<MemberId>,
-        drained: VecDeque<MemberId>,
-        waiting: VecDeque<MemberId>,
-        lost: VecDeque<MemberId>,
+        returning: VecDeque<MemberId>,
+        parked: VecDeque<MemberId>,
+        skipped: VecDeque<MemberId>,
         all: Vec<MemberId>,
     }
 
     impl Model {
         fn forget(&mut self, id: MemberId) {
-            for list in [&mut self.behind, &mut self.level, &mut self.drained, &mut self.waiting, &mut self.lost] {
+            for list in [&mut self.behind, &mut self.level, &mut self.returning, &mut self.parked, &mut self.skipped] {
                 list.retain(|other| *other != id);
             }
         }
@@ -350,69 +304,70 @@ mod tests {
         /// The lists against plain queues.
         #[test]
         fn everybody_is_in_one_place(steps in prop::collection::vec(step(), 1..200)) {
-            let mut roster = Roster::new(8);
+            let mut members = Members::new(8);
+        let mut roster = Roster::default();
             let mut model = Model::default();
             for step in steps {
                 let pick = |model: &Model, at: usize| (!model.all.is_empty()).then(|| model.all[at % model.all.len()]);
                 match step {
                     Step::Insert => {
-                        let id = roster.insert(member());
+                        let id = roster.insert(&mut members, member(), RoomId(0), Encoding::Text);
                         model.all.push(id);
                         model.level.push_back(id);
                     }
                     Step::FallBehind => {
-                        roster.fall_behind(0);
+                        roster.fall_behind(&mut members, 0);
                         let level = std::mem::take(&mut model.level);
                         model.behind.extend(level);
                     }
                     Step::Remove(at) => {
                         let Some(id) = pick(&model, at) else { continue };
-                        roster.remove(id);
+                        roster.remove(&mut members, id);
                         model.forget(id);
                         model.all.retain(|other| *other != id);
                     }
                     Step::Level(at)
                     | Step::Behind(at)
-                    | Step::Drained(at)
-                    | Step::Waiting(at)
-                    | Step::Lost(at)
+                    | Step::Returning(at)
+                    | Step::Parked(at)
+                    | Step::Skipped(at)
                     | Step::Take(at) => {
                         let Some(id) = pick(&model, at) else { continue };
                         model.forget(id);
                         match step {
                             Step::Level(_) => {
-                                roster.put_level(id);
+                                roster.put_level(&mut members, id);
                                 model.level.push_back(id);
                             }
                             Step::Behind(_) => {
-                                roster.put_behind(id);
+                                roster.put_behind(&mut members, id);
                                 model.behind.push_back(id);
                             }
-                            Step::Drained(_) => {
-                                roster.put_aside(id, Place::Drained);
-                                model.drained.push_back(id);
+                            Step::Returning(_) => {
+                                roster.put_aside(&mut members, id, Place::Returning);
+                                model.returning.push_back(id);
                             }
-                            Step::Waiting(_) => {
-                                roster.put_aside(id, Place::Waiting);
-                                model.waiting.push_back(id);
+                            Step::Parked(_) => {
+                                roster.put_aside(&mut members, id, Place::Parked);
+                                model.parked.push_back(id);
                             }
-                            Step::Lost(_) => {
-                                roster.put_aside(id, Place::Lost);
-                                model.lost.push_back(id);
+                            Step::Skipped(_) => {
+                                roster.put_aside(&mut members, id, Place::Skipped);
+                                model.skipped.push_back(id);
                             }
-                            _ => roster.take(id),
+                            _ => roster.take(&mut members, id),
                         }
                     }
                 }
                 let keeping: Vec<MemberId> = model.behind.iter().chain(&model.level).copied().collect();
-                prop_assert_eq!(ids(&roster, Place::Keeping), keeping);
+                prop_assert_eq!(ids(&roster, &members, Place::InSweep), keeping);
                 prop_assert_eq!(roster.first_behind(), model.behind.front().copied());
-                prop_assert_eq!(ids(&roster, Place::Drained), model.drained.iter().copied().collect::<Vec<_>>());
-                prop_assert_eq!(ids(&roster, Place::Waiting), model.waiting.iter().copied().collect::<Vec<_>>());
-                prop_assert_eq!(ids(&roster, Place::Lost), model.lost.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(ids(&roster, &members, Place::Returning), model.returning.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(ids(&roster, &members, Place::Parked), model.parked.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(ids(&roster, &members, Place::Skipped), model.skipped.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(roster.len(), model.all.len());
-                for place in [Place::Keeping, Place::Drained, Place::Waiting, Place::Lost] {
-                    prop_assert_eq!(roster.len_of(place), ids(&roster, place).len());
+                for place in [Place::InSweep, Place::Returning, Place::Parked, Place::Skipped] {
+                    prop_assert_eq!(roster.len_of(place), ids(&roster, &members, place).len());
                 }
             }
         }

@@ -8,12 +8,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::{PREFIX_BYTES_MAX, log_bytes_min};
+use crate::rooms::Rooms;
 use crate::token::{Generation, Slot};
+use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
 
-fn room(announce_max: usize) -> Room {
-    Room::new(Settings {
+fn settings(announce_max: usize) -> Settings {
+    Settings {
         members_max: 8,
         log_bytes: log_bytes_min(LINE_BYTES),
         line_bytes: LINE_BYTES,
@@ -21,24 +23,34 @@ fn room(announce_max: usize) -> Room {
         announce_rate: None,
         slow: SlowPolicy::Skip,
         rate: None,
-    })
+    }
 }
 
 /// A room whose members are sent to as far as a test lets them, with a plain record of what was said.
 struct World {
-    room: Room,
+    room: Rooms,
     now: Instant,
     people: BTreeMap<u16, Person>,
-    /// Everything ever said, with who said it.
-    said: Vec<(Option<u16>, String)>,
+    /// Everything ever said, in order of its number from 1.
+    said: Vec<Said>,
     /// Messages received by those who have left.
     received_before: usize,
     /// How many of those left while their socket was full.
     left_unread: usize,
 }
 
+/// A message, as the encodings have it.
+struct Said {
+    author: Option<u16>,
+    /// As text, without the line feed.
+    line: String,
+    /// In a frame.
+    framed: String,
+}
+
 struct Person {
     id: MemberId,
+    encoding: Encoding,
     /// Length of `said` when it joined.
     joined: usize,
     received: Vec<u8>,
@@ -51,10 +63,23 @@ struct Person {
 }
 
 impl Person {
+    /// Whole messages and notices among what was received, each with its number, 0 for a notice or where there is none.
+    fn read(&self) -> Vec<(u64, String)> {
+        match self.encoding {
+            Encoding::Text => {
+                let text = std::str::from_utf8(&self.received).unwrap();
+                let whole = text.rfind('\n').map_or(0, |end| end + 1);
+                text[..whole].lines().map(|line| (0, line.to_string())).collect()
+            }
+            Encoding::Framed => {
+                framed::frames(&self.received).into_iter().map(|(number, _, text)| (number, text)).collect()
+            }
+        }
+    }
+
     /// Whole messages among what was received.
     fn messages(&self) -> usize {
-        let lines = self.received.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        lines.filter(|line| !line.starts_with(b"! ") && !line.starts_with(b"> Connected")).count()
+        self.read().iter().filter(|(_, line)| !line.starts_with("! ") && !line.starts_with("> Connected")).count()
     }
 }
 
@@ -64,9 +89,10 @@ fn name(port: u16) -> Name {
 
 impl World {
     fn new(announce_max: usize) -> Self {
+        let now = Instant::now();
         Self {
-            room: room(announce_max),
-            now: Instant::now(),
+            room: Rooms::new(settings(announce_max), now),
+            now,
             people: BTreeMap::new(),
             said: Vec::new(),
             received_before: 0,
@@ -75,35 +101,42 @@ impl World {
     }
 
     /// Notes what the room has said since, going by its log.
-    fn heard(&mut self, author: Option<u16>, line: String) {
-        if self.room.log().messages() as usize > self.said.len() {
-            self.said.push((author, line));
+    fn heard(&mut self, author: Option<u16>, line: String, framed: &str) {
+        if self.room.messages() as usize > self.said.len() {
+            self.said.push(Said { author, line, framed: framed.to_string() });
         }
-        assert_eq!(self.room.log().messages() as usize, self.said.len());
+        assert_eq!(self.room.messages() as usize, self.said.len());
+    }
+
+    fn announced(&mut self, announcement: Announcement) {
+        let line = announcement.to_string();
+        self.heard(None, line.clone(), &line);
     }
 
     fn join(&mut self, port: u16, space: Option<usize>) {
+        self.join_as(Encoding::Text, port, space);
+    }
+
+    fn join_as(&mut self, encoding: Encoding, port: u16, space: Option<usize>) {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
-        let id = self.room.join(connection, name(port), self.now);
-        let online = self.room.online() as u64;
-        self.heard(None, Announcement::Entered { name: name(port), online }.to_string());
+        let id = self.room.join_room(self.room.lobby(), connection, encoding, name(port), self.now);
+        self.announced(Announcement::Entered { name: name(port), online: self.room.online() as u64 });
         let joined = self.said.len();
-        self.people.insert(port, Person { id, joined, received: Vec::new(), told: 0, dies: false, space });
+        self.people.insert(port, Person { id, encoding, joined, received: Vec::new(), told: 0, dies: false, space });
     }
 
     fn leave(&mut self, port: u16) -> Person {
         let person = self.people.remove(&port).unwrap();
         self.received_before += person.messages();
-        self.left_unread += usize::from(self.room.is_full(person.id));
+        self.left_unread += usize::from(self.room.place(person.id).is_parked());
         self.room.leave(person.id, name(port), self.now);
-        let online = self.room.online() as u64;
-        self.heard(None, Announcement::Left { name: name(port), online }.to_string());
+        self.announced(Announcement::Left { name: name(port), online: self.room.online() as u64 });
         person
     }
 
     fn say(&mut self, port: u16, text: &str) -> Result<(), NotNow> {
         let result = self.room.publish(self.people[&port].id, name(port), text.as_bytes(), self.now);
-        self.heard(Some(port), format!("[{}] {text}", name(port)));
+        self.heard(Some(port), format!("[{}] {text}", name(port)), text);
         result.map(drop)
     }
 
@@ -152,28 +185,48 @@ impl World {
         self.room.drained(person.id);
     }
 
-    /// What a person received is what was said since it joined, without its own lines, each line whole, and every gap
-    /// told exactly.
+    /// What a person received is what was said since it joined, without its own lines, each message whole and with its number, and
+    /// every gap told exactly.
     fn check(&self, port: u16) {
         let person = &self.people[&port];
-        let text = std::str::from_utf8(&person.received).unwrap();
-        let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n').expect("no line is torn"));
-        assert!(lines.next().unwrap().starts_with("> Connected to the chat server ("));
-        let mut expected =
-            self.said[person.joined..].iter().filter(|(author, _)| *author != Some(port)).map(|(_, line)| line);
+        let mut read = person.read().into_iter();
+        assert!(read.next().unwrap().1.starts_with("> Connected to the chat server ("));
+        let said = self.said.iter().zip(1u64..).skip(person.joined);
+        let mut expected = said.filter(|(said, _)| said.author != Some(port));
         let mut told = 0;
-        for line in lines {
+        for (number, line) in read {
             if line.starts_with("! line too long") {
                 told += 1;
             } else if let Some(missed) = line.strip_prefix("! you missed ") {
                 let missed: usize = missed.split(' ').next().unwrap().parse().unwrap();
                 expected.by_ref().take(missed).for_each(drop);
             } else {
-                assert_eq!(Some(line), expected.next().map(String::as_str));
+                let (said, expected) = expected.next().expect("nothing is received that was not said");
+                match person.encoding {
+                    Encoding::Text => assert_eq!(line, said.line),
+                    Encoding::Framed => assert_eq!((number, line.as_str()), (expected, said.framed.as_str())),
+                }
             }
         }
-        assert_eq!(expected.next(), None, "everything was sent in the end");
+        assert_eq!(expected.count(), 0, "everything was sent in the end");
         assert_eq!(told, person.told);
+    }
+
+    /// The feeds of the room have the same messages under the same numbers, as far as each keeps them.
+    fn check_steps(&self) {
+        let room = self.room.room(self.room.lobby());
+        let mut known: BTreeMap<u64, log::Entry> = BTreeMap::new();
+        for log in room.feeds().iter().map(Feed::log) {
+            let mut at = log.tail();
+            while let Some((entry, bytes)) = log.message_at(at) {
+                let number = log.messages_before(at) + 1;
+                assert_eq!(*known.entry(number).or_insert(entry), entry, "message {number} is the same in every feed");
+                let author = entry.author.map(|author| author.slot.0 as u16);
+                assert_eq!(self.said[number as usize - 1].author, author);
+                at = at + bytes.len();
+            }
+            assert_eq!(log.messages() as usize, self.said.len());
+        }
     }
 }
 
@@ -210,7 +263,7 @@ fn a_slow_member_is_skipped_and_told() {
         world.say(1, &format!("line {number}")).unwrap();
         world.settle();
     }
-    assert_eq!(world.room.waiting(), 1);
+    assert_eq!(world.room.parked(), 1);
     assert_eq!(world.room.skipped_messages(), 0, "it is told when it reads again");
     world.give_space(2, None);
     world.settle();
@@ -245,7 +298,7 @@ fn above_the_bound_presence_is_summed_up() {
     world.settle();
     let due = world.room.deadline().unwrap();
     world.room.on_deadline(due - Duration::from_millis(1));
-    assert_eq!(world.room.log().messages(), 2, "the first two joins");
+    assert_eq!(world.room.messages(), 2, "the first two joins");
     world.room.on_deadline(due);
     world.settle();
     let heard = String::from_utf8_lossy(&world.people[&5].received).into_owned();
@@ -254,9 +307,92 @@ fn above_the_bound_presence_is_summed_up() {
     assert_eq!(world.room.deadline(), None);
 }
 
+#[test]
+fn two_feeds_of_a_room_stay_in_step_and_skip_each_on_its_own() {
+    let mut world = World::new(10);
+    world.join(1, None);
+    world.join_as(Encoding::Framed, 2, None);
+    world.settle();
+    world.join(3, Some(0));
+    world.join_as(Encoding::Framed, 4, Some(0));
+    for number in 0..200 {
+        world.say(2 - number % 2, &format!("line {number}")).unwrap();
+        world.settle();
+        world.check_steps();
+    }
+    for port in [3, 4] {
+        world.give_space(port, None);
+    }
+    world.settle();
+    let gaps: Vec<String> = [3, 4]
+        .map(|port| {
+            world.people[&port].read().into_iter().find(|(_, line)| line.starts_with("! you missed")).unwrap().1
+        })
+        .to_vec();
+    assert_ne!(gaps[0], gaps[1], "frames are shorter than lines, so more of them are kept");
+    for port in 1..=4 {
+        world.check(port);
+    }
+    assert!(world.people[&2].received.contains(&b'\n'), "the number of the tenth message is a line feed");
+}
+
+#[test]
+fn a_feed_that_begins_later_goes_on_with_the_numbers() {
+    let mut world = World::new(0);
+    world.join(1, None);
+    for number in 0..20 {
+        world.say(1, &format!("line {number}")).unwrap();
+        world.settle();
+    }
+    world.join_as(Encoding::Framed, 2, None);
+    world.say(1, "after").unwrap();
+    world.settle();
+    assert_eq!(world.people[&2].read().last(), Some(&(21, "after".to_string())));
+    world.check_steps();
+}
+
+#[test]
+fn a_small_room_does_not_wait_for_a_large_one() {
+    let now = Instant::now();
+    let settings = Settings { members_max: 1000, ..settings(0) };
+    let mut rooms = Rooms::new(settings, now);
+    let small = rooms.open(settings, now);
+    let lobby = rooms.lobby();
+    let join = |rooms: &mut Rooms, room, port| {
+        let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
+        rooms.join_room(room, connection, Encoding::Text, name(port), now)
+    };
+    let large: Vec<MemberId> = (0..500).map(|port| join(&mut rooms, lobby, port)).collect();
+    let few: Vec<MemberId> = (500..505).map(|port| join(&mut rooms, small, port)).collect();
+    let send_all = |rooms: &mut Rooms, batch: &Batch| {
+        for id in batch {
+            while !rooms.advance(*id, rooms.due(*id).len()) {}
+        }
+    };
+    while rooms.has_due() {
+        let batch = rooms.take_batch();
+        send_all(&mut rooms, &batch);
+    }
+    rooms.publish(large[0], name(0), b"to many", now).unwrap();
+    let first = rooms.take_batch();
+    send_all(&mut rooms, &first);
+    rooms.publish(few[0], name(500), b"to few", now).unwrap();
+    rooms.invariants();
+    let batches: Vec<Batch> = (0..2)
+        .map(|_| {
+            let batch = rooms.take_batch();
+            send_all(&mut rooms, &batch);
+            batch
+        })
+        .collect();
+    let heard = batches.iter().flatten().filter(|id| few.contains(id)).count();
+    assert_eq!(heard, 4, "one batch of the large room comes first at most");
+    assert!(rooms.has_due(), "the large room is not finished");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Join(u16, Option<usize>),
+    Join(Encoding, u16, Option<usize>),
     Leave(u16),
     Say(u16, String),
     TooLong(u16),
@@ -267,9 +403,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let port = 0..8u16;
+    let encoding = prop_oneof![Just(Encoding::Text), Just(Encoding::Framed)];
     let space = prop_oneof![Just(None), (0..PREFIX_BYTES_MAX).prop_map(Some)];
     prop_oneof![
-        2 => (port.clone(), space.clone()).prop_map(|(port, space)| Step::Join(port, space)),
+        2 => (encoding, port.clone(), space.clone()).prop_map(|(encoding, port, space)| Step::Join(encoding, port, space)),
         1 => port.clone().prop_map(Step::Leave),
         10 => (port.clone(), "[a-z]{1,16}").prop_map(|(port, text)| Step::Say(port, text)),
         1 => port.clone().prop_map(Step::TooLong),
@@ -282,16 +419,16 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the sockets take and whenever: nothing torn, nothing twice, nothing missing without a word.
+    /// Whatever the sockets take and whenever, in two encodings: nothing torn, nothing twice, nothing missing without a word.
     #[test]
     fn each_member_receives_the_log_or_is_told(steps in prop::collection::vec(step(), 1..400)) {
         let mut world = World::new(usize::MAX);
         for step in steps {
             match step {
-                Step::Join(port, space) if !world.people.contains_key(&port) => {
+                Step::Join(encoding, port, space) if !world.people.contains_key(&port) => {
                     // Presence that does not fit the log is counted, which this model leaves out: make space.
                     world.settle();
-                    world.join(port, space);
+                    world.join_as(encoding, port, space);
                 }
                 Step::Leave(port) if world.people.contains_key(&port) => {
                     // Half of them in the middle of whatever their socket took.
@@ -327,6 +464,7 @@ proptest! {
         }
         world.settle();
         prop_assert!(world.room.is_quiet());
+        world.check_steps();
         for port in world.people.keys() {
             world.check(*port);
         }

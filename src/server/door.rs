@@ -5,38 +5,39 @@ use std::net::SocketAddr;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection};
+use crate::counters::Counter;
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::token::ConnectionId;
-use crate::wire::text::render_line;
+use crate::token::{ConnectionId, ListenerId};
+use crate::wire::Encoding;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
-            self.on_full_house(&socket);
+            self.on_full_house(socket);
             return;
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
-            self.counters.turned_away += 1;
+            self.counters.add(Counter::TurnedAway, 1);
             let notice = match refusal {
                 Refusal::TooManyConnections => Notice::TooManyConnections,
                 Refusal::TooManyJoins => Notice::TooManyJoins,
             };
-            self.refuse(&socket, notice);
+            self.refuse(socket, notice);
             return;
         }
         let name_in = |slot| self.connections.name_in(slot);
         let Some(name) = self.names.find_free(address, name_in) else {
             self.addresses.leave(address.ip(), self.now);
-            self.counters.turned_away += 1;
-            self.refuse(&socket, Notice::TooManyConnections);
+            self.counters.add(Counter::TurnedAway, 1);
+            self.refuse(socket, Notice::TooManyConnections);
             return;
         };
-        self.counters.accepted += 1;
+        self.counters.add(Counter::Accepted, 1);
         self.accept_reported = false;
         let id = self.connections.insert(Connection::new(socket, name));
         self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
@@ -46,8 +47,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// There is no place for a newcomer.
-    pub(super) fn on_full_house(&mut self, socket: &I::Socket) {
-        self.counters.full_house += 1;
+    pub(super) fn on_full_house(&mut self, socket: I::Socket) {
+        self.counters.add(Counter::FullHouse, 1);
         self.refuse(socket, Notice::HouseFull);
     }
 
@@ -61,17 +62,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A descriptor is free again: accepting goes on, if it had ended for want of one.
     fn resume_accepting(&mut self) {
         if self.accept_paused.take().is_some() {
-            self.io.accept();
+            self.io.accept(ListenerId::FIRST);
         }
     }
 
-    /// Tells a newcomer why it is not let in. The socket is closed when the caller drops it.
-    fn refuse(&mut self, socket: &I::Socket, notice: Notice) {
+    /// Tells a newcomer why it is not let in.
+    fn refuse(&mut self, socket: I::Socket, notice: Notice) {
         let mut bytes = Vec::new();
-        render_line(notice, &mut bytes);
+        Encoding::Text.notice(notice, &mut bytes);
         // A newcomer whose socket does not even take this is not told.
-        self.io.send_batch(&mut [Send::new(socket, &bytes)]);
-        self.io.shutdown(socket);
+        self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
+        self.io.shutdown(&socket);
+        self.io.close(socket);
         self.refused = true;
     }
 
@@ -101,7 +103,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.names.remove(name, id.slot);
         self.lobby.leave(member, name, self.now);
         self.addresses.leave(name.address.ip(), self.now);
-        self.counters.closes.count(reason);
+        self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);
         }
@@ -134,7 +136,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn release(&mut self, id: ConnectionId) {
         let connection = self.connections.at(id);
         if connection.member.is_none() && connection.is_idle() {
-            drop(self.connections.remove(id));
+            let connection = self.connections.remove(id);
+            self.io.close(connection.socket);
             self.resume_accepting();
         }
     }

@@ -8,6 +8,7 @@ use std::mem;
 
 use super::Server;
 use crate::connection::{CloseReason, Connection, Voice};
+use crate::counters::Counter;
 use crate::io::Io;
 use crate::limits::SPARE_BUFFERS_MAX;
 use crate::message::Notice;
@@ -40,7 +41,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.end(id, CloseReason::Left);
             return;
         }
-        self.counters.received_bytes += bytes.len() as u64;
+        self.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
         let voice = connection.voice.get_or_insert_with(|| Box::new(Voice::new(self.now)));
         voice.heard_at = self.now;
         if connection.held.is_some() {

@@ -1,13 +1,13 @@
 //! What holds between turns, checked: for tests and the simulated kernel.
 
 use std::collections::HashSet;
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::Server;
-use super::counters::Closes;
-use crate::connection::{Connection, Voice};
+use crate::connection::{CloseReason, Connection, Voice};
+use crate::counters::Counter;
 use crate::io::Io;
+use crate::io::socket::Socket;
 use crate::journal::Journal;
 use crate::limits::{RECEIVE_CHUNK_BYTES, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
@@ -26,7 +26,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Messages ever said.
     pub fn said(&self) -> u64 {
-        self.lobby.log().messages()
+        self.lobby.messages()
     }
 
     /// The lines in the log from the `messages`th ever said on, as far as it is kept.
@@ -34,8 +34,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let log = self.lobby.log();
         let mut at = log.tail();
         let mut lines = Vec::new();
-        while at < log.head() {
-            let line = log.bytes_from(at).split_inclusive(|byte| *byte == b'\n').next().expect("it is not empty");
+        while let Some((_, line)) = log.message_at(at) {
             if log.messages_before(at) >= messages {
                 lines.push(line.to_vec());
             }
@@ -44,14 +43,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         lines
     }
 
-    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as descriptors.
+    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as real ones.
     pub fn footprint(&self) -> usize {
         let connections: usize = self
             .connections
             .iter()
             .map(|(_, connection)| {
                 let voice = connection.voice.as_ref().map_or(0, |voice| size_of::<Voice>() + voice.input.capacity());
-                size_of::<Connection<OwnedFd>>() + size_of::<Generation>() + voice
+                size_of::<Connection<Socket>>() + size_of::<Generation>() + voice
             })
             .sum();
         let held = self.resumable.capacity() + self.rationed.capacity();
@@ -94,9 +93,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         voices.filter(|voice| voice.reserved.is_some_and(|from| from <= self.now)).count()
     }
 
-    /// Connections that were closed, by reason.
-    pub fn closes(&self) -> Closes {
-        self.counters.closes
+    /// Connections that were closed for `reason`.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.counters.closes(reason)
     }
 
     /// What a connection that may be gone is called.
@@ -128,7 +127,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             members += 1;
             assert_eq!(self.lobby.connection(member), id, "member and connection know each other");
             let place = self.lobby.place(member);
-            let waits = matches!(place, Place::Waiting | Place::Lost);
+            let waits = matches!(place, Place::Parked | Place::Skipped);
             assert!(!connection.watching || waits, "a watched member waits for its socket");
             let will_drain = connection.watching || connection.starved;
             assert!(!waits || will_drain, "who waits for its socket will be told of it");
@@ -165,7 +164,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Some(NotNow::Rationed(_)) => assert!(self.rationed.contains(&id), "the rationed stand in line"),
                 Some(NotNow::Unread) => {
                     let goes_on = !self.lobby.may_speak(member) || self.resumable.contains(&id);
-                    assert!(goes_on || place != Place::Keeping || self.lobby.has_due(), "who has read goes on");
+                    assert!(goes_on || place != Place::InSweep || self.lobby.has_due(), "who has read goes on");
                 }
             }
             let begun = !voice.input.is_empty() && connection.held.is_none();
@@ -191,8 +190,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert!(self.connections.len() <= self.config.members_max, "the house is not overfull");
         assert!(self.spare.len() <= SPARE_BUFFERS_MAX && self.spare.iter().all(Vec::is_empty));
         let counters = &self.counters;
-        let closes = counters.closes;
-        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
-        assert_eq!(counters.accepted - closed, members as u64, "members are those who came and did not go");
+        let stayed = counters[Counter::Accepted] - counters.closes_all();
+        assert_eq!(stayed, members as u64, "members are those who came and did not go");
     }
 }

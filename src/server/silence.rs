@@ -47,7 +47,6 @@ impl Silence {
         }
     }
 
-    #[cfg(any(test, feature = "sim"))]
     pub fn unanswered(&self) -> usize {
         self.unanswered
     }

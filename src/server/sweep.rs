@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::Server;
 use crate::connection::CloseReason;
+use crate::counters::Counter;
 use crate::io::{Io, Send, Sent};
 use crate::limits::{MEMORY_RETRY, SEND_BATCH_MEMBERS};
 use crate::outlet::Outlet;
@@ -31,7 +32,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let outcomes: ArrayVec<(usize, Sent), SEND_BATCH_MEMBERS> =
                 sends.iter().map(|send| (send.bytes.len(), send.sent)).collect();
             drop(sends);
-            self.counters.sends += outcomes.len() as u64;
+            self.counters.add(Counter::Sends, outcomes.len() as u64);
             let sent = batch.drain(..).zip(outcomes);
             batch = sent.filter_map(|(id, (bytes, sent))| self.on_sent(id, bytes, sent, &mut dead)).collect();
         }
@@ -49,7 +50,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Sent::Part(bytes) => bytes,
             Sent::Full | Sent::NoMemory | Sent::Dead(_) => 0,
         };
-        self.counters.sent_bytes += taken as u64;
+        self.counters.add(Counter::SentBytes, taken as u64);
         match sent {
             Sent::Whole => {
                 let level = self.lobby.advance(member, bytes);

@@ -240,7 +240,7 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
     use crate::names::Name;
-    use crate::wire::text::render_message;
+    use crate::wire::text;
     use crate::wire::{Item, Splitter};
     use proptest::prelude::*;
 
@@ -272,8 +272,9 @@ mod tests {
                     continue;
                 }
                 let Some(item) = splitter.next(&mut rest, LIMIT) else { break };
+                rendered.clear();
                 if let Item::Line(line) = item
-                    && render_message(Name::first(([127, 0, 0, 1], 1).into()), line, &mut rendered)
+                    && text::line(Name::first(([127, 0, 0, 1], 1).into()), line, &mut rendered).unwrap()
                 {
                     opening = None;
                     said.push(String::from_utf8(rendered[14..rendered.len() - 1].to_vec()).unwrap());

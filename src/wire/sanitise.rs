@@ -3,6 +3,8 @@
 //! Clean text is unchanged, and sanitising twice equals sanitising once. A line of printable ASCII, which is almost every
 //! line, is copied in one pass.
 
+use std::io::{self, Write};
+
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 /// Combining marks in a row that are kept: the longest that any language needs is some five. More of them reach into the
@@ -89,17 +91,17 @@ impl Before {
     }
 }
 
-/// Appends `line` to `out` as others may see it, and returns whether there is anything to see.
+/// Writes `line` to `out` as others may see it, and returns whether there is anything to see.
 ///
 /// Dropped are controls but tab (C0, DEL, C1), line and paragraph separators, format characters (general category Cf) but
 /// U+200C and U+200D, code points that Unicode keeps for more of these, the ninth and later of combining marks in a row
 /// (joiners between them do not count), and tags (U+E0020 to U+E007F) but the first eight behind U+1F3F4. Each run of
 /// invalid bytes becomes one U+FFFD. Spaces, tabs, joiners, variation selectors and letters that look like a space are kept
 /// and are nothing to see.
-pub fn sanitise(line: &[u8], out: &mut Vec<u8>) -> bool {
+pub fn sanitise(line: &[u8], out: &mut impl Write) -> io::Result<bool> {
     if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
-        out.extend_from_slice(line);
-        return line.iter().any(|byte| *byte > b' ');
+        out.write_all(line)?;
+        return Ok(line.iter().any(|byte| *byte > b' '));
     }
     let mut before = Before::default();
     let (mut visible, mut in_invalid) = (false, false);
@@ -109,16 +111,16 @@ pub fn sanitise(line: &[u8], out: &mut Vec<u8>) -> bool {
             let kind = kind(character);
             if before.keeps(character, kind) {
                 visible |= matches!(kind, Kind::Visible | Kind::Mark(true));
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                out.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
             }
         }
         if !chunk.invalid().is_empty() && !std::mem::replace(&mut in_invalid, true) {
             before = Before::default();
             visible = true;
-            out.extend_from_slice(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]).as_bytes());
+            out.write_all(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]).as_bytes())?;
         }
     }
-    visible
+    Ok(visible)
 }
 
 /// True for what no terminal is ever sent, whatever is around it.
@@ -134,7 +136,7 @@ mod tests {
 
     fn sanitised(line: &[u8]) -> (String, bool) {
         let mut out = Vec::new();
-        let visible = sanitise(line, &mut out);
+        let visible = sanitise(line, &mut out).expect("writing to a Vec does not fail");
         (String::from_utf8(out).expect("valid UTF-8 comes out"), visible)
     }
 

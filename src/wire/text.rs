@@ -4,21 +4,65 @@
 //! server. docs/PROTOCOL.md has every text.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::foreign::Foreign;
 use super::sanitise::sanitise;
-use crate::message::{Announcement, Notice};
+use crate::limits::{ANNOUNCEMENT_BYTES_MAX, PREFIX_BYTES_MAX, rendered_bytes_max};
+use crate::message::{Announcement, Body, Message, Notice};
 use crate::names::Name;
 
-/// Replaces what `out` holds by the message that everybody but its author receives: `[IP:PORT] text` and a line feed.
-/// False, and nothing to send, when nothing of `text` can be seen.
-pub fn render_message(author: Name, text: &[u8], out: &mut Vec<u8>) -> bool {
-    out.clear();
-    write!(out, "[{author}] ").expect("writing to a Vec does not fail");
-    let visible = sanitise(text, out);
-    out.push(b'\n');
-    visible
+/// Most bytes of a message, its line feed included.
+pub fn message_bytes_max(body: &Body<'_>) -> usize {
+    match body {
+        // Nothing that is dropped or replaced makes ASCII longer.
+        Body::Line { text, .. } if text.is_ascii() => PREFIX_BYTES_MAX + text.len() + 1,
+        Body::Line { text, .. } => rendered_bytes_max(text.len()),
+        Body::Announcement(_) => ANNOUNCEMENT_BYTES_MAX,
+    }
+}
+
+/// Bytes that a line will take if nothing of it is dropped or replaced.
+pub fn line_bytes_expected(name: Name, text: &[u8]) -> usize {
+    let mut length = Length(0);
+    write!(length, "[{name}] ").expect("counting does not fail");
+    length.0 + text.len() + 1
+}
+
+/// Counts what is written to it.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a message. False, and nothing to send, when nothing of it can be seen.
+pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
+    match message.body {
+        Body::Line { name, text } => line(name, text, out),
+        Body::Announcement(announcement) => writeln!(out, "{announcement}").map(|()| true),
+    }
+}
+
+/// Writes what everybody but its author receives of a line: `[IP:PORT] text` and a line feed. False, and nothing to send, when
+/// nothing of `text` can be seen.
+pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
+    write!(out, "[{author}] ")?;
+    let visible = sanitise(text, out)?;
+    out.write_all(b"\n")?;
+    Ok(visible)
+}
+
+/// Writes a notice.
+pub fn notice(notice: Notice, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{notice}")
 }
 
 /// A count of users as people say it: `1 user`, `2 users`.
@@ -70,11 +114,6 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Appends what is shown and its line feed.
-pub fn render_line(line: impl fmt::Display, out: &mut Vec<u8>) {
-    writeln!(out, "{line}").expect("writing to a Vec does not fail");
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -84,12 +123,12 @@ mod tests {
     #[test]
     fn a_message_without_a_visible_byte_is_none() {
         let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
-        let mut out = b"left over".to_vec();
-        assert!(render_message(author, b"World", &mut out));
+        let mut out = Vec::new();
+        assert!(line(author, b"World", &mut out).unwrap());
         assert_eq!(out, b"[127.0.0.1:63155] World\n");
-        assert!(!render_message(author, b"\x1b\x07", &mut out));
-        assert!(!render_message(author, b"", &mut out));
-        assert!(!render_message(author, " \u{200b}\u{3164}".as_bytes(), &mut out));
+        assert!(!line(author, b"\x1b\x07", &mut out).unwrap());
+        assert!(!line(author, b"", &mut out).unwrap());
+        assert!(!line(author, " \u{200b}\u{3164}".as_bytes(), &mut out).unwrap());
     }
 
     #[test]

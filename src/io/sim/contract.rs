@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::Sim;
 use super::crowd::address;
 use super::draw::Draw;
 use super::kernel::Kernel;
-use crate::io::Signal;
-use crate::io::contract::{World, check};
+use super::{Sim, Socket};
+use crate::io::contract::{SECOND, World, check};
+use crate::io::{Completion, Completions, Io, Receiving, Signal, Until};
+use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 
 /// What a socket takes ahead of being read.
 const ROOM: usize = 200_000;
@@ -25,16 +26,19 @@ impl World for Simulated {
         &mut self.io
     }
 
-    fn connect(&mut self) -> u32 {
-        self.try_connect().expect("the listener listens")
-    }
-
-    fn try_connect(&mut self) -> Option<u32> {
+    fn try_connect(&mut self, listener: ListenerId) -> Option<u32> {
         let mut kernel = self.io.kernel.borrow_mut();
-        let peer = kernel.is_listening().then(|| kernel.connect(address(self.connected, false), ROOM, true))?;
+        if !kernel.is_listening(listener) {
+            return None;
+        }
+        let peer = kernel.connect_to(listener, address(self.connected, false), ROOM, true);
         self.connected += 1;
         kernel.peer_listens(peer, false);
         Some(peer)
+    }
+
+    fn break_listener(&mut self, listener: ListenerId) {
+        self.io.kernel.borrow_mut().break_listener(listener);
     }
 
     fn address(&self, peer: &u32) -> SocketAddr {
@@ -48,7 +52,8 @@ impl World for Simulated {
     fn peer_reads(&mut self, peer: &mut u32) -> Vec<u8> {
         let mut kernel = self.io.kernel.borrow_mut();
         let read = kernel.pair_mut(*peer).look();
-        assert!(!read.is_empty() || kernel.pairs()[*peer as usize].shut, "something arrives, or the end");
+        let pair = &kernel.pairs()[*peer as usize];
+        assert!(!read.is_empty() || pair.shut || pair.closed, "something arrives, or the end");
         kernel.peer_has_read(*peer, read.len());
         read
     }
@@ -66,11 +71,60 @@ impl World for Simulated {
     }
 }
 
+fn world() -> Simulated {
+    let io = Sim::new(Kernel::new(Draw::seeded(1), false));
+    io.kernel.borrow_mut().strict = false;
+    assert_eq!(io.kernel.borrow_mut().add_listener(), SECOND);
+    Simulated { io, connected: 0 }
+}
+
 #[test]
 fn the_simulated_kernel_keeps_the_contract() {
-    check(|| {
-        let io = Sim::new(Kernel::new(Draw::seeded(1), false));
-        io.kernel.borrow_mut().strict = false;
-        Simulated { io, connected: 0 }
-    });
+    check(world);
+}
+
+const ID: ConnectionId = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
+
+/// A world with one connection, both of its ends.
+fn connected() -> (Simulated, Socket) {
+    let mut world = world();
+    world.io.accept(ListenerId::FIRST);
+    world.connect(ListenerId::FIRST);
+    let mut completions = Completions::new();
+    world.io.wait(Until::Now, Receiving::On, &mut completions).expect("a simulated kernel does not fail");
+    match completions.list.pop() {
+        Some(Completion::Accepted(_, Ok((socket, _)))) => (world, socket),
+        other => panic!("nobody was accepted: {other:?}"),
+    }
+}
+
+#[test]
+#[should_panic(expected = "nothing is in flight")]
+fn closing_with_a_receive_in_flight_is_found() {
+    let (mut world, socket) = connected();
+    world.io.receive(&socket, ID);
+    world.io.close(socket);
+}
+
+#[test]
+#[should_panic(expected = "nothing is in flight")]
+fn closing_while_watched_for_room_is_found() {
+    let (mut world, socket) = connected();
+    world.io.watch_writable(&socket, ID);
+    world.io.close(socket);
+}
+
+#[test]
+fn a_socket_that_is_dropped_and_not_closed_is_found() {
+    for (closes, breach) in [(true, None), (false, Some("a socket was dropped and not closed"))] {
+        let (mut world, socket) = connected();
+        world.io.kernel.borrow_mut().strict = true;
+        if closes {
+            world.io.close(socket)
+        } else {
+            drop(socket)
+        }
+        assert_eq!(world.io.kernel.borrow().breach, breach);
+        assert_eq!(world.io.kernel.borrow().open_sockets(), 0);
+    }
 }

@@ -5,15 +5,13 @@ mod data;
 
 use std::collections::BTreeMap;
 
-use clap::Parser;
-
 use self::data::Step::{Joins, Leaves, Reads, Sends, Vanishes};
 use self::data::{Cut, SCENARIOS, Scenario};
 use super::crowd::address;
 use super::draw::Draw;
 use super::kernel::Kernel;
 use super::run::Stage;
-use crate::cli::{Cli, Command};
+use crate::cli::Serve;
 
 /// Turns within which a line that is expected has to come.
 const TURNS_MAX: usize = 1000;
@@ -29,8 +27,7 @@ fn conversations_are_the_same_on_the_simulated_kernel() {
 }
 
 fn play(scenario: &Scenario, cut: Cut) {
-    let cli = Cli::try_parse_from(["uproar", "serve"].iter().chain(scenario.options)).expect("the options are known");
-    let Command::Serve(serve) = cli.command else { panic!("the command is serve") };
+    let serve = Serve::with(scenario.options).expect("the options are known");
     let mut stage = Stage::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
     let mut people: BTreeMap<&str, u32> = BTreeMap::new();
     let mut names: BTreeMap<&str, String> = BTreeMap::new();

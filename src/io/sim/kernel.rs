@@ -1,4 +1,4 @@
-//! The kernel in memory: sockets, a listener, a clock, and what may complete when.
+//! The kernel in memory: sockets, listeners, a clock, and what may complete when.
 //!
 //! Time is virtual: it passes a little with every turn and jumps to the next event when the server waits. Whatever peers do
 //! and whatever completes is an event with a time; two runs from one seed are the same run. The kernel also watches its
@@ -21,7 +21,7 @@ use super::pair::Pair;
 use super::trace::{Event, Trace};
 use crate::io::Signal;
 use crate::limits::ACCEPT_RETRY;
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, ListenerId};
 
 /// What a turn costs at most, in nanoseconds of virtual time.
 const TURN_NANOSECONDS: u64 = 100_000;
@@ -36,7 +36,7 @@ const LOST: [Errno; 4] = [Errno::CONNRESET, Errno::PIPE, Errno::TIMEDOUT, Errno:
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    Accept,
+    Accept(ListenerId),
     Readable(u32),
     Writable(u32),
     Act(u32),
@@ -48,6 +48,8 @@ enum What {
 struct Listener {
     armed: bool,
     closed: bool,
+    /// Accepting fails from now on.
+    broken: bool,
     /// True exactly while an event will look at the backlog.
     scheduled: bool,
     backlog: VecDeque<u32>,
@@ -86,7 +88,7 @@ pub struct Kernel {
     events: BinaryHeap<Reverse<(u64, u64, What)>>,
     events_pushed: u64,
     pairs: Vec<Pair>,
-    listener: Listener,
+    listeners: Vec<Listener>,
     /// Connections whose receive can complete.
     ready: VecDeque<u32>,
     writable: Vec<ConnectionId>,
@@ -124,7 +126,7 @@ impl Kernel {
             events: BinaryHeap::new(),
             events_pushed: 0,
             pairs: Vec::new(),
-            listener: Listener::default(),
+            listeners: vec![Listener::default()],
             ready: VecDeque::new(),
             writable: Vec::new(),
             signals: Vec::new(),
@@ -161,8 +163,19 @@ impl Kernel {
         self.open
     }
 
-    pub fn is_listening(&self) -> bool {
-        !self.listener.closed
+    /// There is one listener to begin with; this is another.
+    pub fn add_listener(&mut self) -> ListenerId {
+        self.listeners.push(Listener::default());
+        ListenerId::first(self.listeners.len()).last().expect("one was added")
+    }
+
+    pub fn is_listening(&self, listener: ListenerId) -> bool {
+        !self.listeners[listener.index()].closed
+    }
+
+    /// Has accepting on a listener end with an error whenever it is armed.
+    pub fn break_listener(&mut self, listener: ListenerId) {
+        self.listeners[listener.index()].broken = true;
     }
 
     /// True while something moves: an operation or what a peer does.
@@ -171,7 +184,7 @@ impl Kernel {
     }
 
     pub fn backlog(&self) -> usize {
-        self.listener.backlog.len()
+        self.listeners.iter().map(|listener| listener.backlog.len()).sum()
     }
 
     pub fn note(&mut self, event: Event) {
@@ -202,33 +215,36 @@ impl Kernel {
 
 /// What the server asks for.
 impl Kernel {
-    pub fn accept(&mut self) {
-        if self.listener.closed {
+    pub fn accept(&mut self, id: ListenerId) {
+        let listener = &mut self.listeners[id.index()];
+        if listener.closed {
             return;
         }
         if self.strict {
-            assert!(!self.listener.armed, "accepting is armed twice");
+            assert!(!listener.armed, "accepting is armed twice");
             let soon = |failed_at| self.now < failed_at + ACCEPT_RETRY.as_nanos() as u64;
-            assert!(!self.listener.failed_at.is_some_and(soon), "accepting again at once would spin");
+            assert!(!listener.failed_at.is_some_and(soon), "accepting again at once would spin");
         }
-        self.listener.armed = true;
-        self.listener.failed_at = None;
-        self.look_at_backlog();
+        listener.armed = true;
+        listener.failed_at = None;
+        self.look_at_backlog(id);
     }
 
     pub fn stop_accepting(&mut self) {
-        self.listener.closed = true;
-        self.listener.armed = false;
-        for peer in std::mem::take(&mut self.listener.backlog) {
-            self.pairs[peer as usize].refused = true;
+        for listener in &mut self.listeners {
+            listener.closed = true;
+            listener.armed = false;
+            for peer in std::mem::take(&mut listener.backlog) {
+                self.pairs[peer as usize].refused = true;
+            }
         }
     }
 
-    fn look_at_backlog(&mut self) {
-        let listener = &mut self.listener;
+    fn look_at_backlog(&mut self, id: ListenerId) {
+        let listener = &mut self.listeners[id.index()];
         if listener.armed && !listener.scheduled && !listener.backlog.is_empty() {
             listener.scheduled = true;
-            self.schedule(0, What::Accept);
+            self.schedule(0, What::Accept(id));
         }
     }
 
@@ -286,18 +302,29 @@ impl Kernel {
     }
 
     pub fn close(&mut self, peer: u32) {
-        let pair = &mut self.pairs[peer as usize];
-        if pair.closed {
-            self.breach = Some("a socket is closed twice");
+        let pair = &self.pairs[peer as usize];
+        assert!(!pair.receiving && !pair.watching, "a socket is closed when nothing is in flight on it");
+        self.forget(peer);
+    }
+
+    /// The user has let go of a socket, closed or not.
+    pub fn dropped(&mut self, peer: u32) {
+        if self.pairs[peer as usize].closed {
             return;
         }
-        if self.strict && (pair.receiving || pair.watching) {
-            self.breach = Some("a socket is closed with something in flight");
+        if self.strict {
+            self.breach = Some("a socket was dropped and not closed");
         }
+        self.forget(peer);
+    }
+
+    fn forget(&mut self, peer: u32) {
+        let pair = &mut self.pairs[peer as usize];
+        assert!(!pair.closed, "a socket is closed once");
         pair.closed = true;
         self.gone.extend(pair.id);
         self.open -= 1;
-        self.listener.failed_at = None;
+        self.listeners.iter_mut().for_each(|listener| listener.failed_at = None);
         self.moved = true;
         self.note(Event::Closed { peer });
     }

@@ -15,14 +15,11 @@ use super::pair::{Pair, Record};
 use crate::limits::OPENING_HOLD;
 use crate::message::Notice;
 use crate::wire::Framing;
-use crate::wire::text::render_line;
 
 type Line = Vec<u8>;
 
 fn rendered(line: impl fmt::Display) -> Line {
-    let mut bytes = Vec::new();
-    render_line(line, &mut bytes);
-    bytes
+    format!("{line}\n").into_bytes()
 }
 
 /// Whole lines with their line feeds, and what follows the last one.

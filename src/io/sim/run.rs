@@ -13,12 +13,12 @@ use super::sink::{STAMP, Sink, Take};
 use super::trace::Event;
 use super::verdict::Verdict;
 use super::{Sim, Socket};
+use crate::counters::{CloseReason, Statistics};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
 use crate::journal::Journal;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
 use crate::room::{NotNow, Settings, SlowPolicy};
-use crate::server::counters::Statistics;
 use crate::server::{Config, Flow, Server};
 use crate::token::ConnectionId;
 use crate::wire::Framing;
@@ -141,10 +141,10 @@ impl Stage {
     }
 
     pub fn turn(&mut self) -> Flow {
-        let stalled_before = self.server.closes().stalled;
+        let stalled_before = self.server.closes(CloseReason::Stalled);
         self.receiving.push(self.server.is_receiving());
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
-        let stalled = self.server.closes().stalled - stalled_before;
+        let stalled = self.server.closes(CloseReason::Stalled) - stalled_before;
         let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
         for peer in identified {
             let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");

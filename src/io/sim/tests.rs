@@ -3,6 +3,7 @@
 use super::big;
 use super::draw::Draw;
 use super::run::{Outcome, check, fuzz, run};
+use crate::counters::{CloseReason, Counter};
 
 /// Seeds that failed once, each with what it found. They are played for ever after.
 const KEPT: &str = include_str!("seeds.txt");
@@ -24,15 +25,15 @@ fn seeds() {
     // Everything that can happen to a connection and to a line has happened.
     let total = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let happened = [
-        ("left", total(|outcome| outcome.statistics.counters.closes.left)),
-        ("broken", total(|outcome| outcome.statistics.counters.closes.broken)),
-        ("slow", total(|outcome| outcome.statistics.counters.closes.slow)),
-        ("stalled", total(|outcome| outcome.statistics.counters.closes.stalled)),
-        ("line timeout", total(|outcome| outcome.statistics.counters.closes.line_timeout)),
-        ("foreign", total(|outcome| outcome.statistics.counters.closes.foreign)),
-        ("full house", total(|outcome| outcome.statistics.counters.full_house)),
-        ("turned away", total(|outcome| outcome.statistics.counters.turned_away)),
-        ("stale", total(|outcome| outcome.statistics.counters.stale)),
+        ("left", total(|outcome| outcome.statistics.counters.closes(CloseReason::Left))),
+        ("broken", total(|outcome| outcome.statistics.counters.closes(CloseReason::Broken))),
+        ("slow", total(|outcome| outcome.statistics.counters.closes(CloseReason::Slow))),
+        ("stalled", total(|outcome| outcome.statistics.counters.closes(CloseReason::Stalled))),
+        ("line timeout", total(|outcome| outcome.statistics.counters.closes(CloseReason::LineTimeout))),
+        ("foreign", total(|outcome| outcome.statistics.counters.closes(CloseReason::Foreign))),
+        ("full house", total(|outcome| outcome.statistics.counters[Counter::FullHouse])),
+        ("turned away", total(|outcome| outcome.statistics.counters[Counter::TurnedAway])),
+        ("stale", total(|outcome| outcome.statistics.counters[Counter::Stale])),
         ("skipped", total(|outcome| outcome.statistics.skipped)),
         ("pressed", total(|outcome| outcome.holds.pressed)),
         ("unread", total(|outcome| outcome.holds.unread)),

@@ -9,13 +9,12 @@ use super::model::{self, Heard, Said, Turns};
 use super::pair::Pair;
 use super::run::Stage;
 use super::sink::{STAMP, Sink};
+use crate::counters::{CloseReason, Counter, Statistics};
 use crate::flood::Addresses;
 use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
 use crate::server::Config;
-use crate::server::counters::{Closes, Statistics};
 use crate::wire::Framing;
-use crate::wire::text::render_line;
 
 /// Lines that are too long of which each is told: more could find the notices of a member full, and so could the end of
 /// a line before a gap.
@@ -77,9 +76,8 @@ impl Verdict {
         let witness = &kernel.pairs()[0];
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
-            let mut line = Vec::new();
-            render_line(Announcement::Entered { name: witness.name, online: 1 }, &mut line);
-            log.push(line);
+            let entered = Announcement::Entered { name: witness.name, online: 1 };
+            log.push(format!("{entered}\n").into_bytes());
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);
         assert!(rest.is_empty(), "the witness hears whole lines");
@@ -137,16 +135,17 @@ impl Verdict {
         self.compare_rates(&story, said);
         self.compare_counts(&story, &statistics, kernel);
         let counters = statistics.counters;
-        let closes = counters.closes;
-        assert!(refused <= counters.full_house + counters.turned_away, "{refused} were told that they are turned away");
-        if closes.line_timeout + closes.foreign == 0 {
-            assert_eq!(member_bytes, counters.sent_bytes, "every byte was counted");
+        let turned_away = counters[Counter::FullHouse] + counters[Counter::TurnedAway];
+        assert!(refused <= turned_away, "{refused} were told that they are turned away");
+        let dismissed = counters.closes(CloseReason::LineTimeout) + counters.closes(CloseReason::Foreign);
+        if dismissed == 0 {
+            assert_eq!(member_bytes, counters[Counter::SentBytes], "every byte was counted");
         }
-        assert!(dismissals <= closes.line_timeout + closes.foreign);
+        assert!(dismissals <= dismissed);
         assert!(total.missed <= statistics.skipped, "{} were told, {} counted", total.missed, statistics.skipped);
         let difference = total.delivered.abs_diff(statistics.deliveries);
         // Whoever is closed may take the end of a line, counted as sent, with it; a last line brings the end of another.
-        let slack = slack + closes.line_timeout + closes.foreign;
+        let slack = slack + dismissed;
         // Whoever is not level when the server stops has not been counted.
         assert!(
             difference <= slack || !self.settled,
@@ -154,7 +153,7 @@ impl Verdict {
             total.delivered,
             statistics.deliveries
         );
-        if slack == 0 && self.settled && statistics.counters.closes == Closes::default() {
+        if slack == 0 && self.settled && counters.closes_all() == 0 {
             assert_eq!(total.missed, statistics.skipped, "every gap is told");
         }
         self.compare_transcript(&log);
@@ -236,8 +235,9 @@ impl Verdict {
         if let Some(rate) = self.config.addresses.line_rate {
             // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks had
             // taken may be said at another time.
-            let closes = self.statistics.expect("it was taken at the end").counters.closes;
-            let slack = self.late_max + (closes.broken + closes.stalled + closes.slow) as usize;
+            let counters = self.statistics.expect("it was taken at the end").counters;
+            let cut_off = [CloseReason::Broken, CloseReason::Stalled, CloseReason::Slow];
+            let slack = self.late_max + cut_off.map(|reason| counters.closes(reason) as usize).iter().sum::<usize>();
             let held = |times: &Vec<Duration>| rate.held(times, slack);
             assert!(addresses.values().all(held), "an address has said more than its rate allows");
         }
@@ -249,17 +249,24 @@ impl Verdict {
 
     fn compare_counts(&self, story: &Said, statistics: &Statistics, kernel: &Kernel) {
         let counters = statistics.counters;
-        let let_in = counters.accepted + counters.full_house + counters.turned_away;
+        let let_in = counters[Counter::Accepted] + counters[Counter::FullHouse] + counters[Counter::TurnedAway];
         assert_eq!(let_in, kernel.counts.accepted, "everybody who was accepted was counted");
-        assert_eq!(counters.stale, kernel.counts.stale, "completions of connections that are gone were counted");
-        assert!(counters.received_bytes <= kernel.counts.received_bytes);
-        let closes = counters.closes;
-        let closed = closes.left + closes.broken + closes.slow + closes.stalled + closes.line_timeout + closes.foreign;
-        assert_eq!(counters.accepted - closed, statistics.members, "members are those who came and did not go");
+        assert_eq!(
+            counters[Counter::Stale],
+            kernel.counts.stale,
+            "completions of connections that are gone were counted"
+        );
+        assert!(counters[Counter::ReceivedBytes] <= kernel.counts.received_bytes);
+        let closed = counters.closes_all();
+        assert_eq!(
+            counters[Counter::Accepted] - closed,
+            statistics.members,
+            "members are those who came and did not go"
+        );
         if self.settled {
             assert_eq!(
                 (story.entered, story.left),
-                (counters.accepted, closed),
+                (counters[Counter::Accepted], closed),
                 "everybody's coming and going was told"
             );
         }

@@ -5,18 +5,25 @@ use std::net::SocketAddr;
 use super::{Kernel, What};
 use crate::io::sim::pair::Pair;
 use crate::io::sim::trace::Event;
+use crate::token::ListenerId;
 
 impl Kernel {
     /// A peer begins a connection whose socket takes `room` bytes ahead of being read.
     pub fn connect(&mut self, address: SocketAddr, room: usize, recorded: bool) -> u32 {
+        self.connect_to(ListenerId::FIRST, address, room, recorded)
+    }
+
+    /// As [`Kernel::connect`], to one of several listeners.
+    pub fn connect_to(&mut self, listener: ListenerId, address: SocketAddr, room: usize, recorded: bool) -> u32 {
         let peer = u32::try_from(self.pairs.len()).expect("a run has fewer than 2^32 connections");
         let mut pair = Pair::new(address, room, recorded);
-        pair.refused = self.listener.closed;
+        let closed = self.listeners[listener.index()].closed;
+        pair.refused = closed;
         self.pairs.push(pair);
         self.note(Event::Connects { peer });
-        if !self.listener.closed {
-            self.listener.backlog.push_back(peer);
-            self.look_at_backlog();
+        if !closed {
+            self.listeners[listener.index()].backlog.push_back(peer);
+            self.look_at_backlog(listener);
         }
         peer
     }

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use super::{IDLE_TURNS_MAX, Kernel, LOST, POISON, TURN_NANOSECONDS, What};
 use crate::io::sim::Socket;
 use crate::io::sim::trace::Event;
-use crate::io::{Chunk, Completion, Completions, Signal, Until};
+use crate::io::{Chunk, Completion, Completions, Receiving, Signal, Until};
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
+use crate::token::ListenerId;
 
 impl Kernel {
     /// As [`crate::io::Io::wait`]. `this` is where sockets find this kernel.
@@ -18,7 +19,7 @@ impl Kernel {
         &mut self,
         this: &Rc<RefCell<Self>>,
         until: Until,
-        receives_max: usize,
+        receiving: Receiving,
         completions: &mut Completions<Socket>,
     ) {
         self.turn += 1;
@@ -39,7 +40,7 @@ impl Kernel {
         let mut waited = false;
         loop {
             self.run_due();
-            self.collect(this, receives_max, completions);
+            self.collect(this, receiving, completions);
             if !completions.list.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
                 break;
             }
@@ -78,7 +79,7 @@ impl Kernel {
         {
             self.events.pop();
             match what {
-                What::Accept => self.listener.scheduled = false,
+                What::Accept(listener) => self.listeners[listener.index()].scheduled = false,
                 What::Readable(peer) => self.ready.push_back(peer),
                 What::Writable(peer) => {
                     self.pairs[peer as usize].watching = false;
@@ -101,11 +102,13 @@ impl Kernel {
         }
     }
 
-    fn collect(&mut self, this: &Rc<RefCell<Self>>, receives_max: usize, completions: &mut Completions<Socket>) {
-        self.collect_newcomers(this, completions);
+    fn collect(&mut self, this: &Rc<RefCell<Self>>, receiving: Receiving, completions: &mut Completions<Socket>) {
+        for listener in ListenerId::first(self.listeners.len()) {
+            self.collect_newcomers(this, listener, completions);
+        }
         completions.list.extend(self.writable.drain(..).map(Completion::Writable));
         completions.list.extend(self.signals.drain(..).map(Completion::Signal));
-        for _ in 0..self.ready.len().min(receives_max).min(RECEIVES_PER_TURN_MAX) {
+        for _ in 0..receiving.count(self.ready.len()) {
             let peer = self.ready.pop_front().expect("so many were counted");
             self.collect_chunk(peer, completions);
         }
@@ -114,20 +117,23 @@ impl Kernel {
         }
     }
 
-    fn collect_newcomers(&mut self, this: &Rc<RefCell<Self>>, completions: &mut Completions<Socket>) {
-        while self.listener.armed && !self.listener.scheduled && !self.listener.backlog.is_empty() {
-            let calm = self.pairs[self.listener.backlog[0] as usize].calm;
+    fn collect_newcomers(&mut self, this: &Rc<RefCell<Self>>, id: ListenerId, completions: &mut Completions<Socket>) {
+        if self.listeners[id.index()].broken && self.listeners[id.index()].armed {
+            return self.fail_to_accept(id, Errno::INVAL, completions);
+        }
+        while let listener = &self.listeners[id.index()]
+            && listener.armed
+            && !listener.scheduled
+            && let Some(peer) = listener.backlog.front().copied()
+        {
+            let calm = self.pairs[peer as usize].calm;
             let full = self.faults.descriptors > 0 && self.open >= self.faults.descriptors;
             if !calm && (full || self.draw.chance(self.faults.accept)) {
                 let errors = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::CONNABORTED];
                 let errno = if full { Errno::MFILE } else { self.draw.pick(&errors) };
-                self.note(Event::AcceptFailed { errno: Event::errno(errno) });
-                self.listener.armed = false;
-                self.listener.failed_at = Some(self.now);
-                completions.list.push(Completion::Accepted(Err(errno)));
-                return;
+                return self.fail_to_accept(id, errno, completions);
             }
-            let peer = self.listener.backlog.pop_front().expect("it is not empty");
+            self.listeners[id.index()].backlog.pop_front();
             let pair = &mut self.pairs[peer as usize];
             if !calm && self.draw.chance(self.faults.accept_gone) {
                 pair.reset = true;
@@ -145,11 +151,18 @@ impl Kernel {
             let socket = Socket::new(Rc::clone(this), peer);
             let unwatchable = !calm && self.draw.chance(self.faults.unwatchable);
             completions.list.push(if unwatchable {
-                Completion::Unwatchable(socket)
+                Completion::Unwatchable(id, socket)
             } else {
-                Completion::Accepted(Ok((socket, address)))
+                Completion::Accepted(id, Ok((socket, address)))
             });
         }
+    }
+
+    fn fail_to_accept(&mut self, id: ListenerId, errno: Errno, completions: &mut Completions<Socket>) {
+        self.note(Event::AcceptFailed { errno: Event::errno(errno) });
+        self.listeners[id.index()].armed = false;
+        self.listeners[id.index()].failed_at = Some(self.now);
+        completions.list.push(Completion::Accepted(id, Err(errno)));
     }
 
     fn collect_chunk(&mut self, peer: u32, completions: &mut Completions<Socket>) {

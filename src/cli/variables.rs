@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::cli::Cli;
+use super::Cli;
 
 /// The options whose values came from environment variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,251 @@
+//! What is counted since the server started, why connections are closed, and the statistics line that says both.
+//!
+//! A counter is one row of a table, with its key in the line and a sentence on it; so is a reason for closing. Keys and
+//! their order are a contract with scripts.
+
+use std::fmt;
+use std::ops::Index;
+
+/// Makes an enum of rows, and `row` with what stands in the row of each.
+macro_rules! table {
+    ($(#[$attribute:meta])* $name:ident: $row:ident { $($value:ident { $($column:ident: $text:literal),* },)* }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($value,)*
+        }
+
+        impl $name {
+            /// In the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$value,)*];
+
+            pub const fn row(self) -> $row {
+                match self {
+                    $(Self::$value => $row { $($column: $text,)* },)*
+                }
+            }
+        }
+    };
+}
+
+/// What a counter is called, and what it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct CounterRow {
+    pub key: &'static str,
+    pub help: &'static str,
+}
+
+/// What a reason for closing is called, and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct CloseRow {
+    pub key: &'static str,
+    /// How the server's log names it.
+    pub words: &'static str,
+    pub help: &'static str,
+}
+
+table! {
+    /// What the server counts itself, closed connections aside. The room counts what is said.
+    Counter: CounterRow {
+        Sends { key: "sends", help: "Sends handed to the kernel, whatever became of them." },
+        SentBytes { key: "sent_bytes", help: "Bytes that members' sockets took." },
+        ReceivedBytes { key: "received_bytes", help: "Bytes received from members." },
+        Accepted { key: "accepted", help: "Newcomers that became members." },
+        FullHouse { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
+        TurnedAway {
+            key: "turned_away",
+            help: "Newcomers that were told that their address has joined too often, or is here too often."
+        },
+        Stale { key: "stale", help: "Completions that nobody waited for, dropped." },
+    }
+}
+
+table! {
+    /// Why a connection was closed.
+    CloseReason: CloseRow {
+        Left { key: "closed_left", words: "left", help: "The peer has sent its last byte." },
+        Broken {
+            key: "closed_broken",
+            words: "connection broken",
+            help: "The connection broke, or its peer no longer answers."
+        },
+        Slow {
+            key: "closed_slow",
+            words: "fell off the log",
+            help: "It fell off the log, and members that do are closed here."
+        },
+        Stalled {
+            key: "closed_stalled",
+            words: "took no byte for too long",
+            help: "Its full socket has taken no byte for too long."
+        },
+        LineTimeout {
+            key: "closed_line_timeout",
+            words: "did not finish a line in time",
+            help: "A line was begun and not continued for too long."
+        },
+        Foreign {
+            key: "closed_foreign",
+            words: "speaks another protocol",
+            help: "The peer speaks another protocol."
+        },
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().words)
+    }
+}
+
+/// Everything counted, read as `counters[Counter::Sends]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    counts: [u64; Counter::ALL.len()],
+    closes: [u64; CloseReason::ALL.len()],
+}
+
+impl Counters {
+    pub fn add(&mut self, counter: Counter, amount: u64) {
+        self.counts[counter as usize] += amount;
+    }
+
+    /// Counts a connection that was closed.
+    pub fn closed(&mut self, reason: CloseReason) {
+        self.closes[reason as usize] += 1;
+    }
+
+    /// Connections that were closed for `reason`.
+    pub fn closes(&self, reason: CloseReason) -> u64 {
+        self.closes[reason as usize]
+    }
+
+    /// Connections that were closed, for whatever reason.
+    pub fn closes_all(&self) -> u64 {
+        self.closes.iter().sum()
+    }
+}
+
+impl Index<Counter> for Counters {
+    type Output = u64;
+
+    fn index(&self, counter: Counter) -> &u64 {
+        &self.counts[counter as usize]
+    }
+}
+
+/// Everything that the statistics line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    pub members: u64,
+    pub messages: u64,
+    pub deliveries: u64,
+    pub skipped: u64,
+    pub waiting: u64,
+    pub lag_bytes_max: u64,
+    pub counters: Counters,
+}
+
+/// One value of the statistics line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figure {
+    pub key: &'static str,
+    pub help: &'static str,
+    /// True for what only grows, false for what is so at the moment.
+    pub is_total: bool,
+    pub value: u64,
+}
+
+impl Statistics {
+    /// Every value, in the order of the line.
+    pub fn figures(&self) -> impl Iterator<Item = Figure> {
+        let total = |key, help, value| Figure { key, help, is_total: true, value };
+        let now = |key, help, value| Figure { key, help, is_total: false, value };
+        let counted = |counter: Counter| {
+            let CounterRow { key, help } = counter.row();
+            total(key, help, self.counters[counter])
+        };
+        let closed = move |reason: &CloseReason| {
+            let CloseRow { key, help, .. } = reason.row();
+            total(key, help, self.counters.closes(*reason))
+        };
+        let first = [
+            now("members", "Members online.", self.members),
+            total(
+                "messages",
+                "Lines accepted into the log, presence lines and the server's own among them.",
+                self.messages,
+            ),
+            total("deliveries", "Messages handed whole to members' sockets.", self.deliveries),
+            counted(Counter::Sends),
+            counted(Counter::SentBytes),
+            counted(Counter::ReceivedBytes),
+            total("skipped_messages", "Messages that members were told they missed.", self.skipped),
+            now("waiting", "Members whose sockets are full.", self.waiting),
+            now("lag_bytes_max", "Bytes that the member furthest behind has to be sent.", self.lag_bytes_max),
+            counted(Counter::Accepted),
+            counted(Counter::FullHouse),
+            counted(Counter::TurnedAway),
+        ];
+        first.into_iter().chain(CloseReason::ALL.iter().map(closed)).chain([counted(Counter::Stale)])
+    }
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, Figure { key, value, .. }) in self.figures().enumerate() {
+            write!(f, "{}{key}={value}", if place == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every value is another, so that none can stand in another's place.
+    fn statistics() -> Statistics {
+        let mut counters = Counters::default();
+        for (place, counter) in Counter::ALL.iter().enumerate() {
+            counters.add(*counter, 11 + place as u64);
+        }
+        for (place, reason) in CloseReason::ALL.iter().enumerate() {
+            (0..21 + place).for_each(|_| counters.closed(*reason));
+        }
+        Statistics { members: 1, messages: 2, deliveries: 3, skipped: 4, waiting: 5, lag_bytes_max: 6, counters }
+    }
+
+    #[test]
+    fn the_line_is_the_one_that_scripts_read() {
+        assert_eq!(
+            statistics().to_string(),
+            "members=1 messages=2 deliveries=3 sends=11 sent_bytes=12 received_bytes=13 skipped_messages=4 waiting=5 \
+             lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
+             closed_stalled=24 closed_line_timeout=25 closed_foreign=26 stale=17"
+        );
+    }
+
+    #[test]
+    fn everything_counted_stands_in_the_line_once_with_a_sentence_on_it() {
+        let mut keys: Vec<&str> = statistics().figures().map(|figure| figure.key).collect();
+        let counted = Counter::ALL.iter().map(|counter| counter.row().key);
+        for key in counted.chain(CloseReason::ALL.iter().map(|reason| reason.row().key)) {
+            assert!(keys.contains(&key), "the line has no {key}");
+        }
+        keys.sort_unstable();
+        assert!(keys.windows(2).all(|pair| pair[0] != pair[1]), "{keys:?}");
+        for Figure { key, help, .. } in statistics().figures() {
+            assert!(help.starts_with(char::is_uppercase) && help.ends_with('.'), "{key}: {help:?}");
+        }
+    }
+
+    #[test]
+    fn each_reason_for_closing_has_words_of_its_own() {
+        let words: Vec<String> = CloseReason::ALL.iter().map(ToString::to_string).collect();
+        for (place, word) in words.iter().enumerate() {
+            assert!(!word.is_empty() && !words[..place].contains(word), "{words:?}");
+        }
+        assert!(CloseReason::ALL.iter().all(|reason| reason.row().key.starts_with("closed_")));
+    }
+}

@@ -1,0 +1,113 @@
+//! Sockets: the listening one with the options that connections inherit from it, and what a connected one is asked.
+//!
+//! Options set on the listener are inherited by the connections it accepts, so a connection costs no further call.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
+
+use crate::limits::{
+    KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
+};
+
+/// Listens on `address`. A peer that answers nothing for `dead_after` while there is nothing to send is given up by the
+/// kernel.
+pub fn listen(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListener> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        // Every interface means every interface: IPv4 peers arrive as mapped addresses.
+        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_socket_recv_buffer_size(&socket, SOCKET_RECEIVE_BYTES)?;
+    sockopt::set_socket_send_buffer_size(&socket, SOCKET_SEND_BYTES)?;
+    set_unsent_bytes_max(&socket, SOCKET_UNSENT_BYTES)?;
+    ask_the_silent(&socket, dead_after)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, LISTEN_BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Has the kernel ask peers that were sent nothing for a while whether they are there, and end connections to those who do
+/// not answer (keepalive, RFC 9293 section 3.8.4). It does not ask while something is unacknowledged: see `server::silence`.
+fn ask_the_silent(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    // Half of the time passes in silence, the other half with probes.
+    let half = dead_after / 2;
+    let pause = |time: Duration| time.clamp(Duration::from_secs(1), KEEPALIVE_PAUSE_MAX);
+    sockopt::set_tcp_keepidle(socket, pause(half))?;
+    sockopt::set_tcp_keepintvl(socket, pause(half / KEEPALIVE_PROBES))?;
+    sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
+    Ok(())
+}
+
+/// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12). A peer that reads is sent
+/// them at once and never meets the bound.
+fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of_val(&bytes)).expect("four bytes");
+    // SAFETY: the value lives until the call returns, and `length` is its size.
+    let result = unsafe {
+        let value = (&raw const bytes).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, value, length)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A connected socket, as the server has it: what it is to the kernel only the back ends know.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+impl Socket {
+    pub(super) fn new(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+
+    /// A newcomer and its peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer
+    /// that is already gone: it has no address any more and is no newcomer.
+    pub(super) fn accepted(descriptor: OwnedFd) -> Option<(Self, SocketAddr)> {
+        let address = SocketAddr::try_from(rustix::net::getpeername(&descriptor).ok()??).ok()?;
+        Some((Self(descriptor), SocketAddr::new(address.ip().to_canonical(), address.port())))
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Bytes that it took and its peer has not acknowledged (SIOCOUTQ, tcp(7)).
+    pub(super) fn outstanding(&self) -> u32 {
+        let mut outstanding: libc::c_int = 0;
+        // SAFETY: the value lives until the call returns. A socket that is gone leaves it as it is: nothing is
+        // outstanding.
+        unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
+        outstanding.unsigned_abs()
+    }
+
+    /// For how long the peer has answered nothing although it was asked more than once (TCP_INFO, Linux 2.4); `None`
+    /// while it owes no answer. A peer whose window is closed is asked again and again, and answers.
+    pub(super) fn silent_for(&self) -> Option<Duration> {
+        let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+        let mut length = libc::socklen_t::try_from(size_of_val(&info)).expect("some hundred bytes");
+        // SAFETY: the value lives until the call returns, `length` is its size, and any bytes, as far as the kernel has
+        // written them, are a `tcp_info`.
+        let (asked, info) = unsafe {
+            let value = info.as_mut_ptr().cast();
+            let asked = libc::getsockopt(self.0.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut length);
+            (asked, info.assume_init())
+        };
+        // Sent again and not acknowledged, or asked twice for a window and not answered.
+        let owes_answer = info.tcpi_retransmits > 0 || info.tcpi_probes > 1;
+        (asked == 0 && owes_answer).then(|| Duration::from_millis(info.tcpi_last_ack_recv.into()))
+    }
+
+    /// Ends both directions of a connection. What was sent is still delivered.
+    pub(super) fn shut_down(&self) {
+        // It only fails on a connection that is already gone.
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+    }
+}

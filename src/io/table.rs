@@ -1,0 +1,63 @@
+//! A list that has an entry for every index, however high: what a back end keeps by slot or by descriptor.
+
+/// Grows to the highest index that was asked for and never shrinks.
+#[derive(Debug)]
+pub struct Table<T> {
+    entries: Vec<T>,
+    /// What an entry is until it is set.
+    vacant: T,
+}
+
+impl<T: Copy> Table<T> {
+    pub fn new(vacant: T) -> Self {
+        Self { entries: Vec::new(), vacant }
+    }
+
+    /// The entry, without making place for it.
+    pub fn at(&self, index: usize) -> T {
+        self.entries.get(index).copied().unwrap_or(self.vacant)
+    }
+
+    pub fn at_mut(&mut self, index: usize) -> &mut T {
+        if self.entries.len() <= index {
+            self.entries.resize(index + 1, self.vacant);
+        }
+        &mut self.entries[index]
+    }
+
+    /// An entry for which there is place.
+    pub fn find_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.entries.get_mut(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_set_is_vacant() {
+        let mut table = Table::new(-1);
+        assert_eq!(table.at(1000), -1);
+        *table.at_mut(3) = 7;
+        assert_eq!([0, 2, 3, 4].map(|index| table.at(index)), [-1, -1, 7, -1]);
+    }
+
+    #[test]
+    fn looking_makes_no_place() {
+        let mut table = Table::new(0);
+        assert_eq!((table.at(5), table.find_mut(5)), (0, None));
+        assert_eq!(table.at_mut(5), &0);
+        assert_eq!(table.find_mut(4), Some(&mut 0));
+        assert_eq!(table.find_mut(6), None);
+    }
+
+    #[test]
+    fn entries_stay_when_it_grows() {
+        let mut table = Table::new(0);
+        for index in 0..1000 {
+            *table.at_mut(index) = index;
+        }
+        assert!((0..1000).all(|index| table.at(index) == index));
+    }
+}

@@ -1,0 +1,112 @@
+//! The members of all rooms, in one slab: a member goes from room to room without moving in memory, and an empty room
+//! reserves none. The lists of the feeds are threaded through it.
+
+use std::num::NonZeroU32;
+
+use slab::Slab;
+
+use super::member::Member;
+use super::roster::Place;
+use crate::limits::SLAB_RESERVED_MAX;
+use crate::token::RoomId;
+use crate::wire::Encoding;
+
+/// Index of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemberId(u32);
+
+/// A [`MemberId`] plus one: four bytes even when there is none.
+pub(super) type Link = NonZeroU32;
+
+pub(super) fn link(id: MemberId) -> Option<Link> {
+    NonZeroU32::new(id.0 + 1)
+}
+
+pub(super) fn target(link: Link) -> MemberId {
+    MemberId(link.get() - 1)
+}
+
+/// A member, and where it stands in the lists of its feed.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub member: Member,
+    pub room: RoomId,
+    /// Which of the room's feeds it reads.
+    pub encoding: Encoding,
+    pub place: Place,
+    pub previous: Option<Link>,
+    pub next: Option<Link>,
+}
+
+#[derive(Debug)]
+pub struct Members {
+    entries: Slab<Entry>,
+}
+
+impl Members {
+    /// Place for `members_max` members, most of it address space until they come.
+    pub fn new(members_max: usize) -> Self {
+        Self { entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)) }
+    }
+
+    /// Members of all rooms.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Where a member stands in its feed.
+    pub fn place(&self, id: MemberId) -> Place {
+        self.entry(id).place
+    }
+
+    /// The room that a member is in.
+    pub fn room(&self, id: MemberId) -> RoomId {
+        self.entry(id).room
+    }
+
+    /// The encoding that a member reads.
+    pub fn encoding(&self, id: MemberId) -> Encoding {
+        self.entry(id).encoding
+    }
+
+    pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding) -> MemberId {
+        let entry = Entry { member, room, encoding, place: Place::InBatch, previous: None, next: None };
+        let index = self.entries.insert(entry);
+        MemberId(u32::try_from(index).expect("members are bounded by connections"))
+    }
+
+    pub(super) fn remove(&mut self, id: MemberId) -> Member {
+        self.entries.remove(id.0 as usize).member
+    }
+
+    pub(super) fn entry(&self, id: MemberId) -> &Entry {
+        &self.entries[id.0 as usize]
+    }
+
+    pub(super) fn entry_mut(&mut self, id: MemberId) -> &mut Entry {
+        &mut self.entries[id.0 as usize]
+    }
+
+    /// Memory of the members, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.entries.iter().map(|(_, entry)| size_of::<Entry>() + entry.member.aside_bytes()).sum()
+    }
+}
+
+impl std::ops::Index<MemberId> for Members {
+    type Output = Member;
+
+    fn index(&self, id: MemberId) -> &Member {
+        &self.entry(id).member
+    }
+}
+
+impl std::ops::IndexMut<MemberId> for Members {
+    fn index_mut(&mut self, id: MemberId) -> &mut Member {
+        &mut self.entry_mut(id).member
+    }
+}

@@ -1,0 +1,301 @@
+//! The rooms of a server, and whose turn it is. Members of all rooms stand in one slab.
+//!
+//! Rooms with something to send take turns, a batch each, so a room of five is never stuck behind a room of a million.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::message::{Announcement, Notice};
+use crate::names::Name;
+use crate::room::feed::Feed;
+use crate::room::log::Log;
+use crate::room::members::Members;
+use crate::room::roster::Place;
+use crate::room::{Batch, MemberId, NotNow, Room, Settings};
+use crate::token::{ConnectionId, RoomId};
+use crate::wire::Encoding;
+
+#[derive(Debug)]
+struct Entry {
+    room: Room,
+    /// True exactly when it is in the queue of those with something to send.
+    queued: bool,
+    /// True exactly when its deadline is in the queue of deadlines.
+    timed: bool,
+}
+
+#[derive(Debug)]
+pub struct Rooms {
+    rooms: Slab<Entry>,
+    members: Members,
+    /// Rooms that have, or had since their last turn, something to send.
+    turns: VecDeque<RoomId>,
+    deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
+    /// Members to be closed because they fell off the log of their room.
+    fallen: VecDeque<ConnectionId>,
+    /// Where everybody begins.
+    lobby: RoomId,
+}
+
+impl Rooms {
+    /// The lobby alone.
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        let mut rooms = Self {
+            rooms: Slab::new(),
+            members: Members::new(settings.members_max),
+            turns: VecDeque::new(),
+            deadlines: BinaryHeap::new(),
+            fallen: VecDeque::new(),
+            lobby: RoomId(0),
+        };
+        rooms.lobby = rooms.open(settings, now);
+        rooms
+    }
+
+    /// One more room.
+    pub fn open(&mut self, settings: Settings, now: Instant) -> RoomId {
+        let entry = self.rooms.vacant_entry();
+        let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
+        entry.insert(Entry { room: Room::new(id, settings, now), queued: false, timed: false });
+        id
+    }
+
+    /// Where everybody begins.
+    pub fn lobby(&self) -> RoomId {
+        self.lobby
+    }
+
+    pub fn room(&self, id: RoomId) -> &Room {
+        &self.rooms[id.0 as usize].room
+    }
+
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Members in all rooms.
+    pub fn online(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The log of what is said in the lobby as text.
+    pub fn log(&self) -> &Log {
+        self.room(self.lobby).text()
+    }
+
+    /// Messages ever said, in all rooms.
+    pub fn messages(&self) -> u64 {
+        self.all().map(Room::messages).sum()
+    }
+
+    /// Members that no sweep looks at.
+    pub fn parked(&self) -> usize {
+        self.feeds().map(Feed::parked).sum()
+    }
+
+    /// Messages that members were told they missed.
+    pub fn skipped_messages(&self) -> u64 {
+        self.feeds().map(Feed::skipped_messages).sum()
+    }
+
+    /// Messages handed whole to members' sockets. Those behind are counted when they are level, skipped or gone.
+    pub fn deliveries(&self) -> u64 {
+        self.feeds().map(Feed::deliveries).sum()
+    }
+
+    /// Bytes that the member furthest behind has to be sent. Looks at every member outside the sweeps.
+    pub fn lag_bytes_max(&self) -> u64 {
+        self.feeds().map(|feed| feed.lag_bytes_max(&self.members)).max().unwrap_or(0)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().map(|(_, entry)| &entry.room)
+    }
+
+    fn feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.all().flat_map(Room::feeds)
+    }
+
+    /// The next member to be closed because it fell off the log of its room.
+    pub fn next_fallen(&mut self) -> Option<ConnectionId> {
+        self.fallen.pop_front()
+    }
+
+    pub fn connection(&self, id: MemberId) -> ConnectionId {
+        self.members[id].connection
+    }
+
+    /// A newcomer in the lobby: the others are told, it is welcomed, and it will be sent what is said from now on.
+    pub fn join(&mut self, connection: ConnectionId, name: Name, now: Instant) -> MemberId {
+        self.join_room(self.lobby, connection, Encoding::Text, name, now)
+    }
+
+    /// A newcomer in a room: the others are told, it is welcomed, and it will be sent what is said from now on.
+    pub fn join_room(
+        &mut self,
+        room: RoomId,
+        connection: ConnectionId,
+        encoding: Encoding,
+        name: Name,
+        now: Instant,
+    ) -> MemberId {
+        self.change(room, |room, members| room.join(members, connection, encoding, name, now))
+    }
+
+    /// A member is gone: those who stay are told.
+    pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
+        self.change(self.members.room(id), |room, members| room.leave(members, id, name, now));
+    }
+
+    /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message, and
+    /// false comes back.
+    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<bool, NotNow> {
+        self.change(self.members.room(author), |room, members| {
+            room.admit(members, author, name, text, now)?;
+            Ok(room.publish(members, author, name, text, now))
+        })
+    }
+
+    /// False while the member has to read before it may be read from.
+    pub fn may_speak(&self, id: MemberId) -> bool {
+        self.members[id].may_speak()
+    }
+
+    /// Says something of the server to everybody in the lobby.
+    pub fn say(&mut self, announcement: Announcement, now: Instant) -> Result<(), NotNow> {
+        self.change(self.lobby, |room, members| room.announce(members, announcement, now))
+    }
+
+    /// Says something of the server to one member. False when it is not told, because it has not read the last ones.
+    pub fn tell(&mut self, id: MemberId, notice: Notice) -> bool {
+        self.change(self.members.room(id), |room, members| room.tell(members, id, notice))
+    }
+
+    /// When [`Rooms::on_deadline`] wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadlines.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Says the presence summaries that are due.
+    pub fn on_deadline(&mut self, now: Instant) {
+        while let Some(Reverse((due, id))) = self.deadlines.peek().copied()
+            && due <= now
+        {
+            self.deadlines.pop();
+            self.rooms[id.0 as usize].timed = false;
+            self.change(id, |room, members| room.on_deadline(members, now));
+        }
+    }
+
+    /// True when a sweep has something to send.
+    pub fn has_due(&self) -> bool {
+        self.turns.iter().any(|id| self.room(*id).has_due())
+    }
+
+    /// True when everybody has been sent everything.
+    pub fn is_quiet(&self) -> bool {
+        self.all().all(Room::is_quiet)
+    }
+
+    /// Takes the members of the next batch, all of one room, each with something due. They are given back by
+    /// [`Rooms::advance`] or [`Rooms::wait`], or they leave, before anything else is said in the room.
+    pub fn take_batch(&mut self) -> Batch {
+        while let Some(id) = self.turns.pop_front() {
+            let entry = &mut self.rooms[id.0 as usize];
+            let batch = entry.room.take_batch(&mut self.members);
+            if !batch.is_empty() {
+                // Whether it has more is seen when it is its turn again.
+                self.turns.push_back(id);
+                return batch;
+            }
+            entry.queued = false;
+        }
+        Batch::new()
+    }
+
+    /// What a member of the batch is to be sent next, never empty.
+    pub fn due(&self, id: MemberId) -> &[u8] {
+        self.room(self.members.room(id)).feed(&self.members, id).due(&self.members, id)
+    }
+
+    /// A member of the batch was sent `bytes` of what was due. True when it is level and no longer in the batch, false when more
+    /// is due.
+    pub fn advance(&mut self, id: MemberId, bytes: usize) -> bool {
+        let (feed, members) = self.feed_of(id);
+        feed.advance(members, id, bytes)
+    }
+
+    /// A member of the batch was sent `bytes` of what was due, and its socket takes no more.
+    pub fn wait(&mut self, id: MemberId, bytes: usize) {
+        let (feed, members) = self.feed_of(id);
+        feed.park(members, id, bytes);
+    }
+
+    /// The socket of a parked member takes bytes again.
+    pub fn drained(&mut self, id: MemberId) {
+        self.change(self.members.room(id), |room, members| room.feed_mut(members, id).unpark(members, id));
+    }
+
+    /// What ends a member's stream with `notice`. `None` when its socket is full or it has lost its place.
+    pub fn farewell(&self, id: MemberId, notice: Notice) -> Option<Vec<u8>> {
+        self.room(self.members.room(id)).farewell(&self.members, id, notice)
+    }
+
+    fn feed_of(&mut self, id: MemberId) -> (&mut Feed, &mut Members) {
+        let room = &mut self.rooms[self.members.room(id).0 as usize].room;
+        (room.feed_mut(&self.members, id), &mut self.members)
+    }
+
+    /// Changes a room, and sees to it that it has its turn and its deadline if it has something to send or to say after that.
+    fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
+        let Entry { room, queued, timed } = &mut self.rooms[id.0 as usize];
+        let result = change(room, &mut self.members);
+        self.fallen.extend(std::iter::from_fn(|| room.next_fallen()));
+        if !*queued && room.has_due() {
+            *queued = true;
+            self.turns.push_back(id);
+        }
+        if !*timed && let Some(due) = room.deadline() {
+            *timed = true;
+            self.deadlines.push(Reverse((due, id)));
+        }
+        result
+    }
+
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
+        let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
+        let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
+        rooms + deadlines + fallen + self.members.footprint() + self.all().map(Room::footprint).sum::<usize>()
+    }
+
+    /// Memory that a member has beyond what every member has, in bytes.
+    pub fn aside_bytes(&self, id: MemberId) -> usize {
+        self.members[id].aside_bytes()
+    }
+
+    /// Where a member stands in its feed.
+    pub fn place(&self, id: MemberId) -> Place {
+        self.members.place(id)
+    }
+
+    /// Panics when a room is not as it must be between two batches.
+    pub fn invariants(&self) {
+        for (slot, entry) in &self.rooms {
+            let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
+            entry.room.invariants(&self.members);
+            let turns = self.turns.iter().filter(|other| **other == id).count();
+            assert_eq!(usize::from(entry.queued), turns, "a room waits for its turn once, or does not");
+            assert!(entry.queued || !entry.room.has_due(), "a room with something to send has its turn");
+            let deadlines = self.deadlines.iter().filter(|entry| entry.0.1 == id).count();
+            assert_eq!(usize::from(entry.timed), deadlines, "a room has one deadline, or none");
+            assert!(entry.timed == entry.room.deadline().is_some(), "a deadline is in its queue");
+        }
+        let online: usize = self.all().map(Room::online).sum();
+        assert_eq!(online, self.members.len(), "every member is in one room");
+    }
+}

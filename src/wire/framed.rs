@@ -1,0 +1,55 @@
+//! A second format, for tests alone: frames, as a browser or another program would have them. A frame is the length of what
+//! follows it (two bytes), the number of the message (eight bytes, 0 for a notice), its kind, and its text.
+
+use std::io::{self, Write};
+
+use super::sanitise::sanitise;
+use crate::limits::{ANNOUNCEMENT_BYTES_MAX, SANITISED_GROWTH_MAX};
+use crate::message::{Body, Message, Notice};
+
+pub const HEADER_BYTES: usize = 11;
+
+/// The kind of a notice, which no message has.
+const NOTICE: u8 = b'\n';
+
+pub fn message_bytes_max(body: &Body<'_>) -> usize {
+    match body {
+        Body::Line { text, .. } => HEADER_BYTES + text.len() * SANITISED_GROWTH_MAX,
+        Body::Announcement(_) => HEADER_BYTES + ANNOUNCEMENT_BYTES_MAX,
+    }
+}
+
+pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
+    let mut text = Vec::new();
+    let visible = match message.body {
+        Body::Line { text: line, .. } => sanitise(line, &mut text)?,
+        Body::Announcement(announcement) => write!(text, "{announcement}").map(|()| true)?,
+    };
+    frame(message.number, message.body.kind().code(), &text, out)?;
+    Ok(visible)
+}
+
+pub fn notice(notice: Notice, out: &mut impl Write) -> io::Result<()> {
+    frame(0, NOTICE, notice.to_string().as_bytes(), out)
+}
+
+fn frame(number: u64, kind: u8, text: &[u8], out: &mut impl Write) -> io::Result<()> {
+    let length = u16::try_from(HEADER_BYTES - 2 + text.len()).expect("lines in tests are short");
+    out.write_all(&length.to_be_bytes())?;
+    out.write_all(&number.to_be_bytes())?;
+    out.write_all(&[kind])?;
+    out.write_all(text)
+}
+
+/// The whole frames of what a member has received, each as number, kind and text.
+pub fn frames(mut bytes: &[u8]) -> Vec<(u64, u8, String)> {
+    let mut frames = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        let Some((frame, rest)) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))) else { break };
+        let (number, frame) = frame.split_first_chunk().expect("a frame has a number");
+        let text = String::from_utf8(frame[1..].to_vec()).expect("its text is UTF-8");
+        frames.push((u64::from_be_bytes(*number), frame[0], text));
+        bytes = rest;
+    }
+    frames
+}
