@@ -1,13 +1,13 @@
 //! The most memory that a server will use, as a number known at its start.
 //!
-//! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `net` and by `tcp_mem`.
+//! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `io::socket` and by `tcp_mem`.
 
 use std::fmt;
 
 use bytesize::ByteSize;
 
 use crate::config::Config;
-use crate::connection::{Connection, Voice};
+use crate::connection::{Connection, Received};
 use crate::io::socket::Socket;
 use crate::limits::{
     DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
@@ -48,7 +48,7 @@ impl MemoryBound {
         let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         let member_worst = member_idle
-            + size_of::<Voice>()
+            + size_of::<Received>()
             + Member::ASIDE_BYTES
             + input
             + outbox

@@ -2,43 +2,40 @@
 //!
 //! A turn collects what has completed, handles it, and sends one batch to members that are behind. A sweep of a large
 //! room is many turns, so accepting and receiving go on in the middle of it. The server owns every connection and says
-//! how each operation ended; what is said to whom is the room's affair. Bytes come in by `intake`, go out by `sweep`,
-//! and connections come and go by `door`.
+//! how each operation ended; what is said to whom is the room's affair. Connections come and go in `lifecycle`, bytes come
+//! in by `receive` and go out by `send`, what has to wait stands in `schedule`, and `shutdown` is how it all ends.
 //!
 //! 1. A connection has at most one receive and one watch for room in flight, and its slot is freed when it has none.
-//! 2. A connection is received from only while the room takes its lines: held bytes are consumed first. One receive may be
+//! 2. A connection is received from only while its lines are taken: held bytes are used first. One receive may be
 //!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
-mod door;
-mod intake;
 mod invariants;
-mod opening;
+mod lifecycle;
+mod receive;
+pub mod schedule;
+mod send;
+mod shutdown;
 mod silence;
-mod sweep;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
 use std::time::Instant;
 use std::{fmt, io};
 
-use rustix::io::Errno;
-
 pub use crate::config::Config;
-use crate::connection::CloseReason;
 use crate::connections::Connections;
-use crate::counters::{Counter, Counters, Statistics};
+use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
 use crate::journal::Journal;
-use crate::limits::{ACCEPT_RETRY, STOP_FLUSH};
-use crate::message::Announcement;
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::rooms::Rooms;
-use crate::timeouts::Timeouts;
-use crate::token::{ConnectionId, ListenerId};
+use crate::token::ListenerId;
 use crate::transcript::{Change, Transcript};
+use lifecycle::Accepting;
+use receive::SpareBuffers;
+use schedule::{Due, Moment, Schedule};
+use shutdown::Phase;
 use silence::Silence;
 
 /// Whether the loop goes on.
@@ -64,43 +61,14 @@ pub struct Server<I: Io, W> {
     counters: Counters,
     /// The time of this turn.
     now: Instant,
-    /// Held connections whose lines the lobby may take now.
-    resumable: Vec<ConnectionId>,
-    /// Held connections whose lines may be taken from a moment on, soonest first.
-    delayed: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
-    /// Held connections in the order in which they wait for the room's ration of fan-out, and when there is more of it.
-    rationed: VecDeque<ConnectionId>,
-    rationed_until: Instant,
-    /// Connections that have begun what could be another protocol, and until when that is held, soonest first. Those that are
-    /// gone stay in it for their time at most.
-    openings: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
-    /// Connections that the kernel had no memory for, and when to try again.
-    starved: VecDeque<(Instant, ConnectionId)>,
-    /// Connections whose sockets are or were full.
-    stall_timeouts: Timeouts,
-    /// Connections that have or had begun a line.
-    line_timeouts: Timeouts,
+    schedule: Schedule,
+    phase: Phase,
+    accepting: Accepting,
     /// The round of those who were sent something and may be gone.
     silence: Silence,
-    /// Empty buffers for partial lines.
-    spare: Vec<Vec<u8>>,
-    /// Set exactly while accepting has ended on an error: when to arm it again.
-    accept_paused: Option<Instant>,
-    /// True exactly when newcomers were refused in this turn, whose descriptors are free again.
-    refused: bool,
-    /// True once a failure to accept was logged, until a newcomer is accepted.
-    accept_reported: bool,
+    spare: SpareBuffers,
     /// What is left of the closes that may be logged.
     close_reports: Bucket,
-    /// When the statistics line is due.
-    stats_due: Option<Instant>,
-    /// Set once the server was told to stop: when it stops whatever is left to send.
-    stopping: Option<Instant>,
-    /// True from then until the goodbye was said.
-    goodbye_due: bool,
-    stop_at_once: bool,
-    /// Set once everything was said and sent, or the time for it was over, and the last line was reported: how it ended.
-    ended: Option<Flow>,
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -108,6 +76,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
         io.accept(ListenerId::FIRST);
         let now = io.now();
+        let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout, now);
+        schedule.set(Moment::Statistics, config.stats_interval.map(|interval| now + interval));
         Self {
             io,
             config,
@@ -119,25 +89,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             journal,
             counters: Counters::default(),
             now,
-            resumable: Vec::new(),
-            delayed: BinaryHeap::new(),
-            rationed: VecDeque::new(),
-            rationed_until: now,
-            openings: BinaryHeap::new(),
-            starved: VecDeque::new(),
-            stall_timeouts: Timeouts::new(config.stall_timeout),
-            line_timeouts: Timeouts::new(config.line_timeout),
+            schedule,
+            phase: Phase::Running,
+            accepting: Accepting::default(),
             silence: Silence::default(),
-            spare: Vec::new(),
-            accept_paused: None,
-            refused: false,
-            accept_reported: false,
+            spare: SpareBuffers::default(),
             close_reports: Bucket::default(),
-            stats_due: config.stats_interval.map(|interval| now + interval),
-            stopping: None,
-            goodbye_due: false,
-            stop_at_once: false,
-            ended: None,
         }
     }
 
@@ -188,25 +145,28 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
-        // While the room takes no lines, nobody's are received.
-        let receiving = if self.resumable.is_empty() { Receiving::On } else { Receiving::Off };
-        self.io.wait(self.until(), receiving, completions)?;
+        // While lines wait that may be said now, nobody's are received.
+        let receiving = if self.schedule.has_resumable() { Receiving::Off } else { Receiving::On };
+        let until = self.until();
+        self.io.wait(until, receiving, completions)?;
         self.now = self.io.now();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
         }
         self.accept_after_refusals();
-        self.on_deadlines();
+        self.lobby.on_deadline(self.now);
+        while let Some(due) = self.schedule.due(self.now) {
+            self.on_due(due);
+        }
         if receiving == Receiving::On {
-            self.say_held_openings();
+            self.say_kept_openings();
         }
         self.resume_held();
-        if self.goodbye_due {
-            // A room that is pressed takes it after a sweep.
-            self.goodbye_due = self.lobby.say(Announcement::Stopping, self.now).is_err();
-        }
-        self.cut_fallen();
+        self.say_goodbye();
+        self.close_fallen();
         self.sweep();
+        let connections = &mut self.connections;
+        self.schedule.forget_gone(connections.len(), |id| connections.find(id).is_some());
         self.write_transcript();
         self.conclude();
         self.journal.write(self.now);
@@ -216,45 +176,32 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
             Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
+            Completion::Accepted(_, Err(errno)) => self.on_accept_failed(errno),
             Completion::Unwatchable(_, socket) => self.on_full_house(socket),
-            Completion::Accepted(_, Err(errno)) => {
-                if !std::mem::replace(&mut self.accept_reported, true) {
-                    self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
-                }
-                self.accept_paused = Some(self.now + ACCEPT_RETRY);
-            }
-            Completion::Received(id, outcome) => {
-                let expected = self.connections.find(id).map(|connection| &mut connection.receiving);
-                if !expected.is_some_and(std::mem::take) {
-                    self.counters.add(Counter::Stale, 1);
-                    return;
-                }
-                match outcome {
-                    Ok(chunk) => self.on_received(id, scratch.bytes(&chunk)),
-                    Err(Errno::NOBUFS | Errno::NOMEM) => self.starve(id),
-                    Err(_) => self.end(id, CloseReason::Broken),
-                }
-                self.release(id);
-            }
-            Completion::Writable(id) => {
-                let expected = self.connections.find(id).map(|connection| &mut connection.watching);
-                if !expected.is_some_and(std::mem::take) {
-                    self.counters.add(Counter::Stale, 1);
-                    return;
-                }
-                self.on_writable(id);
-                self.release(id);
-            }
+            Completion::Received(id, outcome) => self.on_received(id, outcome, scratch),
+            Completion::Writable(id) => self.on_writable(id),
             Completion::Signal(signal) => self.on_signal(signal),
+        }
+    }
+
+    fn on_due(&mut self, due: Due) {
+        match due {
+            Due::Accept => self.io.accept(ListenerId::FIRST),
+            Due::Statistics => {
+                let next = self.config.stats_interval.map(|interval| self.now + interval);
+                self.schedule.set(Moment::Statistics, next);
+                self.report_statistics();
+            }
+            Due::Retry(id) => self.on_retry(id),
+            Due::Stall(id) => self.on_stall_timeout(id),
+            Due::Line(id) => self.on_line_timeout(id),
+            Due::Silence => self.look_for_silent(),
         }
     }
 
     fn on_signal(&mut self, signal: Signal) {
         match signal {
-            Signal::Statistics => {
-                let statistics = self.statistics();
-                self.report(format_args!("{statistics}"));
-            }
+            Signal::Statistics => self.report_statistics(),
             Signal::Hangup => match self.transcript.as_mut().and_then(Transcript::reopen) {
                 None => self.report(format_args!("SIGHUP: there is no transcript file to open anew")),
                 Some(Ok(())) => self.report(format_args!("SIGHUP: the transcript file was opened anew")),
@@ -262,34 +209,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.report(format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"))
                 }
             },
-            Signal::Interrupt | Signal::Terminate if self.stopping.is_some() => self.stop_at_once = true,
-            Signal::Interrupt | Signal::Terminate => {
-                if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
-                    transcript.note("KeyboardInterrupt");
-                }
-                self.stopping = Some(self.now + STOP_FLUSH);
-                self.accept_paused = None;
-                self.io.stop_accepting();
-                self.goodbye_due = true;
-            }
+            Signal::Interrupt | Signal::Terminate => self.on_stop_signal(signal),
         }
     }
 
-    fn on_deadlines(&mut self) {
-        if self.accept_paused.is_some_and(|retry| retry <= self.now) {
-            self.accept_paused = None;
-            self.io.accept(ListenerId::FIRST);
-        }
-        if self.stats_due.is_some_and(|due| due <= self.now) {
-            self.stats_due = self.config.stats_interval.map(|interval| self.now + interval);
-            let statistics = self.statistics();
-            self.report(format_args!("{statistics}"));
-        }
-        self.lobby.on_deadline(self.now);
-        self.retry_starved();
-        self.cut_stalled();
-        self.cut_unfinished_lines();
-        self.cut_silent();
+    fn report_statistics(&mut self) {
+        let statistics = self.statistics();
+        self.report(format_args!("{statistics}"));
     }
 
     fn write_transcript(&mut self) {
@@ -305,47 +231,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// How long the next turn may wait.
-    fn until(&self) -> Until {
-        if self.lobby.has_due() || !self.resumable.is_empty() {
+    fn until(&mut self) -> Until {
+        if self.lobby.has_due() || self.schedule.has_resumable() {
             return Until::Now;
         }
-        let deadlines = [
-            self.accept_paused,
-            self.stats_due,
-            self.stopping,
-            self.lobby.deadline(),
-            self.delayed.peek().map(|Reverse((until, _))| *until),
-            (!self.rationed.is_empty()).then_some(self.rationed_until),
-            self.openings.peek().map(|Reverse((due, _))| *due),
-            self.starved.front().map(|(retry, _)| *retry),
-            self.stall_timeouts.deadline(),
-            self.line_timeouts.deadline(),
-            self.silence.deadline(),
-            self.transcript.as_ref().and_then(|transcript| transcript.deadline(self.lobby.log(), self.now)),
-            self.journal.deadline(),
-        ];
-        deadlines.into_iter().flatten().min().map_or(Until::Completion, Until::Deadline)
-    }
-
-    /// Reports the last line, once everything is said and sent or the time for it is over.
-    fn conclude(&mut self) {
-        let Some(deadline) = self.stopping.filter(|_| self.ended.is_none()) else { return };
-        let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.lobby.log()));
-        let (flow, how) = if self.stop_at_once {
-            (Flow::StopAtOnce, "stopped at once, members cut off")
-        } else if deadline <= self.now || (!self.goodbye_due && self.lobby.is_quiet() && written) {
-            (Flow::Stop, "stopped")
-        } else {
-            return;
-        };
-        self.ended = Some(flow);
-        let statistics = self.statistics();
-        self.report(format_args!("{how}: {statistics}"));
-    }
-
-    /// The last line is tried to be written while there is time.
-    fn flow(&self) -> Flow {
-        let over = self.stop_at_once || self.stopping.is_some_and(|deadline| deadline <= self.now);
-        self.ended.filter(|_| over || self.journal.is_quiet()).unwrap_or(Flow::On)
+        self.schedule.set(Moment::Room, self.lobby.deadline());
+        let transcript = self.transcript.as_ref();
+        self.schedule
+            .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.lobby.log(), self.now)));
+        self.schedule.set(Moment::Journal, self.journal.deadline());
+        self.schedule.next().map_or(Until::Completion, Until::Deadline)
     }
 }

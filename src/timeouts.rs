@@ -1,8 +1,8 @@
 //! Time-outs of one length for many connections, at the cost of a queue entry each.
 //!
 //! A connection is put at the end of the queue when its time starts. Progress does not move it: when its entry comes to
-//! the front, the owner says since when it has really made none, and it is queued again or is over time. So a time-out
-//! costs nothing while it is not reached, and is found at most one period late. Reads no clock.
+//! the front it is taken out, and the owner, which knows since when there has really been no progress, ends the connection or
+//! puts it back. So a time-out costs nothing while it is not reached, and is found at most one period late. Reads no clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,15 +14,6 @@ pub struct Timeouts {
     period: Duration,
     /// When each entry's time started, as far as was known when it was queued.
     queue: VecDeque<(Instant, ConnectionId)>,
-}
-
-/// What the owner knows of a queued connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It no longer has to be watched, or is gone.
-    Fine,
-    /// Without progress since then.
-    Since(Instant),
 }
 
 impl Timeouts {
@@ -49,25 +40,15 @@ impl Timeouts {
         self.queue.retain(|(_, id)| keep(*id));
     }
 
-    /// When [`Timeouts::expired`] is next worth a call.
+    /// When [`Timeouts::due`] is next worth a call.
     pub fn deadline(&self) -> Option<Instant> {
         self.queue.front().map(|(since, _)| *since + self.period)
     }
 
-    /// The next connection that is over time and no longer watched. `look` tells how a connection stands; one that is
-    /// [`Standing::Fine`] is no longer watched either.
-    pub fn expired(&mut self, now: Instant, mut look: impl FnMut(ConnectionId) -> Standing) -> Option<ConnectionId> {
-        while let Some((since, id)) = self.queue.front().copied()
-            && since + self.period <= now
-        {
-            self.queue.pop_front();
-            match look(id) {
-                Standing::Fine => {}
-                Standing::Since(since) if since + self.period <= now => return Some(id),
-                Standing::Since(since) => self.queue.push_back((since, id)),
-            }
-        }
-        None
+    /// Takes out the next connection to be looked at: it is over its time, unless it has made progress since it was queued.
+    pub fn due(&mut self, now: Instant) -> Option<ConnectionId> {
+        self.deadline().filter(|deadline| *deadline <= now)?;
+        self.queue.pop_front().map(|(_, id)| id)
     }
 }
 
@@ -91,25 +72,23 @@ mod tests {
     use crate::token::{Generation, Slot};
 
     #[test]
-    fn who_makes_progress_is_queued_again_and_who_makes_none_expires() {
+    fn each_is_due_once_its_time_is_over_and_progress_puts_it_back() {
         let id = |slot| ConnectionId { slot: Slot(slot), generation: Generation::FIRST };
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut timeouts = Timeouts::new(Duration::from_secs(10));
-        for slot in 0..3 {
+        for slot in 0..2 {
             timeouts.watch(id(slot), at(u64::from(slot)));
         }
         assert_eq!(timeouts.deadline(), Some(at(10)));
-        let look = |which: ConnectionId| match which.slot.0 {
-            0 => Standing::Since(at(8)),
-            1 => Standing::Fine,
-            _ => Standing::Since(at(2)),
-        };
-        assert_eq!(timeouts.expired(at(9), look), None);
-        assert_eq!(timeouts.expired(at(12), look), Some(id(2)));
-        assert_eq!(timeouts.expired(at(12), look), None);
+        assert_eq!(timeouts.due(at(9)), None);
+        assert_eq!(timeouts.due(at(10)), Some(id(0)));
+        assert_eq!(timeouts.due(at(10)), None);
+        // It made progress, and is queued behind the other.
+        timeouts.watch(id(0), at(8));
+        assert_eq!(timeouts.due(at(30)), Some(id(1)));
         assert_eq!(timeouts.deadline(), Some(at(18)));
-        assert_eq!(timeouts.expired(at(18), look), Some(id(0)));
+        assert_eq!(timeouts.due(at(18)), Some(id(0)));
         assert_eq!(timeouts.deadline(), None);
     }
 }

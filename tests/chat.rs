@@ -11,7 +11,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use support::{CLOSED, PATIENCE, Program, Server, accept, lines_of, read_all, read_line, rest_of, uproar};
 
 /// A client between pipes.
@@ -231,7 +231,7 @@ fn a_server_that_is_killed_with_lines_unread_is_a_failure() {
     let mut server = Server::start(&[]);
     let mut client = Piped::start(&server.address);
     client.next();
-    server.program.signal(Signal::SIGSTOP);
+    server.program.signal(Signal::STOP);
     client.write("hello\nit is me\n");
     client.input = None;
     // The server's kernel has the lines long before this.
@@ -243,7 +243,7 @@ fn a_server_that_is_killed_with_lines_unread_is_a_failure() {
 #[test]
 fn a_server_that_stands_still_is_a_failure() {
     let server = Server::start(&[]);
-    server.program.signal(Signal::SIGSTOP);
+    server.program.signal(Signal::STOP);
     let client = say_two_lines(&server.address);
     client.check_end(1, &[], &["uproar: the server has not closed within 2s", TWO_LINES_LOST]);
 }
@@ -254,7 +254,7 @@ fn a_server_that_stops_while_it_holds_lines_back_is_a_failure() {
     let client = say_two_lines(&server.address);
     client.next();
     assert_eq!(client.next(), "! slow down: your lines are delayed, not lost");
-    server.program.signal(Signal::SIGTERM);
+    server.program.signal(Signal::TERM);
     client.check_stopped();
 }
 

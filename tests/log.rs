@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::pty::{OpenptyResult, openpty};
-use nix::sys::termios::{FlowArg, tcflow};
 use rustix::fs::OFlags;
+use rustix::termios::{Action, tcflow};
 
 use support::{BACKENDS, PATIENCE, Person, Server, expect_stop, expect_talk, free_address, uproar};
 
@@ -190,7 +190,7 @@ fn a_log_as_large_as_a_file_may_be_holds_up_nobody() {
 fn a_terminal_that_is_stopped_holds_up_nobody_and_shows_everything_later() {
     for backend in BACKENDS {
         let terminal = terminal();
-        tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
+        tcflow(&terminal.slave, Action::OOff).unwrap();
         let address = free_address();
         // The transcript goes there too.
         let mut command = uproar(&["serve", &address.to_string(), "--backend", backend]);
@@ -206,7 +206,7 @@ fn a_terminal_that_is_stopped_holds_up_nobody_and_shows_everything_later() {
             continue;
         }
         let slave = terminal_of(&server);
-        tcflow(&slave, FlowArg::TCOON).unwrap();
+        tcflow(&slave, Action::OOn).unwrap();
         drop(slave);
         let mut screen = Screen::of(terminal.master);
         for words in
@@ -304,15 +304,15 @@ fn the_log_of_another_user_is_written_without_waiting_too() {
     // A terminal that may not be opened once more, and is not or is the one that controls the server.
     for wrapper in [&[][..], &["setsid", "--ctty"]] {
         let terminal = terminal();
-        tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
+        tcflow(&terminal.slave, Action::OOff).unwrap();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
         let mut stuck = server.start(wrapper, stream(), stream());
         expect_talk(&stuck);
         expect_waiting_writes(&terminal.slave);
-        tcflow(&terminal.slave, FlowArg::TCOON).unwrap();
+        tcflow(&terminal.slave, Action::OOn).unwrap();
         let mut screen = Screen::of(terminal.master);
         screen.wait_for("uproar: listening on ");
-        tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
+        tcflow(&terminal.slave, Action::OOff).unwrap();
         expect_stop(&mut stuck);
     }
 }

@@ -15,8 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
-use nix::sys::signal::Signal;
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use rustix::process::Signal;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use support::{CLOSED, PATIENCE, Program, accept, lines_of, read_all, read_line, uproar};
 
 /// A client on a pseudo-terminal, and its connection to a server that is this test.
@@ -116,8 +116,8 @@ impl Screen {
 
     /// Whether the terminal echoes and edits lines itself, as it did at first.
     fn is_restored(&self) -> bool {
-        let flags = tcgetattr(&self.terminal).unwrap().local_flags;
-        flags.contains(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG)
+        let modes = tcgetattr(&self.terminal).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
     fn check_end(mut self, code: i32, rows: &[&str]) {
@@ -346,7 +346,7 @@ fn who_leaves_is_told_when_the_server_has_not_taken_all_lines() {
     let mut screen = Screen::start_with(120, &["--wait", "60s"]);
     screen.press("bye\r\r");
     screen.wait_until(|screen| screen.rows().len() > 3, "what is waited for");
-    screen.program.signal(Signal::SIGINT);
+    screen.program.signal(Signal::INT);
     assert_eq!(screen.program.exit().code(), Some(1), "it does not wait any longer");
 }
 
@@ -372,9 +372,9 @@ fn a_server_that_closes_leaves_the_draft_on_the_screen_and_an_exit_status() {
 #[test]
 fn a_signal_ends_the_client_and_restores_the_terminal() {
     for (signal, words) in [
-        (Signal::SIGTERM, "You have been disconnected."),
-        (Signal::SIGHUP, "You have been disconnected."),
-        (Signal::SIGINT, "KeyboardInterrupt"),
+        (Signal::TERM, "You have been disconnected."),
+        (Signal::HUP, "You have been disconnected."),
+        (Signal::INT, "KeyboardInterrupt"),
     ] {
         let mut screen = Screen::start();
         screen.press("half");
@@ -389,8 +389,8 @@ fn sigquit_kills_the_client_once_the_terminal_is_restored() {
     let mut screen = Screen::start();
     screen.press("half");
     screen.wait_for(&["[You] half"]);
-    screen.program.signal(Signal::SIGQUIT);
-    assert_eq!(screen.program.exit().signal(), Some(Signal::SIGQUIT as i32));
+    screen.program.signal(Signal::QUIT);
+    assert_eq!(screen.program.exit().signal(), Some(Signal::QUIT.as_raw()));
     assert!(screen.is_restored(), "the terminal is what it was");
 }
 
@@ -399,10 +399,10 @@ fn sigtstp_stops_the_client_once_the_terminal_is_restored() {
     let mut screen = Screen::start();
     screen.press("half");
     screen.wait_for(&["[You] half"]);
-    screen.program.signal(Signal::SIGTSTP);
+    screen.program.signal(Signal::TSTP);
     screen.wait_until(Screen::is_stopped, "of a program that was stopped");
     assert!(screen.is_restored(), "the terminal is what it was");
-    screen.program.signal(Signal::SIGCONT);
+    screen.program.signal(Signal::CONT);
     screen.wait_until(|screen| !screen.is_restored(), "of an editor");
     screen.press(" a line\r");
     assert_eq!(read_line(&mut screen.stream), "half a line");
@@ -416,9 +416,9 @@ fn a_client_that_was_stopped_takes_the_terminal_again() {
     screen.wait_for(&["> hello", "[You] half"]);
     // What a shell does while its job is stopped.
     let mut shell = tcgetattr(&screen.terminal).unwrap();
-    shell.local_flags.insert(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
-    tcsetattr(&screen.terminal, SetArg::TCSANOW, &shell).unwrap();
-    screen.program.signal(Signal::SIGCONT);
+    shell.local_modes.insert(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    tcsetattr(&screen.terminal, OptionalActions::Now, &shell).unwrap();
+    screen.program.signal(Signal::CONT);
     screen.wait_until(|screen| !screen.is_restored(), "of an editor");
     screen.press(" a line\r");
     assert_eq!(read_line(&mut screen.stream), "half a line");

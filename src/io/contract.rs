@@ -191,6 +191,7 @@ pub fn check<W: World>(new: impl Fn() -> W) {
     the_end_of_a_stream_is_an_empty_chunk(Stage::new(new()));
     a_reset_is_an_error(Stage::new(new()));
     a_full_socket_is_reported_once_it_has_room(Stage::new(new()));
+    what_a_peer_has_not_taken_is_outstanding(Stage::new(new()));
     each_send_of_a_batch_has_its_own_outcome(Stage::new(new()));
     shutting_down_completes_what_is_in_flight(Stage::new(new()));
     what_was_sent_before_shutting_down_is_delivered(Stage::new(new()));
@@ -360,6 +361,23 @@ fn a_full_socket_is_reported_once_it_has_room<W: World>(mut stage: Stage<W>) {
     assert_eq!(stage.world.peer_reads(&mut peer), b"and on");
     // One-shot: not told again.
     stage.nothing_happens();
+}
+
+fn what_a_peer_has_not_taken_is_outstanding<W: World>(mut stage: Stage<W>) {
+    let (mut peer, socket) = stage.join();
+    assert_eq!(stage.io().outstanding(&socket), 0);
+    let taken = stage.fill(&socket);
+    let outstanding = stage.io().outstanding(&socket) as usize;
+    assert!((1..=taken).contains(&outstanding), "{outstanding} of {taken}");
+    let mut read = 0;
+    while read < taken {
+        read += stage.world.peer_reads(&mut peer).len();
+    }
+    let start = Instant::now();
+    while stage.io().outstanding(&socket) > 0 {
+        assert!(start.elapsed() < PATIENCE, "everything was read and is outstanding");
+        stage.nothing_happens();
+    }
 }
 
 fn each_send_of_a_batch_has_its_own_outcome<W: World>(mut stage: Stage<W>) {

@@ -8,41 +8,39 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::connection::{CloseReason, Connection};
+use super::schedule::{Moment, Schedule};
+use crate::connection::{CloseReason, Outbound};
 use crate::io::Io;
 use crate::limits::SILENCE_LOOK;
 use crate::outlet::Outlet;
 
 #[derive(Debug, Default)]
 pub struct Silence {
-    /// Connections that were sent something and have not been seen to have everything since.
+    /// Connections that were sent something and have not been seen to have everything since. There is a moment for the next
+    /// look exactly while there are any.
     unanswered: usize,
     /// Where the next look goes on.
     slot: usize,
-    /// Set exactly while there are such connections: when to look.
-    due: Option<Instant>,
 }
 
 impl Silence {
-    /// When the next look is due.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.due
-    }
-
-    /// An open connection was sent something.
-    pub fn on_sent<S>(&mut self, connection: &mut Connection<S>, now: Instant) {
-        if !std::mem::replace(&mut connection.unanswered, true) {
+    /// An open connection is being sent something; its half of it is still to be told so.
+    pub fn on_sent(&mut self, outbound: Outbound, schedule: &mut Schedule, now: Instant) {
+        if !outbound.is_unanswered() {
             self.unanswered += 1;
-            self.due.get_or_insert(now + SILENCE_LOOK);
+            if self.unanswered == 1 {
+                schedule.set(Moment::Silence, Some(now + SILENCE_LOOK));
+            }
         }
     }
 
     /// A connection is going, or its peer has everything.
-    pub fn on_answered<S>(&mut self, connection: &mut Connection<S>) {
-        if std::mem::take(&mut connection.unanswered) {
+    pub fn on_answered(&mut self, outbound: &mut Outbound, schedule: &mut Schedule) {
+        if outbound.is_unanswered() {
+            outbound.on_answered();
             self.unanswered -= 1;
             if self.unanswered == 0 {
-                self.due = None;
+                schedule.set(Moment::Silence, None);
             }
         }
     }
@@ -54,24 +52,20 @@ impl Silence {
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Looks at some of those who were sent something, and closes those whose peers answer nothing any more.
-    pub(super) fn cut_silent(&mut self) {
-        if self.silence.due.is_none_or(|due| due > self.now) {
-            return;
-        }
-        self.silence.due = Some(self.now + SILENCE_LOOK);
+    pub(super) fn look_for_silent(&mut self) {
+        self.schedule.set(Moment::Silence, Some(self.now + SILENCE_LOOK));
         let slots = self.connections.slots();
         let looks = 2.0 * slots as f64 * SILENCE_LOOK.as_secs_f64() / self.config.dead_after.as_secs_f64();
         for _ in 0..(looks.ceil() as usize).min(slots) {
             self.silence.slot = (self.silence.slot + 1) % slots;
             let Some((id, connection)) = self.connections.in_slot(self.silence.slot) else { continue };
-            if !connection.unanswered {
+            if !connection.outbound.is_unanswered() {
                 continue;
             }
             if self.io.outstanding(&connection.socket) == 0 {
-                self.silence.on_answered(connection);
+                self.silence.on_answered(&mut connection.outbound, &mut self.schedule);
             } else if self.io.silent_for(&connection.socket).is_some_and(|time| time >= self.config.dead_after) {
                 self.close(id, CloseReason::Broken);
-                self.release(id);
             }
         }
     }

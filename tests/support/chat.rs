@@ -10,8 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Far longer than anything takes, even on a machine that is busy with something else.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +30,7 @@ pub struct Program(pub Child);
 
 impl Program {
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
     pub fn exit(&mut self) -> ExitStatus {

@@ -13,12 +13,13 @@ use super::sink::{STAMP, Sink, Take};
 use super::trace::Event;
 use super::verdict::Verdict;
 use super::{Sim, Socket};
+use crate::connection::Hold;
 use crate::counters::{CloseReason, Statistics};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::{Completions, Signal};
 use crate::journal::Journal;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
-use crate::room::{NotNow, Settings, SlowPolicy};
+use crate::room::{Settings, SlowPolicy};
 use crate::server::{Config, Flow, Server};
 use crate::token::ConnectionId;
 use crate::wire::Framing;
@@ -162,12 +163,12 @@ impl Stage {
         if self.said.len().is_multiple_of(if long { self.invariants_every * 16 } else { self.invariants_every }) {
             self.server.invariants();
             self.server.journal().invariants(&self.log.written());
-            for held in self.server.reasons_held() {
+            for held in self.server.holds() {
                 *match held {
-                    NotNow::Pressed => &mut self.holds.pressed,
-                    NotNow::Unread => &mut self.holds.unread,
-                    NotNow::Until(_) => &mut self.holds.until,
-                    NotNow::Rationed(_) => &mut self.holds.rationed,
+                    Hold::Sweep => &mut self.holds.pressed,
+                    Hold::Reading => &mut self.holds.unread,
+                    Hold::Rate => &mut self.holds.until,
+                    Hold::Ration => &mut self.holds.rationed,
                 } += 1;
             }
         }

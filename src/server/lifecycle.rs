@@ -1,21 +1,34 @@
-//! Who comes in and who goes: accepting, turning away, closing, and freeing what a connection had.
+//! Connections come and go: accepting, refusing, joining, ending, and freeing what a connection had.
 
-use std::cmp::Reverse;
 use std::net::SocketAddr;
+use std::{io, mem};
+
+use rustix::io::Errno;
 
 use super::Server;
-use crate::connection::{CloseReason, Connection};
+use super::schedule::Moment;
+use crate::connection::{CloseReason, Connection, State};
 use crate::counters::Counter;
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
-use crate::limits::{CLOSE_REPORTS_PER_SECOND, TIMEOUT_SLACK};
+use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::token::{ConnectionId, ListenerId};
 use crate::wire::Encoding;
 
+/// What is remembered of how accepting goes. When it is armed again after an error is a moment of the schedule.
+#[derive(Debug, Default)]
+pub struct Accepting {
+    /// True exactly when newcomers were refused in this turn, whose descriptors are free again.
+    refused: bool,
+    /// True once a failure to accept was logged, until a newcomer is accepted.
+    reported: bool,
+}
+
 impl<I: Io, W: Outlet> Server<I, W> {
+    /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
             self.on_full_house(socket);
@@ -38,11 +51,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         };
         self.counters.add(Counter::Accepted, 1);
-        self.accept_reported = false;
+        self.accepting.reported = false;
         let id = self.connections.insert(Connection::new(socket, name));
         self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
-        let member = self.lobby.join(id, name, self.now);
-        self.connections.at_mut(id).member = Some(member);
+        // This door asks for no greeting.
+        self.join(id);
+    }
+
+    /// A connection that has been greeted becomes a member of the room.
+    fn join(&mut self, id: ConnectionId) {
+        let connection = self.connections.at_mut(id);
+        assert!(connection.state == State::Greeting, "a connection joins once");
+        connection.state = State::Joined(self.lobby.join(id, connection.name, self.now));
         self.ask_for_chunk(id);
     }
 
@@ -52,16 +72,25 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.refuse(socket, Notice::HouseFull);
     }
 
+    /// Accepting has ended on an error.
+    pub(super) fn on_accept_failed(&mut self, errno: Errno) {
+        if !mem::replace(&mut self.accepting.reported, true) {
+            self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
+        }
+        self.schedule.set(Moment::Accept, Some(self.now + ACCEPT_RETRY));
+    }
+
     /// Accepting may have ended because the descriptors of those who were then refused were not free yet.
     pub(super) fn accept_after_refusals(&mut self) {
-        if std::mem::take(&mut self.refused) {
+        if mem::take(&mut self.accepting.refused) {
             self.resume_accepting();
         }
     }
 
     /// A descriptor is free again: accepting goes on, if it had ended for want of one.
     fn resume_accepting(&mut self) {
-        if self.accept_paused.take().is_some() {
+        if self.schedule.moment(Moment::Accept).is_some() {
+            self.schedule.set(Moment::Accept, None);
             self.io.accept(ListenerId::FIRST);
         }
     }
@@ -74,13 +103,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
         self.io.shutdown(&socket);
         self.io.close(socket);
-        self.refused = true;
+        self.accepting.refused = true;
     }
 
     /// Closes a connection with a last line, if its socket takes one.
-    pub(super) fn dismiss(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
+    pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
         let connection = self.connections.at(id);
-        if let Some(member) = connection.member
+        if let Some(member) = connection.member()
             && let Some(bytes) = self.lobby.farewell(member, notice)
         {
             self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
@@ -88,57 +117,52 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.close(id, reason);
     }
 
-    /// Ends a connection's membership. Its slot stays taken until nothing is in flight on it.
+    /// Ends a connection, whatever its state; one that was ended before stays as it is. Nothing else ends one. Its slot is
+    /// free when nothing is in flight on it, which may be at once.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = self.connections.at_mut(id);
-        let Some(member) = connection.member.take() else { return };
-        let voice = connection.voice.take();
-        self.silence.on_answered(connection);
-        connection.held = None;
+        let member = match connection.state {
+            State::Greeting => None,
+            State::Joined(member) => Some(member),
+            State::Closing(_) => return,
+        };
+        connection.state = State::Closing(reason);
         let name = connection.name;
-        if voice.is_some_and(|voice| voice.reserved.is_some()) {
+        connection.inbound.held = None;
+        let received = connection.inbound.received.take();
+        self.silence.on_answered(&mut connection.outbound, &mut self.schedule);
+        self.io.shutdown(&connection.socket);
+        if received.is_some_and(|received| received.reserved.is_some()) {
             self.addresses.give_back_line(name.address.ip());
         }
-        self.io.shutdown(&connection.socket);
         self.names.remove(name, id.slot);
-        self.lobby.leave(member, name, self.now);
+        if let Some(member) = member {
+            self.lobby.leave(member, name, self.now);
+        }
         self.addresses.leave(name.address.ip(), self.now);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);
         }
+        self.free_if_idle(id);
     }
 
-    /// Logs that a member was closed by us, so many a second; the statistics count them all.
+    /// Frees the slot of a closing connection once nothing is in flight on it.
+    pub(super) fn free_if_idle(&mut self, id: ConnectionId) {
+        let connection = self.connections.at(id);
+        if connection.is_closing() && connection.is_idle() {
+            let connection = self.connections.remove(id);
+            self.io.close(connection.socket);
+            self.resume_accepting();
+        }
+    }
+
+    /// Logs that a member was closed by us, up to a number a second; the statistics count them all.
     fn report_close(&mut self, name: Name, reason: CloseReason) {
         let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
         if self.close_reports.check(rate, 1.0, self.now).is_ok() {
             self.close_reports.take(rate, 1.0, self.now);
             self.journal.report(self.now, format_args!("closed {name}: {reason}"));
-        }
-    }
-
-    /// Drops what the queues of time-outs hold of connections that are gone, once that is most of them.
-    pub(super) fn forget_the_gone(&mut self) {
-        let connections = &mut self.connections;
-        let queued_max = 2 * connections.len() + TIMEOUT_SLACK;
-        for timeouts in [&mut self.stall_timeouts, &mut self.line_timeouts] {
-            if timeouts.len() > queued_max {
-                timeouts.retain(|id| connections.find(id).is_some());
-            }
-        }
-        if self.openings.len() > queued_max {
-            self.openings.retain(|Reverse((_, id))| connections.find(*id).is_some());
-        }
-    }
-
-    /// Frees the slot of a closed connection that has nothing in flight.
-    pub(super) fn release(&mut self, id: ConnectionId) {
-        let connection = self.connections.at(id);
-        if connection.member.is_none() && connection.is_idle() {
-            let connection = self.connections.remove(id);
-            self.io.close(connection.socket);
-            self.resume_accepting();
         }
     }
 }

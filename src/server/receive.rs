@@ -1,0 +1,373 @@
+//! From received bytes to lines said in the room, and what holds a line back.
+//!
+//! A connection is found once for each completion: its [`Speaker`] has what taking its lines needs. Of each line it is
+//! decided first whether it may be said ([`Server::admit`]), and then it is said ([`Server::publish`]). A connection whose next
+//! line may not be said yet is held: its bytes stay where they are and no more are asked for, so TCP slows the peer and
+//! nothing is lost. It is not looked at again before the reason has passed.
+//!
+//! Where a line feed ends a line nothing is said before it. With `--framing chunk` the end of a chunk ends a line too, so what
+//! a chunk ends with is kept for [`OPENING_HOLD`] while it could still become another protocol's beginning, as a chunk `GET`
+//! could, and what arrives meanwhile goes on with it. A turn in which nobody's bytes are received does not end that time,
+//! because the rest of a request may be waiting in the socket.
+
+use std::mem;
+
+use rustix::io::Errno;
+
+use super::Server;
+use super::schedule::{Queue, Resume};
+use crate::connection::{CloseReason, Connection, Hold, Received};
+use crate::counters::Counter;
+use crate::io::{Chunk, Io, Scratch};
+use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};
+use crate::message::Notice;
+use crate::names::Name;
+use crate::outlet::Outlet;
+use crate::room::{MemberId, NotNow};
+use crate::token::ConnectionId;
+use crate::wire::{Foreign, Framing, Item, Verdict};
+
+/// A connection while its lines are taken.
+struct Speaker {
+    id: ConnectionId,
+    member: MemberId,
+    name: Name,
+    /// Taken out of the connection meanwhile.
+    received: Box<Received>,
+    /// True until it has said a line, when it has waited for the room's ration longest.
+    first_in_ration: bool,
+}
+
+impl Speaker {
+    /// A connection that is a member and has sent something.
+    fn of<S>(id: ConnectionId, connection: &mut Connection<S>, first_in_ration: bool) -> Option<Self> {
+        let member = connection.member()?;
+        let received = connection.inbound.received.take()?;
+        Some(Self { id, member, name: connection.name, received, first_in_ration })
+    }
+}
+
+/// What is to be taken of what a speaker sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Line,
+    /// A line that is too long, as far as it has come.
+    TooLong,
+    /// More of a line that is too long. A chunk of it is charged like a line.
+    MoreOfTooLong,
+}
+
+/// How far the lines of a speaker were taken.
+enum Taken {
+    /// All whole lines.
+    All,
+    /// Up to one that has to wait.
+    Held(NotNow),
+    /// None: it is the first that waits for the room's ration, and stays it.
+    StillFirst(NotNow),
+    /// The peer takes this server for another.
+    Foreign(Foreign),
+}
+
+/// Empty buffers for what is received and not used at once, so that the steady state allocates nothing.
+#[derive(Debug, Default)]
+pub struct SpareBuffers(Vec<Vec<u8>>);
+
+impl SpareBuffers {
+    fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn put_back(&mut self, buffer: Vec<u8>) {
+        if self.0.len() < SPARE_BUFFERS_MAX {
+            self.0.push(buffer);
+        }
+    }
+
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.0.iter().map(Vec::capacity).sum()
+    }
+
+    /// Panics when there are too many, or one holds something.
+    pub fn invariants(&self) {
+        assert!(self.0.len() <= SPARE_BUFFERS_MAX && self.0.iter().all(Vec::is_empty));
+    }
+}
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// A receive has completed.
+    pub(super) fn on_received(&mut self, id: ConnectionId, outcome: Result<Chunk, Errno>, scratch: &Scratch) {
+        let Some(connection) = self.connections.find(id).filter(|connection| connection.inbound.receiving) else {
+            self.counters.add(Counter::Stale, 1);
+            return;
+        };
+        connection.inbound.receiving = false;
+        if connection.is_closing() {
+            return self.free_if_idle(id);
+        }
+        let bytes = match outcome {
+            Ok(chunk) => scratch.bytes(&chunk),
+            Err(Errno::NOBUFS | Errno::NOMEM) => return self.retry_later(id),
+            Err(_) => return self.on_end(id, CloseReason::Broken),
+        };
+        // What arrives after the goodbye is not said.
+        if self.phase.is_stopping() {
+            return;
+        }
+        if bytes.is_empty() {
+            return self.on_end(id, CloseReason::Left);
+        }
+        self.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
+        let is_held = connection.inbound.held.is_some();
+        let received = connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(self.now)));
+        received.last_at = self.now;
+        let is_first = received.input.is_empty() && !is_held;
+        if !is_first {
+            received.input.extend_from_slice(bytes);
+        }
+        // A held connection has its bytes received only when they were asked for before it was held.
+        if !is_held && let Some(speaker) = Speaker::of(id, connection, false) {
+            if is_first { self.take_chunk(speaker, bytes) } else { self.take_input(speaker) }
+        }
+    }
+
+    /// Asks for more bytes of a member, unless they have to wait or were asked for.
+    pub(super) fn ask_for_chunk(&mut self, id: ConnectionId) {
+        let connection = self.connections.at_mut(id);
+        let inbound = &mut connection.inbound;
+        if inbound.held.is_none() && !inbound.receiving && !self.phase.is_stopping() {
+            inbound.receiving = true;
+            self.io.receive(&connection.socket, id);
+        }
+    }
+
+    /// Lets held connections go on whose reason has passed.
+    pub(super) fn resume_held(&mut self) {
+        while let Some(next) = self.schedule.next_resume(self.now) {
+            let (id, first_in_ration) = match next {
+                Resume::All(id) => (id, false),
+                Resume::One(id) => (id, true),
+            };
+            let held = self.connections.find(id).filter(|connection| connection.inbound.held.is_some());
+            if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, first_in_ration)) {
+                self.take_input(speaker);
+            }
+        }
+    }
+
+    /// Takes lines from a chunk of a connection that has nothing else waiting.
+    fn take_chunk(&mut self, mut speaker: Speaker, bytes: &[u8]) {
+        let mut rest = bytes;
+        let taken = self.take_lines(&mut speaker, &mut rest);
+        if !rest.is_empty() {
+            speaker.received.input = self.spare.take();
+            speaker.received.input.extend_from_slice(rest);
+        }
+        self.on_taken(speaker, taken);
+    }
+
+    /// Takes lines from the bytes that a connection has waiting.
+    fn take_input(&mut self, mut speaker: Speaker) {
+        let mut input = mem::take(&mut speaker.received.input);
+        let mut rest = input.as_slice();
+        let taken = self.take_lines(&mut speaker, &mut rest);
+        let used = input.len() - rest.len();
+        input.drain(..used);
+        if input.is_empty() {
+            self.spare.put_back(input);
+        } else {
+            speaker.received.input = input;
+        }
+        self.on_taken(speaker, taken);
+    }
+
+    /// Takes whole lines off the front of `rest` as long as they may be said.
+    fn take_lines(&mut self, speaker: &mut Speaker, rest: &mut &[u8]) -> Taken {
+        if speaker.received.splitter.is_discarding() {
+            if let Err(reason) = self.admit(speaker, Piece::MoreOfTooLong) {
+                return Taken::Held(reason);
+            }
+            // It is charged now, so that a line behind it that has to wait does not have it charged again.
+            speaker.received.charge_line(self.config.flood, self.now);
+            if let Verdict::Foreign(foreign) = speaker.received.look(rest) {
+                return Taken::Foreign(foreign);
+            }
+            speaker.received.splitter.discard(rest);
+            speaker.received.line_taken(false);
+        }
+        loop {
+            let received = &mut speaker.received;
+            if let Verdict::Foreign(foreign) = received.look(rest) {
+                return Taken::Foreign(foreign);
+            }
+            let before = (received.splitter, *rest);
+            let item = received.splitter.next(rest, self.config.line_bytes).or_else(|| match self.config.framing {
+                Framing::Chunk if !received.is_undecided() => received.splitter.finish(rest),
+                Framing::Line | Framing::Chunk => None,
+            });
+            let Some(item) = item else {
+                if before.0.is_discarding() && !received.splitter.is_discarding() {
+                    // The end of a chunk has ended a line that is too long.
+                    received.line_taken(false);
+                }
+                return Taken::All;
+            };
+            let said = match self.take_item(speaker, item) {
+                Ok(said) => said,
+                Err(reason) => {
+                    (speaker.received.splitter, *rest) = before;
+                    let stays_first =
+                        speaker.first_in_ration && matches!(reason, NotNow::Rationed(_) | NotNow::Pressed);
+                    return if stays_first { Taken::StillFirst(reason) } else { Taken::Held(reason) };
+                }
+            };
+            speaker.first_in_ration = false;
+            speaker.received.line_taken(said);
+            speaker.received.charge_line(self.config.flood, self.now);
+        }
+    }
+
+    /// Admits an item, and then says it. True when there was something to say.
+    fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<bool, NotNow> {
+        let piece = match item {
+            Item::Line(_) => Piece::Line,
+            Item::TooLong => Piece::TooLong,
+        };
+        let admitted = self.admit(speaker, piece);
+        if matches!(admitted, Err(NotNow::Until(_))) && !mem::replace(&mut speaker.received.slowed, true) {
+            self.tell(speaker.member, Notice::SlowDown);
+        }
+        admitted?;
+        match item {
+            Item::Line(line) => self.publish(speaker, line),
+            Item::TooLong => {
+                self.tell(speaker.member, Notice::LineTooLong { line_bytes_max: self.config.line_bytes });
+                Ok(false)
+            }
+        }
+    }
+
+    /// Whether a piece may be taken now: every reason why not that is known before a line is rendered, in the order in which
+    /// they are asked.
+    fn admit(&mut self, speaker: &mut Speaker, piece: Piece) -> Result<(), NotNow> {
+        if piece == Piece::Line && !self.has_read_enough(speaker.member) {
+            return Err(NotNow::Unread);
+        }
+        let address = speaker.name.address.ip();
+        let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, address, self.now);
+        allowed.map_err(NotNow::Until)?;
+        // Others wait for the room's ration, and were first.
+        if piece == Piece::Line
+            && !speaker.first_in_ration
+            && let Some(from) = self.schedule.ration()
+        {
+            return Err(NotNow::Rationed(from));
+        }
+        Ok(())
+    }
+
+    /// Says a line that was admitted. The room may have no place for it, or no ration.
+    fn publish(&mut self, speaker: &Speaker, line: &[u8]) -> Result<bool, NotNow> {
+        self.lobby.publish(speaker.member, speaker.name, line, self.now)
+    }
+
+    /// False while a member has to be sent what was said before its own lines, and may say no more.
+    pub(super) fn has_read_enough(&self, member: MemberId) -> bool {
+        self.lobby.may_speak(member)
+    }
+
+    /// Says a line of the server to one member.
+    fn tell(&mut self, member: MemberId, notice: Notice) {
+        self.lobby.tell(member, notice);
+    }
+
+    /// Gives a connection back what it has received, and asks for more or sees to it that it goes on.
+    fn on_taken(&mut self, speaker: Speaker, taken: Taken) {
+        let Speaker { id, received, .. } = speaker;
+        let connection = self.connections.at_mut(id);
+        connection.inbound.held = match taken {
+            Taken::Held(reason) => Some(reason.into()),
+            // Whatever keeps it waiting, its place is in that queue.
+            Taken::StillFirst(_) => Some(Hold::Ration),
+            Taken::All | Taken::Foreign(_) => None,
+        };
+        let received = connection.inbound.received.insert(received);
+        match taken {
+            Taken::All => {
+                if let Some(reason) = received.ended {
+                    return self.close(id, reason);
+                }
+                if self.config.framing == Framing::Chunk && received.is_undecided() {
+                    let since = *received.undecided_since.get_or_insert(self.now);
+                    self.schedule.time_opening(id, &mut connection.queued, since);
+                } else if !received.input.is_empty() {
+                    self.schedule.time_line(id, &mut connection.queued, self.now);
+                }
+                self.ask_for_chunk(id);
+            }
+            Taken::Held(reason) => self.schedule.hold(id, reason),
+            Taken::StillFirst(reason) => self.schedule.hold_first(id, reason),
+            Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
+        }
+    }
+
+    /// Says what was kept for its time because it could have become another protocol's beginning.
+    pub(super) fn say_kept_openings(&mut self) {
+        while let Some(id) = self.schedule.next_opening(self.now) {
+            let Some(connection) = self.connections.find(id) else { continue };
+            connection.queued.remove(Queue::Opening);
+            // While it is held for another reason its last bytes have not been looked at.
+            if connection.inbound.held.is_some() {
+                continue;
+            }
+            let Some(since) = connection.inbound.received.as_ref().and_then(|received| received.undecided_since) else {
+                continue;
+            };
+            if since + OPENING_HOLD > self.now {
+                self.schedule.time_opening(id, &mut connection.queued, since);
+            } else if !self.phase.is_stopping() {
+                self.end_opening(id);
+            }
+        }
+    }
+
+    /// The peer sends no more: what is kept of it is said, and then it is closed.
+    fn on_end(&mut self, id: ConnectionId, reason: CloseReason) {
+        let inbound = &mut self.connections.at_mut(id).inbound;
+        let is_held = inbound.held.is_some();
+        match &mut inbound.received {
+            Some(received) if !self.phase.is_stopping() && (is_held || received.undecided_since.is_some()) => {
+                received.ended = Some(reason);
+                if !is_held {
+                    self.end_opening(id);
+                }
+            }
+            _ => self.close(id, reason),
+        }
+    }
+
+    /// What was kept is a line.
+    fn end_opening(&mut self, id: ConnectionId) {
+        let speaker = Speaker::of(id, self.connections.at_mut(id), false);
+        let mut speaker = speaker.expect("what is kept was received from a member");
+        speaker.received.end_opening();
+        self.take_input(speaker);
+    }
+
+    /// Looks at a connection that had begun a line a time-out ago: it is closed when it has sent nothing since.
+    pub(super) fn on_line_timeout(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.find(id) else { return };
+        connection.queued.remove(Queue::Line);
+        let Some(received) = &connection.inbound.received else { return };
+        if received.input.is_empty() || connection.inbound.held.is_some() {
+            return;
+        }
+        let since = received.last_at;
+        if since + self.config.line_timeout <= self.now {
+            self.close_with(id, Notice::LineTimeout, CloseReason::LineTimeout);
+        } else {
+            self.schedule.time_line(id, &mut connection.queued, since);
+        }
+    }
+}

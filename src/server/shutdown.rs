@@ -1,0 +1,96 @@
+//! How the server stops: it accepts and receives no more, says goodbye, and sends what is left while there is time.
+
+use std::time::Instant;
+
+use super::schedule::Moment;
+use super::{Flow, Server};
+use crate::io::{Io, Signal};
+use crate::limits::STOP_FLUSH;
+use crate::message::Announcement;
+use crate::outlet::Outlet;
+
+/// How far the server's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Running,
+    /// It was told to stop, and members are sent what is left.
+    Stopping {
+        /// When it stops whatever is left.
+        until: Instant,
+        /// False until the goodbye was said. A room whose log has no place for it takes it after a sweep.
+        goodbye_said: bool,
+        /// True once it was told a second time: it stops in this turn.
+        at_once: bool,
+    },
+    /// It has reported its last line, which is written while there is time, and goes no further.
+    Stopped {
+        flow: Flow,
+        until: Instant,
+    },
+}
+
+impl Phase {
+    /// True once the server was told to stop: what arrives from then on is not said.
+    pub fn is_stopping(self) -> bool {
+        self != Self::Running
+    }
+}
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// The server is told to stop, perhaps not for the first time.
+    pub(super) fn on_stop_signal(&mut self, signal: Signal) {
+        match &mut self.phase {
+            Phase::Running => {}
+            Phase::Stopping { at_once, .. } => {
+                *at_once = true;
+                return;
+            }
+            Phase::Stopped { until, .. } => {
+                *until = self.now;
+                return;
+            }
+        }
+        if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
+            transcript.note("KeyboardInterrupt");
+        }
+        let until = self.now + STOP_FLUSH;
+        self.phase = Phase::Stopping { until, goodbye_said: false, at_once: false };
+        self.schedule.set(Moment::Stop, Some(until));
+        self.schedule.set(Moment::Accept, None);
+        self.schedule.forget_held();
+        self.io.stop_accepting();
+    }
+
+    /// Says goodbye, if it is time for it.
+    pub(super) fn say_goodbye(&mut self) {
+        if let Phase::Stopping { goodbye_said, .. } = &mut self.phase
+            && !*goodbye_said
+        {
+            *goodbye_said = self.lobby.say(Announcement::Stopping, self.now).is_ok();
+        }
+    }
+
+    /// Reports the last line, once everything is said and sent or the time for it is over.
+    pub(super) fn conclude(&mut self) {
+        let Phase::Stopping { until, goodbye_said, at_once } = self.phase else { return };
+        let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.lobby.log()));
+        let (flow, how, until) = if at_once {
+            (Flow::StopAtOnce, "stopped at once, members cut off", self.now)
+        } else if until <= self.now || (goodbye_said && self.lobby.is_quiet() && written) {
+            (Flow::Stop, "stopped", until)
+        } else {
+            return;
+        };
+        self.phase = Phase::Stopped { flow, until };
+        let statistics = self.statistics();
+        self.report(format_args!("{how}: {statistics}"));
+    }
+
+    /// Whether the loop goes on: until the last line was written, or the time for it is over.
+    pub(super) fn flow(&self) -> Flow {
+        match self.phase {
+            Phase::Stopped { flow, until } if until <= self.now || self.journal.is_quiet() => flow,
+            _ => Flow::On,
+        }
+    }
+}
