@@ -105,9 +105,14 @@ sim-replay seed:
 sim-million:
     {{sim}} room 1000000 20
 
-# As many seeds as 30 minutes on two cores allow, others every night
+# Put bugs into a copy of the code, all of tests/mutants/ or those named, and see that each is noticed; some ten minutes for all
+mutants *names:
+    python3 contrib/mutants.py {{names}}
+
+# As many seeds as 30 minutes on two cores allow, others every night; then all mutants
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
+    just mutants
 
 # Everything that a change must pass
 ci:
