@@ -144,9 +144,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Lets held connections go on whose reason has passed.
     pub(super) fn resume_held(&mut self) {
-        let rooms = &self.rooms;
-        let with_space: Option<RoomId> = self.schedule.held.full_rooms().find(|room| rooms.has_space(*room));
-        if let Some(room) = with_space {
+        while let Some(room) = self.room_with_space() {
             self.schedule.held.on_space(room);
         }
         while let Some(next) = self.schedule.held.next(self.now) {
@@ -159,6 +157,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.take_input(speaker);
             }
         }
+    }
+
+    /// A room whose log was full and has space again.
+    fn room_with_space(&self) -> Option<RoomId> {
+        self.schedule.held.full_rooms().find(|room| self.rooms.has_space(*room))
     }
 
     /// Takes lines from a chunk of a connection that has nothing else waiting.
