@@ -249,7 +249,7 @@ impl Rooms {
         feed.try_level(members, id)
     }
 
-    /// A member of the batch is not to be sent to until it is unparked.
+    /// A member is not to be sent to until it is unparked.
     pub fn park(&mut self, id: MemberId) {
         let (feed, members) = self.feed_mut(id);
         feed.park(members, id);

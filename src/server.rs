@@ -35,6 +35,7 @@ use crate::rooms::Rooms;
 use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
 use lifecycle::Accepting;
+pub use lifecycle::Door;
 use receive::SpareBuffers;
 use schedule::{Due, Moment, Schedule};
 use shutdown::Phase;
@@ -65,6 +66,7 @@ pub struct Server<I: Io, W> {
     now: Instant,
     schedule: Schedule,
     phase: Phase,
+    door: Door,
     accepting: Accepting,
     /// The round of those who were sent something and may be gone.
     silence: Silence,
@@ -95,6 +97,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             now,
             schedule,
             phase: Phase::Running,
+            door: Door::Plain,
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
@@ -108,6 +111,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let mut transcript = Transcript::new(outlet, self.rooms.log());
         transcript.note(heading);
         self.transcript = Some(transcript);
+    }
+
+    /// Has connections begin as at another door.
+    #[cfg(test)]
+    pub fn open_door(&mut self, door: Door) {
+        self.door = door;
     }
 
     /// Everything counted so far. Looks at every member that lags.

@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod greeting;
 pub mod large_room;
 pub mod memory_file;
 pub mod model;

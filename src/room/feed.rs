@@ -209,7 +209,7 @@ impl Feed {
         level
     }
 
-    /// A member of the batch is not to be sent to until it is unparked.
+    /// A member is not to be sent to until it is unparked.
     pub fn park(&mut self, members: &mut Members, id: MemberId) {
         self.roster.put_aside(members, id, Place::Parked);
     }

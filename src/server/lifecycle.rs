@@ -27,6 +27,16 @@ pub struct Accepting {
     reported: bool,
 }
 
+/// How connections begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// They join at once.
+    Plain,
+    /// They are told something, and join when they have answered anything: for tests.
+    #[cfg(test)]
+    Asking,
+}
+
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
@@ -54,8 +64,24 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.accepting.reported = false;
         let id = self.connections.insert(Connection::new(socket, name, Encoding::Text));
         self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
-        // This door asks for no greeting.
-        self.join(id);
+        self.greet(id);
+    }
+
+    /// Goes on with the greeting of a connection that is in no room yet, after it was accepted and after each chunk of it.
+    pub(super) fn greet(&mut self, id: ConnectionId) {
+        match self.door {
+            Door::Plain => self.join(id),
+            #[cfg(test)]
+            Door::Asking if self.connections.at(id).inbound.received.is_some() => {
+                self.join(id);
+                self.take_greeted(id);
+            }
+            #[cfg(test)]
+            Door::Asking => {
+                self.tell(id, Notice::LineTimeout);
+                self.ask_for_chunk(id);
+            }
+        }
     }
 
     /// A connection that has been greeted becomes a member of the room.
@@ -64,6 +90,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert!(connection.state == State::Greeting, "a connection joins once");
         let member = self.rooms.join(self.rooms.lobby(), id, connection.inbound.encoding, connection.name, self.now);
         connection.state = State::Joined(member);
+        if !connection.outbound.socket.may_take() {
+            // Its socket is full of what it was greeted with.
+            self.rooms.park(member);
+        }
         let online = self.rooms.room(self.rooms.lobby()).online() as u64;
         self.tell(id, Notice::Connected { online });
         self.ask_for_chunk(id);

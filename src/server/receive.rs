@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::held::Resume;
-use crate::connection::{CloseReason, Connection, Hold, Queue, Received};
+use crate::connection::{CloseReason, Connection, Hold, Queue, Received, State};
 use crate::counters::Counter;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};
@@ -122,9 +122,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let is_held = connection.inbound.held.is_some();
         let received = connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(self.now)));
         received.last_at = self.now;
-        let is_first = received.input.is_empty() && !is_held;
+        let is_greeting = connection.state == State::Greeting;
+        let is_first = received.input.is_empty() && !is_held && !is_greeting;
         if !is_first {
             received.input.extend_from_slice(bytes);
+        }
+        if is_greeting {
+            return self.greet(id);
         }
         // A held connection has its bytes received only when they were asked for before it was held.
         if !is_held && let Some(speaker) = Speaker::of(id, connection, false) {
@@ -156,6 +160,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, first_in_ration)) {
                 self.take_input(speaker);
             }
+        }
+    }
+
+    /// Takes lines from what a connection that has just joined had sent before.
+    #[cfg(test)]
+    pub(super) fn take_greeted(&mut self, id: ConnectionId) {
+        if let Some(speaker) = Speaker::of(id, self.connections.at_mut(id), false) {
+            self.take_input(speaker);
         }
     }
 
