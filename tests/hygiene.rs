@@ -32,7 +32,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn all_files() -> Vec<PathBuf> {
-    ["src", "tests", "bench-client"].into_iter().flat_map(rust_files).collect()
+    ["src", "tests", "bench-client", "conform", "examples"].into_iter().flat_map(rust_files).collect()
 }
 
 #[test]
@@ -67,10 +67,23 @@ fn clap_stays_in_the_command_line() {
     }
 }
 
+/// The seam is below everything else: a kernel, real or simulated, knows bytes, tokens and bounds, and no server.
+#[test]
+fn io_knows_nothing_of_what_uses_it() {
+    for file in rust_files("src").into_iter().filter(|file| file.starts_with("src/io") || file.ends_with("src/io.rs")) {
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        for used in text.split("crate::").skip(1) {
+            let module = used.split(|character: char| !(character.is_alphanumeric() || character == '_')).next();
+            let module = module.expect("a split has a first part");
+            assert!(["io", "limits", "token"].contains(&module), "{} uses crate::{module}", file.display());
+        }
+    }
+}
+
 #[test]
 fn the_map_names_every_file() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    for folder in ["src", "bench-client/src"] {
+    for folder in ["src", "bench-client/src", "conform/src"] {
         for file in rust_files(folder) {
             let name = file.to_str().unwrap();
             assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not name `{name}`");
