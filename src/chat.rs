@@ -30,7 +30,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fmt, str, thread};
 
-use crate::limits::{LINE_BYTES_MAX, rendered_bytes_max};
 use crate::net;
 
 use arrivals::Arrivals;
@@ -42,18 +41,11 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Most bytes taken from the server, or from a piped input, at once.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Longest line that is shown whole: the longest that an uproar server sends. Longer ones are cut up.
-const SHOWN_LINE_BYTES_MAX: usize = rendered_bytes_max(LINE_BYTES_MAX);
-
 /// Lines typed on a terminal that the arrow keys bring back.
 const HISTORY_LINES_MAX: usize = 1000;
 
 /// Pause after which an escape byte from the keyboard is a key of its own. Nothing is printed meanwhile.
 const ESCAPE_WAIT_MS: u16 = 100;
-
-/// Default of `--wait`: after the last line, how long the server is given to take what was sent and to close. A server
-/// that allows ten lines a second needs a while for a long text.
-pub const INPUT_END_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// When the server closes first, how long a piped input is given to end too, so that the end of both is no failure.
 const INPUT_LAST_WAIT: Duration = Duration::from_millis(300);

@@ -4,6 +4,7 @@
 
 mod variables;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -12,23 +13,20 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::chat::INPUT_END_WAIT_DEFAULT;
 use crate::config::{Config, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
-    DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
-    LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, TIMEOUT_NEVER, log_bytes_min,
+    DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, INPUT_END_WAIT_DEFAULT,
+    JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
+    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT,
+    TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
-pub use variables::{Variables, parse};
+pub use variables::Variables;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:8888";
-
-/// The port of `chat` when none is given.
-pub const PORT_DEFAULT: u16 = 8888;
 
 /// A chat server for very large rooms: one thread, one io_uring.
 #[derive(Debug, Parser)]
@@ -171,6 +169,11 @@ pub enum BackendChoice {
     Epoll,
     /// The original's, for comparison: up to 1,024 descriptors
     Select,
+}
+
+/// Parses the command line. Errors are wrong usage, and requests for help.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Variables), clap::Error> {
+    variables::parse(arguments)
 }
 
 /// Wrong usage that the parser cannot see ends the process like wrong usage that it can.

@@ -1,15 +1,19 @@
 //! One connection: its socket, how far it has come, and its two halves. What it has sent and is not used yet stands in
-//! `inbound`, whether its socket takes bytes in `outbound`. No I/O, and no clock.
+//! `inbound`, whether its socket takes bytes and what is meant for it alone in `outbound`. No I/O, and no clock.
 
 pub mod inbound;
 pub mod outbound;
+pub mod private;
+pub mod queued;
 
 pub use crate::counters::CloseReason;
 use crate::names::Name;
 use crate::room::MemberId;
-use crate::server::schedule::Queued;
+use crate::wire::Encoding;
 pub use inbound::{Hold, Inbound, Received};
-pub use outbound::{Outbound, Waits};
+pub use outbound::{Outbound, Uptake, Waits};
+pub use private::Private;
+pub use queued::{Queue, Queued};
 
 #[derive(Debug)]
 pub struct Connection<S> {
@@ -18,8 +22,6 @@ pub struct Connection<S> {
     pub state: State,
     pub inbound: Inbound,
     pub outbound: Outbound,
-    /// The queues of time-outs and retries that have an entry of this connection.
-    pub queued: Queued,
 }
 
 /// How far a connection has come.
@@ -35,15 +37,8 @@ pub enum State {
 
 impl<S> Connection<S> {
     /// A connection that was just accepted.
-    pub fn new(socket: S, name: Name) -> Self {
-        Self {
-            socket,
-            name,
-            state: State::Greeting,
-            inbound: Inbound::default(),
-            outbound: Outbound::default(),
-            queued: Queued::default(),
-        }
+    pub fn new(socket: S, name: Name, encoding: Encoding) -> Self {
+        Self { socket, name, state: State::Greeting, inbound: Inbound::new(encoding), outbound: Outbound::default() }
     }
 
     /// The member that it is, once it has joined and until it is ended.
@@ -60,7 +55,7 @@ impl<S> Connection<S> {
 
     /// True when nothing is in flight, so that the socket may be closed.
     pub fn is_idle(&self) -> bool {
-        !self.inbound.receiving && !self.outbound.is_watched()
+        !self.inbound.receiving && !self.outbound.socket.is_watched()
     }
 }
 

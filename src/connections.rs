@@ -63,14 +63,14 @@ impl<S> Connections<S> {
         self.slab.capacity()
     }
 
-    /// Whoever has a slot now.
+    /// The connection that has a slot now.
     pub fn in_slot(&mut self, slot: usize) -> Option<(ConnectionId, &mut Connection<S>)> {
         let (generation, connection) = self.slab.get_mut(slot)?;
         let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
         Some((ConnectionId { slot, generation: *generation }, connection))
     }
 
-    /// Everybody, in order of slots.
+    /// All connections, in order of slots.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
         self.slab.iter().map(|(slot, (generation, connection))| {
             let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
@@ -91,14 +91,15 @@ mod tests {
 
     use super::*;
     use crate::names::Name;
+    use crate::wire::Encoding;
 
     #[test]
     fn an_earlier_tenant_of_a_slot_is_not_found() {
         let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 1)));
         let mut connections = Connections::new(2);
-        let first = connections.insert(Connection::new("first", name));
+        let first = connections.insert(Connection::new("first", name, Encoding::Text));
         connections.remove(first);
-        let second = connections.insert(Connection::new("second", name));
+        let second = connections.insert(Connection::new("second", name, Encoding::Text));
         assert_eq!(first.slot, second.slot);
         assert!(connections.find(first).is_none());
         assert_eq!(connections.at(second).socket, "second");

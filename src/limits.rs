@@ -64,9 +64,8 @@ pub const OWN_RANGES_MAX: usize = 128;
 /// Memory is used only as they come. More than this, where the descriptor limit allows it, makes the slabs grow.
 pub const SLAB_RESERVED_MAX: usize = 65_536;
 
-/// Bytes of notices that wait for a member; one that has not read so many is told no more. The end of a line that the
-/// log has forgotten comes on top.
-pub const OUTBOX_BYTES_MAX: usize = 512;
+/// Bytes of notices that wait for a peer; one that has not read as many is told no more, but for what it missed.
+pub const PRIVATE_BYTES_MAX: usize = 512;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
@@ -113,7 +112,7 @@ pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
 /// Closes by our own decision that are logged a second. The statistics count them all.
 pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 
-/// Entries that a queue of time-outs may hold beyond two a connection, before those of connections that are gone are
+/// Entries that a queue of the schedule may hold beyond two a connection, before those of connections that are gone are
 /// dropped from it.
 pub const TIMEOUT_SLACK: usize = 1024;
 
@@ -207,6 +206,10 @@ pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Send buffer of `uproar chat` on a terminal: what it holds counts as sent.
 pub const CHAT_SEND_BYTES: usize = 16 * 1024;
+
+/// Default of `--wait`: after the last line, how long the server is given to take what was sent and to close. A server
+/// that allows ten lines a second needs a while for a long text.
+pub const INPUT_END_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 /// Most bytes of the server's own log that its standard error has not taken. Further lines are dropped and counted.
 pub const JOURNAL_BYTES_MAX: usize = 64 * 1024;
 

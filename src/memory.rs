@@ -7,10 +7,10 @@ use std::fmt;
 use bytesize::ByteSize;
 
 use crate::config::Config;
-use crate::connection::{Connection, Received};
+use crate::connection::{Connection, Private, Received};
 use crate::io::socket::Socket;
 use crate::limits::{
-    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OUTBOX_BYTES_MAX, OWN_RANGES_MAX,
+    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OWN_RANGES_MAX, PRIVATE_BYTES_MAX,
     RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES,
     SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, TIMEOUT_ENTRY_BYTES,
     TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
@@ -45,13 +45,14 @@ impl MemoryBound {
             + Names::ENTRY_BYTES_MAX;
         // A buffer that grows by doubling is at most twice as large as what it holds.
         let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
-        let outbox = 2 * (2 * OUTBOX_BYTES_MAX + rendered_bytes_max(line));
+        // Notices, and the end of a message that the log has forgotten.
+        let private = Private::UNSENT_BYTES + 2 * (2 * PRIVATE_BYTES_MAX) + rendered_bytes_max(line);
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         let member_worst = member_idle
             + size_of::<Received>()
             + Member::ASIDE_BYTES
             + input
-            + outbox
+            + private
             + own_ranges
             + 2 * 5 * TIMEOUT_ENTRY_BYTES;
         Self {

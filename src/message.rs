@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::names::Name;
 use crate::token::ConnectionId;
-use crate::wire::Foreign;
+use crate::wire::foreign::Foreign;
 
 /// What a room says to its members.
 #[derive(Clone, Copy, Debug)]

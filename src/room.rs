@@ -20,7 +20,7 @@ use std::time::Instant;
 pub use crate::config::{RoomSettings as Settings, SlowPolicy};
 use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
-use crate::message::{Announcement, Body, Message, Notice};
+use crate::message::{Announcement, Body, Message};
 use crate::names::Name;
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
@@ -31,17 +31,26 @@ pub use members::MemberId;
 use members::Members;
 use presence::Presence;
 
-/// Why a line is not taken yet. It is to be said again.
+/// Why a line is not taken yet. It is to be asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotNow {
-    /// The log is at its cap and members that keep up have yet to be sent its oldest lines: after a sweep.
-    Pressed,
+pub enum Blocked {
+    /// The log is at its cap and members that keep up have yet to be sent its oldest messages: when they have been.
+    LogFull,
     /// Its author has spoken often without being sent what others said in between: when it has been sent that.
     Unread,
     /// Its author said more than it may: from that moment on.
     Until(Instant),
     /// The room said more than it may: from that moment on, one after the other.
     Rationed(Instant),
+}
+
+/// A member that says something.
+#[derive(Clone, Copy, Debug)]
+pub struct Author {
+    pub member: MemberId,
+    pub name: Name,
+    /// True when there is something for it alone.
+    pub is_woken: bool,
 }
 
 #[derive(Debug)]
@@ -101,7 +110,7 @@ impl Room {
         self.fallen.pop_front()
     }
 
-    /// A newcomer: the others are told, it is welcomed, and it will be sent what is said from now on.
+    /// A newcomer: the others are told, and it will be sent what is said from now on.
     pub fn join(
         &mut self,
         members: &mut Members,
@@ -119,9 +128,7 @@ impl Room {
             self.presence.count_entered(now);
         }
         let feed = self.feed_or_new(encoding);
-        let id = self.feeds[feed].join(members, connection, self.id);
-        self.tell(members, id, Notice::Connected { online: online as u64 });
-        id
+        self.feeds[feed].join(members, connection, self.id)
     }
 
     /// A member is gone: those who stay are told.
@@ -138,31 +145,26 @@ impl Room {
     }
 
     /// Whether a line of `text` may be said now, or why not yet. Nothing is rendered to find that out.
-    pub fn admit(
-        &self,
-        members: &Members,
-        author: MemberId,
-        name: Name,
-        text: &[u8],
-        now: Instant,
-    ) -> Result<(), NotNow> {
-        if !members[author].may_speak() {
-            return Err(NotNow::Unread);
+    pub fn admit(&self, members: &Members, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
+        let Author { member, name, .. } = author;
+        if !members[member].may_speak() {
+            return Err(Blocked::Unread);
         }
         if let Some(rate) = self.settings.rate {
-            let own = members.encoding(author);
+            let own = members.encoding(member);
             let fan_out_bytes = self.feeds.iter().map(|feed| {
                 let hear = feed.len() - usize::from(feed.encoding() == own);
                 feed.encoding().line_bytes_expected(name, text) * hear
             });
-            self.fan_out.check(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(NotNow::Rationed)?;
+            self.fan_out.check(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(Blocked::Rationed)?;
         }
         self.fits(members, &Body::Line { name, text })
     }
 
     /// Says a line that was admitted to everybody but its author. False when nothing of `text` can be seen: then it is no message.
-    pub fn publish(&mut self, members: &mut Members, author: MemberId, name: Name, text: &[u8], now: Instant) -> bool {
-        let Some(fan_out_bytes) = self.append(members, Some(author), Body::Line { name, text }, now) else {
+    pub fn publish(&mut self, members: &mut Members, author: Author, text: &[u8], now: Instant) -> bool {
+        let body = Body::Line { name: author.name, text };
+        let Some(fan_out_bytes) = self.append(members, Some(author), body, now) else {
             return false;
         };
         if let Some(rate) = self.settings.rate {
@@ -172,19 +174,11 @@ impl Room {
     }
 
     /// Says something of the server to everybody.
-    pub fn announce(&mut self, members: &mut Members, announcement: Announcement, now: Instant) -> Result<(), NotNow> {
+    pub fn announce(&mut self, members: &mut Members, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
         let body = Body::Announcement(announcement);
         self.fits(members, &body)?;
         self.append(members, None, body, now);
         Ok(())
-    }
-
-    /// Says something of the server to one member. False when it is not told, because it has not read the last ones.
-    pub fn tell(&mut self, members: &mut Members, id: MemberId, notice: Notice) -> bool {
-        let encoding = members.encoding(id);
-        let told = members[id].tell(notice, encoding);
-        self.feed_mut(members, id).wake(members, id);
-        told
     }
 
     /// When [`Room::on_deadline`] wants to be called.
@@ -212,26 +206,18 @@ impl Room {
         self.feeds.iter().all(|feed| !feed.has_due() && feed.parked() == 0)
     }
 
-    /// Takes the members of the next batch, all of one feed, each with something due. Feeds take turns. The members are given
-    /// back by [`Feed::advance`] or [`Feed::park`], or they leave, before anything else is said in the room.
-    pub fn take_batch(&mut self, members: &mut Members) -> Batch {
+    /// Takes the members of the next batch, all of one feed. Feeds take turns. The members are given back by
+    /// [`Feed::try_level`] or [`Feed::park`], or they leave, before anything else is said in the room. `on_missed` hears of those
+    /// that missed messages, and how many.
+    pub fn take_batch(&mut self, members: &mut Members, on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;
             self.next_feed = (feed + 1) % self.feeds.len();
             if self.feeds[feed].has_due() {
-                return self.feeds[feed].take_batch(members);
+                return self.feeds[feed].take_batch(members, on_missed);
             }
         }
         Batch::new()
-    }
-
-    /// What ends a member's stream with `notice`. `None` when it is parked or has lost its place.
-    pub fn farewell(&self, members: &Members, id: MemberId, notice: Notice) -> Option<Vec<u8>> {
-        if members.place(id).is_parked() {
-            None
-        } else {
-            members[id].farewell(notice, members.encoding(id), self.feed(members, id).log())
-        }
     }
 
     /// The feed that a member reads.
@@ -256,15 +242,25 @@ impl Room {
         self.feeds.len() - 1
     }
 
-    fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), NotNow> {
-        if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(NotNow::Pressed) }
+    /// True when the longest line fits, so that nothing has to wait for the log.
+    pub fn has_space(&self, members: &Members) -> bool {
+        self.feeds.iter().all(|feed| feed.has_space(members))
+    }
+
+    fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), Blocked> {
+        if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(Blocked::LogFull) }
     }
 
     /// Appends a message to all feeds, which it fits. Returns the bytes that it has members sent; `None`, and nothing appended, when
     /// nothing of it can be seen.
-    fn append(&mut self, members: &mut Members, author: Option<MemberId>, body: Body<'_>, now: Instant) -> Option<u64> {
+    fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>, now: Instant) -> Option<u64> {
         let number = self.messages() + 1;
-        let message = Message { number, time: now - self.start, author: author.map(|id| members[id].connection), body };
+        let message = Message {
+            number,
+            time: now - self.start,
+            author: author.map(|author| members[author.member].connection),
+            body,
+        };
         let closes = self.settings.slow == SlowPolicy::Close;
         let mut fan_out_bytes = 0;
         for feed in &mut self.feeds {
@@ -278,9 +274,9 @@ impl Room {
                 // So it is in the feeds that follow, for that does not depend on the encoding.
                 return None;
             }
-            let author = author.filter(|id| members.encoding(*id) == feed.encoding());
+            let author = author.filter(|author| members.encoding(author.member) == feed.encoding());
             if let Some(author) = author {
-                feed.spoke(members, author, start);
+                feed.spoke(members, author.member, start, author.is_woken);
             }
             fan_out_bytes += (feed.log().head() - start) * (feed.len() - usize::from(author.is_some())) as u64;
         }
@@ -293,10 +289,11 @@ impl Room {
         self.feeds.iter().map(Feed::footprint).sum::<usize>() + fallen
     }
 
-    /// Panics when the room is not as it must be between two batches.
-    pub fn invariants(&self, members: &Members) {
+    /// Panics when the room is not as it must be between two batches. `is_woken` tells whether there is something for a member
+    /// alone.
+    pub fn invariants(&self, members: &Members, is_woken: impl Fn(ConnectionId) -> bool) {
         for feed in &self.feeds {
-            feed.invariants(members);
+            feed.invariants(members, &is_woken);
             assert_eq!(feed.log().messages(), self.messages(), "the feeds of a room have the same messages");
         }
         self.presence.invariants();

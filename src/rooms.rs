@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::message::{Announcement, Notice};
+use crate::message::Announcement;
 use crate::names::Name;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
-use crate::room::members::Members;
-use crate::room::roster::Place;
-use crate::room::{Batch, MemberId, NotNow, Room, Settings};
+use crate::room::members::{Members, Place};
+use crate::room::{Author, Batch, Blocked, MemberId, Room, Settings};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
 
@@ -72,8 +71,9 @@ impl Rooms {
         &self.rooms[id.0 as usize].room
     }
 
-    pub fn members(&self) -> &Members {
-        &self.members
+    /// The room that a member is in.
+    pub fn room_of(&self, id: MemberId) -> RoomId {
+        self.members.room(id)
     }
 
     /// Members in all rooms.
@@ -128,13 +128,8 @@ impl Rooms {
         self.members[id].connection
     }
 
-    /// A newcomer in the lobby: the others are told, it is welcomed, and it will be sent what is said from now on.
-    pub fn join(&mut self, connection: ConnectionId, name: Name, now: Instant) -> MemberId {
-        self.join_room(self.lobby, connection, Encoding::Text, name, now)
-    }
-
-    /// A newcomer in a room: the others are told, it is welcomed, and it will be sent what is said from now on.
-    pub fn join_room(
+    /// A newcomer in a room: the others are told, and it will be sent what is said from now on.
+    pub fn join(
         &mut self,
         room: RoomId,
         connection: ConnectionId,
@@ -147,16 +142,17 @@ impl Rooms {
 
     /// A member is gone: those who stay are told.
     pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
-        self.change(self.members.room(id), |room, members| room.leave(members, id, name, now));
+        self.change(self.room_of(id), |room, members| room.leave(members, id, name, now));
     }
 
-    /// Says `text`, a line as it was received, to everybody but its author. A line with nothing to see is no message, and
-    /// false comes back.
-    pub fn publish(&mut self, author: MemberId, name: Name, text: &[u8], now: Instant) -> Result<bool, NotNow> {
-        self.change(self.members.room(author), |room, members| {
-            room.admit(members, author, name, text, now)?;
-            Ok(room.publish(members, author, name, text, now))
-        })
+    /// Whether a line of `text` may be said now, or why not yet. Nothing is rendered to find that out.
+    pub fn admit(&self, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
+        self.room(self.room_of(author.member)).admit(&self.members, author, text, now)
+    }
+
+    /// Says a line that was admitted to everybody but its author. False when nothing of `text` can be seen: then it is no message.
+    pub fn publish(&mut self, author: Author, text: &[u8], now: Instant) -> bool {
+        self.change(self.room_of(author.member), |room, members| room.publish(members, author, text, now))
     }
 
     /// False while the member has to read before it may be read from.
@@ -164,14 +160,24 @@ impl Rooms {
         self.members[id].may_speak()
     }
 
-    /// Says something of the server to everybody in the lobby.
-    pub fn say(&mut self, announcement: Announcement, now: Instant) -> Result<(), NotNow> {
-        self.change(self.lobby, |room, members| room.announce(members, announcement, now))
+    /// Says something of the server to everybody in a room.
+    pub fn announce(&mut self, room: RoomId, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
+        self.change(room, |room, members| room.announce(members, announcement, now))
     }
 
-    /// Says something of the server to one member. False when it is not told, because it has not read the last ones.
-    pub fn tell(&mut self, id: MemberId, notice: Notice) -> bool {
-        self.change(self.members.room(id), |room, members| room.tell(members, id, notice))
+    /// True when the longest line fits the log of a room, so that nothing there has to wait for it.
+    pub fn has_space(&self, id: RoomId) -> bool {
+        self.room(id).has_space(&self.members)
+    }
+
+    /// Rooms that somebody is in.
+    pub fn occupied(&self) -> usize {
+        self.all().filter(|room| room.online() > 0).count()
+    }
+
+    /// There is something for a member alone: it is to be visited although it may have been sent everything that was said.
+    pub fn wake(&mut self, id: MemberId) {
+        self.change(self.room_of(id), |room, members| room.feed_mut(members, id).wake(members, id));
     }
 
     /// When [`Rooms::on_deadline`] wants to be called.
@@ -200,12 +206,12 @@ impl Rooms {
         self.all().all(Room::is_quiet)
     }
 
-    /// Takes the members of the next batch, all of one room, each with something due. They are given back by
-    /// [`Rooms::advance`] or [`Rooms::wait`], or they leave, before anything else is said in the room.
-    pub fn take_batch(&mut self) -> Batch {
+    /// Takes the members of the next batch, all of one room. They are given back by [`Rooms::try_level`] or [`Rooms::park`], or
+    /// they leave, before anything else is said in the room. `on_missed` hears of those that missed messages, and how many.
+    pub fn take_batch(&mut self, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
             let entry = &mut self.rooms[id.0 as usize];
-            let batch = entry.room.take_batch(&mut self.members);
+            let batch = entry.room.take_batch(&mut self.members, &mut on_missed);
             if !batch.is_empty() {
                 // Whether it has more is seen when it is its turn again.
                 self.turns.push_back(id);
@@ -216,35 +222,49 @@ impl Rooms {
         Batch::new()
     }
 
-    /// What a member of the batch is to be sent next, never empty.
+    /// What a member of the batch is to be sent next of what was said; empty when it has been sent everything.
     pub fn due(&self, id: MemberId) -> &[u8] {
-        self.room(self.members.room(id)).feed(&self.members, id).due(&self.members, id)
+        self.feed(id).due(&self.members, id)
     }
 
-    /// A member of the batch was sent `bytes` of what was due. True when it is level and no longer in the batch, false when more
-    /// is due.
-    pub fn advance(&mut self, id: MemberId, bytes: usize) -> bool {
-        let (feed, members) = self.feed_of(id);
-        feed.advance(members, id, bytes)
+    /// True when a member has been sent whole messages alone, so that something else may be sent before the next.
+    pub fn is_between_messages(&self, id: MemberId) -> bool {
+        self.members[id].is_between_messages(self.feed(id).log())
     }
 
-    /// A member of the batch was sent `bytes` of what was due, and its socket takes no more.
-    pub fn wait(&mut self, id: MemberId, bytes: usize) {
-        let (feed, members) = self.feed_of(id);
-        feed.park(members, id, bytes);
+    /// What is left of the message that a member is in the middle of; `None` when it has lost its place.
+    pub fn rest_of_message(&self, id: MemberId) -> Option<&[u8]> {
+        self.members[id].rest_of_message(self.feed(id).log())
     }
 
-    /// The socket of a parked member takes bytes again.
-    pub fn drained(&mut self, id: MemberId) {
-        self.change(self.members.room(id), |room, members| room.feed_mut(members, id).unpark(members, id));
+    /// A member of the batch was sent `bytes` of what was due.
+    pub fn advance(&mut self, id: MemberId, bytes: usize) {
+        let (feed, members) = self.feed_mut(id);
+        feed.advance(members, id, bytes);
     }
 
-    /// What ends a member's stream with `notice`. `None` when its socket is full or it has lost its place.
-    pub fn farewell(&self, id: MemberId, notice: Notice) -> Option<Vec<u8>> {
-        self.room(self.members.room(id)).farewell(&self.members, id, notice)
+    /// True when a member of the batch has been sent everything: then it is level, and no longer in the batch.
+    pub fn try_level(&mut self, id: MemberId) -> bool {
+        let (feed, members) = self.feed_mut(id);
+        feed.try_level(members, id)
     }
 
-    fn feed_of(&mut self, id: MemberId) -> (&mut Feed, &mut Members) {
+    /// A member of the batch is not to be sent to until it is unparked.
+    pub fn park(&mut self, id: MemberId) {
+        let (feed, members) = self.feed_mut(id);
+        feed.park(members, id);
+    }
+
+    /// A parked member can be sent to again.
+    pub fn unpark(&mut self, id: MemberId) {
+        self.change(self.room_of(id), |room, members| room.feed_mut(members, id).unpark(members, id));
+    }
+
+    fn feed(&self, id: MemberId) -> &Feed {
+        self.room(self.room_of(id)).feed(&self.members, id)
+    }
+
+    fn feed_mut(&mut self, id: MemberId) -> (&mut Feed, &mut Members) {
         let room = &mut self.rooms[self.members.room(id).0 as usize].room;
         (room.feed_mut(&self.members, id), &mut self.members)
     }
@@ -283,11 +303,12 @@ impl Rooms {
         self.members.place(id)
     }
 
-    /// Panics when a room is not as it must be between two batches.
-    pub fn invariants(&self) {
+    /// Panics when a room is not as it must be between two batches. `is_woken` tells whether there is something for a member
+    /// alone.
+    pub fn invariants(&self, is_woken: impl Fn(ConnectionId) -> bool) {
         for (slot, entry) in &self.rooms {
             let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
-            entry.room.invariants(&self.members);
+            entry.room.invariants(&self.members, &is_woken);
             let turns = self.turns.iter().filter(|other| **other == id).count();
             assert_eq!(usize::from(entry.queued), turns, "a room waits for its turn once, or does not");
             assert!(entry.queued || !entry.room.has_due(), "a room with something to send has its turn");

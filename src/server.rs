@@ -10,6 +10,7 @@
 //!    in flight already when what ended a chunk is held.
 //! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
 
+mod held;
 mod invariants;
 mod lifecycle;
 mod receive;
@@ -18,6 +19,7 @@ mod send;
 mod shutdown;
 mod silence;
 
+use std::collections::VecDeque;
 use std::time::Instant;
 use std::{fmt, io};
 
@@ -30,7 +32,7 @@ use crate::journal::Journal;
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::rooms::Rooms;
-use crate::token::ListenerId;
+use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
 use lifecycle::Accepting;
 use receive::SpareBuffers;
@@ -53,7 +55,7 @@ pub struct Server<I: Io, W> {
     io: I,
     config: Config,
     connections: Connections<I::Socket>,
-    lobby: Rooms,
+    rooms: Rooms,
     addresses: Addresses,
     names: Names,
     transcript: Option<Transcript<W>>,
@@ -67,6 +69,8 @@ pub struct Server<I: Io, W> {
     /// The round of those who were sent something and may be gone.
     silence: Silence,
     spare: SpareBuffers,
+    /// Connections that are in no room yet and have something to be sent.
+    greetings: VecDeque<ConnectionId>,
     /// What is left of the closes that may be logged.
     close_reports: Bucket,
 }
@@ -76,13 +80,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
         io.accept(ListenerId::FIRST);
         let now = io.now();
-        let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout, now);
+        let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout);
         schedule.set(Moment::Statistics, config.stats_interval.map(|interval| now + interval));
         Self {
             io,
             config,
             connections: Connections::new(config.members_max),
-            lobby: Rooms::new(config.room, now),
+            rooms: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(),
             transcript: None,
@@ -94,13 +98,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
+            greetings: VecDeque::new(),
             close_reports: Bucket::default(),
         }
     }
 
     /// Writes what is said from now on to `outlet`, after `heading`.
     pub fn keep_transcript(&mut self, outlet: W, heading: &str) {
-        let mut transcript = Transcript::new(outlet, self.lobby.log());
+        let mut transcript = Transcript::new(outlet, self.rooms.log());
         transcript.note(heading);
         self.transcript = Some(transcript);
     }
@@ -108,19 +113,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Everything counted so far. Looks at every member that lags.
     pub fn statistics(&self) -> Statistics {
         Statistics {
-            members: self.lobby.online() as u64,
-            messages: self.lobby.messages(),
-            deliveries: self.lobby.deliveries(),
-            skipped: self.lobby.skipped_messages(),
-            waiting: self.lobby.parked() as u64,
-            lag_bytes_max: self.lobby.lag_bytes_max(),
+            members: self.rooms.online() as u64,
+            messages: self.rooms.messages(),
+            deliveries: self.rooms.deliveries(),
+            skipped: self.rooms.skipped_messages(),
+            waiting: self.rooms.parked() as u64,
+            lag_bytes_max: self.rooms.lag_bytes_max(),
             counters: self.counters,
         }
     }
 
-    /// True while members are behind whose sockets have room.
+    /// True while there is something to send to sockets that take it.
     pub fn has_due(&self) -> bool {
-        self.lobby.has_due()
+        self.rooms.has_due() || !self.greetings.is_empty()
     }
 
     /// Reports an event in the server's own log.
@@ -145,8 +150,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
-        // While lines wait that may be said now, nobody's are received.
-        let receiving = if self.schedule.has_resumable() { Receiving::Off } else { Receiving::On };
+        let receiving = self.receiving();
         let until = self.until();
         self.io.wait(until, receiving, completions)?;
         self.now = self.io.now();
@@ -154,7 +158,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.on_completion(completion, &completions.scratch);
         }
         self.accept_after_refusals();
-        self.lobby.on_deadline(self.now);
+        self.rooms.on_deadline(self.now);
         while let Some(due) = self.schedule.due(self.now) {
             self.on_due(due);
         }
@@ -220,7 +224,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn write_transcript(&mut self) {
         let Some(transcript) = &mut self.transcript else { return };
-        match transcript.write(self.lobby.log(), self.now) {
+        match transcript.write(self.rooms.log(), self.now) {
             None => {}
             Some(Change::Paused(error)) => {
                 self.report(format_args!("transcript paused, tried again every second: {error}"));
@@ -230,15 +234,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
+    /// Whether chunks are received: while the log of every room that somebody is in is full, they are not.
+    pub(super) fn receiving(&self) -> Receiving {
+        let full = self.schedule.held.full_rooms().count();
+        if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
+    }
+
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
-        if self.lobby.has_due() || self.schedule.has_resumable() {
+        if self.has_due() || self.schedule.held.has_resumable() {
             return Until::Now;
         }
-        self.schedule.set(Moment::Room, self.lobby.deadline());
+        self.schedule.set(Moment::Room, self.rooms.deadline());
         let transcript = self.transcript.as_ref();
         self.schedule
-            .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.lobby.log(), self.now)));
+            .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));
         self.schedule.set(Moment::Journal, self.journal.deadline());
         self.schedule.next().map_or(Until::Completion, Until::Deadline)
     }

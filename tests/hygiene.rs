@@ -1,6 +1,9 @@
 //! What the house asks of its files, checked: each opens with what it provides, unsafe code stays in its rooms, and the
 //! map names every file.
 
+#[path = "support/layers.rs"]
+mod layers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,17 +70,32 @@ fn clap_stays_in_the_command_line() {
     }
 }
 
-/// The seam is below everything else: a kernel, real or simulated, knows bytes, tokens and bounds, and no server.
+/// Files and folders of `src/`, and those that they never import.
+const LAYERS: &[(&[&str], &[&str])] = &[
+    (&["io"], &["sim", "server", "rooms", "room", "connections", "connection", "wire", "message", "cli", "chat"]),
+    (
+        &["wire", "message", "rooms", "room", "flood", "names", "token", "limits", "timeouts", "counters", "config"],
+        &["server", "io", "net", "connections", "connection", "journal", "outlet", "transcript", "cli", "chat"],
+    ),
+];
+
 #[test]
-fn io_knows_nothing_of_what_uses_it() {
-    for file in rust_files("src").into_iter().filter(|file| file.starts_with("src/io") || file.ends_with("src/io.rs")) {
-        let text = fs::read_to_string(root().join(&file)).unwrap();
-        for used in text.split("crate::").skip(1) {
-            let module = used.split(|character: char| !(character.is_alphanumeric() || character == '_')).next();
-            let module = module.expect("a split has a first part");
-            assert!(["io", "limits", "token"].contains(&module), "{} uses crate::{module}", file.display());
+fn io_and_the_pure_parts_never_import_the_server() {
+    let is_in =
+        |file: &str, room: &&str| file.strip_prefix(room).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
+    for (file, imports) in layers::imports(&root().join("src")) {
+        for (rooms, others) in LAYERS {
+            let is_of_layer = rooms.iter().any(|room| is_in(&file, room));
+            let wrong = imports.iter().find(|import| is_of_layer && others.iter().any(|other| is_in(import, other)));
+            assert!(wrong.is_none(), "src/{file} imports src/{}", wrong.unwrap());
         }
     }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let circles = layers::circles(&layers::imports(&root().join("src")));
+    assert!(circles.is_empty(), "these files of src/ import each other: {circles:#?}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn every_bound_is_the_one_in_the_code() {
         ("server-lines", number(longest)),
         ("gaps", format!("{} MiB", limits::LOG_BYTES_DEFAULT >> 20)),
         ("summaries", format!("more than {} members", limits::ANNOUNCE_MAX_DEFAULT)),
-        ("notices", format!("{} bytes", limits::OUTBOX_BYTES_MAX)),
+        ("notices", format!("{} bytes", limits::PRIVATE_BYTES_MAX)),
         ("rates", format!("{} a second, {} at once", limits::FLOOD_RATE_DEFAULT, limits::FLOOD_BURST_DEFAULT)),
         (
             "rates",

@@ -8,16 +8,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::cli::LoadArgs;
 use crate::error::Result;
+use crate::files::write_json;
+use crate::load::{Load, Room};
+use crate::measure::{self, Run};
 use crate::plan::Length;
-use crate::report::summary::{Summary, verdict};
-use crate::report::{self, table};
-use crate::run::{self, Room, Run};
+use crate::quantities::{count, rate, time};
+use crate::results::comparison::Ceiling;
+use crate::results::summary::Summary;
 use crate::search::Search;
-use crate::sweep::NamedServer;
+use crate::summarise::verdict;
+use crate::target::NamedServer;
 
 /// 99 % of the deliveries take less than this in a room of up to [`LIMIT_MEMBERS`], and in proportion more in a larger one.
 const LIMIT_NS: u64 = 100_000_000;
@@ -26,9 +27,9 @@ const LIMIT_MEMBERS: u64 = 1000;
 const ATTEMPTS_MAX: u32 = 2;
 /// A run on the way to the rate, at most.
 const TRIAL_WINDOW: Duration = Duration::from_secs(3);
-/// What comes later than this is late in any room.
+/// Deliveries that come later than this are late in any room, so they are not waited for.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
-/// How late messages may be sent, p99: little of the limit. Latency counts from when they were due in any case.
+/// How late messages may be sent, p99: a small part of the limit. Latency counts from when they were due in any case.
 const LAG: Duration = Duration::from_millis(10);
 /// Steps down from what the search found, at most.
 const STEPS_MAX: u32 = 8;
@@ -37,19 +38,6 @@ const PUBLISHERS: u32 = 10;
 /// Deliveries to members that verify, at least: some more than a p99 needs.
 const SAMPLES: f64 = 4000.0;
 const VERIFIED: u64 = 16;
-
-/// What a server keeps up with.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Ceiling {
-    pub server: String,
-    pub members: u64,
-    /// 99 % of the deliveries took less than this.
-    pub limit_ns: u64,
-    /// The runs at the highest rate that all of them held at; none if there is no such rate.
-    pub runs: Vec<Summary>,
-    /// Why the next rate up did not hold.
-    pub end: String,
-}
 
 /// How a ceiling is searched for.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +57,8 @@ pub fn limit_ns(members: u64) -> u64 {
 }
 
 /// The load of a room with many lines a second: several publishers, and a sample of members that verify.
-pub fn busy_load(load: &LoadArgs) -> LoadArgs {
-    LoadArgs { publishers: PUBLISHERS, verify: Some(load.verify.unwrap_or(VERIFIED)), ..load.clone() }
+pub fn busy_load(load: &Load) -> Load {
+    Load { publishers: PUBLISHERS, verify: Some(load.verify.unwrap_or(VERIFIED)), ..load.clone() }
 }
 
 /// Searches for what `server` keeps up with in a room of `members`. The figures of every run on the way go into `trials`,
@@ -78,13 +66,12 @@ pub fn busy_load(load: &LoadArgs) -> LoadArgs {
 pub fn find(
     server: &NamedServer,
     members: u64,
-    load: &LoadArgs,
+    load: &Load,
     terms: Terms,
     trials: &Path,
     mut keep: impl FnMut(&Run, usize) -> Result<()>,
 ) -> Result<Ceiling> {
-    let load =
-        LoadArgs { drain: load.drain.min(DRAIN_MAX), lag_limit: load.lag_limit.or(Some(LAG)), ..busy_load(load) };
+    let load = Load { drain: load.drain.min(DRAIN_MAX), lag_limit: load.lag_limit.or(Some(LAG)), ..busy_load(load) };
     let mut finder = Finder { server, members, load, trials, made: 0 };
     let mut ceiling =
         Ceiling { server: server.name.clone(), members, limit_ns: limit_ns(members), ..Ceiling::default() };
@@ -126,7 +113,7 @@ pub fn find(
 struct Finder<'a> {
     server: &'a NamedServer,
     members: u64,
-    load: LoadArgs,
+    load: Load,
     trials: &'a Path,
     made: u32,
 }
@@ -137,15 +124,15 @@ impl Finder<'_> {
         // A slow room has few messages in its window: more members verify then, so that the p99 has samples.
         let needed = (SAMPLES / (rate_per_s * window.as_secs_f64())).ceil() as u64;
         let verify = Some(self.load.verify.unwrap_or(VERIFIED).max(needed).min(self.members));
-        let load = LoadArgs { verify, ..self.load.clone() };
+        let load = Load { verify, ..self.load.clone() };
         let room = Room { members: self.members as usize, rate_per_s, length: Length::Time(window) };
         let mut outcome = Err(String::new());
         for _ in 0..ATTEMPTS_MAX {
-            outcome = match run::measure(&self.server.target(), room, &load) {
+            outcome = match measure::once(&self.server.target(), room, &load) {
                 Err(error) => Err(error.to_string()),
                 Ok(run) => {
                     self.made += 1;
-                    report::write_json(&self.trials.join(format!("trial{:02}.json", self.made)), &run.summary)?;
+                    write_json(&self.trials.join(format!("trial{:02}.json", self.made)), &run.summary)?;
                     match not_kept_up(&run.summary, limit_ns(self.members)) {
                         None => Ok(Box::new(run)),
                         Some(failure) if run.summary.client_spoiled_it() => {
@@ -160,12 +147,12 @@ impl Finder<'_> {
         }
         eprintln!(
             "{} members, {}, {} lines/s: {}",
-            table::count(self.members),
+            count(self.members),
             self.server.name,
-            table::rate(rate_per_s),
+            rate(rate_per_s),
             outcome.as_ref().err().map_or("kept up", String::as_str)
         );
-        Ok(outcome.map_err(|failure| format!("at {} lines/s: {failure}", table::rate(rate_per_s))))
+        Ok(outcome.map_err(|failure| format!("at {} lines/s: {failure}", rate(rate_per_s))))
     }
 }
 
@@ -176,12 +163,12 @@ fn not_kept_up(run: &Summary, limit_ns: u64) -> Option<String> {
         _ if !run.valid => run.reasons.first().map(|reason| verdict::without_cure(reason).to_string()),
         _ if !run.clean => {
             let counts = run.proof.problems().named().into_iter().filter(|(_, count)| *count > 0);
-            Some(counts.map(|(name, number)| format!("{} {name}", table::count(number))).collect::<Vec<_>>().join(", "))
+            Some(counts.map(|(name, number)| format!("{} {name}", count(number))).collect::<Vec<_>>().join(", "))
         }
         Some(ns) if ns < limit_ns && !delivery.is_at_least(ns) => None,
         Some(ns) => {
             let or_more = if delivery.is_at_least(ns) { " or more" } else { "" };
-            Some(format!("delivery p99 {}{or_more}", table::time(ns)))
+            Some(format!("delivery p99 {}{or_more}", time(ns)))
         }
         None => Some("too few deliveries".to_string()),
     }

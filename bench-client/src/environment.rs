@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
-use crate::cost;
+use crate::tcp_counters;
 
 /// Everything about this machine that decides what a run comes to, and the command line.
 /// `kind` is what the folder holds, which is also the end of its name.
@@ -34,7 +34,7 @@ pub fn describe(kind: &str) -> Value {
         "descriptor_limit": descriptor_limit(),
         "sysctl": sysctls(),
         "io_uring_disabled": line("/proc/sys/kernel/io_uring_disabled"),
-        "kernel_counters": cost::kernel_counters(),
+        "kernel_counters": tcp_counters::read(),
     })
 }
 

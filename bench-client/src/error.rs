@@ -11,7 +11,7 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// Deliveries were lost, repeated, reordered, echoed, damaged or foreign.
     pub const UNCLEAN: u8 = 2;
-    /// The run does not say what it was to say: plan not kept, client-bound, not all members joined.
+    /// The figures are not to be quoted: plan not kept, client-bound, not all members joined.
     pub const INVALID: u8 = 3;
     /// An expectation did not hold.
     pub const UNEXPECTED: u8 = 4;
@@ -33,7 +33,7 @@ impl Error {
         Self { text: text.into(), exit: exit::FAILED }
     }
 
-    /// A run that could not be what it was to be.
+    /// A run whose figures would not be to be quoted.
     pub fn invalid(text: impl Into<String>) -> Self {
         Self { text: text.into(), exit: exit::INVALID }
     }

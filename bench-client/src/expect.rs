@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::report::summary::{Quantiles, Summary};
-use crate::report::table;
+use crate::quantities::time;
+use crate::results::summary::{Quantiles, Summary};
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,8 +99,8 @@ impl FromStr for Expectation {
                     MARKS.join(", ")
                 ));
             }
-            let time = humantime::parse_duration(bound);
-            time.map_err(|_| format!("{bound:?} in {text:?} is no time; write for example 250ms"))?.as_nanos() as f64
+            let parsed = humantime::parse_duration(bound);
+            parsed.map_err(|_| format!("{bound:?} in {text:?} is no time; write for example 250ms"))?.as_nanos() as f64
         };
         Ok(Self { figure: figure.to_string(), comparison, bound, text: text.to_string() })
     }
@@ -129,7 +129,7 @@ impl Expectation {
         if holds {
             return Ok(());
         }
-        let shown = if self.figure.contains('.') { table::time(value as u64) } else { plain(value) };
+        let shown = if self.figure.contains('.') { time(value as u64) } else { plain(value) };
         Err(format!("{self}: it is {}{shown}", if at_least { "at least " } else { "" }))
     }
 
@@ -200,7 +200,7 @@ fn quantiles<'a>(summary: &'a Summary, name: &str) -> Option<&'a Quantiles> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::summary::{ProofPart, ServerPart};
+    use crate::results::summary::{ProofPart, ServerPart};
 
     const MS: u64 = 1_000_000;
 

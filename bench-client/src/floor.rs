@@ -1,11 +1,11 @@
-//! The floor: what a bare loop of sends to as many sockets costs on this machine, one line each, nothing else done.
+//! The floor: what a bare loop of sends to the sockets of a room costs on this machine, one line each, nothing else done.
 //!
-//! A second process plays the server's part: it accepts, and then sends one line to each socket, pass after pass, at the
-//! pace of the real run; this one drains the sockets as a run's members do, so the cost of waking it is the same. Passes
-//! take turns between `send` and batches of io_uring sends, so that both meet the same noise. Cost is the sending
+//! A second process takes the server's place: it accepts, and then sends one line to each socket, pass after pass, at the
+//! pace of the real run. This one reads the sockets as a run's members do, so that waking it costs the same. Every other pass
+//! sends through io_uring in batches, so that what else the machine does affects both ways alike. Cost is the sending
 //! thread's processor time around a pass; the pause between passes is not in it.
 
-mod sender;
+pub mod sender;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -15,14 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{FloorArgs, FloorFormat, FloorSenderArgs};
-use crate::cost;
-use crate::error::{Context, Error, Result, exit};
+use crate::error::{Context, Error, Result};
 use crate::message::author_of;
-use crate::report::summary::SendCost;
-use crate::report::table;
-use crate::run::sources;
-use crate::server_process::Pin;
+use crate::pinning::{self, Pin};
+use crate::results::summary::SendCost;
+use crate::sources::sources;
 use crate::sys::{self, Epoll, Interest};
 
 const READ_BYTES_MAX: usize = 128 * 1024;
@@ -76,9 +73,9 @@ pub fn measure(shape: Shape) -> Result<Floor> {
         .trim()
         .parse::<SocketAddr>()
         .map_err(|_| Error::new(format!("the floor's sender could not listen: {}", first_line.trim())))
-        .and_then(|address| drain(address, shape.sockets));
+        .and_then(|address| read_all(address, shape.sockets));
     if let Err(error) = result {
-        // It is our own child, and by its own id.
+        // By its own process id: it is a child of this process.
         let _ = sender.kill();
         let _ = sender.wait();
         return Err(error);
@@ -100,17 +97,17 @@ fn start_sender(shape: Shape) -> Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     sys::stop_with_parent(&mut command);
     if let Some(pin) = shape.pin {
-        cost::pin_this_thread(pin.server)?;
+        pinning::pin_this_thread(pin.server)?;
     }
     let child = command.spawn();
     if let Some(pin) = shape.pin {
-        cost::pin_this_thread(Some(pin.client))?;
+        pinning::pin_this_thread(Some(pin.client))?;
     }
     child.context(|| "cannot start the floor's sender".to_string())
 }
 
 /// Connects `sockets` times and reads until the sender closes.
-fn drain(address: SocketAddr, sockets: usize) -> Result<()> {
+fn read_all(address: SocketAddr, sockets: usize) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let mut epoll = Epoll::new(EVENTS_MAX).context(|| "cannot make an epoll set".to_string())?;
     let sources = sources(address, sockets, None)?;
@@ -144,65 +141,6 @@ fn drain(address: SocketAddr, sockets: usize) -> Result<()> {
             }
         }
     }
-}
-
-/// The `floor` command.
-pub fn command(arguments: &FloorArgs) -> Result<u8> {
-    let floor = measure(Shape {
-        sockets: arguments.connections as usize,
-        line_bytes: arguments.size,
-        passes_per_s: arguments.rate,
-        duration: arguments.duration,
-        pin: arguments.pin,
-    })?;
-    if arguments.format == FloorFormat::Json {
-        println!("{}", serde_json::to_string(&floor).context(|| "cannot write the floor".to_string())?);
-    } else {
-        print!("{}", describe(&floor));
-    }
-    Ok(exit::GOOD)
-}
-
-/// The `floor-sender` command: the other process of [`measure`].
-pub fn sender_command(arguments: &FloorSenderArgs) -> Result<u8> {
-    sender::run(Shape {
-        sockets: arguments.connections as usize,
-        line_bytes: arguments.size,
-        passes_per_s: arguments.rate,
-        duration: arguments.duration,
-        pin: None,
-    })?;
-    Ok(exit::GOOD)
-}
-
-fn describe(floor: &Floor) -> String {
-    let mut text = format!(
-        "floor of {} sockets  {} B a send  {} passes/s  (processor time of one send, over passes to all)\n",
-        table::count(floor.sockets),
-        floor.send_bytes,
-        table::rate(floor.passes_per_s)
-    );
-    let mut row = |name: &str, cost: &SendCost| {
-        let [min, median, mean] = [cost.min_ns, cost.median_ns, cost.mean_ns].map(|ns| table::time(ns as u64));
-        text.push_str(&format!(
-            "{name:<10} min {min:>8}   median {median:>8}   mean {mean:>8}   {} passes\n",
-            cost.passes
-        ));
-    };
-    row("send", &floor.send);
-    if let Some(uring) = &floor.uring {
-        row("io_uring", uring);
-    }
-    if let Some(reason) = &floor.uring_refused {
-        text.push_str(&format!("io_uring   not measured: {reason}\n"));
-    }
-    if floor.not_taken > 0 {
-        text.push_str(&format!("note: full sockets did not take {} sends; lower -r\n", table::count(floor.not_taken)));
-    }
-    if floor.late_passes > 0 {
-        text.push_str(&format!("note: {} passes began late; lower -r\n", table::count(floor.late_passes)));
-    }
-    text
 }
 
 /// One floor from several of the same shape, measured at different times.

@@ -1,35 +1,40 @@
 //! `bench-client`: measures how long a chat room takes to hear a line.
 //!
-//! Parses, dispatches, and turns the result into an exit code; the work is in the modules named after the commands.
+//! Parses, dispatches, and turns the result into an exit code; the work is in `commands`, a file a command.
 
 #[macro_use]
 mod out;
 
 mod ceiling;
-mod check;
 mod cli;
-mod cost;
-mod costs;
-mod doctor;
+mod commands;
 mod engine;
 mod environment;
 mod error;
 mod expect;
+mod figures;
+mod files;
 mod floor;
-mod headline;
+mod load;
+mod measure;
 mod message;
-mod peers;
+mod pinning;
 mod plan;
 mod protocol;
+mod quantities;
 mod recorder;
-mod redraw;
-mod reflect;
+mod reflector;
 mod report;
-mod run;
+mod results;
+mod rounds;
 mod search;
 mod server_process;
-mod sweep;
+mod sources;
+mod summarise;
 mod sys;
+mod target;
+mod tcp_counters;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -59,19 +64,16 @@ fn main() -> ExitCode {
 
 fn dispatch(command: &Command) -> Result<u8> {
     match command {
-        Command::Run(arguments) => run::command(arguments),
-        Command::Sweep(arguments) => sweep::command(arguments),
-        Command::Peers(arguments) => peers::command(arguments),
-        Command::Headline(arguments) => headline::command(arguments),
-        Command::Costs(arguments) => costs::command(arguments),
-        Command::Report(arguments) => redraw::command(arguments),
-        Command::Check(arguments) => check::command(arguments),
-        Command::Doctor(arguments) => doctor::command(arguments),
-        Command::Floor(arguments) => floor::command(arguments),
-        Command::FloorSender(arguments) => floor::sender_command(arguments),
-        Command::Reflect(arguments) => {
-            reflect::reflect(arguments)?;
-            Ok(exit::GOOD)
-        }
+        Command::Run(arguments) => commands::run::command(arguments),
+        Command::Sweep(arguments) => commands::sweep::command(arguments),
+        Command::Peers(arguments) => commands::peers::command(arguments),
+        Command::Headline(arguments) => commands::headline::command(arguments),
+        Command::Costs(arguments) => commands::costs::command(arguments),
+        Command::Report(arguments) => commands::report::command(arguments),
+        Command::Check(arguments) => commands::check::command(arguments),
+        Command::Doctor(arguments) => commands::doctor::command(arguments),
+        Command::Floor(arguments) => commands::floor::command(arguments),
+        Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
+        Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

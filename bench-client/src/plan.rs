@@ -1,7 +1,7 @@
 //! The plan of a run: when each message is due, fixed before the first is sent.
 //!
-//! The load is open: due times come from the rate alone and know nothing of how the server fares, so a server that
-//! stalls is asked on, and pays for the stall in every message that was due meanwhile. Latency counts from here.
+//! The load is open: due times come from the rate alone, however the server fares. While a server stalls, messages go on being
+//! due, and each of them has the stall in its latency, which counts from here.
 //!
 //! Pure: offsets from a start that the engine chooses. Messages go round the publishers, so message `i` is publisher
 //! `i mod p`, sequence `i div p`; both can be told from each other without a table.
@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 /// How due times follow each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrival {
     /// Evenly, one interval apart.
@@ -28,7 +28,7 @@ pub enum Length {
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Load {
+pub struct Pace {
     /// Messages a second of the whole room, above zero.
     pub rate_per_s: f64,
     pub publishers: u32,
@@ -55,14 +55,14 @@ pub struct Plan {
 pub const MESSAGES_MAX: u64 = 50_000_000;
 
 impl Plan {
-    /// The plan for `load`; there is at least one measured message.
-    pub fn new(load: &Load) -> Result<Self, String> {
-        if !(load.rate_per_s.is_finite() && load.rate_per_s > 0.0) {
+    /// The plan for `pace`; there is at least one measured message.
+    pub fn new(pace: &Pace) -> Result<Self, String> {
+        if !(pace.rate_per_s.is_finite() && pace.rate_per_s > 0.0) {
             return Err("the rate must be above zero".to_string());
         }
-        let warmup = (load.warmup.as_secs_f64() * load.rate_per_s).floor();
-        let measured = match load.length {
-            Length::Time(time) => (time.as_secs_f64() * load.rate_per_s).round().max(1.0),
+        let warmup = (pace.warmup.as_secs_f64() * pace.rate_per_s).floor();
+        let measured = match pace.length {
+            Length::Time(time) => (time.as_secs_f64() * pace.rate_per_s).round().max(1.0),
             Length::Messages(count) => (count as f64).max(1.0),
         };
         if warmup + measured > MESSAGES_MAX as f64 {
@@ -72,19 +72,19 @@ impl Plan {
             ));
         }
         let total = (warmup + measured) as usize;
-        let gap_ns = 1e9 / load.rate_per_s;
-        let mut random = Random(load.seed);
+        let gap_ns = 1e9 / pace.rate_per_s;
+        let mut random = Random(pace.seed);
         let mut at = 0.0;
         let mut due_ns = Vec::with_capacity(total);
         for index in 0..total {
             due_ns.push(at as u64);
-            at = match load.arrival {
+            at = match pace.arrival {
                 // From the index, not from the last due time: a million additions would drift.
                 Arrival::Fixed => (index + 1) as f64 * gap_ns,
                 Arrival::Poisson => at - gap_ns * (1.0 - random.unit()).ln(),
             };
         }
-        Ok(Self { due_ns, warmup_messages: warmup as usize, publishers: load.publishers, end_ns: at as u64 })
+        Ok(Self { due_ns, warmup_messages: warmup as usize, publishers: pace.publishers, end_ns: at as u64 })
     }
 
     /// Messages of the plan, warm-up included.
@@ -127,7 +127,7 @@ impl Plan {
         (index % self.publishers as usize) as u32
     }
 
-    /// The how-manieth of its publisher message `index` is, from 0.
+    /// The number of message `index` among those of its publisher, from 0.
     pub fn sequence_of(&self, index: usize) -> u64 {
         (index / self.publishers as usize) as u64
     }
@@ -161,8 +161,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn load(rate_per_s: f64, warmup_s: u64, length: Length) -> Load {
-        Load {
+    fn load(rate_per_s: f64, warmup_s: u64, length: Length) -> Pace {
+        Pace {
             rate_per_s,
             publishers: 1,
             warmup: Duration::from_secs(warmup_s),

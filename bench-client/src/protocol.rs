@@ -12,30 +12,27 @@
 
 mod mqtt;
 mod nats;
+pub mod piece;
 mod redis;
 pub mod uproar;
 
 use std::time::Duration;
 
 use crate::message::{Format, Header};
-
-/// The channel, subject or topic that is the room.
-const ROOM: &str = "room";
-/// No length in a stream of a run is above this: lines have at most 60,000 bytes.
-const LENGTH_MAX: usize = 1 << 20;
+use crate::protocol::piece::Piece;
 
 /// What a server speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Lines, each behind its author
+    /// Lines, each behind its author.
     #[default]
     Uproar,
-    /// Redis publish and subscribe; publishers in RESP3, which lets one connection do both
+    /// Redis publish and subscribe; publishers in RESP3, which lets one connection do both.
     Redis,
-    /// NATS core, without echo
+    /// NATS core, without echo.
     Nats,
-    /// MQTT 5, quality of service 0, no local
+    /// MQTT 5, quality of service 0, no local.
     Mqtt,
 }
 
@@ -44,23 +41,6 @@ impl Protocol {
     pub fn keeps_one_order(self) -> bool {
         self != Self::Nats
     }
-}
-
-/// What comes first in a received stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'a> {
-    /// A delivery of a message of the room: what its publisher sent.
-    Message(&'a [u8]),
-    /// The member is in the room from here on.
-    Joined,
-    /// The server wants [`Wire::pong`] back.
-    Ping,
-    /// A word of the server to this member: an error or a refusal.
-    Notice(&'a [u8]),
-    /// Part of the protocol that calls for nothing.
-    Nothing,
-    /// Not of this protocol, or of another room.
-    Strange(&'a [u8]),
 }
 
 /// A protocol with the lengths of one run.
@@ -153,18 +133,6 @@ impl Wire {
             Protocol::Mqtt => mqtt::next(bytes),
         }
     }
-}
-
-/// The line that `bytes` begin with, without its CR LF, and its length with it.
-fn take_line(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end = memchr::memchr(b'\n', bytes)?;
-    let line = &bytes[..end];
-    Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
-}
-
-/// The number that is all of `digits`, if it can be a length of anything in a run.
-fn number(digits: &[u8]) -> Option<usize> {
-    std::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number <= LENGTH_MAX)
 }
 
 #[cfg(test)]

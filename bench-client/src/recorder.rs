@@ -8,7 +8,9 @@
 //! room and each member's place in it in `recorder/proof.rs`.
 
 pub mod figures;
+pub mod latency;
 pub mod proof;
+pub mod times;
 
 use std::collections::HashSet;
 
@@ -16,90 +18,17 @@ use hdrhistogram::Histogram;
 
 use crate::message::{Format, Header, Line, is_author, is_slow_down, told_missed};
 use crate::plan::Plan;
-use crate::recorder::figures::{Figures, Stamped};
-use crate::recorder::proof::{Arrived, Proof};
+use crate::recorder::figures::{Figures, Interval, Stamped};
+use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
+use crate::recorder::proof::{Arrived, Proof, Proven};
+use crate::recorder::times::Message;
 
-/// Latencies above this are recorded as this, and counted.
-pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
-/// Significant decimal digits of every histogram.
-pub const LATENCY_DIGITS: u8 = 3;
-/// Lines of the server, and of strangers, that a summary quotes.
+/// Notices, and foreign and corrupt lines, that a summary quotes.
 const QUOTES_MAX: usize = 5;
 const QUOTE_BYTES_MAX: usize = 100;
-/// A message of a slowed publisher that the first member had this shortly before the end was still on its way to the others.
+/// When the first member got a message of a slowed publisher less than this before the end, the message was still on its way to
+/// the others.
 const JUST_HEARD_NS: u64 = 1_000_000_000;
-
-/// An empty histogram of nanoseconds.
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LATENCY_NS_MAX, LATENCY_DIGITS).expect("the bounds are in order")
-}
-
-/// How much of the room has a message, in the order the marks are passed.
-pub const MARKS: usize = 5;
-/// The last mark: the whole room has it.
-pub const WHOLE: usize = 4;
-/// Per cent of the expected members that each mark stands for; 0 is the first member.
-pub const MARK_PERCENT: [u32; MARKS] = [0, 50, 90, 99, 100];
-
-/// One message of the plan: when it was due and sent, and how the room got it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Message {
-    /// Planned moment, absolute.
-    pub due_ns: u64,
-    /// Moment just before its bytes were handed to the kernel; 0 until then.
-    pub sent_ns: u64,
-    /// When each mark was passed; 0 until then.
-    pub marks_ns: [u64; MARKS],
-    /// Verified members in the room when it was sent, its author left out.
-    pub expected: u32,
-    /// Those of them that have it.
-    pub received: u32,
-    /// `received` at which the next mark is passed; never reached once all are.
-    mark_rank: u32,
-    /// Marks passed.
-    marks_passed: u8,
-}
-
-impl Message {
-    fn expect(&mut self, sent_ns: u64, expected: u32) {
-        self.sent_ns = sent_ns;
-        self.expected = expected;
-        self.mark_rank = if expected == 0 { u32::MAX } else { 1 };
-    }
-
-    fn deliver(&mut self, now_ns: u64) {
-        self.received += 1;
-        if self.received == self.mark_rank {
-            self.pass_marks(now_ns);
-        }
-    }
-
-    fn pass_marks(&mut self, now_ns: u64) {
-        self.mark_rank = u32::MAX;
-        while let Some(percent) = MARK_PERCENT.get(usize::from(self.marks_passed)) {
-            let rank = mark_rank(self.expected, *percent);
-            if self.received < rank {
-                self.mark_rank = rank;
-                break;
-            }
-            self.marks_ns[usize::from(self.marks_passed)] = now_ns;
-            self.marks_passed += 1;
-        }
-    }
-}
-
-/// Members that make `percent` of `expected`: at least one, rounded up.
-fn mark_rank(expected: u32, percent: u32) -> u32 {
-    ((u64::from(expected) * u64::from(percent)).div_ceil(100) as u32).max(1)
-}
-
-/// Latencies of one interval of the run, for the interval log.
-#[derive(Debug)]
-pub struct Interval {
-    /// From the start of the measured window.
-    pub start_ns: u64,
-    pub delivery: Histogram<u64>,
-}
 
 /// Everything recorded so far.
 #[derive(Debug)]
@@ -110,7 +39,7 @@ pub struct Recorder<'p> {
     proof: Proof,
     /// What the server puts before each publisher's lines; empty until [`Self::start`].
     authors: Vec<Vec<u8>>,
-    /// The same, for recognising a damaged line of ours.
+    /// The same, to recognise corrupt lines of our publishers.
     authors_known: HashSet<Vec<u8>>,
     /// Length of one interval of the log.
     interval_ns: u64,
@@ -142,7 +71,7 @@ pub struct Recorder<'p> {
     pub words: Words,
 }
 
-/// What the server said beside messages.
+/// Lines of the server that are no messages.
 #[derive(Debug, Default, Clone)]
 pub struct Words {
     pub presence_lines: u64,
@@ -150,7 +79,7 @@ pub struct Words {
     /// The first few notices.
     pub notices: Vec<String>,
     /// The first few foreign and corrupt lines.
-    pub strangers: Vec<String>,
+    pub other_lines: Vec<String>,
     /// Publishers that the server told to slow down.
     pub publishers_slowed: u64,
 }
@@ -253,7 +182,7 @@ impl<'p> Recorder<'p> {
                     None => self.on_notice(line),
                 }
             }
-            Line::Other => self.on_stranger(line),
+            Line::Other => self.on_other_line(line),
         }
     }
 
@@ -263,7 +192,7 @@ impl<'p> Recorder<'p> {
         match self.format.parse_payload(payload) {
             Some(header) if own == Some(header.publisher) => {}
             Some(header) => self.on_message(member, payload, b"", header, now_ns),
-            None => self.on_stranger(payload),
+            None => self.on_other_line(payload),
         }
     }
 
@@ -285,15 +214,15 @@ impl<'p> Recorder<'p> {
 
     fn on_message(&mut self, member: usize, line: &[u8], author: &[u8], header: Header, now_ns: u64) {
         let Some(index) = self.plan.index_of(header.publisher, header.sequence) else {
-            return self.on_stranger(line);
+            return self.on_other_line(line);
         };
         let message = &mut self.messages[index];
         let known = self.authors.get_mut(header.publisher as usize).filter(|known| is_author(author, known));
         let genuine = message.due_ns == header.due_ns && message.sent_ns != 0;
         let Some(known) = known.filter(|_| genuine) else {
-            return self.on_stranger(line);
+            return self.on_other_line(line);
         };
-        // Another member had its name already: the room knows it by a number behind it, and so do we from here on.
+        // Another member had the same name, so the server put a number behind this one's. From here on that is its name.
         if author != known.as_slice() {
             *known = author.to_vec();
             self.authors_known.insert(author.to_vec());
@@ -325,15 +254,15 @@ impl<'p> Recorder<'p> {
         self.uncorrected.saturating_record(now_ns.saturating_sub(sent_ns));
     }
 
-    /// A line that is no message of this run: damaged if it begins as one of ours does, else somebody else's.
-    pub fn on_stranger(&mut self, line: &[u8]) {
+    /// A line that is no message of this run: corrupt if it begins with the author of one of our publishers, else foreign.
+    pub fn on_other_line(&mut self, line: &[u8]) {
         let author_bytes = memchr::memmem::find(line, b"] ").map_or(0, |at| at + 2);
         if self.authors_known.contains(&line[..author_bytes]) {
             self.proof.problems.corrupt += 1;
         } else {
             self.proof.problems.foreign += 1;
         }
-        quote(&mut self.words.strangers, line);
+        quote(&mut self.words.other_lines, line);
     }
 
     /// Deliveries to verified members so far, warm-up included.
@@ -356,7 +285,7 @@ impl<'p> Recorder<'p> {
         if self.told == 0 {
             return self.deliveries == self.deliveries_expected;
         }
-        // The sum is cheap and says no most of the time.
+        // The sum is cheap, and mostly the answer is no.
         self.deliveries.saturating_add(self.told) >= self.deliveries_expected && self.proof.is_accounted_for(&self.sent)
     }
 
@@ -381,7 +310,7 @@ impl<'p> Recorder<'p> {
         self.proof.presence_bytes()
     }
 
-    /// Closes the books at `ended_ns`: what has not arrived by now counts as having taken at least until now.
+    /// Ends the record at `ended_ns`: what has not arrived by now counts as having taken at least until now.
     pub fn finish(mut self, ended_ns: u64) -> Record {
         let proof = std::mem::replace(&mut self.proof, Proof::new(self.plan, &[]));
         let proven = proof.finish(self.plan, &self.messages, |index| self.is_held_back(index, ended_ns));
@@ -406,7 +335,7 @@ pub struct Record {
     pub messages: Vec<Message>,
     pub warmup_messages: usize,
     pub figures: Figures,
-    pub proven: proof::Proven,
+    pub proven: Proven,
     pub words: Words,
 }
 

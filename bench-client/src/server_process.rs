@@ -12,25 +12,17 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::cost;
 use crate::error::{Context, Error, Result};
+use crate::pinning::{self, Pin};
 use crate::sys;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
-/// A server that listens may still be about to say so.
+/// How long to wait for the ready line of a server that listens already.
 const READY_LINE_GRACE: Duration = Duration::from_millis(300);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 /// Lines of its stderr that an error quotes.
 const LOG_LINES_MAX: usize = 5;
-
-/// Which processors the two sides of a run keep to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pin {
-    /// None: the server may use all.
-    pub server: Option<usize>,
-    pub client: usize,
-}
 
 /// What the server has said on stderr.
 #[derive(Debug, Default)]
@@ -61,11 +53,11 @@ impl ServerProcess {
         sys::stop_with_parent(&mut process);
         // The child inherits the pinning of the thread that starts it, from its first instruction on.
         if let Some(pin) = pin {
-            cost::pin_this_thread(pin.server)?;
+            pinning::pin_this_thread(pin.server)?;
         }
         let spawned = process.spawn();
         if let Some(pin) = pin {
-            cost::pin_this_thread(Some(pin.client))?;
+            pinning::pin_this_thread(Some(pin.client))?;
         }
         let mut child = spawned.context(|| format!("cannot start the server, {program}"))?;
         let said = Arc::new(Mutex::new(Said::default()));
@@ -81,9 +73,9 @@ impl ServerProcess {
         let mut listening_since = None;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                // Its last words may still be in the pipe.
+                // What it said last may still be in the pipe.
                 std::thread::sleep(POLL);
-                return Err(Error::new(format!("the server ended before it listened ({status}){}", self.last_words())));
+                return Err(Error::new(format!("the server ended before it listened ({status}){}", self.last_lines())));
             }
             if self.ready_line().is_some() {
                 return Ok(());
@@ -97,7 +89,7 @@ impl ServerProcess {
             if started.elapsed() > READY_TIMEOUT {
                 return Err(Error::new(format!(
                     "the server does not listen on {address} after {READY_TIMEOUT:?}; does its command use {{addr}}?{}",
-                    self.last_words()
+                    self.last_lines()
                 )));
             }
             std::thread::sleep(POLL);
@@ -114,7 +106,7 @@ impl ServerProcess {
         self.said.lock().expect("the reader of stderr does not panic").ready_line.clone()
     }
 
-    fn last_words(&self) -> String {
+    fn last_lines(&self) -> String {
         let said = self.said.lock().expect("the reader of stderr does not panic");
         said.last.iter().map(|line| format!("\n  it said: {line}")).collect()
     }

@@ -6,8 +6,11 @@
 
 use std::mem;
 
-use super::SHOWN_LINE_BYTES_MAX;
+use crate::limits::{LINE_BYTES_MAX, rendered_bytes_max};
 use crate::wire::sanitise;
+
+/// Longest line that is shown whole: the longest that an uproar server sends. Longer ones are cut up.
+const SHOWN_LINE_BYTES_MAX: usize = rendered_bytes_max(LINE_BYTES_MAX);
 
 // A cut leaves something on both sides, whatever character it falls into.
 const _: () = assert!(SHOWN_LINE_BYTES_MAX > 4);

@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use crate::cli::PORT_DEFAULT;
+/// The port when none is given.
+const PORT_DEFAULT: u16 = 8888;
 
 /// The address that `text` means, with its port: `HOST` is `HOST:8888`, `::1` is `[::1]:8888`. Refused is a number alone,
 /// which may be meant as a port.

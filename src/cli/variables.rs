@@ -8,8 +8,6 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::Cli;
-
 /// The options whose values came from environment variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables(Vec<Set>);
@@ -23,12 +21,14 @@ struct Set {
     variable: String,
 }
 
-/// Parses the command line. Errors are wrong usage, and requests for help.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Variables), clap::Error> {
+/// Parses the command line of a program. Errors are wrong usage, and requests for help.
+pub fn parse<C: CommandFactory + FromArgMatches>(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(C, Variables), clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = with_variables(Cli::command(), |arg| value(arg).is_none_or(|value| !value.is_empty()));
+    let command = with_variables(C::command(), |arg| value(arg).is_none_or(|value| !value.is_empty()));
     match command.clone().try_get_matches_from(&arguments) {
-        Ok(matches) => Ok((Cli::from_arg_matches(&matches)?, Variables::of(&command, &matches))),
+        Ok(matches) => Ok((C::from_arg_matches(&matches)?, Variables::of(&command, &matches))),
         Err(error) => Err(with_name(error, &command, &arguments)),
     }
 }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_option_with_a_value_has_a_variable_of_its_name() {
-        for arg in Cli::command().get_subcommands().flat_map(Command::get_arguments) {
+        for arg in crate::cli::Cli::command().get_subcommands().flat_map(Command::get_arguments) {
             let id = arg.get_id().as_str();
             if !matches!(id, "help" | "version") {
                 let variable = format!("UPROAR_{}", id.to_uppercase());

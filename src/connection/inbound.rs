@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::CloseReason;
+use super::queued::Queued;
 use crate::flood::{Addresses, Bucket, Rate};
-use crate::room::NotNow;
-use crate::wire::{Opening, Splitter, Verdict};
+use crate::room::Blocked;
+use crate::wire::{Encoding, Opening, Splitter, Verdict};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbound {
     /// Present once the peer has sent something; most members of a large room only listen.
     pub received: Option<Box<Received>>,
@@ -17,13 +18,24 @@ pub struct Inbound {
     /// Set exactly while the next line has to wait, and no receive is asked for: what it waits for. The line and what
     /// follows it stay in `received`.
     pub held: Option<Hold>,
+    /// The queues of the schedule that have an entry of this connection. This and the next stand here because they fill a gap:
+    /// a connection that only listens is no larger for them.
+    pub queued: Queued,
+    /// What its peer is written to in.
+    pub encoding: Encoding,
+}
+
+impl Inbound {
+    pub fn new(encoding: Encoding) -> Self {
+        Self { received: None, receiving: false, held: None, queued: Queued::default(), encoding }
+    }
 }
 
 /// What a held connection waits for. From when on, and in which order, is the schedule's affair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// The next sweep, after which its line is tried again.
-    Sweep,
+    /// Space in the room's log, or, when it has that or its other reason has passed, its turn to be tried again.
+    Space,
     /// Its own reading: it has not been sent what was said before its own lines.
     Reading,
     /// Its own rate, or that of its address.
@@ -32,13 +44,13 @@ pub enum Hold {
     Ration,
 }
 
-impl From<NotNow> for Hold {
-    fn from(reason: NotNow) -> Self {
+impl From<Blocked> for Hold {
+    fn from(reason: Blocked) -> Self {
         match reason {
-            NotNow::Pressed => Self::Sweep,
-            NotNow::Unread => Self::Reading,
-            NotNow::Until(_) => Self::Rate,
-            NotNow::Rationed(_) => Self::Ration,
+            Blocked::LogFull => Self::Space,
+            Blocked::Unread => Self::Reading,
+            Blocked::Until(_) => Self::Rate,
+            Blocked::Rationed(_) => Self::Ration,
         }
     }
 }

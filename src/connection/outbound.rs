@@ -1,14 +1,23 @@
-//! The outbound half of a connection: whether its socket takes bytes. This is the only place that knows.
+//! The outbound half of a connection: whether its socket takes bytes, and what is meant for its peer alone. This is the only
+//! place that knows.
 //!
 //! A socket is open until it leaves some of what it is handed, and full until it has taken everything again. What will have
 //! it tried again is part of that state, so a full socket that nothing will try again cannot be written down. The time-out
-//! of a full socket runs from when its peer last took a byte, which [`Outbound::note_uptake`] finds out.
+//! of a full socket runs from when its peer last took a byte, which [`Uptake::note_taken`] finds out.
 
 use std::time::Instant;
 
+use super::private::Private;
+
+#[derive(Debug, Default)]
+pub struct Outbound {
+    pub socket: Uptake,
+    pub private: Private,
+}
+
 /// Whether a socket takes bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outbound {
+pub enum Uptake {
     /// It took everything that it was last handed.
     Open { unanswered: bool },
     /// It left some of what it was handed, and has not taken everything since.
@@ -35,15 +44,20 @@ pub enum Waits {
     ForMemory { had_room: bool },
 }
 
-impl Default for Outbound {
+impl Default for Uptake {
     fn default() -> Self {
         Self::Open { unanswered: false }
     }
 }
 
-impl Outbound {
+impl Uptake {
     pub fn is_full(self) -> bool {
         matches!(self, Self::Full { .. })
+    }
+
+    /// True when a send may be tried: the socket is open, or was reported to have room.
+    pub fn may_take(self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Full { waits: Waits::ForSweep, .. })
     }
 
     /// True exactly when the socket is watched for room.
@@ -109,7 +123,7 @@ impl Outbound {
     /// Notes how many bytes the peer of a full socket has not acknowledged: when it took some, it has not stalled. That a
     /// socket has room again says too little: it is reported when a large part of the buffer is free, which a slow reader may
     /// need minutes for.
-    pub fn note_uptake(&mut self, outstanding_now: u32, now: Instant) {
+    pub fn note_taken(&mut self, outstanding_now: u32, now: Instant) {
         let Self::Full { since, outstanding, .. } = self else { return };
         // Full with nothing outstanding is the kernel's lack of memory, not the peer's doing.
         if outstanding_now < *outstanding || outstanding_now == 0 {
@@ -129,35 +143,35 @@ mod tests {
     fn a_full_socket_is_timed_from_when_its_peer_last_took_a_byte() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut outbound = Outbound::default();
-        outbound.note_uptake(7, at(1));
-        assert_eq!(outbound, Outbound::default(), "an open socket has nothing to be timed");
-        outbound.on_full(Waits::ForRoom, 100, at(1));
-        outbound.note_uptake(100, at(2));
-        assert_eq!(outbound.full_since(), Some(at(1)));
-        outbound.note_uptake(99, at(3));
-        assert_eq!(outbound.full_since(), Some(at(3)));
-        outbound.on_writable();
-        assert_eq!((outbound.full_since(), outbound.is_watched()), (Some(at(3)), false));
-        outbound.note_uptake(0, at(4));
-        assert_eq!(outbound.full_since(), Some(at(4)));
-        outbound.on_whole();
-        assert_eq!((outbound.full_since(), outbound.is_unanswered()), (None, true));
+        let mut socket = Uptake::default();
+        socket.note_taken(7, at(1));
+        assert_eq!(socket, Uptake::default(), "an open socket has nothing to be timed");
+        socket.on_full(Waits::ForRoom, 100, at(1));
+        socket.note_taken(100, at(2));
+        assert_eq!(socket.full_since(), Some(at(1)));
+        socket.note_taken(99, at(3));
+        assert_eq!(socket.full_since(), Some(at(3)));
+        socket.on_writable();
+        assert_eq!((socket.full_since(), socket.is_watched()), (Some(at(3)), false));
+        socket.note_taken(0, at(4));
+        assert_eq!(socket.full_since(), Some(at(4)));
+        socket.on_whole();
+        assert_eq!((socket.full_since(), socket.is_unanswered()), (None, true));
     }
 
     #[test]
     fn that_a_socket_had_room_is_known_until_it_takes_something() {
         let now = Instant::now();
-        let mut outbound = Outbound::default();
-        outbound.on_full(Waits::ForMemory { had_room: false }, 0, now);
-        outbound.on_no_memory();
-        assert!(!outbound.had_room());
-        outbound.on_full(Waits::ForRoom, 5, now);
-        outbound.on_writable();
-        outbound.on_no_memory();
-        outbound.on_no_memory();
-        assert!(outbound.had_room());
-        outbound.on_full(Waits::ForRoom, 5, now);
-        assert!(!outbound.had_room());
+        let mut socket = Uptake::default();
+        socket.on_full(Waits::ForMemory { had_room: false }, 0, now);
+        socket.on_no_memory();
+        assert!(!socket.had_room());
+        socket.on_full(Waits::ForRoom, 5, now);
+        socket.on_writable();
+        socket.on_no_memory();
+        socket.on_no_memory();
+        assert!(socket.had_room());
+        socket.on_full(Waits::ForRoom, 5, now);
+        assert!(!socket.had_room());
     }
 }

@@ -9,8 +9,8 @@ use arrayvec::ArrayVec;
 
 use super::log::{Entry, Log, Position};
 use super::member::Member;
-use super::members::{MemberId, Members};
-use super::roster::{Place, Roster};
+use super::members::{MemberId, Members, Place};
+use super::roster::Roster;
 use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS};
 use crate::message::{Body, Message};
 use crate::token::{ConnectionId, RoomId};
@@ -24,6 +24,8 @@ pub struct Feed {
     encoding: Encoding,
     log: Log,
     roster: Roster,
+    /// Most bytes of a message.
+    message_bytes_max: usize,
     /// Messages that members were skipped over, all members together.
     skipped_messages: u64,
     /// Messages sent whole to members, as far as they are counted: a member that is behind is counted when it is level.
@@ -38,6 +40,7 @@ impl Feed {
             encoding,
             log: Log::new(log_bytes, message_bytes_max, messages),
             roster: Roster::default(),
+            message_bytes_max,
             skipped_messages: 0,
             deliveries: 0,
         }
@@ -97,7 +100,16 @@ impl Feed {
 
     /// False while a member of the sweep has yet to be sent what the log would forget for this message.
     pub fn fits(&self, members: &Members, body: &Body<'_>) -> bool {
-        let Some(tail) = self.log.tail_needed(self.encoding.message_bytes_max(body)) else { return true };
+        self.has_space_of(members, self.encoding.message_bytes_max(body))
+    }
+
+    /// True when the longest message fits.
+    pub fn has_space(&self, members: &Members) -> bool {
+        self.has_space_of(members, self.message_bytes_max)
+    }
+
+    fn has_space_of(&self, members: &Members, bytes: usize) -> bool {
+        let Some(tail) = self.log.tail_needed(bytes) else { return true };
         !self.roster.first_behind().is_some_and(|id| members[id].needs_before(tail))
     }
 
@@ -126,11 +138,11 @@ impl Feed {
         appended
     }
 
-    /// The message from `start` to the head is not sent to its author.
-    pub fn spoke(&mut self, members: &mut Members, author: MemberId, start: Position) {
+    /// The message from `start` to the head is not sent to its author. `is_woken` is true when there is something for it alone.
+    pub fn spoke(&mut self, members: &mut Members, author: MemberId, start: Position, is_woken: bool) {
         let at_head = members[author].spoke(start, &self.log);
         if at_head && members.place(author) == Place::InSweep {
-            if members[author].is_level(&self.log) {
+            if !is_woken && members[author].is_level(&self.log) {
                 self.roster.put_level(members, author);
             } else {
                 self.roster.put_behind(members, author);
@@ -150,16 +162,21 @@ impl Feed {
         self.roster.first_behind().is_some() || self.roster.first(Place::Returning).is_some()
     }
 
-    /// Takes the members of the next batch, each with something due. They are given back by [`Feed::advance`] or
-    /// [`Feed::park`], or they leave, before anything else is said.
-    pub fn take_batch(&mut self, members: &mut Members) -> Batch {
+    /// Takes the members of the next batch. They are given back by [`Feed::try_level`] or [`Feed::park`], or they leave, before
+    /// anything else is said. `on_missed` hears of those that missed messages, and how many.
+    pub fn take_batch(&mut self, members: &mut Members, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         let mut batch = Batch::new();
         let returning_max = if self.roster.first_behind().is_some() { SEND_BATCH_DRAINED } else { SEND_BATCH_MEMBERS };
         while batch.len() < returning_max
             && let Some(id) = self.roster.first(Place::Returning)
         {
             self.roster.take(members, id);
-            self.skipped_messages += members[id].resume(&self.log, self.encoding);
+            let member = &mut members[id];
+            let missed = member.resume(&self.log);
+            if missed > 0 {
+                self.skipped_messages += missed;
+                on_missed(member.connection, missed);
+            }
             batch.push(id);
         }
         while !batch.is_full()
@@ -171,16 +188,19 @@ impl Feed {
         batch
     }
 
-    /// What a member of the batch is to be sent next, never empty.
+    /// What a member of the batch is to be sent next; empty when it has been sent everything.
     pub fn due<'a>(&'a self, members: &'a Members, id: MemberId) -> &'a [u8] {
         members[id].due(&self.log)
     }
 
-    /// A member of the batch was sent `bytes` of what was due. True when it is level and no longer in the batch, false when more
-    /// is due.
-    pub fn advance(&mut self, members: &mut Members, id: MemberId, bytes: usize) -> bool {
+    /// A member of the batch was sent `bytes` of what was due.
+    pub fn advance(&self, members: &mut Members, id: MemberId, bytes: usize) {
+        members[id].advance(bytes, &self.log);
+    }
+
+    /// True when a member of the batch has been sent everything: then it is level, and no longer in the batch.
+    pub fn try_level(&mut self, members: &mut Members, id: MemberId) -> bool {
         let member = &mut members[id];
-        member.advance(bytes, &self.log);
         let level = member.is_level(&self.log);
         if level {
             self.deliveries += member.count_delivered(&self.log);
@@ -189,11 +209,8 @@ impl Feed {
         level
     }
 
-    /// A member of the batch was sent `bytes` of what was due, and takes no more.
-    pub fn park(&mut self, members: &mut Members, id: MemberId, bytes: usize) {
-        if bytes > 0 {
-            members[id].advance(bytes, &self.log);
-        }
+    /// A member of the batch is not to be sent to until it is unparked.
+    pub fn park(&mut self, members: &mut Members, id: MemberId) {
         self.roster.put_aside(members, id, Place::Parked);
     }
 
@@ -228,10 +245,11 @@ impl Feed {
         self.log.footprint()
     }
 
-    /// Panics when the feed is not as it must be between two batches.
-    pub fn invariants(&self, members: &Members) {
+    /// Panics when the feed is not as it must be between two batches. `is_woken` tells whether there is something for a member
+    /// alone.
+    pub fn invariants(&self, members: &Members, is_woken: impl Fn(ConnectionId) -> bool) {
         assert_eq!(self.roster.in_batch(), 0, "nobody is in a batch between two batches");
         self.log.invariants();
-        self.roster.invariants(members, &self.log);
+        self.roster.invariants(members, &self.log, is_woken);
     }
 }

@@ -1,18 +1,15 @@
-//! One member of a room: a cursor into its log, and the little that only some members need.
+//! One member of a feed: a cursor into its log, and the little that only some members need.
 //!
-//! A member receives every line of the log from where it joined on, except its own: it keeps the ranges of its own lines
-//! that its cursor has not reached and jumps over them. Lines meant for it alone wait in its outbox until it is between
-//! two lines of the log. When the log has to forget what a slow member has not read, the member is skipped: the line it
-//! was in the middle of is finished from a copy, it is told exactly how many messages it missed, and it goes on from the
-//! oldest line kept. A member does no I/O.
+//! A member receives every message of the log from where it joined on, except its own: it keeps the ranges of its own messages
+//! that its cursor has not reached and jumps over them. When the log has to forget what a slow member has not read, the
+//! member is skipped: the message it was in the middle of is finished from a copy, how many messages it missed is
+//! counted exactly, and it goes on from the oldest message kept. A member does no I/O.
 
 use std::collections::VecDeque;
 
 use super::log::{Log, Position};
-use crate::limits::{OUTBOX_BYTES_MAX, OWN_RANGES_MAX};
-use crate::message::Notice;
+use crate::limits::OWN_RANGES_MAX;
 use crate::token::ConnectionId;
-use crate::wire::Encoding;
 
 #[derive(Debug)]
 pub struct Member {
@@ -21,28 +18,19 @@ pub struct Member {
     cursor: Position,
     /// Messages of the log that need not be counted as delivered any more: counted already, its own, or missed.
     counted: u64,
-    /// Present while the member is told something, and once it has spoken; most members of a large room only listen.
+    /// Present once the member has spoken or was skipped; most members of a large room only listen.
     aside: Option<Box<Aside>>,
 }
 
 #[derive(Debug, Default)]
 struct Aside {
-    /// Its own lines at or ahead of the cursor, in order, adjacent ones merged, at most [`OWN_RANGES_MAX`] and one.
+    /// Its own messages at or ahead of the cursor, in order, adjacent ones merged, at most [`OWN_RANGES_MAX`] and one.
     own: VecDeque<OwnRange>,
-    /// Whole lines for this member alone; while `missed_from` is set its front may be the end of a torn line.
-    outbox: Vec<u8>,
-    /// Bytes of the outbox that were sent. Not zero only while the cursor is at a line start, or the member is skipped.
-    outbox_sent: usize,
-    /// The number of the first message missed. Set exactly while the member is skipped: from when its place in the log
-    /// was forgotten until it is told.
+    /// What is left to be sent of the message that the member was in the middle of when it was skipped.
+    torn: Vec<u8>,
+    /// The number of messages before the first one missed. Set exactly while the member is skipped: from when its place in
+    /// the log was forgotten until it goes on.
     missed_from: Option<u64>,
-}
-
-impl Aside {
-    /// True when the outbox goes out before what is at the cursor: between two lines, or once begun.
-    fn outbox_is_due(&self, cursor: Position, log: &Log) -> bool {
-        self.outbox_sent > 0 || (!self.outbox.is_empty() && log.is_message_start(cursor))
-    }
 }
 
 #[derive(Debug)]
@@ -69,9 +57,9 @@ impl Member {
         let Some(aside) = self.aside.as_deref() else {
             return log.bytes_from(self.cursor);
         };
-        assert!(aside.missed_from.is_none(), "a skipped member is told before it is sent anything");
-        if aside.outbox_is_due(self.cursor, log) {
-            return &aside.outbox[aside.outbox_sent..];
+        assert!(aside.missed_from.is_none(), "a skipped member goes on before it is sent anything");
+        if !aside.torn.is_empty() {
+            return &aside.torn;
         }
         let bytes = log.bytes_from(self.cursor);
         match aside.own.front() {
@@ -83,27 +71,45 @@ impl Member {
         }
     }
 
-    /// Notes that the first `bytes` of [`Member::due`] were sent.
-    pub fn advance(&mut self, bytes: usize, log: &Log) {
-        if let Some(aside) = self.aside.as_deref_mut()
-            && aside.outbox_is_due(self.cursor, log)
-        {
-            aside.outbox_sent += bytes;
-            if aside.outbox_sent == aside.outbox.len() {
-                aside.outbox_sent = 0;
-                aside.outbox = Vec::new();
-                // Who has only been welcomed needs nothing aside; who speaks keeps the memory for its ranges.
-                if aside.own.capacity() == 0 {
-                    self.aside = None;
-                }
-            }
-            return;
-        }
-        self.cursor = self.cursor + bytes;
-        self.jump();
+    /// True when the member has been sent whole messages alone, so that something else may be sent before the next.
+    pub fn is_between_messages(&self, log: &Log) -> bool {
+        let torn = self.aside.as_deref().is_some_and(|aside| !aside.torn.is_empty());
+        !torn && log.is_message_start(self.cursor)
     }
 
-    /// Moves the cursor over the member's own lines.
+    /// What is left of the message that the member is in the middle of; `None` when it has lost its place.
+    pub fn rest_of_message<'a>(&'a self, log: &'a Log) -> Option<&'a [u8]> {
+        match self.aside.as_deref() {
+            Some(aside) if aside.missed_from.is_some() => None,
+            Some(aside) if !aside.torn.is_empty() => Some(&aside.torn),
+            _ => Some(log.rest_of_message(self.cursor)),
+        }
+    }
+
+    /// Notes that the first `bytes` of [`Member::due`] were sent.
+    pub fn advance(&mut self, bytes: usize, log: &Log) {
+        match self.aside.as_deref_mut() {
+            Some(aside) if !aside.torn.is_empty() => {
+                aside.torn.drain(..bytes);
+                if aside.torn.is_empty() {
+                    aside.torn = Vec::new();
+                    self.free_aside();
+                }
+            }
+            _ => {
+                assert!(self.cursor + bytes <= log.head(), "no more is sent than there is");
+                self.cursor = self.cursor + bytes;
+                self.jump();
+            }
+        }
+    }
+
+    /// Frees what is kept aside when nothing is. A member that speaks keeps the memory for its ranges.
+    fn free_aside(&mut self) {
+        self.aside.take_if(|aside| aside.own.capacity() == 0 && aside.torn.is_empty() && aside.missed_from.is_none());
+    }
+
+    /// Moves the cursor over the member's own messages.
     fn jump(&mut self) {
         let Some(aside) = self.aside.as_deref_mut() else { return };
         while let Some(own) = aside.own.front()
@@ -115,7 +121,7 @@ impl Member {
         }
     }
 
-    /// Notes that the line from `start` to the head is this member's own. True when its cursor is at the head now.
+    /// Notes that the message from `start` to the head is this member's own. True when its cursor is at the head now.
     pub fn spoke(&mut self, start: Position, log: &Log) -> bool {
         let end = log.head();
         if self.cursor == start && !self.is_skipped() {
@@ -135,19 +141,9 @@ impl Member {
         false
     }
 
-    /// False when so many of its own lines lie ahead of its cursor that the member may not speak before it has read.
+    /// False when the most ranges of its own messages lie ahead of its cursor: then it may not speak before it has read.
     pub fn may_speak(&self) -> bool {
         self.aside.as_deref().is_none_or(|aside| aside.own.len() < OWN_RANGES_MAX)
-    }
-
-    /// Puts a line into the outbox. False, and nothing done, when too many notices wait there.
-    pub fn tell(&mut self, notice: Notice, encoding: Encoding) -> bool {
-        let outbox = &mut self.aside.get_or_insert_default().outbox;
-        if outbox.len() >= OUTBOX_BYTES_MAX {
-            return false;
-        }
-        encoding.notice(notice, outbox);
-        true
     }
 
     /// True exactly when everything was sent.
@@ -184,34 +180,22 @@ impl Member {
         delivered
     }
 
-    /// What ends this member's stream with `line`, at a line boundary. `None` for a member that has lost its place.
-    pub fn farewell(&self, notice: Notice, encoding: Encoding, log: &Log) -> Option<Vec<u8>> {
-        if self.is_skipped() {
-            return None;
-        }
-        let mut bytes = log.rest_of_message(self.cursor).to_vec();
-        if let Some(aside) = self.aside.as_deref() {
-            bytes.extend_from_slice(&aside.outbox[aside.outbox_sent..]);
-        }
-        encoding.notice(notice, &mut bytes);
-        Some(bytes)
-    }
-
-    /// Takes what this member needs from a log that is about to forget its place: the rest of the line that it was in
-    /// the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
+    /// Takes what this member needs from a log that is about to forget its place: the rest of the message that it was
+    /// in the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
     pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
-        let rest = log.rest_of_message(self.cursor);
-        assert!(rest.is_empty() || aside.outbox_sent == 0, "the outbox goes out between two lines");
-        aside.outbox.splice(0..0, rest.iter().copied());
+        // One that was skipped before and has not been sent all of `torn` is at the start of a message.
+        if aside.torn.is_empty() {
+            aside.torn = log.rest_of_message(self.cursor).to_vec();
+        }
         let missed_from = log.messages_before(self.cursor);
         aside.missed_from = Some(missed_from);
         missed_from - std::mem::replace(&mut self.counted, missed_from)
     }
 
-    /// Tells a skipped member what it missed and puts it at the oldest line kept. Returns the number of messages that it
-    /// missed, its own not counted, and 0 for a member that was not skipped.
-    pub fn resume(&mut self, log: &Log, encoding: Encoding) -> u64 {
+    /// Puts a skipped member at the oldest message kept. Returns the number of messages that it missed, its own not counted, and 0
+    /// for a member that was not skipped. It is to be told of them after what it was in the middle of.
+    pub fn resume(&mut self, log: &Log) -> u64 {
         let Some(aside) = self.aside.as_deref_mut() else { return 0 };
         let Some(missed_from) = aside.missed_from.take() else { return 0 };
         let tail = log.tail();
@@ -232,12 +216,10 @@ impl Member {
             }
         }
         let messages = tail_messages - missed_from - own_missed;
-        if messages > 0 {
-            encoding.notice(Notice::Missed { messages }, &mut aside.outbox);
-        }
         self.cursor = tail;
         self.counted = tail_messages;
         self.jump();
+        self.free_aside();
         messages
     }
 }
@@ -245,9 +227,9 @@ impl Member {
 impl Member {
     /// Memory beyond the member itself, in bytes.
     pub fn aside_bytes(&self) -> usize {
-        self.aside.as_deref().map_or(0, |aside| {
-            Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.outbox.capacity()
-        })
+        self.aside
+            .as_deref()
+            .map_or(0, |aside| Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.torn.capacity())
     }
 
     /// Where the member is, for comparing members that have not lost their place.
@@ -268,9 +250,7 @@ impl Member {
             assert!(own.start < own.end && own.end <= log.head() && own.messages > 0, "an own range is said");
             end = own.end;
         }
-        assert!(aside.outbox_sent <= aside.outbox.len(), "no more is sent than there is");
-        assert!(aside.outbox.is_empty() || aside.outbox_sent < aside.outbox.len(), "what was sent is gone");
-        let between = self.is_skipped() || aside.outbox_sent == 0 || log.is_message_start(self.cursor);
-        assert!(between, "notices stand between two lines");
+        let between = self.is_skipped() || aside.torn.is_empty() || log.is_message_start(self.cursor);
+        assert!(between, "what is torn comes before whole messages");
     }
 }

@@ -6,7 +6,6 @@ use std::num::NonZeroU32;
 use slab::Slab;
 
 use super::member::Member;
-use super::roster::Place;
 use crate::limits::SLAB_RESERVED_MAX;
 use crate::token::RoomId;
 use crate::wire::Encoding;
@@ -24,6 +23,31 @@ pub(super) fn link(id: MemberId) -> Option<Link> {
 
 pub(super) fn target(link: Link) -> MemberId {
     MemberId(link.get() - 1)
+}
+
+/// What the sweep does with a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is level, or behind and will be visited. The log forgets nothing that it has not been sent.
+    InSweep,
+    /// It was parked, and is sent to again, a few of them a batch. The log does not wait for it.
+    Returning,
+    /// It is not sent to, and its place in the log is kept.
+    Parked,
+    /// It is not sent to, and the log has forgotten its place.
+    Skipped,
+    /// It was taken by the batch that is being sent.
+    InBatch,
+}
+
+impl Place {
+    /// Those that have a list.
+    pub const LISTED: [Self; 4] = [Self::InSweep, Self::Returning, Self::Parked, Self::Skipped];
+
+    /// True while no sweep looks at the member.
+    pub fn is_parked(self) -> bool {
+        matches!(self, Self::Parked | Self::Skipped)
+    }
 }
 
 /// A member, and where it stands in the lists of its feed.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::connection::Private;
 use crate::limits::{PREFIX_BYTES_MAX, log_bytes_min};
+use crate::message::Notice;
 use crate::rooms::Rooms;
 use crate::token::{Generation, Slot};
 use crate::wire::framed;
@@ -54,6 +56,8 @@ struct Person {
     /// Length of `said` when it joined.
     joined: usize,
     received: Vec<u8>,
+    /// What is meant for it alone.
+    private: Private,
     /// Whether its connection breaks at the next send.
     dies: bool,
     /// Notices to it alone.
@@ -119,10 +123,20 @@ impl World {
 
     fn join_as(&mut self, encoding: Encoding, port: u16, space: Option<usize>) {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
-        let id = self.room.join_room(self.room.lobby(), connection, encoding, name(port), self.now);
-        self.announced(Announcement::Entered { name: name(port), online: self.room.online() as u64 });
+        let id = self.room.join(self.room.lobby(), connection, encoding, name(port), self.now);
+        let online = self.room.online() as u64;
+        self.announced(Announcement::Entered { name: name(port), online });
         let joined = self.said.len();
-        self.people.insert(port, Person { id, encoding, joined, received: Vec::new(), told: 0, dies: false, space });
+        let (received, private) = (Vec::new(), Private::default());
+        self.people.insert(port, Person { id, encoding, joined, received, private, told: 0, dies: false, space });
+        self.tell(port, Notice::Connected { online });
+    }
+
+    fn tell(&mut self, port: u16, notice: Notice) -> bool {
+        let person = self.people.get_mut(&port).unwrap();
+        let told = person.private.tell(notice, person.encoding);
+        self.room.wake(person.id);
+        told
     }
 
     fn leave(&mut self, port: u16) -> Person {
@@ -134,35 +148,49 @@ impl World {
         person
     }
 
-    fn say(&mut self, port: u16, text: &str) -> Result<(), NotNow> {
-        let result = self.room.publish(self.people[&port].id, name(port), text.as_bytes(), self.now);
+    fn say(&mut self, port: u16, text: &str) -> Result<(), Blocked> {
+        let (person, line) = (&self.people[&port], text.as_bytes());
+        let author = Author { member: person.id, name: name(port), is_woken: !person.private.is_empty() };
+        self.room.admit(author, line, self.now)?;
+        assert!(self.room.publish(author, line, self.now));
         self.heard(Some(port), format!("[{}] {text}", name(port)), text);
-        result.map(drop)
+        Ok(())
     }
 
     /// Sends one batch, each member as much as its socket takes.
     fn sweep(&mut self) {
-        let mut batch = self.room.take_batch();
+        let people = &mut self.people;
+        let mut batch = self.room.take_batch(|connection, messages| {
+            let person = people.get_mut(&(connection.slot.0 as u16)).unwrap();
+            person.private.tell_always(Notice::Missed { messages }, person.encoding);
+        });
         let mut dead = Vec::new();
         while let Some(id) = batch.pop() {
             let port = self.room.connection(id).slot.0 as u16;
             let person = self.people.get_mut(&port).unwrap();
             if std::mem::take(&mut person.dies) {
-                self.room.wait(id, 0);
+                self.room.park(id);
                 dead.push(port);
                 continue;
             }
             loop {
-                let due = self.room.due(id);
-                assert!(!due.is_empty(), "a member in hand has something due");
-                let taken = due.len().min(person.space.unwrap_or(usize::MAX));
+                let private =
+                    person.private.is_begun() || (!person.private.is_empty() && self.room.is_between_messages(id));
+                let due = if private { person.private.due() } else { self.room.due(id) };
+                assert!(!due.is_empty(), "a member of the batch has something due");
+                let (length, taken) = (due.len(), due.len().min(person.space.unwrap_or(usize::MAX)));
                 person.received.extend_from_slice(&due[..taken]);
                 person.space = person.space.map(|space| space - taken);
-                if taken < due.len() {
-                    self.room.wait(id, taken);
+                if private {
+                    person.private.advance(taken);
+                } else {
+                    self.room.advance(id, taken);
+                }
+                if taken < length {
+                    self.room.park(id);
                     break;
                 }
-                if self.room.advance(id, taken) {
+                if person.private.is_empty() && self.room.try_level(id) {
                     break;
                 }
             }
@@ -182,7 +210,7 @@ impl World {
     fn give_space(&mut self, port: u16, space: Option<usize>) {
         let person = self.people.get_mut(&port).unwrap();
         person.space = space;
-        self.room.drained(person.id);
+        self.room.unpark(person.id);
     }
 
     /// What a person received is what was said since it joined, without its own lines, each message whole and with its number, and
@@ -360,27 +388,30 @@ fn a_small_room_does_not_wait_for_a_large_one() {
     let lobby = rooms.lobby();
     let join = |rooms: &mut Rooms, room, port| {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
-        rooms.join_room(room, connection, Encoding::Text, name(port), now)
+        rooms.join(room, connection, Encoding::Text, name(port), now)
     };
     let large: Vec<MemberId> = (0..500).map(|port| join(&mut rooms, lobby, port)).collect();
     let few: Vec<MemberId> = (500..505).map(|port| join(&mut rooms, small, port)).collect();
     let send_all = |rooms: &mut Rooms, batch: &Batch| {
         for id in batch {
-            while !rooms.advance(*id, rooms.due(*id).len()) {}
+            while !rooms.try_level(*id) {
+                rooms.advance(*id, rooms.due(*id).len());
+            }
         }
     };
     while rooms.has_due() {
-        let batch = rooms.take_batch();
+        let batch = rooms.take_batch(|_, _| {});
         send_all(&mut rooms, &batch);
     }
-    rooms.publish(large[0], name(0), b"to many", now).unwrap();
-    let first = rooms.take_batch();
+    let author = |member, port| Author { member, name: name(port), is_woken: false };
+    assert!(rooms.publish(author(large[0], 0), b"to many", now));
+    let first = rooms.take_batch(|_, _| {});
     send_all(&mut rooms, &first);
-    rooms.publish(few[0], name(500), b"to few", now).unwrap();
-    rooms.invariants();
+    assert!(rooms.publish(author(few[0], 500), b"to few", now));
+    rooms.invariants(|_| false);
     let batches: Vec<Batch> = (0..2)
         .map(|_| {
-            let batch = rooms.take_batch();
+            let batch = rooms.take_batch(|_, _| {});
             send_all(&mut rooms, &batch);
             batch
         })
@@ -446,9 +477,8 @@ proptest! {
                     let _ = world.say(port, &text);
                 }
                 Step::TooLong(port) if world.people.contains_key(&port) => {
-                    let person = world.people.get_mut(&port).unwrap();
-                    let line = Notice::LineTooLong { line_bytes_max: LINE_BYTES };
-                    person.told += usize::from(world.room.tell(person.id, line));
+                    let told = world.tell(port, Notice::LineTooLong { line_bytes_max: LINE_BYTES });
+                    world.people.get_mut(&port).unwrap().told += usize::from(told);
                 }
                 Step::Die(port) if world.people.contains_key(&port) => {
                     world.people.get_mut(&port).unwrap().dies = true;

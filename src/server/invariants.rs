@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 
 use super::Server;
-use super::schedule::{Moment, Queue};
-use crate::connection::{CloseReason, Connection, Hold, Inbound, Outbound, Received, State, Waits};
+use super::schedule::Moment;
+use crate::connection::{CloseReason, Connection, Hold, Inbound, Queue, Received, State, Uptake, Waits};
 use crate::counters::Counter;
-use crate::io::Io;
 use crate::io::socket::Socket;
+use crate::io::{Io, Receiving};
 use crate::journal::Journal;
 use crate::limits::RECEIVE_CHUNK_BYTES;
 use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::MemberId;
-use crate::room::roster::Place;
+use crate::room::members::Place;
 use crate::token::{ConnectionId, Generation};
 use crate::wire::Framing;
 
@@ -26,12 +26,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Messages ever said.
     pub fn said(&self) -> u64 {
-        self.lobby.messages()
+        self.rooms.messages()
     }
 
     /// The lines in the log from the `messages`th ever said on, as far as it is kept.
     pub fn lines_from(&self, messages: u64) -> Vec<Vec<u8>> {
-        let log = self.lobby.log();
+        let log = self.rooms.log();
         let mut at = log.tail();
         let mut lines = Vec::new();
         while let Some((_, line)) = log.message_at(at) {
@@ -48,12 +48,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let connections: usize = self
             .connections
             .iter()
-            .map(|(_, connection)| {
-                size_of::<Connection<Socket>>() + size_of::<Generation>() + received_bytes(connection)
-            })
+            .map(|(_, connection)| size_of::<Connection<Socket>>() + size_of::<Generation>() + own_bytes(connection))
             .sum();
         connections
-            + self.lobby.footprint()
+            + self.rooms.footprint()
             + self.addresses.footprint()
             + self.names.footprint()
             + self.schedule.footprint()
@@ -62,7 +60,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Whether the next turn receives.
     pub fn is_receiving(&self) -> bool {
-        !self.schedule.has_resumable()
+        self.receiving() == Receiving::On
     }
 
     /// What connections that are held wait for, each once.
@@ -72,7 +70,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Who waits for the room's ration, first come first, each with the bytes that it has waiting.
     pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
-        self.schedule.rationed().filter_map(|id| {
+        self.schedule.held.rationed().filter_map(|id| {
             let connection =
                 self.connections.iter().find(|(other, _)| *other == id).map(|(_, connection)| connection)?;
             let waits = connection.inbound.held == Some(Hold::Ration);
@@ -98,22 +96,22 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Memory of the log, in bytes.
     pub fn log_footprint(&self) -> usize {
-        self.lobby.log().footprint()
+        self.rooms.log().footprint()
     }
 
     /// Panics when a structure is not as it must be between two turns. Looks at everything.
     pub fn invariants(&self) {
-        self.lobby.invariants();
+        self.rooms.invariants(|id| !self.connections.at(id).outbound.private.is_empty());
         self.addresses.invariants();
         let counted = self.addresses.connections();
-        assert!(counted.is_none_or(|counted| counted == self.lobby.online()), "who is here is counted by address");
+        assert!(counted.is_none_or(|counted| counted == self.rooms.online()), "who is here is counted by address");
         self.schedule.invariants();
         self.spare.invariants();
         let (mut members, mut unanswered) = (0, 0);
         let mut names = HashSet::new();
         for (id, connection) in self.connections.iter() {
-            self.schedule.agrees(id, connection.queued);
-            unanswered += usize::from(connection.outbound.is_unanswered());
+            self.schedule.agrees(id, connection.inbound.queued);
+            unanswered += usize::from(connection.outbound.socket.is_unanswered());
             match connection.state {
                 State::Greeting => panic!("who is accepted joins in the same turn"),
                 State::Joined(member) => {
@@ -125,7 +123,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     assert!(!connection.is_idle(), "a closing connection is here only while something is in flight");
                     let Inbound { received, held, .. } = &connection.inbound;
                     assert!(received.is_none() && held.is_none(), "what it sent is gone");
-                    assert!(!connection.outbound.is_unanswered(), "nobody asks whether its peer is there");
+                    assert!(!connection.outbound.socket.is_unanswered(), "nobody asks whether its peer is there");
                 }
             }
         }
@@ -133,7 +131,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let look = self.schedule.moment(Moment::Silence);
         assert_eq!(look.is_some(), unanswered > 0, "there is a look exactly while it has a reason");
         assert_eq!((names.len(), self.names.len()), (members, members), "every member has a name of its own");
-        assert_eq!(self.lobby.online(), members, "members are the open connections");
+        assert_eq!(self.rooms.online(), members, "members are the open connections");
         assert!(self.connections.len() <= self.config.members_max, "the server is not overfull");
         let counters = &self.counters;
         let stayed = counters[Counter::Accepted] - counters.closes_all();
@@ -142,22 +140,22 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Panics when a member is not as it must be.
     fn check_member(&self, id: ConnectionId, connection: &Connection<I::Socket>, member: MemberId) {
-        let Connection { inbound, outbound, queued, .. } = connection;
-        assert_eq!(self.lobby.connection(member), id, "member and connection know each other");
-        let place = self.lobby.place(member);
+        let Connection { inbound, outbound, .. } = connection;
+        let queued = inbound.queued;
+        assert_eq!(self.rooms.connection(member), id, "member and connection know each other");
+        let place = self.rooms.place(member);
         let waits = matches!(place, Place::Parked | Place::Skipped);
-        match outbound {
-            Outbound::Open { .. } => assert!(!waits, "who waits for its socket has a full one"),
-            Outbound::Full { waits: Waits::ForRoom, .. } => assert!(waits, "a watched member waits for its socket"),
-            Outbound::Full { waits: Waits::ForSweep, .. } => assert!(!waits, "who has room is sent to"),
+        match outbound.socket {
+            Uptake::Open { .. } => assert!(!waits, "who waits for its socket has a full one"),
+            Uptake::Full { waits: Waits::ForRoom, .. } => assert!(waits, "a watched member waits for its socket"),
+            Uptake::Full { waits: Waits::ForSweep, .. } => assert!(!waits, "who has room is sent to"),
             // While it waits for the sweep after a retry, something else may have been queued to be tried again.
-            Outbound::Full { waits: Waits::ForMemory { .. }, .. } => {
+            Uptake::Full { waits: Waits::ForMemory { .. }, .. } => {
                 assert!(!waits || queued.contains(Queue::Retry), "who waits for memory is tried again");
             }
         }
-        assert!(!outbound.is_full() || queued.contains(Queue::Stall), "a full socket is timed");
-        let own =
-            MemoryBound::of(&self.config).member_idle + received_bytes(connection) + self.lobby.aside_bytes(member);
+        assert!(!outbound.socket.is_full() || queued.contains(Queue::Stall), "a full socket is timed");
+        let own = MemoryBound::of(&self.config).member_idle + own_bytes(connection) + self.rooms.aside_bytes(member);
         let most = MemoryBound::of(&self.config).member_worst;
         assert!(own <= most, "a member takes {own} bytes, at most {most}");
         // Every member is received from, or something will have it received from. What ended a chunk may be held when its
@@ -174,22 +172,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if self.phase.is_stopping() {
             return;
         }
-        let entries = self.schedule.holds(id);
+        let entries = self.schedule.held.entries(id);
         match inbound.held {
             None => {
                 assert!(received.input.len() <= self.config.line_bytes + 1, "only the start of a line waits");
-                assert_eq!(entries, 0, "who is not held waits for nothing");
+                assert_eq!(entries, (0, 0), "who is not held waits for nothing");
             }
             Some(Hold::Reading) => {
-                assert_eq!(entries, 0, "who has to read is brought back by the sweep");
-                let goes_on = !self.lobby.may_speak(member) || place != Place::InSweep || self.lobby.has_due();
+                assert_eq!(entries, (0, 0), "who has to read is brought back by the sweep");
+                let goes_on = !self.rooms.may_speak(member) || place != Place::InSweep || self.rooms.has_due();
                 assert!(goes_on, "who has read goes on");
             }
-            Some(held @ (Hold::Sweep | Hold::Rate | Hold::Ration)) => {
-                assert_eq!(entries, 1, "who is held stands in one queue: {held:?}");
-                let resumable = self.schedule.is_resumable(id);
-                assert_eq!(resumable, held == Hold::Sweep, "only who waits for the sweep goes on after it");
-            }
+            Some(Hold::Space | Hold::Rate) => assert_eq!(entries, (1, 0), "who is held stands in one queue"),
+            Some(Hold::Ration) => assert_eq!(entries, (0, 1), "who waits for the ration stands in its queue"),
         }
         let begun = !received.input.is_empty() && inbound.held.is_none();
         let timed = queued.contains(Queue::Line) || queued.contains(Queue::Opening);
@@ -200,7 +195,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 }
 
-/// Memory for what a connection has sent, in bytes.
-fn received_bytes<S>(connection: &Connection<S>) -> usize {
-    connection.inbound.received.as_ref().map_or(0, |received| size_of::<Received>() + received.input.capacity())
+/// Memory for what a connection has sent and for what is meant for it alone, in bytes.
+fn own_bytes<S>(connection: &Connection<S>) -> usize {
+    let received = connection.inbound.received.as_ref();
+    let received = received.map_or(0, |received| size_of::<Received>() + received.input.capacity());
+    received + connection.outbound.private.footprint()
 }

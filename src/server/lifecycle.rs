@@ -52,7 +52,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         self.counters.add(Counter::Accepted, 1);
         self.accepting.reported = false;
-        let id = self.connections.insert(Connection::new(socket, name));
+        let id = self.connections.insert(Connection::new(socket, name, Encoding::Text));
         self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
         // This door asks for no greeting.
         self.join(id);
@@ -62,7 +62,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn join(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         assert!(connection.state == State::Greeting, "a connection joins once");
-        connection.state = State::Joined(self.lobby.join(id, connection.name, self.now));
+        let member = self.rooms.join(self.rooms.lobby(), id, connection.inbound.encoding, connection.name, self.now);
+        connection.state = State::Joined(member);
+        let online = self.rooms.room(self.rooms.lobby()).online() as u64;
+        self.tell(id, Notice::Connected { online });
         self.ask_for_chunk(id);
     }
 
@@ -109,9 +112,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Closes a connection with a last line, if its socket takes one.
     pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
         let connection = self.connections.at(id);
-        if let Some(member) = connection.member()
-            && let Some(bytes) = self.lobby.farewell(member, notice)
-        {
+        // It ends what it was sent of, whole, so it cannot be told when the log has forgotten its place.
+        let rest = match connection.state {
+            State::Joined(member) => self.rooms.rest_of_message(member),
+            State::Greeting => Some(&[][..]),
+            State::Closing(_) => None,
+        };
+        if let Some(rest) = rest.filter(|_| connection.outbound.socket.may_take()) {
+            let mut bytes = [rest, connection.outbound.private.due()].concat();
+            connection.inbound.encoding.notice(notice, &mut bytes);
             self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
         }
         self.close(id, reason);
@@ -130,14 +139,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let name = connection.name;
         connection.inbound.held = None;
         let received = connection.inbound.received.take();
-        self.silence.on_answered(&mut connection.outbound, &mut self.schedule);
+        self.silence.on_answered(&mut connection.outbound.socket, &mut self.schedule);
         self.io.shutdown(&connection.socket);
         if received.is_some_and(|received| received.reserved.is_some()) {
             self.addresses.give_back_line(name.address.ip());
         }
         self.names.remove(name, id.slot);
         if let Some(member) = member {
-            self.lobby.leave(member, name, self.now);
+            self.rooms.leave(member, name, self.now);
         }
         self.addresses.leave(name.address.ip(), self.now);
         self.counters.closed(reason);

@@ -15,16 +15,16 @@ use std::mem;
 use rustix::io::Errno;
 
 use super::Server;
-use super::schedule::{Queue, Resume};
-use crate::connection::{CloseReason, Connection, Hold, Received};
+use super::held::Resume;
+use crate::connection::{CloseReason, Connection, Hold, Queue, Received};
 use crate::counters::Counter;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::room::{MemberId, NotNow};
-use crate::token::ConnectionId;
+use crate::room::{Author, Blocked, MemberId};
+use crate::token::{ConnectionId, RoomId};
 use crate::wire::{Foreign, Framing, Item, Verdict};
 
 /// A connection while its lines are taken.
@@ -48,9 +48,9 @@ impl Speaker {
 }
 
 /// What is to be taken of what a speaker sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    Line,
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    Line(&'a [u8]),
     /// A line that is too long, as far as it has come.
     TooLong,
     /// More of a line that is too long. A chunk of it is charged like a line.
@@ -62,9 +62,9 @@ enum Taken {
     /// All whole lines.
     All,
     /// Up to one that has to wait.
-    Held(NotNow),
+    Held(Blocked),
     /// None: it is the first that waits for the room's ration, and stays it.
-    StillFirst(NotNow),
+    StillFirst(Blocked),
     /// The peer takes this server for another.
     Foreign(Foreign),
 }
@@ -144,7 +144,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Lets held connections go on whose reason has passed.
     pub(super) fn resume_held(&mut self) {
-        while let Some(next) = self.schedule.next_resume(self.now) {
+        let rooms = &self.rooms;
+        let with_space: Option<RoomId> = self.schedule.held.full_rooms().find(|room| rooms.has_space(*room));
+        if let Some(room) = with_space {
+            self.schedule.held.on_space(room);
+        }
+        while let Some(next) = self.schedule.held.next(self.now) {
             let (id, first_in_ration) = match next {
                 Resume::All(id) => (id, false),
                 Resume::One(id) => (id, true),
@@ -218,7 +223,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Err(reason) => {
                     (speaker.received.splitter, *rest) = before;
                     let stays_first =
-                        speaker.first_in_ration && matches!(reason, NotNow::Rationed(_) | NotNow::Pressed);
+                        speaker.first_in_ration && matches!(reason, Blocked::Rationed(_) | Blocked::LogFull);
                     return if stays_first { Taken::StillFirst(reason) } else { Taken::Held(reason) };
                 }
             };
@@ -229,62 +234,48 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Admits an item, and then says it. True when there was something to say.
-    fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<bool, NotNow> {
+    fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<bool, Blocked> {
         let piece = match item {
-            Item::Line(_) => Piece::Line,
+            Item::Line(line) => Piece::Line(line),
             Item::TooLong => Piece::TooLong,
         };
         let admitted = self.admit(speaker, piece);
-        if matches!(admitted, Err(NotNow::Until(_))) && !mem::replace(&mut speaker.received.slowed, true) {
-            self.tell(speaker.member, Notice::SlowDown);
+        if matches!(admitted, Err(Blocked::Until(_))) && !mem::replace(&mut speaker.received.slowed, true) {
+            self.tell(speaker.id, Notice::SlowDown);
         }
         admitted?;
         match item {
-            Item::Line(line) => self.publish(speaker, line),
+            Item::Line(line) => Ok(self.rooms.publish(self.author(speaker), line, self.now)),
             Item::TooLong => {
-                self.tell(speaker.member, Notice::LineTooLong { line_bytes_max: self.config.line_bytes });
+                self.tell(speaker.id, Notice::LineTooLong { line_bytes_max: self.config.line_bytes });
                 Ok(false)
             }
         }
     }
 
-    /// Whether a piece may be taken now: every reason why not that is known before a line is rendered, in the order in which
-    /// they are asked.
-    fn admit(&mut self, speaker: &mut Speaker, piece: Piece) -> Result<(), NotNow> {
-        if piece == Piece::Line && !self.has_read_enough(speaker.member) {
-            return Err(NotNow::Unread);
+    /// Whether a piece may be taken now. Every reason why not is asked here, in order, and nothing is rendered for that.
+    fn admit(&mut self, speaker: &mut Speaker, piece: Piece<'_>) -> Result<(), Blocked> {
+        if matches!(piece, Piece::Line(_)) && !self.rooms.may_speak(speaker.member) {
+            return Err(Blocked::Unread);
         }
         let address = speaker.name.address.ip();
         let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, address, self.now);
-        allowed.map_err(NotNow::Until)?;
-        // Others wait for the room's ration, and were first.
-        if piece == Piece::Line
-            && !speaker.first_in_ration
-            && let Some(from) = self.schedule.ration()
-        {
-            return Err(NotNow::Rationed(from));
+        allowed.map_err(Blocked::Until)?;
+        let Piece::Line(line) = piece else { return Ok(()) };
+        if !speaker.first_in_ration {
+            self.schedule.held.queue_of(self.rooms.room_of(speaker.member))?;
         }
-        Ok(())
+        self.rooms.admit(self.author(speaker), line, self.now)
     }
 
-    /// Says a line that was admitted. The room may have no place for it, or no ration.
-    fn publish(&mut self, speaker: &Speaker, line: &[u8]) -> Result<bool, NotNow> {
-        self.lobby.publish(speaker.member, speaker.name, line, self.now)
-    }
-
-    /// False while a member has to be sent what was said before its own lines, and may say no more.
-    pub(super) fn has_read_enough(&self, member: MemberId) -> bool {
-        self.lobby.may_speak(member)
-    }
-
-    /// Says a line of the server to one member.
-    fn tell(&mut self, member: MemberId, notice: Notice) {
-        self.lobby.tell(member, notice);
+    fn author(&self, speaker: &Speaker) -> Author {
+        let is_woken = !self.connections.at(speaker.id).outbound.private.is_empty();
+        Author { member: speaker.member, name: speaker.name, is_woken }
     }
 
     /// Gives a connection back what it has received, and asks for more or sees to it that it goes on.
     fn on_taken(&mut self, speaker: Speaker, taken: Taken) {
-        let Speaker { id, received, .. } = speaker;
+        let Speaker { id, member, received, .. } = speaker;
         let connection = self.connections.at_mut(id);
         connection.inbound.held = match taken {
             Taken::Held(reason) => Some(reason.into()),
@@ -300,14 +291,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
                 if self.config.framing == Framing::Chunk && received.is_undecided() {
                     let since = *received.undecided_since.get_or_insert(self.now);
-                    self.schedule.time_opening(id, &mut connection.queued, since);
+                    self.schedule.time_opening(id, &mut connection.inbound.queued, since);
                 } else if !received.input.is_empty() {
-                    self.schedule.time_line(id, &mut connection.queued, self.now);
+                    self.schedule.time_line(id, &mut connection.inbound.queued, self.now);
                 }
                 self.ask_for_chunk(id);
             }
-            Taken::Held(reason) => self.schedule.hold(id, reason),
-            Taken::StillFirst(reason) => self.schedule.hold_first(id, reason),
+            Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
+            Taken::StillFirst(reason) => self.schedule.held.hold_first(id, self.rooms.room_of(member), reason),
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
         }
     }
@@ -316,7 +307,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn say_kept_openings(&mut self) {
         while let Some(id) = self.schedule.next_opening(self.now) {
             let Some(connection) = self.connections.find(id) else { continue };
-            connection.queued.remove(Queue::Opening);
+            connection.inbound.queued.remove(Queue::Opening);
             // While it is held for another reason its last bytes have not been looked at.
             if connection.inbound.held.is_some() {
                 continue;
@@ -325,7 +316,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 continue;
             };
             if since + OPENING_HOLD > self.now {
-                self.schedule.time_opening(id, &mut connection.queued, since);
+                self.schedule.time_opening(id, &mut connection.inbound.queued, since);
             } else if !self.phase.is_stopping() {
                 self.end_opening(id);
             }
@@ -358,7 +349,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Looks at a connection that had begun a line a time-out ago: it is closed when it has sent nothing since.
     pub(super) fn on_line_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
-        connection.queued.remove(Queue::Line);
+        connection.inbound.queued.remove(Queue::Line);
         let Some(received) = &connection.inbound.received else { return };
         if received.input.is_empty() || connection.inbound.held.is_some() {
             return;
@@ -367,7 +358,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if since + self.config.line_timeout <= self.now {
             self.close_with(id, Notice::LineTimeout, CloseReason::LineTimeout);
         } else {
-            self.schedule.time_line(id, &mut connection.queued, since);
+            self.schedule.time_line(id, &mut connection.inbound.queued, since);
         }
     }
 }

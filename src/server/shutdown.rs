@@ -57,7 +57,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.phase = Phase::Stopping { until, goodbye_said: false, at_once: false };
         self.schedule.set(Moment::Stop, Some(until));
         self.schedule.set(Moment::Accept, None);
-        self.schedule.forget_held();
+        self.schedule.held.forget();
         self.io.stop_accepting();
     }
 
@@ -66,17 +66,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Phase::Stopping { goodbye_said, .. } = &mut self.phase
             && !*goodbye_said
         {
-            *goodbye_said = self.lobby.say(Announcement::Stopping, self.now).is_ok();
+            *goodbye_said = self.rooms.announce(self.rooms.lobby(), Announcement::Stopping, self.now).is_ok();
         }
     }
 
     /// Reports the last line, once everything is said and sent or the time for it is over.
     pub(super) fn conclude(&mut self) {
         let Phase::Stopping { until, goodbye_said, at_once } = self.phase else { return };
-        let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.lobby.log()));
+        let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.rooms.log()));
         let (flow, how, until) = if at_once {
             (Flow::StopAtOnce, "stopped at once, members cut off", self.now)
-        } else if until <= self.now || (goodbye_said && self.lobby.is_quiet() && written) {
+        } else if until <= self.now || (goodbye_said && self.rooms.is_quiet() && written) {
             (Flow::Stop, "stopped", until)
         } else {
             return;

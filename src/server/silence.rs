@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::Server;
 use super::schedule::{Moment, Schedule};
-use crate::connection::{CloseReason, Outbound};
+use crate::connection::{CloseReason, Uptake};
 use crate::io::Io;
 use crate::limits::SILENCE_LOOK;
 use crate::outlet::Outlet;
@@ -25,8 +25,8 @@ pub struct Silence {
 
 impl Silence {
     /// An open connection is being sent something; its half of it is still to be told so.
-    pub fn on_sent(&mut self, outbound: Outbound, schedule: &mut Schedule, now: Instant) {
-        if !outbound.is_unanswered() {
+    pub fn on_sent(&mut self, socket: Uptake, schedule: &mut Schedule, now: Instant) {
+        if !socket.is_unanswered() {
             self.unanswered += 1;
             if self.unanswered == 1 {
                 schedule.set(Moment::Silence, Some(now + SILENCE_LOOK));
@@ -35,9 +35,9 @@ impl Silence {
     }
 
     /// A connection is going, or its peer has everything.
-    pub fn on_answered(&mut self, outbound: &mut Outbound, schedule: &mut Schedule) {
-        if outbound.is_unanswered() {
-            outbound.on_answered();
+    pub fn on_answered(&mut self, socket: &mut Uptake, schedule: &mut Schedule) {
+        if socket.is_unanswered() {
+            socket.on_answered();
             self.unanswered -= 1;
             if self.unanswered == 0 {
                 schedule.set(Moment::Silence, None);
@@ -59,11 +59,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         for _ in 0..(looks.ceil() as usize).min(slots) {
             self.silence.slot = (self.silence.slot + 1) % slots;
             let Some((id, connection)) = self.connections.in_slot(self.silence.slot) else { continue };
-            if !connection.outbound.is_unanswered() {
+            if !connection.outbound.socket.is_unanswered() {
                 continue;
             }
             if self.io.outstanding(&connection.socket) == 0 {
-                self.silence.on_answered(&mut connection.outbound, &mut self.schedule);
+                self.silence.on_answered(&mut connection.outbound.socket, &mut self.schedule);
             } else if self.io.silent_for(&connection.socket).is_some_and(|time| time >= self.config.dead_after) {
                 self.close(id, CloseReason::Broken);
             }

@@ -113,7 +113,7 @@ impl Simulation {
             self.server.journal().invariants(&self.log.written());
             for held in self.server.holds() {
                 *match held {
-                    Hold::Sweep => &mut self.holds.pressed,
+                    Hold::Space => &mut self.holds.pressed,
                     Hold::Reading => &mut self.holds.unread,
                     Hold::Rate => &mut self.holds.until,
                     Hold::Ration => &mut self.holds.rationed,

@@ -1,4 +1,4 @@
-//! The connect phase: as many members at a time as the window allows, each welcomed before its place is given on.
+//! The connect phase. At most a window of members wait for their welcome at a time; when one is welcomed, the next connects.
 //!
 //! A member counts as joined when the server's first line to it has come, so a full accept queue shows here and not
 //! later. The phase has a time, a rate and a histogram of its own.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::Engine;
+use crate::engine::members::Engine;
 use crate::error::{Context, Error, Result};
 use crate::sys::{self, Interest};
 
@@ -44,7 +44,7 @@ impl Engine<'_> {
                 progress_ns = now_ns;
                 bar.set_position(self.joined as u64);
             } else if now_ns - progress_ns > STALLED_NS {
-                self.first_farewell.get_or_insert_with(|| "nobody was welcomed for 10 s".to_string());
+                self.first_close_reason.get_or_insert_with(|| "nobody was welcomed for 10 s".to_string());
                 return Err(self.not_all_joined());
             }
         }
@@ -83,34 +83,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Member `index` is connected and says what its protocol asks of it to enter the room.
-    pub(super) fn greet(&mut self, index: usize) -> Result<()> {
-        let member = &mut self.members[index];
-        let Some(socket) = member.socket.as_ref().filter(|_| !member.hello.is_empty()) else { return Ok(()) };
-        match sys::send(socket.as_fd(), &member.hello) {
-            Ok(bytes) => drop(member.hello.drain(..bytes)),
-            // A socket that failed says so when it is read.
-            Err(_) => return Ok(()),
-        }
-        if member.hello.is_empty() {
-            self.epoll
-                .modify(socket.as_fd(), index as u64, Interest::Read)
-                .context(|| "cannot watch a member's socket".to_string())?;
-        }
-        Ok(())
-    }
-
-    /// The server has taken member `index` into the room.
-    pub(super) fn on_joined(&mut self, index: usize, now_ns: u64) {
-        let member = &mut self.members[index];
-        member.joined = true;
-        self.joined += 1;
-        self.verified_open += u32::from(member.verified.is_some());
-        self.connect_latency.saturating_record(now_ns - member.connect_ns);
-    }
-
     fn not_all_joined(&self) -> Error {
-        let reason = self.first_farewell.as_deref().unwrap_or("no reason given");
+        let reason = self.first_close_reason.as_deref().unwrap_or("no reason given");
         let members = self.members.len();
         if self.joined == 0 && reason.contains("refused") {
             let address = self.settings.address;

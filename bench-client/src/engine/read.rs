@@ -1,27 +1,52 @@
-//! The members' side of reading: one socket, once, and what became of it.
+//! One socket read once, and what is done with its bytes.
 //!
 //! A verified member's bytes are cut into lines where they lie; only the beginning of a line whose end has not come is
 //! copied and kept. A counting member's bytes are dropped by the kernel.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::protocol::{Piece, Protocol, uproar};
+use crate::engine::members::{Engine, READ_BYTES_MAX, TAIL_BYTES_MAX};
+use crate::error::{Context, Result};
+use crate::protocol::piece::Piece;
+use crate::protocol::{Protocol, uproar};
 use crate::sys;
 
-/// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
-pub(super) const READ_BYTES_MAX: usize = 128 * 1024;
-/// Bytes without a newline after which a member's input is no line any more.
-pub(super) const TAIL_BYTES_MAX: usize = 64 * 1024;
 /// Bytes a counting member takes off its socket at once; bounded, so that a send that is due waits for no more.
 const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 
 impl Engine<'_> {
+    pub(super) fn read_for(&mut self, time: Duration) -> Result<()> {
+        let until_ns = sys::monotonic_ns() + time.as_nanos() as u64;
+        loop {
+            let now_ns = sys::monotonic_ns();
+            if now_ns >= until_ns {
+                return Ok(());
+            }
+            self.read_round(Duration::from_nanos(until_ns - now_ns))?;
+        }
+    }
+
+    /// Waits for bytes up to `timeout` and reads each socket that has some once.
+    pub(super) fn read_round(&mut self, timeout: Duration) -> Result<()> {
+        let count = self.epoll.wait(timeout).context(|| "cannot wait for sockets".to_string())?;
+        for index in 0..count {
+            let event = self.epoll.event(index);
+            if event.writable {
+                self.greet(event.token as usize)?;
+            }
+            if event.readable {
+                self.on_readable(event.token as usize);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the socket of `index` once; returns the time after that.
     pub(super) fn on_readable(&mut self, index: usize) -> u64 {
         let member = &mut self.members[index];
         let Some(socket) = &member.socket else { return sys::monotonic_ns() };
-        // A publisher that only counts reads all the same: the server may have a word for it.
+        // A publisher that only counts has its bytes looked at too: there may be a notice to it among them.
         let counting_publisher =
             member.publisher.filter(|_| self.wire.protocol == Protocol::Uproar && member.verified.is_none());
         if member.verified.is_none() && member.joined && counting_publisher.is_none() {
@@ -53,7 +78,7 @@ impl Engine<'_> {
             Ok(bytes) if bytes > 0 => {
                 self.heard_ns = now_ns;
                 if self.wire.protocol == Protocol::Uproar {
-                    // A notice instead of a welcome is a refusal; the close that follows it quotes it.
+                    // A notice instead of a welcome is a refusal; the reason for the close that follows quotes it.
                     if !member.joined && uproar::is_welcome(&self.buffer[..kept + bytes]) {
                         self.on_joined(index, now_ns);
                     }
@@ -96,7 +121,7 @@ impl Engine<'_> {
         member.tail.extend_from_slice(&filled[start..]);
     }
 
-    /// Counts `bytes` behind the `kept` of a publisher that verifies nothing, and finds the server's words to it among them.
+    /// Counts `bytes` behind the `kept` of a publisher that verifies nothing, and finds the notices to it among them.
     fn on_counted_bytes(&mut self, index: usize, publisher: u32, kept: usize, bytes: usize) {
         let filled = &self.buffer[..kept + bytes];
         let whole = memchr::memrchr(b'\n', filled).map_or(0, |end| end + 1);
@@ -126,13 +151,13 @@ impl Engine<'_> {
                 // Instead of a confirmation it is a refusal: kept, to be quoted when the server closes.
                 (Piece::Notice(_) | Piece::Strange(_), _) if !self.members[index].joined => break,
                 (Piece::Notice(text), _) => self.recorder.on_notice(text),
-                (Piece::Strange(bytes), Some(_)) => self.recorder.on_stranger(bytes),
+                (Piece::Strange(bytes), Some(_)) => self.recorder.on_other_line(bytes),
                 _ => {}
             }
             start += length;
         }
         if filled - start > TAIL_BYTES_MAX {
-            self.recorder.on_stranger(&self.buffer[start..filled]);
+            self.recorder.on_other_line(&self.buffer[start..filled]);
             start = filled;
         }
         let member = &mut self.members[index];
@@ -148,26 +173,9 @@ impl Engine<'_> {
             Ok(_) => self.on_closed(index, "the server closed the connection".to_string(), now_ns),
         }
     }
-
-    pub(super) fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
-        let member = &mut self.members[index];
-        let Some(socket) = member.socket.take() else { return };
-        // Closing takes the socket out of the set; nothing else holds its description.
-        drop(socket);
-        self.disconnected += 1;
-        if member.joined
-            && let Some(verified) = member.verified
-        {
-            self.verified_open -= 1;
-            self.recorder.on_left(verified as usize, now_ns);
-        }
-        let said = member.tail.trim_ascii().escape_ascii().to_string();
-        let reason = if said.is_empty() { reason } else { format!("{reason} after {said:?}") };
-        self.first_farewell.get_or_insert(reason);
-    }
 }
 
-/// The server's words to one member among whole `lines`, without their newlines. No message begins as they do.
+/// The notices among whole `lines`, without their newlines. No message begins as they do.
 fn notices(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     let first = lines.starts_with(b"! ").then_some(0);
     let starts = first.into_iter().chain(memchr::memmem::find_iter(lines, b"\n! ").map(|at| at + 1));
@@ -182,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_the_server_are_found_among_messages() {
+    fn notices_are_found_among_messages() {
         let found = |lines: &'static [u8]| notices(lines).collect::<Vec<_>>();
         assert_eq!(
             found(b"! slow down\n[a] ! no\n! you missed 2 messages\n"),

@@ -1,4 +1,4 @@
-//! Who publishes and who verifies, by order of joining. Pure.
+//! Which members publish, which verify and which are probes, by order of joining. Pure.
 
 /// What a member does in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +27,12 @@ pub(super) fn roles(members: usize, publishers: usize, verified: usize) -> Vec<R
         role.verified = Some(number as u32);
     }
     roles
+}
+
+/// True when the `index`th of the `verified` members is one of the `probes`, which are spread evenly over them.
+pub(super) fn is_probe(index: usize, probes: usize, verified: usize) -> bool {
+    let probes_before = |index: usize| index * probes.min(verified) / verified;
+    probes_before(index + 1) > probes_before(index)
 }
 
 #[cfg(test)]

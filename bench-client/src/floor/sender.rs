@@ -1,7 +1,6 @@
 //! The floor's other process: accepts, sends pass after pass in both ways, prints what a send cost, resets everything.
 //!
-//! The ring is set up, and its sends are flagged, as a server would that sends to thousands and wants to hear of failures
-//! alone. No send outlives its enter: `MSG_DONTWAIT` makes each succeed or fail inside it, so the one buffer that all
+//! The ring is set up, and its sends are flagged, as a server does that sends to thousands and is told of failures alone. No send outlives its enter: `MSG_DONTWAIT` makes each succeed or fail inside it, so the one buffer that all
 //! sends share only has to live until the pass is over.
 #![allow(unsafe_code)]
 
@@ -13,7 +12,7 @@ use io_uring::{IoUring, opcode, squeue, types};
 
 use crate::error::{Context, Error, Result};
 use crate::floor::{Floor, Shape, send_bytes};
-use crate::report::summary::SendCost;
+use crate::results::summary::SendCost;
 use crate::sys;
 
 /// Sends handed over in one enter.
@@ -22,8 +21,8 @@ const BATCH: usize = 64;
 const WARMUP_PASSES: usize = 1;
 const BACKLOG: i16 = 4096;
 
-/// Plays the sender for `shape` and prints the address, then the result.
-pub(super) fn run(shape: Shape) -> Result<()> {
+/// Sends as `shape` says, and prints the address first and the result at the end.
+pub fn run(shape: Shape) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     sys::sharpen_timers();
     let listener = TcpListener::bind("127.0.0.1:0").context(|| "cannot listen".to_string())?;

@@ -5,7 +5,7 @@
 //!
 //! The protocol: <https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html>.
 
-use super::{Piece, ROOM};
+use crate::protocol::piece::{Piece, ROOM};
 
 const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;

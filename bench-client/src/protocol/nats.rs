@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Piece, ROOM, number, take_line};
+use crate::protocol::piece::{Piece, ROOM, number, take_line};
 
 pub(super) const PONG: &[u8] = b"PONG\r\n";
 /// The server measures the round trip with a `PING` of its own some 2 s after a connect. It is waited for, so that it

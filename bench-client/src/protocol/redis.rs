@@ -8,7 +8,7 @@
 //!
 //! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
-use super::{Piece, ROOM, number, take_line};
+use crate::protocol::piece::{Piece, ROOM, number, take_line};
 
 /// Values nested deeper than this are no answer of redis to anything said here.
 const DEPTH_MAX: usize = 4;

@@ -5,72 +5,30 @@
 
 use hdrhistogram::Histogram;
 
-use crate::recorder::{Interval, LATENCY_NS_MAX, MARKS, Message, WHOLE, histogram};
+use crate::recorder::latency::{Latency, histogram};
+use crate::recorder::times::{MARKS, Message, WHOLE};
 
-/// Samples that quantile `quantile` needs before it says anything: ten beyond it.
-pub fn samples_needed(quantile: f64) -> u64 {
-    (10.0 / (1.0 - quantile)).round() as u64
-}
-
-/// Latencies of one kind.
-#[derive(Debug, Clone)]
-pub struct Latency {
-    pub histogram: Histogram<u64>,
-    /// Values that are only known to be at least this long, see `at_least_from_ns`.
-    pub censored: u64,
-    /// The smallest censored value: a figure from here on is "at least". `u64::MAX` if none is censored.
-    pub at_least_from_ns: u64,
-    /// Values above [`LATENCY_NS_MAX`], recorded as that.
-    pub saturated: u64,
-}
-
-impl Default for Latency {
-    fn default() -> Self {
-        Self { histogram: histogram(), censored: 0, at_least_from_ns: u64::MAX, saturated: 0 }
-    }
-}
-
-impl Latency {
-    fn record(&mut self, value_ns: u64) {
-        if value_ns > LATENCY_NS_MAX {
-            self.saturated += 1;
-        }
-        self.histogram.saturating_record(value_ns);
-    }
-
-    fn record_censored(&mut self, value_ns: u64, count: u64) {
-        self.censored += count;
-        self.at_least_from_ns = self.at_least_from_ns.min(value_ns);
-        if value_ns > LATENCY_NS_MAX {
-            self.saturated += count;
-        }
-        self.histogram.saturating_record_n(value_ns, count);
-    }
-
-    /// The value at `quantile`, if there are samples enough to speak of it.
-    pub fn quantile_ns(&self, quantile: f64) -> Option<u64> {
-        (self.histogram.len() >= samples_needed(quantile)).then(|| self.histogram.value_at_quantile(quantile))
-    }
-
-    /// The largest value, if there is any.
-    pub fn max_ns(&self) -> Option<u64> {
-        (!self.histogram.is_empty()).then(|| self.histogram.max())
-    }
+/// Latencies of one interval of the run, for the interval log.
+#[derive(Debug)]
+pub struct Interval {
+    /// From the start of the measured window.
+    pub start_ns: u64,
+    pub delivery: Histogram<u64>,
 }
 
 /// Deliveries to probes, in the two parts into which the kernel's stamp splits them.
 #[derive(Debug, Clone, Default)]
 pub struct Stamped {
     /// From due time until the kernel had it for the member: the server's part.
-    pub fan_out: Latency,
+    pub kernel_has_it: Latency,
     /// From there until it was read: the client's part.
-    pub drain: Latency,
+    pub until_read: Latency,
 }
 
 impl Stamped {
-    pub fn record(&mut self, fan_out_ns: u64, drain_ns: u64) {
-        self.fan_out.record(fan_out_ns);
-        self.drain.record(drain_ns);
+    pub fn record(&mut self, kernel_has_it_ns: u64, until_read_ns: u64) {
+        self.kernel_has_it.record(kernel_has_it_ns);
+        self.until_read.record(until_read_ns);
     }
 }
 

@@ -3,7 +3,7 @@
 //! The order of the room is what its listeners saw: the first to receive a message places it, behind all earlier
 //! messages of the same publisher. Every member has a place in that order, like a cursor in a log; a message at its
 //! place moves it on, any other is a gap, a late arrival or a repeat. Beside it each member keeps a rolling hash of what
-//! it received, in its order: equal hashes say once more, and without any of the above, that all saw the same.
+//! it received, in its order: equal hashes prove a second time, independently of the places, that all saw the same.
 //!
 //! Publishers never hear themselves, so they cannot place messages: a publisher's place jumps over its own, and what it
 //! hears before any listener did waits until it is placed.
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::recorder::Message;
+use crate::recorder::times::Message;
 
 const UNPLACED: u32 = u32::MAX;
 const LISTENER: u32 = u32::MAX;
@@ -79,7 +79,7 @@ pub struct Proven {
     pub hash: u64,
     /// Messages that members did not get and were told they missed.
     pub told: u64,
-    /// Members whose hash is another only because of that, or of what the server held back.
+    /// Members whose hash differs only because of what they were told they missed, or of what the server held back.
     pub members_excused: u64,
     /// Deliveries of messages that the server still held back when the run ended, because it slowed their publisher.
     pub held_back: u64,
@@ -98,7 +98,7 @@ struct Member {
     trouble: Option<Box<Trouble>>,
 }
 
-/// What only members of an unclean run, and publishers that are ahead of the order, need.
+/// What is kept only of members of an unclean run, and of publishers that are ahead of the order.
 #[derive(Debug, Default)]
 struct Trouble {
     /// Messages before its place that it has not received.
@@ -110,7 +110,7 @@ struct Trouble {
     told: u64,
 }
 
-/// The room's order and everybody's place in it.
+/// The room's order and each member's place in it.
 #[derive(Debug)]
 pub struct Proof {
     /// Messages in the order of the room.
@@ -193,7 +193,7 @@ impl Proof {
         let state = &mut self.members[member];
         state.hash = mix(state.hash, index);
         if state.publisher == LISTENER {
-            // The one branch of a clean run.
+            // In a clean run every message takes this branch.
             if self.order.get(state.place as usize) == Some(&index) {
                 state.place += 1;
                 state.received += 1;
@@ -307,7 +307,8 @@ impl Proof {
                 None => sent - own,
                 Some(left_ns) => sent_to_leaver(plan, messages, member.publisher, left_ns),
             };
-            // Early messages that no listener ever placed count as received: the listeners' loss says enough.
+            // Early messages that no listener ever placed count as received: that the listeners lost them is
+            // counted already.
             let early = trouble.map_or(0, |trouble| trouble.early.len() as u64);
             let missing = expected.saturating_sub(member.received + early);
             let held = held - held_by_publisher.get(member.publisher as usize).copied().unwrap_or(0);

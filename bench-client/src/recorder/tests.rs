@@ -5,15 +5,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{Arrival, Length, Load};
+use crate::plan::{Arrival, Length, Pace};
+use crate::recorder::latency::Latency;
 use crate::recorder::proof::Problems;
-use crate::report::summary::Quantiles;
+use crate::recorder::times::{MARK_PERCENT, WHOLE, mark_rank};
+use crate::results::summary::Quantiles;
 
 const START_NS: u64 = 1_000_000_000_000;
 const MS: u64 = 1_000_000;
 
 fn plan(publishers: u32, messages: u64, warmup_s: u64) -> Plan {
-    Plan::new(&Load {
+    Plan::new(&Pace {
         rate_per_s: 10.0,
         publishers,
         warmup: Duration::from_secs(warmup_s),
@@ -253,7 +255,7 @@ fn a_line_from_before_its_send_or_from_another_run_is_corrupt() {
     room.read(0, 0, 1);
     let record = room.finish();
     assert_eq!(record.proven.problems, Problems { corrupt: 2, ..Problems::default() });
-    assert_eq!(record.words.strangers.len(), 2);
+    assert_eq!(record.words.other_lines.len(), 2);
 }
 
 #[test]
@@ -362,7 +364,7 @@ proptest! {
 
     #[test]
     fn a_quantile_needs_ten_samples_beyond_it(samples in 0u64..2000) {
-        let mut latency = figures::Latency::default();
+        let mut latency = Latency::default();
         latency.histogram.record_n(5, samples).unwrap();
         for quantile in [0.5, 0.9, 0.99, 0.999] {
             prop_assert_eq!(latency.quantile_ns(quantile).is_some(), samples as f64 * (1.0 - quantile) >= 10.0 - 1e-6);

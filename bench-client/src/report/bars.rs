@@ -1,32 +1,32 @@
 //! The picture of a comparison: what each server keeps up with, and how long a delivery takes where all are offered the same.
 //!
 //! Deliveries a second are bars from zero on a linear axis, because the length of a bar says how much; the latencies span
-//! decades and are points on a logarithmic one. A thin line is the range of the runs. A server that does not keep up has no
-//! point but says so, as one whose runs the tool spoiled does, and one without a bar says why.
+//! decades and are points on a logarithmic one. A thin line is the range of the runs. Where a server has
+//! no point or no bar, words in its place say why.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::ceiling::Ceiling;
 use crate::error::{Context, Result};
-use crate::peers::{BUSY_MEMBERS, BUSY_RATE_PER_S, Comparison};
+use crate::figures::{figure, median};
+use crate::quantities::{count, plural, rate, time};
+use crate::report::captions::load_of;
 use crate::report::plot::{Area, CAPTION, COLOURS, Drawn, GRID, INK, MARGIN, PALE};
-use crate::report::summary::Summary;
-use crate::report::table::{count, figure, median, plural, rate, time};
-use crate::sweep::folder::load_of;
+use crate::results::comparison::{AS_SHIPPED, BUSY_MEMBERS, BUSY_RATE_PER_S, Ceiling, Comparison};
+use crate::results::summary::Summary;
 
 /// Its name in the folder.
 pub const PEERS: &str = "peers.svg";
 
 const WIDTH: i32 = 960;
 const ROW: i32 = 32;
-/// Of the rows, below the title and the headings.
+/// Where the rows begin, below the title and the headings.
 const TOP: i32 = 104;
 /// Where names end, and where the two parts begin and end.
 const NAMES_END: i32 = 168;
 const BARS: (i32, i32) = (180, 470);
 const POINTS: (i32, i32) = (640, 910);
-/// Below the rows: the axis of the points, and the caption.
+/// Height below the rows: the axis of the points, and the caption.
 const BOTTOM: i32 = 110;
 
 /// One server of the picture.
@@ -47,7 +47,7 @@ struct Row {
 enum Latency {
     #[default]
     NotMeasured,
-    /// A run was spoiled by this tool, or by the machine under it, and none by the server.
+    /// This tool or the machine spoiled a run, and the server none.
     Spoiled,
     /// The server did not deliver everything in some run.
     NotKeptUp,
@@ -126,9 +126,6 @@ fn row(comparison: &Comparison, ceiling: &Ceiling) -> Row {
         latency,
     }
 }
-
-/// How names of servers end that are measured as they are shipped.
-pub const AS_SHIPPED: &str = "-as-shipped";
 
 /// The number in what a program says it is, with the language's name if it is that of one.
 fn version(said: &str) -> String {
@@ -241,7 +238,7 @@ fn short_count(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::peers::tests::comparison;
+    use crate::report::peers_table::tests::comparison;
 
     #[test]
     fn a_version_is_found_in_what_a_program_says() {

@@ -70,7 +70,7 @@ fn sub_buckets(digits: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::histogram;
+    use crate::recorder::latency::histogram;
 
     #[test]
     fn the_spectrum_of_eight_values() {

@@ -53,7 +53,7 @@ fn insert_legend(log: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::recorder::figures::{Figures, IntervalFigures};
-    use crate::recorder::histogram;
+    use crate::recorder::latency::histogram;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     fn figures() -> Figures {

@@ -1,6 +1,6 @@
 //! `messages.csv`: one row a measured message, times in nanoseconds from the start of the plan.
 //!
-//! An empty cell is a moment that never came: the message was not sent, or not so many members got it.
+//! An empty cell: the message was not sent, or too few members got it.
 
 use std::io;
 

@@ -8,15 +8,17 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::{Context, Result};
-use crate::recorder::figures::samples_needed;
-use crate::report::summary::{Quantiles, Summary};
-use crate::report::{hgrm, table};
-use crate::sweep::Rung;
+use crate::figures::figure;
+use crate::quantities::{count, time};
+use crate::recorder::latency::samples_needed;
+use crate::report::hgrm;
+use crate::results::rung::Rung;
+use crate::results::summary::{Quantiles, Summary};
 
 const SIZE: (u32, u32) = (900, 600);
-/// Where a server that selects ends: the size of its descriptor set.
+/// The most descriptors that a server with select() can have: the size of its descriptor set.
 const SELECT_MAX: f64 = 1024.0;
-/// Distinct for those who see colours differently, on light and dark pages alike.
+/// Distinct also for people who see colours differently, on light and dark pages.
 pub const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -27,17 +29,18 @@ pub const COLOURS: [RGBColor; 6] = [
 ];
 pub const GRID: RGBColor = RGBColor(225, 225, 225);
 pub const INK: RGBColor = RGBColor(60, 60, 60);
-/// Of what stands under a picture, and of what is as shipped.
+/// The colour of captions.
 pub const CAPTION: RGBColor = RGBColor(110, 110, 110);
+/// The colour of servers as they are shipped.
 pub const PALE: RGBColor = RGBColor(160, 190, 215);
-/// Around everything. The ground is white in any case, so that a picture can be read on dark pages too.
+/// Space around a picture. Its ground is white, so that it can be read on dark pages too.
 pub const MARGIN: i32 = 16;
-/// Of one line under a picture.
+/// Height of a line of the caption.
 const CAPTION_HEIGHT: i32 = 17;
 
 /// Latencies of one server's room, of the run in the middle.
 #[derive(Debug)]
-pub struct Spectrum {
+pub struct RoomSpectrum {
     pub server: String,
     pub is_good: bool,
     pub room: hgrm::Spectrum,
@@ -121,7 +124,7 @@ pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
         ];
         for (name, style, mark) in marks {
             let point = |rung: &Rung| {
-                let value = table::figure(&rung.runs, |run: &Summary| mark(&run.latency.room).map(|ns| ns as f64))?;
+                let value = figure(&rung.runs, |run: &Summary| mark(&run.latency.room).map(|ns| ns as f64))?;
                 Some(((rung.members as f64).log10(), (value / 1e6).log10()))
             };
             let of_server = || rungs.iter().filter(|rung| rung.server == server);
@@ -149,7 +152,7 @@ pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
     let x = Axis {
         from: sizes.first().map_or(0.0, |size| (*size as f64).log10() - 0.1),
         to: sizes.last().map_or(1.0, |size| (*size as f64).log10() + 0.1),
-        ticks: spaced(sizes.iter().map(|size| ((*size as f64).log10(), table::count(*size))), 0.08),
+        ticks: spaced(sizes.iter().map(|size| ((*size as f64).log10(), count(*size))), 0.08),
         title: "members of the room",
     };
     let y = milliseconds(&lines, "until the whole room has a message");
@@ -162,7 +165,7 @@ pub fn room_vs_members(rungs: &[Rung], captions: &[&str]) -> Result<String> {
 }
 
 /// The spectrum of the room of `members` on every server: each delivery, and the whole room.
-pub fn spectrum(members: u64, spectra: &[Spectrum], captions: &[&str]) -> Result<String> {
+pub fn spectrum(members: u64, spectra: &[RoomSpectrum], captions: &[&str]) -> Result<String> {
     let mut lines = Vec::new();
     for (spectrum, colour) in spectra.iter().zip(COLOURS.into_iter().cycle()) {
         for (name, style, latency) in
@@ -187,7 +190,7 @@ pub fn spectrum(members: u64, spectra: &[Spectrum], captions: &[&str]) -> Result
     let x = Axis { from: 0.0, to: last, ticks, title: "share of the messages, or of the deliveries, at most so late" };
     let y = milliseconds(&lines, "latency from the due time");
     draw(
-        &format!("Latency spectrum, room of {}", table::count(members)),
+        &format!("Latency spectrum, room of {}", count(members)),
         x,
         y,
         &lines,
@@ -213,7 +216,7 @@ fn milliseconds(lines: &[Line], title: &'static str) -> Axis {
     for decade in from.floor() as i32..=to.ceil() as i32 {
         for digit in [1.0, 2.0, 5.0] {
             let ms = digit * 10f64.powi(decade);
-            ticks.push((ms.log10(), table::time((ms * 1e6).round() as u64).replace(".00", "").replace(".0 ", " ")));
+            ticks.push((ms.log10(), time((ms * 1e6).round() as u64).replace(".00", "").replace(".0 ", " ")));
         }
     }
     ticks.retain(|(at, _)| (from..=to).contains(at));

@@ -1,13 +1,14 @@
 //! The tables that a document shows: at most six columns, and rows of at most 120 characters. The full tables are in the
 //! results folders.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table};
 
-use crate::ceiling::Ceiling;
-use crate::peers::{BUSY_MEMBERS, BUSY_RATE_PER_S, Comparison};
-use crate::report::summary::{Quantiles, Summary};
-use crate::report::table::{MARK, MARK_MEANS, align_right, bytes, count, latency, marked, number, plural, rate, time};
-use crate::sweep::Rung;
+use crate::figures::{MARK, MARK_MEANS, latency, marked, number};
+use crate::quantities::{bytes, count, plural, rate, time};
+use crate::report::layout::{self, align_right};
+use crate::results::comparison::{BUSY_MEMBERS, BUSY_RATE_PER_S, Ceiling, Comparison};
+use crate::results::rung::Rung;
+use crate::results::summary::{Quantiles, Summary};
 
 /// Servers of a sweep that its short table has room for.
 const SERVERS_MAX: usize = 3;
@@ -110,8 +111,7 @@ fn p50(runs: &[Summary], of: fn(&Summary) -> &Quantiles) -> String {
 
 /// The table as Markdown with what it means, and what the mark means if there is one.
 fn finish(mut table: Table, meaning: &str, shown: &[&Summary]) -> String {
-    table.load_style(presets::ASCII_MARKDOWN);
-    let table = table.trim_fmt();
+    let table = layout::markdown(&mut table);
     let mark = if table.contains(MARK) && shown.iter().any(|run| !run.is_good()) {
         format!(" {MARK_MEANS}")
     } else {
@@ -123,7 +123,7 @@ fn finish(mut table: Table, meaning: &str, shown: &[&Summary]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::peers::tests::comparison;
+    use crate::report::peers_table::tests::comparison;
 
     /// At most six columns, and rows of at most 120 characters.
     fn is_small(text: &str) {

@@ -1,0 +1,204 @@
+//! The `costs` command: what a delivery, a line and a newcomer cost each server in processor time, and a delivery in system
+//! calls.
+//!
+//! Latency says how long people wait; these figures say how much a server works for it. Servers take turns, each restarted for every
+//! figure. System calls are counted in runs of their own, because counting costs time at each.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::commands::load_args::LoadArgs;
+use crate::commands::values::parse_server;
+use crate::error::{Context, Error, Result, exit};
+use crate::figures::MARK;
+use crate::load::{Load, Room};
+use crate::measure;
+use crate::pinning;
+use crate::plan::Length;
+use crate::quantities::parse_count;
+use crate::report;
+use crate::results::costs::{self, Figure, What};
+use crate::results::folder;
+use crate::server_process::{ServerProcess, free_address};
+use crate::sources::sources;
+use crate::sys;
+use crate::target::NamedServer;
+use crate::usage::{Sample, Sampler};
+
+/// A quiet room, and one in which each send carries many lines: lines a second, publishers, members that verify.
+const QUIET: (f64, u32, Option<u64>) = (20.0, 1, None);
+const BUSY: (f64, u32, Option<u64>) = (4000.0, 10, Some(16));
+/// Lines a second, over all members in turn, and for how long.
+const LINES_PER_S: u64 = 10_000;
+const LINES: u64 = 20_000;
+/// A line without a visible byte: read, split and looked at, and heard by nobody.
+const LINE: &[u8] = b"\x1b\n";
+const NEWCOMERS: u64 = 5_000;
+/// How long to wait for the welcome of a newcomer.
+const PATIENCE_NS: u64 = 10_000_000_000;
+/// After this long the server has handled all that it was sent.
+const SETTLE: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Clone, Args)]
+pub struct CostsArgs {
+    /// Members of the room
+    #[arg(short, long, default_value = "1k", value_name = "N", value_parser = parse_count)]
+    pub connections: u64,
+
+    /// Rounds; servers take turns in each
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub repeat: u32,
+
+    /// A server and the command that starts it, {addr} and {port} replaced
+    #[arg(long = "server", required = true, value_name = "NAME=CMD", value_parser = parse_server)]
+    pub servers: Vec<NamedServer>,
+
+    #[command(flatten)]
+    pub load: LoadArgs,
+
+    /// The dated folder is made in this one
+    #[arg(short, long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Measures all figures; returns the exit code.
+pub fn command(arguments: &CostsArgs) -> Result<u8> {
+    let folder = folder::make(&arguments.out, "costs")?;
+    let mut figures = Vec::new();
+    for round in 1..=arguments.repeat.max(1) {
+        for what in What::ALL {
+            for server in &arguments.servers {
+                let (value, valid) = match measure(what, server, arguments) {
+                    Ok(measured) => measured,
+                    // Counting them needs root.
+                    Err(error) if what.is_of_calls() => {
+                        eprintln!("round {round}, {}, {}: {error}", server.name, what.title());
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let mark = if valid { "" } else { MARK };
+                eprintln!("round {round}, {}, {}: {}{mark}", server.name, what.title(), what.show(value));
+                figures.push(Figure {
+                    what,
+                    server: server.name.clone(),
+                    members: arguments.connections,
+                    round,
+                    value,
+                    valid,
+                });
+            }
+        }
+    }
+    costs::write(&folder, &figures)?;
+    println!("{}\n{}", report::costs::draw(&folder)?, folder.display());
+    Ok(exit::GOOD)
+}
+
+/// The figure, and whether the run behind it was valid.
+fn measure(what: What, server: &NamedServer, arguments: &CostsArgs) -> Result<(f64, bool)> {
+    let (members, load) = (arguments.connections, &arguments.load.load());
+    let window = Length::Time(arguments.load.duration);
+    let room = |shape, counted| delivery(server, members, shape, (load, window), counted);
+    match what {
+        What::QuietDeliveryNs => room(QUIET, false),
+        What::BusyDeliveryNs => room(BUSY, false),
+        What::LineNs => Ok((lines(server, members, load)?, true)),
+        What::NewcomerNs => Ok((newcomers(server, load)?, true)),
+        What::QuietDeliveryCalls => room(QUIET, true),
+        What::BusyDeliveryCalls => room(BUSY, true),
+    }
+}
+
+fn delivery(
+    server: &NamedServer,
+    members: u64,
+    (rate_per_s, publishers, verify): (f64, u32, Option<u64>),
+    (load, length): (&Load, Length),
+    count_calls: bool,
+) -> Result<(f64, bool)> {
+    let room = Room { members: members as usize, rate_per_s, length };
+    let load = Load { publishers, verify, count_calls, probes: 0, ..load.clone() };
+    let run = measure::once(&server.target(), room, &load)?;
+    if !run.summary.clean {
+        return Err(Error::new(format!("{}: not every delivery was as it should be", server.name)));
+    }
+    let cost = run.summary.server.as_ref();
+    let value = match count_calls {
+        false => cost.and_then(|cost| cost.cpu_per_delivery_ns),
+        true => cost.and_then(|cost| cost.calls_per_delivery),
+    };
+    let value = value.ok_or_else(|| Error::new(format!("{}: nothing was delivered", server.name)))?;
+    Ok((value, run.summary.valid))
+}
+
+/// Processor time of a line, from all members in turn, evenly.
+fn lines(server: &NamedServer, members: u64, load: &Load) -> Result<f64> {
+    let (process, address) = start(server, load)?;
+    let sources = sources(address, members as usize, load.spread)?;
+    let connect = |index: usize| {
+        let source = sources.get(index % sources.len().max(1)).copied();
+        let socket = sys::connect(address, source, None).context(|| format!("cannot connect to {address}"))?;
+        wait_for_welcome(&socket)?;
+        Ok(socket)
+    };
+    let sockets: Vec<OwnedFd> = (0..members as usize).map(connect).collect::<Result<_>>()?;
+    std::thread::sleep(SETTLE);
+    let sampler = Sampler::new(Some(process.pid()));
+    let before = sampler.sample();
+    for line in 0..LINES {
+        sys::sleep_until(before.at_ns + line * 1_000_000_000 / LINES_PER_S);
+        let socket = &sockets[(line % members) as usize];
+        sys::send(socket.as_fd(), LINE).context(|| "cannot send a line".to_string())?;
+    }
+    std::thread::sleep(SETTLE);
+    per_item(&before, &sampler.sample(), LINES)
+}
+
+/// Processor time of one that comes, is welcomed and goes, one after the other into an empty room.
+fn newcomers(server: &NamedServer, load: &Load) -> Result<f64> {
+    let (process, address) = start(server, load)?;
+    std::thread::sleep(SETTLE);
+    let sampler = Sampler::new(Some(process.pid()));
+    let before = sampler.sample();
+    for _ in 0..NEWCOMERS {
+        let socket = sys::connect(address, None, None).context(|| format!("cannot connect to {address}"))?;
+        wait_for_welcome(&socket)?;
+        sys::reset_on_close(socket.as_fd()).context(|| "cannot set a socket to reset".to_string())?;
+    }
+    std::thread::sleep(SETTLE);
+    per_item(&before, &sampler.sample(), NEWCOMERS)
+}
+
+fn start(server: &NamedServer, load: &Load) -> Result<(ServerProcess, std::net::SocketAddr)> {
+    if let Some(pin) = load.pin {
+        pinning::pin_this_thread(Some(pin.client))?;
+    }
+    sys::sharpen_timers();
+    let address = free_address()?;
+    Ok((ServerProcess::start(&server.command, address, load.pin)?, address))
+}
+
+fn wait_for_welcome(socket: &OwnedFd) -> Result<()> {
+    let since_ns = sys::monotonic_ns();
+    let mut buffer = [0; 256];
+    while sys::monotonic_ns() - since_ns < PATIENCE_NS {
+        match sys::receive(socket.as_fd(), &mut buffer) {
+            Ok(bytes) if bytes > 0 => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(_) => return Err(Error::new("the server closed a newcomer's connection")),
+            Err(error) => return Err(Error::new(format!("a newcomer's connection broke: {error}"))),
+        }
+    }
+    Err(Error::new("the server did not welcome a newcomer"))
+}
+
+fn per_item(before: &Sample, after: &Sample, items: u64) -> Result<f64> {
+    let (Some(before), Some(after)) = (before.server, after.server) else {
+        return Err(Error::new("the server ended"));
+    };
+    Ok((after.cpu_ns - before.cpu_ns) as f64 / items as f64)
+}

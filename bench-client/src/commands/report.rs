@@ -1,0 +1,100 @@
+//! The `report` command: draws the tables, rows and pictures of a folder again, from the files of its runs.
+//!
+//! With `--into` the short table of the folder also becomes a block of a document, with a link to the full one: what stands
+//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `headline`, `peers`, `costs`, is replaced. A comparison brings its picture.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::error::{Context, Error, Result, exit};
+use crate::files::write_file;
+use crate::report::{self, bars, peers_table, rooms_table};
+use crate::results::folder::SHORT;
+use crate::results::{comparison, costs, headline};
+
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Folder of a sweep or a comparison
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// Put the short table, and the picture of a comparison, between their markers in this document too
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+}
+
+/// Draws the folder again; returns the exit code.
+pub fn command(arguments: &ReportArgs) -> Result<u8> {
+    let folder = &arguments.folder;
+    let (name, text) = if comparison::is_folder(folder) {
+        ("peers", peers_table::text(&report::peers::draw(folder)?))
+    } else if costs::is_folder(folder) {
+        ("costs", report::costs::draw(folder)?)
+    } else if headline::is_folder(folder) {
+        ("headline", report::headline::draw(folder)?.0)
+    } else {
+        ("rooms", rooms_table::text(&report::rooms::draw(folder)?))
+    };
+    print!("{text}");
+    let Some(document) = &arguments.into else { return Ok(exit::GOOD) };
+    let read = |path: &Path| fs::read_to_string(path).context(|| format!("cannot read {}", path.display()));
+    let before = read(document)?;
+    let short = read(&folder.join(SHORT))?;
+    let base = document.parent().unwrap_or(Path::new(""));
+    let path = folder.strip_prefix(base).unwrap_or(folder).display().to_string();
+    let body = block(name, short.trim_end(), path.trim_end_matches('/'));
+    let after = replace_block(&before, name, &body)
+        .ok_or_else(|| Error::new(format!("{} has no <!-- {name} --> ... <!-- /{name} -->", document.display())))?;
+    write_file(document, after.as_bytes())?;
+    Ok(exit::GOOD)
+}
+
+/// What a document shows of the folder at `path`: its `short` form and where the rest is.
+fn block(name: &str, short: &str, path: &str) -> String {
+    match name {
+        // One paragraph, so that the figures and what was measured stay together.
+        "headline" => format!("{short} ([the runs]({path}/table.md))."),
+        "peers" => {
+            let picture = format!("![uproar beside its peers in a room of 1,000]({path}/{})", bars::PEERS);
+            format!("{picture}\n\n{short}\n[All tables, versions, settings, and what to object to]({path}/table.md)")
+        }
+        "rooms" => {
+            format!("{short}\n[The full table]({path}/table.md), [as a picture]({path}/room_vs_members.svg)")
+        }
+        _ => format!("{short}\n[With the range of the runs]({path}/table.md)"),
+    }
+}
+
+/// `document` with `body` between the markers of the block `name`; `None` when it has none.
+fn replace_block(document: &str, name: &str, body: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let from = document.find(&begin)? + begin.len();
+    let to = from + document[from..].find(&end)?;
+    Some(format!("{}{body}\n{}", &document[..from], &document[to..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_replaced_and_the_rest_stays() {
+        let document = "a\n<!-- rooms -->\nold\n<!-- /rooms -->\nb\n";
+        let once = replace_block(document, "rooms", "new").unwrap();
+        assert_eq!(once, "a\n<!-- rooms -->\nnew\n<!-- /rooms -->\nb\n");
+        assert_eq!(replace_block(&once, "rooms", "new").unwrap(), once);
+        assert_eq!(replace_block(document, "peers", "new"), None);
+        assert_eq!(replace_block("<!-- rooms -->\n", "rooms", "new"), None);
+    }
+
+    #[test]
+    fn a_block_links_to_the_full_table() {
+        for name in ["rooms", "peers", "costs", "headline"] {
+            let text = block(name, "short", "results/x");
+            assert!(text.contains("short") && text.contains("(results/x/table.md)"), "{text}");
+        }
+        assert!(block("peers", "short", "results/x").starts_with("!["), "a comparison brings its picture");
+    }
+}

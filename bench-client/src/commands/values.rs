@@ -1,0 +1,145 @@
+//! Values of options that several commands take: addresses, processors, servers, slow members, and choices.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::error::Error;
+use crate::pinning::Pin;
+use crate::plan::Arrival;
+use crate::protocol::Protocol;
+use crate::quantities::{parse_count, parse_rate};
+use crate::reflector::Fault;
+use crate::target::NamedServer;
+
+/// Members that read slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slow {
+    pub members: u64,
+    pub bytes_per_s: u64,
+}
+
+/// `N:BYTES/S`.
+pub fn parse_slow(text: &str) -> Result<Slow, String> {
+    let slow = text.split_once(':').and_then(|(members, rate)| {
+        Some(Slow { members: parse_count(members).ok()?, bytes_per_s: parse_rate(rate).ok()? as u64 })
+    });
+    slow.ok_or_else(|| format!("{text:?} is no number of slow members; write for example 100:4k/s"))
+}
+
+/// `SERVER,CLIENT`.
+pub fn parse_pin(text: &str) -> Result<Pin, String> {
+    let processors = text.split_once(',').and_then(|(server, client)| {
+        let server = match server.trim() {
+            "all" => None,
+            number => Some(number.parse().ok()?),
+        };
+        Some(Pin { server, client: client.trim().parse().ok()? })
+    });
+    processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1, or all,1"))
+}
+
+/// An address or a name, with a port; without a host, the loopback address.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let with_host = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_string() };
+    let mut addresses = with_host.to_socket_addrs().map_err(|error| format!("{error}; write HOST:PORT"))?;
+    addresses.next().ok_or_else(|| format!("{text:?} has no address"))
+}
+
+/// `NAME=COMMAND` or `NAME:PROTOCOL=COMMAND`; the name becomes a folder.
+pub fn parse_server(text: &str) -> Result<NamedServer, String> {
+    let wrong = || {
+        Error::new(format!(
+            "{text:?} is no NAME=COMMAND; write for example uproar='target/release/uproar serve {{addr}}'"
+        ))
+    };
+    let (name, command) = text.split_once('=').ok_or_else(|| wrong().to_string())?;
+    let (name, protocol) = match name.split_once(':') {
+        None => (name, Protocol::Uproar),
+        Some((name, protocol)) => (name, Protocol::from_str(protocol, false)?),
+    };
+    let is_plain =
+        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    if !is_plain || name.starts_with('.') || command.trim().is_empty() {
+        return Err(wrong().to_string());
+    }
+    Ok(NamedServer { name: name.to_string(), protocol, command: command.to_string() })
+}
+
+impl ValueEnum for Arrival {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Fixed, Self::Poisson]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Fixed => PossibleValue::new("fixed").help("Evenly, one interval apart"),
+            Self::Poisson => {
+                PossibleValue::new("poisson").help("At random, independent of each other, with the same mean")
+            }
+        })
+    }
+}
+
+impl ValueEnum for Protocol {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Uproar, Self::Redis, Self::Nats, Self::Mqtt]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Uproar => ("uproar", "Lines, each behind its author"),
+            Self::Redis => {
+                ("redis", "Redis publish and subscribe; publishers in RESP3, which lets one connection do both")
+            }
+            Self::Nats => ("nats", "NATS core, without echo"),
+            Self::Mqtt => ("mqtt", "MQTT 5, quality of service 0, no local"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for Fault {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Drop, Self::Duplicate, Self::Swap, Self::Echo, Self::Corrupt, Self::Tell, Self::Slow]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Drop => "drop",
+            Self::Duplicate => "duplicate",
+            Self::Swap => "swap",
+            Self::Echo => "echo",
+            Self::Corrupt => "corrupt",
+            Self::Tell => "tell",
+            Self::Slow => "slow",
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_processors() {
+        assert_eq!(parse_address(":8888").unwrap().to_string(), "127.0.0.1:8888");
+        assert_eq!(parse_address("[::1]:1").unwrap().to_string(), "[::1]:1");
+        assert!(parse_address("127.0.0.1").is_err());
+        assert_eq!(parse_pin("0,1"), Ok(Pin { server: Some(0), client: 1 }));
+        assert_eq!(parse_pin("all,1"), Ok(Pin { server: None, client: 1 }));
+        assert!(parse_pin("0").is_err());
+    }
+
+    #[test]
+    fn a_server_has_a_name_that_can_be_a_folder() {
+        let server = parse_server("uproar-uring=bin/uproar serve {addr} --x=y").unwrap();
+        assert_eq!((server.name.as_str(), server.command.as_str()), ("uproar-uring", "bin/uproar serve {addr} --x=y"));
+        let peer = parse_server("redis-7:redis=redis-server --port {port}").unwrap();
+        assert_eq!((peer.name.as_str(), peer.protocol), ("redis-7", Protocol::Redis));
+        for wrong in ["", "uproar", "a:b=x", "=x", "a/b=x", "..=x", "a= "] {
+            assert!(parse_server(wrong).is_err(), "{wrong}");
+        }
+    }
+}

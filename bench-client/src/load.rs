@@ -1,0 +1,54 @@
+//! What a room is asked to bear in a run, and how its members connect: settings that mean the same to every command.
+
+use std::time::Duration;
+
+use crate::engine::nuisances::Shape;
+use crate::pinning::Pin;
+use crate::plan::{Arrival, Length};
+
+/// A room and what is said in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub members: usize,
+    pub rate_per_s: f64,
+    pub length: Length,
+}
+
+/// Everything about a run but its room and its server.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Members that also send.
+    pub publishers: u32,
+    /// Messages are sent and verified for this long before the measured part.
+    pub warmup: Duration,
+    /// How long to wait for the last deliveries.
+    pub drain: Duration,
+    /// A line as sent, newline included.
+    pub line_bytes: usize,
+    pub arrival: Arrival,
+    /// Decides random due times.
+    pub seed: u64,
+    /// Connects a second.
+    pub connect_rate: f64,
+    /// Members that have connected and not been welcomed yet, at most.
+    pub connect_window: usize,
+    /// The room is quiet when no byte came for this long.
+    pub settle: Duration,
+    /// How long the server is measured with all members connected and nobody speaking, if it is.
+    pub idle: Option<Duration>,
+    /// Loopback addresses that members connect from; None for as many as the members need.
+    pub spread: Option<u32>,
+    /// Members that verify every line; None for all.
+    pub verify: Option<u64>,
+    /// Verified members whose deliveries the kernel stamps, at most.
+    pub probes: usize,
+    pub nuisances: Shape,
+    pub pin: Option<Pin>,
+    /// Measure before and after the run what a bare loop of sends costs.
+    pub floor: bool,
+    /// Count the server's system calls.
+    pub count_calls: bool,
+    /// How late messages may be sent, and read, before the run is invalid; None for what the room's own latencies allow.
+    pub lag_limit: Option<Duration>,
+    pub progress: bool,
+}

@@ -1,0 +1,204 @@
+//! One measured run, from the start of the server to its summary.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::engine;
+use crate::engine::nuisances::Shape;
+use crate::engine::outcome::Outcome;
+use crate::engine::settings::Settings;
+use crate::error::{Context, Error, Result};
+use crate::floor;
+use crate::load::{Load, Room};
+use crate::message;
+use crate::pinning;
+use crate::plan::{Pace, Plan};
+use crate::protocol::Protocol;
+use crate::quantities::count;
+use crate::results::summary::Summary;
+use crate::server_process::{ServerProcess, free_address};
+use crate::sources::sources;
+use crate::summarise::{Setting, summarise};
+use crate::sys;
+use crate::target::Target;
+use crate::tcp_counters;
+use crate::usage::Sampler;
+
+/// Descriptors that are not members' sockets.
+pub const OWN_DESCRIPTORS: u64 = 32;
+/// Sends a second of the floor, at most: about half of a core, so that the receiver keeps up.
+const FLOOR_SENDS_PER_S_MAX: f64 = 100_000.0;
+/// Passes of the floor, of both ways together, if they fit into its time.
+const FLOOR_PASSES: f64 = 24.0;
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    pub plan: Plan,
+    pub summary: Summary,
+    pub outcome: Outcome,
+}
+
+/// Measures `room` on `target` once.
+pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
+    let plan = plan(room, load)?;
+    let mut settings = settings(room, load, &plan)?;
+    if let Some(pin) = load.pin {
+        pinning::pin_this_thread(Some(pin.client))?;
+    }
+    sys::sharpen_timers();
+    let floor_before = load.floor.then(|| floor::measure(floor_shape(room, load))).transpose()?;
+    let counters = tcp_counters::read();
+    let address = match (target.address, &target.command) {
+        (Some(address), _) => address,
+        (None, Some(_)) => free_address()?,
+        (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+    };
+    settings.address = address;
+    settings.protocol = target.protocol;
+    if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
+        return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
+    }
+    settings.sources = sources(address, room.members, load.spread)?;
+    let server = match &target.command {
+        None => None,
+        Some(command) => Some(ServerProcess::start(command, address, load.pin)?),
+    };
+    let ceiling = server.as_ref().and_then(ServerProcess::ready_line).and_then(|line| members_max(&line));
+    if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
+        return Err(Error::new(format!("at most {} members", count(most))));
+    }
+    let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
+    if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
+        pinning::pin_process(pid, pin.server)?;
+    }
+    let sampler = Sampler::new(pid);
+    let sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
+    let outcome = engine::run(&settings, &plan, &sampler)?;
+    let setting = Setting {
+        server_name: target.name.clone(),
+        server_command: target.command.clone(),
+        server_ready_line: server.as_ref().and_then(ServerProcess::ready_line),
+        arrival: load.arrival,
+        seed: load.seed,
+        rate_per_s: room.rate_per_s,
+        pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
+        lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
+        kernel_counter_rises: tcp_counters::rises(&counters, &tcp_counters::read()),
+    };
+    drop(server);
+    let mut summary = summarise(setting, &settings, &plan, &outcome);
+    if let Some(before) = floor_before {
+        let after = floor::measure(floor_shape(room, load))?;
+        let (send, uring) = floor::join(&[before, after]);
+        summary.set_floor(send, uring);
+    }
+    Ok(Run { plan, summary, outcome })
+}
+
+/// The floor at the pace of the room, as long as it needs for some passes of each way.
+pub fn floor_shape(room: Room, load: &Load) -> floor::Shape {
+    let passes_per_s = room.rate_per_s.min(FLOOR_SENDS_PER_S_MAX / room.members as f64);
+    let seconds = (FLOOR_PASSES / passes_per_s).clamp(2.0, 8.0);
+    floor::Shape {
+        sockets: room.members,
+        line_bytes: load.line_bytes,
+        passes_per_s,
+        duration: Duration::from_secs_f64(seconds),
+        pin: load.pin,
+    }
+}
+
+fn plan(room: Room, load: &Load) -> Result<Plan> {
+    if load.publishers == 0 || load.publishers as usize >= room.members {
+        return Err(Error::new(format!(
+            "a room of {} cannot have {} publishers: at least one member must send and one only listen",
+            room.members, load.publishers
+        )));
+    }
+    let plan = Plan::new(&Pace {
+        rate_per_s: room.rate_per_s,
+        publishers: load.publishers,
+        warmup: load.warmup,
+        length: room.length,
+        arrival: load.arrival,
+        seed: load.seed,
+    })
+    .map_err(Error::new)?;
+    let line_bytes_min = message::Format::line_bytes_min(load.publishers, plan.len());
+    if load.line_bytes < line_bytes_min {
+        return Err(Error::new(format!(
+            "-s {} is too short for the numbers of this plan; use -s {line_bytes_min} or more",
+            load.line_bytes
+        )));
+    }
+    if load.line_bytes > message::LINE_BYTES_MAX {
+        return Err(Error::new(format!(
+            "-s {} is too long; use at most -s {}",
+            load.line_bytes,
+            message::LINE_BYTES_MAX
+        )));
+    }
+    Ok(plan)
+}
+
+fn settings(room: Room, load: &Load, plan: &Plan) -> Result<Settings> {
+    let limit = sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
+    let measured = room.members.saturating_sub(load.nuisances.silent + load.nuisances.slow);
+    if measured <= plan.publishers() as usize {
+        return Err(Error::new(format!(
+            "of {} members {} are silent or slow, which leaves {measured}: at least one must publish and one only listen",
+            room.members,
+            load.nuisances.silent + load.nuisances.slow
+        )));
+    }
+    if room.members as u64 + OWN_DESCRIPTORS > limit {
+        return Err(Error::new(format!(
+            "{} members need {} descriptors and the hard limit is {limit}; raise it with `ulimit -Hn` as root, or use \
+             at most {} members",
+            room.members,
+            room.members as u64 + OWN_DESCRIPTORS,
+            limit - OWN_DESCRIPTORS
+        )));
+    }
+    let listeners = measured - plan.publishers() as usize;
+    let verified = match load.verify {
+        Some(sample) if (sample as usize) < measured => (sample as usize).min(listeners),
+        _ => measured,
+    };
+    Ok(Settings {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        protocol: Protocol::Uproar,
+        sources: Vec::new(),
+        probes: load.probes,
+        members: measured,
+        nuisances: load.nuisances,
+        verified,
+        line_bytes: load.line_bytes,
+        connect_rate: load.connect_rate,
+        connect_window: load.connect_window,
+        settle: load.settle,
+        idle: load.idle,
+        drain: load.drain,
+        progress: load.progress,
+    })
+}
+
+/// N of a ready line that says `up to N members`.
+fn members_max(ready_line: &str) -> Option<u64> {
+    let (_, rest) = ready_line.split_once("up to ")?;
+    rest.split(' ').next()?.replace(',', "").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ready_line_names_the_ceiling() {
+        let line = "uproar: listening on 127.0.0.1:8888 (select, up to 1015 members)";
+        assert_eq!(members_max(line), Some(1015));
+        assert_eq!(members_max("listening on 127.0.0.1:8888 (poll, up to 19,000 members)"), Some(19_000));
+        assert_eq!(members_max("listening on 127.0.0.1:8888"), None);
+    }
+}

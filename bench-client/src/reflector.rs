@@ -1,0 +1,206 @@
+//! The smallest server that speaks the wire format. Measured against it, the load generator shows what it costs itself.
+//!
+//! One thread, one epoll set, one `send` a delivery, nothing cleaned, nobody announced. It is the null test of the tool,
+//! not a server to compare with. The faults are for tests: each spoils one delivery, which the tool must find.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use crate::error::{Context, Result};
+use crate::message::author_of;
+use crate::sys::{self, Epoll, Interest};
+
+const LISTENER: u64 = u64::MAX;
+const READ_BYTES_MAX: usize = 64 * 1024;
+const BACKLOG: i16 = 4096;
+
+/// What to do to one delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Leave it out.
+    Drop,
+    /// Send it twice.
+    Duplicate,
+    /// Send it after the next message.
+    Swap,
+    /// Send it to its author too.
+    Echo,
+    /// Change its last byte.
+    Corrupt,
+    /// Leave it out, and tell the member that it missed it.
+    Tell,
+    /// Tell the author to slow down, and hold back what it says from here on.
+    Slow,
+}
+
+/// The one delivery to spoil.
+#[derive(Debug, Clone, Copy)]
+pub struct Spoil {
+    pub fault: Fault,
+    /// Messages before the one that is spoilt.
+    pub at: u64,
+    /// The member whose delivery it is: its number among those that hear the message, from 0.
+    pub member: usize,
+}
+
+struct Client {
+    socket: OwnedFd,
+    author: Vec<u8>,
+    /// Input whose newline has not come.
+    input: Vec<u8>,
+    /// Output that the socket did not take.
+    output: Vec<u8>,
+    /// A delivery that [`Fault::Swap`] holds back.
+    held: Vec<u8>,
+}
+
+struct Reflector {
+    epoll: Epoll,
+    listener: TcpListener,
+    clients: BTreeMap<u64, Client>,
+    next: u64,
+    /// What is still to be spoilt.
+    spoil: Option<Spoil>,
+    /// The author that [`Fault::Slow`] holds back.
+    slowed: Option<u64>,
+}
+
+/// Serves `address` until the process is stopped.
+pub fn serve(address: SocketAddr, spoil: Option<Spoil>) -> Result<()> {
+    sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
+    let listener = TcpListener::bind(address).context(|| format!("cannot listen on {address}"))?;
+    sys::listen(listener.as_fd(), BACKLOG).context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true).context(|| "cannot set up the listener".to_string())?;
+    let epoll = Epoll::new(256).context(|| "cannot make an epoll set".to_string())?;
+    epoll.add(listener.as_fd(), LISTENER, Interest::Read).context(|| "cannot watch the listener".to_string())?;
+    let bound = listener.local_addr().context(|| "cannot tell the address".to_string())?;
+    eprintln!("reflect: listening on {bound}");
+    let mut reflector = Reflector { epoll, listener, clients: BTreeMap::new(), next: 0, spoil, slowed: None };
+    loop {
+        let count = reflector.epoll.wait(Duration::from_secs(3600)).context(|| "cannot wait".to_string())?;
+        for index in 0..count {
+            let event = reflector.epoll.event(index);
+            if event.token == LISTENER {
+                reflector.on_accept()?;
+                continue;
+            }
+            if event.writable {
+                reflector.send(event.token, b"");
+            }
+            if event.readable {
+                reflector.on_readable(event.token);
+            }
+        }
+    }
+}
+
+impl Reflector {
+    fn on_accept(&mut self) -> Result<()> {
+        while let Ok((socket, peer)) = self.listener.accept() {
+            let socket = OwnedFd::from(socket);
+            sys::no_delay(socket.as_fd()).context(|| "cannot set TCP_NODELAY".to_string())?;
+            self.epoll.add(socket.as_fd(), self.next, Interest::Read).context(|| "cannot watch".to_string())?;
+            let author = author_of(peer);
+            let client = Client { socket, author, input: Vec::new(), output: Vec::new(), held: Vec::new() };
+            self.clients.insert(self.next, client);
+            let online = match self.clients.len() {
+                1 => "1 user online".to_string(),
+                count => format!("{count} users online"),
+            };
+            self.send(self.next, format!("> Connected to the chat server ({online})\n").as_bytes());
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    fn on_readable(&mut self, token: u64) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        let kept = client.input.len();
+        client.input.resize(kept + READ_BYTES_MAX, 0);
+        let bytes = match sys::receive(client.socket.as_fd(), &mut client.input[kept..]) {
+            Ok(bytes) if bytes > 0 => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+            _ => {
+                self.clients.remove(&token);
+                return;
+            }
+        };
+        client.input.truncate(kept + bytes);
+        let Some(end) = memchr::memrchr(b'\n', &client.input) else { return };
+        let rest = client.input.split_off(end + 1);
+        let lines = std::mem::replace(&mut client.input, rest);
+        let author = client.author.clone();
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let message = [author.as_slice(), line].concat();
+            self.publish(token, &message);
+        }
+    }
+
+    fn publish(&mut self, author: u64, message: &[u8]) {
+        let spoil = self.spoil.take_if(|spoil| spoil.at == 0);
+        if let Some(later) = &mut self.spoil {
+            later.at -= 1;
+        }
+        if spoil.is_some_and(|spoil| spoil.fault == Fault::Slow) {
+            self.slowed = Some(author);
+            self.send(author, b"! slow down: your lines are delayed, not lost\n");
+        }
+        if self.slowed == Some(author) {
+            return;
+        }
+        let tokens: Vec<u64> = self.clients.keys().copied().filter(|&token| token != author).collect();
+        for (member, token) in tokens.into_iter().enumerate() {
+            match spoil {
+                Some(spoil) if spoil.member == member => self.deliver_spoilt(spoil.fault, author, token, message),
+                _ => self.deliver(token, message),
+            }
+        }
+    }
+
+    fn deliver(&mut self, token: u64, message: &[u8]) {
+        self.send(token, message);
+        let held = self.clients.get_mut(&token).map(|client| std::mem::take(&mut client.held));
+        if let Some(held) = held.filter(|held| !held.is_empty()) {
+            self.send(token, &held);
+        }
+    }
+
+    fn deliver_spoilt(&mut self, fault: Fault, author: u64, token: u64, message: &[u8]) {
+        match fault {
+            Fault::Drop | Fault::Slow => {}
+            Fault::Tell => self.deliver(token, b"! you missed 1 message\n"),
+            Fault::Duplicate => [message, message].into_iter().for_each(|message| self.deliver(token, message)),
+            Fault::Swap => self.clients.get_mut(&token).into_iter().for_each(|client| client.held = message.to_vec()),
+            Fault::Echo => [author, token].into_iter().for_each(|token| self.deliver(token, message)),
+            Fault::Corrupt => {
+                let mut message = message.to_vec();
+                let last = message.len() - 2;
+                message[last] ^= 1;
+                self.deliver(token, &message);
+            }
+        }
+    }
+
+    /// Sends `bytes` behind what already waits; keeps what the socket does not take.
+    fn send(&mut self, token: u64, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        let waited = !client.output.is_empty();
+        let sent = if waited {
+            client.output.extend_from_slice(bytes);
+            sys::send(client.socket.as_fd(), &client.output).unwrap_or(0)
+        } else {
+            let sent = sys::send(client.socket.as_fd(), bytes).unwrap_or(0);
+            client.output.extend_from_slice(&bytes[sent..]);
+            0
+        };
+        client.output.drain(..sent);
+        let waits = !client.output.is_empty();
+        if waits != waited {
+            let interest = if waits { Interest::ReadAndWrite } else { Interest::Read };
+            // A socket that cannot be watched any more is closed, and its next read says so.
+            let _ = self.epoll.modify(client.socket.as_fd(), token, interest);
+        }
+    }
+}

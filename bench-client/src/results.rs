@@ -1,0 +1,8 @@
+//! What was measured, as data, and the folders that hold it. Nothing here measures, draws or prints.
+
+pub mod comparison;
+pub mod costs;
+pub mod folder;
+pub mod headline;
+pub mod rung;
+pub mod summary;

@@ -1,0 +1,156 @@
+//! What a run uses, read from `/proc`: processor time of the server and of this thread, memory, switches, stolen time.
+//!
+//! Processor time is the scheduler's own count in nanoseconds (`schedstat`), not the hundredths of a second of `stat`,
+//! which only split it into user and system time. A sample is taken between sends, never while a room is served.
+
+use std::cell::RefCell;
+use std::fs;
+
+use perf_event::events::Tracepoint;
+use perf_event::{Builder, Counter};
+
+use crate::error::{Context, Result};
+use crate::sys;
+
+/// What the server process has used so far, all its threads together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerUsage {
+    pub cpu_ns: u64,
+    pub user_ticks: u64,
+    pub system_ticks: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    /// Memory of its own (`RssAnon`), now.
+    pub memory_bytes: u64,
+}
+
+/// What has been used up to one moment.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    pub at_ns: u64,
+    /// None if no server process is known.
+    pub server: Option<ServerUsage>,
+    /// System calls of the server's process; None unless they are counted.
+    pub server_calls: Option<u64>,
+    pub client_cpu_ns: u64,
+    pub client_involuntary_switches: u64,
+    /// Clock ticks of all processors that went to anything at all.
+    pub busy_ticks: u64,
+    /// Clock ticks that the hypervisor gave to others, of all processors.
+    pub steal_ticks: u64,
+}
+
+/// Takes samples of this thread, of the machine and of the server process if one is known.
+#[derive(Debug)]
+pub struct Sampler {
+    server_pid: Option<u32>,
+    calls: Option<RefCell<Counter>>,
+}
+
+impl Sampler {
+    pub fn new(server_pid: Option<u32>) -> Self {
+        Self { server_pid, calls: None }
+    }
+
+    /// Counts the server's system calls too, which costs it some time at each.
+    pub fn counting_calls(self) -> Result<Self> {
+        let Some(pid) = self.server_pid else { return Ok(self) };
+        Ok(Self { calls: Some(RefCell::new(call_counter(pid)?)), ..self })
+    }
+
+    /// What has been used by now. A server that is gone has used nothing.
+    pub fn sample(&self) -> Sample {
+        let (busy_ticks, steal_ticks) = machine_ticks(&fs::read_to_string("/proc/stat").unwrap_or_default());
+        Sample {
+            at_ns: sys::monotonic_ns(),
+            server: self.server_pid.and_then(server_usage),
+            server_calls: self.calls.as_ref().and_then(|calls| calls.borrow_mut().read().ok()),
+            client_cpu_ns: sys::thread_cpu_ns(),
+            client_involuntary_switches: sys::thread_context_switches().1,
+            busy_ticks,
+            steal_ticks,
+        }
+    }
+}
+
+/// Where the kernel says which number the tracepoint has that every system call passes.
+const CALLS_TRACEPOINT: &str = "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
+
+/// Counts system calls of `pid` and of the threads that it starts, from now on.
+fn call_counter(pid: u32) -> Result<Counter> {
+    let fix = || "cannot count system calls; it needs root, and mount -t tracefs none /sys/kernel/tracing".to_string();
+    let id = fs::read_to_string(CALLS_TRACEPOINT).context(fix)?;
+    let id = id.trim().parse().context(fix)?;
+    let pid = i32::try_from(pid).context(fix)?;
+    let mut builder = Builder::new(Tracepoint::with_id(id));
+    builder.observe_pid(pid).any_cpu().inherit(true).include_kernel().enabled(true);
+    builder.build().context(fix)
+}
+
+fn server_usage(pid: u32) -> Option<ServerUsage> {
+    let mut usage = ServerUsage::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let schedstat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        usage.cpu_ns += schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        usage.voluntary_switches += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+    }
+    // Of the process, not of a task: a thread that is just ending has no memory.
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    usage.memory_bytes = field(&status, "RssAnon:")? * 1024;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    (usage.user_ticks, usage.system_ticks) = user_and_system_ticks(&stat)?;
+    Some(usage)
+}
+
+/// The number behind `name` in a file of `Name:  number unit` lines.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat`, counted behind the command's name, which may hold anything.
+fn user_and_system_ticks(stat: &str) -> Option<(u64, u64)> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ').skip(11);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+/// Busy and stolen ticks from the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
+fn machine_ticks(stat: &str) -> (u64, u64) {
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).map(|ticks| ticks.parse().unwrap_or(0)).collect();
+    let at = |index: usize| ticks.get(index).copied().unwrap_or(0);
+    ([0, 1, 2, 5, 6].into_iter().map(at).sum(), at(7))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_any_name() {
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 100 0 0 0 17 29 0 0 20 0 1 0 5 1 1";
+        assert_eq!(user_and_system_ticks(stat), Some((17, 29)));
+        assert_eq!(user_and_system_ticks("nonsense"), None);
+    }
+
+    #[test]
+    fn idle_and_waiting_ticks_are_not_busy() {
+        assert_eq!(machine_ticks("cpu  1 2 4 1000 1000 8 16 32 0 0\ncpu0 9"), (31, 32));
+        assert_eq!(machine_ticks(""), (0, 0));
+    }
+
+    #[test]
+    fn this_process_uses_something() {
+        let sample = Sampler::new(Some(std::process::id())).sample();
+        let server = sample.server.expect("this process is there");
+        assert!(server.cpu_ns > 0 && server.memory_bytes > 0, "{server:?}");
+    }
+
+    #[test]
+    fn a_process_that_is_gone_uses_nothing() {
+        assert_eq!(Sampler::new(Some(u32::MAX)).sample().server, None);
+    }
+}

@@ -1,0 +1,96 @@
+//! What is meant for one peer alone, whatever the state of its connection: notices, and later whatever a greeting asks for.
+//!
+//! It goes out between two messages of the log only, and what of it was begun is finished before the log goes on.
+
+use crate::limits::PRIVATE_BYTES_MAX;
+use crate::message::Notice;
+use crate::wire::Encoding;
+
+/// Empty for almost everybody, and then it takes no memory of its own.
+#[derive(Debug, Default)]
+pub struct Private(Option<Box<Unsent>>);
+
+#[derive(Debug, Default)]
+struct Unsent {
+    bytes: Vec<u8>,
+    /// How many of them were sent, fewer than there are.
+    sent: usize,
+}
+
+impl Private {
+    /// What a box of it takes, for the memory bound.
+    pub const UNSENT_BYTES: usize = size_of::<Unsent>();
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// True when some of it was sent and the rest is still to come.
+    pub fn is_begun(&self) -> bool {
+        self.0.as_deref().is_some_and(|unsent| unsent.sent > 0)
+    }
+
+    /// Adds a notice. False, and nothing done, when too much waits already.
+    pub fn tell(&mut self, notice: Notice, encoding: Encoding) -> bool {
+        let full = self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= PRIVATE_BYTES_MAX);
+        if !full {
+            self.tell_always(notice, encoding);
+        }
+        !full
+    }
+
+    /// Adds a notice that must not be left out, however much waits.
+    pub fn tell_always(&mut self, notice: Notice, encoding: Encoding) {
+        encoding.notice(notice, &mut self.0.get_or_insert_default().bytes);
+    }
+
+    /// What is to be sent; empty when there is nothing.
+    pub fn due(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |unsent| &unsent.bytes[unsent.sent..])
+    }
+
+    /// Notes that the first `bytes` of [`Private::due`] were sent.
+    pub fn advance(&mut self, bytes: usize) {
+        let Some(unsent) = self.0.as_deref_mut() else { return };
+        unsent.sent += bytes;
+        assert!(unsent.sent <= unsent.bytes.len(), "no more is sent than there is");
+        if unsent.sent == unsent.bytes.len() {
+            self.0 = None;
+        }
+    }
+
+    /// Memory beyond the connection itself, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.0.as_deref().map_or(0, |unsent| Self::UNSENT_BYTES + unsent.bytes.capacity())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_is_finished_and_nothing_is_kept() {
+        let mut private = Private::default();
+        assert!(private.is_empty() && private.due().is_empty() && private.footprint() == 0);
+        assert!(private.tell(Notice::SlowDown, Encoding::Text));
+        private.advance(2);
+        assert!(private.is_begun());
+        assert_eq!(private.due(), b"slow down: your lines are delayed, not lost\n");
+        private.advance(private.due().len());
+        assert!(private.is_empty() && !private.is_begun() && private.footprint() == 0);
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_told_so_much_and_always_what_it_missed() {
+        let mut private = Private::default();
+        let told = (0..100).filter(|_| private.tell(Notice::LineTimeout, Encoding::Text)).count();
+        let bytes = private.due().len();
+        assert!(
+            (PRIVATE_BYTES_MAX..2 * PRIVATE_BYTES_MAX).contains(&bytes) && told < 100,
+            "{told} times, {bytes} bytes"
+        );
+        private.tell_always(Notice::Missed { messages: 7 }, Encoding::Text);
+        assert!(private.due().ends_with(b"! you missed 7 messages\n"));
+    }
+}

@@ -1,0 +1,293 @@
+//! Held connections: each stands in one queue, that of what it waits for, and is not looked at before that has passed.
+//!
+//! What a room makes its members wait for holds that room alone: members of others go on meanwhile. A connection that waits for
+//! its own reading is in no queue; it is brought back by [`Held::resume`].
+//!
+//! 1. A held connection has one entry here, and none while it waits for its own reading.
+//! 2. The first in a room's ration stays first until its line is said.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Instant;
+
+use crate::room::Blocked;
+use crate::token::{ConnectionId, RoomId};
+
+/// A held connection that may go on, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// With all that it has waiting.
+    All(ConnectionId),
+    /// With one line: it has waited for its room's ration longest.
+    One(ConnectionId),
+}
+
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Those that may go on now.
+    resumable: VecDeque<ConnectionId>,
+    /// Those that may go on from a moment on, soonest first.
+    delayed: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+    /// Rooms that somebody waits for, or whose logs are full.
+    rooms: BTreeMap<RoomId, Waiting>,
+}
+
+/// Those that wait for one room.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// True exactly from when a line found the log full until it has space again.
+    log_full: bool,
+    /// Those whose lines found the log full, or came while it was, in that order.
+    for_space: VecDeque<ConnectionId>,
+    /// Those that wait for the room's ration, in that order.
+    rationed: VecDeque<ConnectionId>,
+    /// From when on there is more of the ration; meaningless while nobody waits for it.
+    rationed_until: Option<Instant>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        !self.log_full && self.for_space.is_empty() && self.rationed.is_empty()
+    }
+
+    /// From when on the first of the rationed may be tried. While the log is full none may.
+    fn ration_from(&self) -> Option<Instant> {
+        self.rationed_until.filter(|_| !self.rationed.is_empty() && !self.log_full)
+    }
+}
+
+impl Held {
+    /// Holds a member of a room until a reason has passed.
+    pub fn hold(&mut self, id: ConnectionId, room: RoomId, reason: Blocked) {
+        match reason {
+            Blocked::LogFull => {
+                let waiting = self.rooms.entry(room).or_default();
+                waiting.log_full = true;
+                waiting.for_space.push_back(id);
+            }
+            Blocked::Unread => {}
+            Blocked::Until(from) => self.delayed.push(Reverse((from, id))),
+            Blocked::Rationed(from) => {
+                let waiting = self.rooms.entry(room).or_default();
+                let before = waiting.rationed_until.filter(|_| !waiting.rationed.is_empty());
+                waiting.rationed_until = before.max(Some(from));
+                waiting.rationed.push_back(id);
+            }
+        }
+    }
+
+    /// Puts back the connection that [`Resume::One`] was for and whose line was not said: whatever the reason, it stays first.
+    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked) {
+        let waiting = self.rooms.entry(room).or_default();
+        match reason {
+            Blocked::Rationed(from) => waiting.rationed_until = Some(from),
+            Blocked::LogFull => waiting.log_full = true,
+            Blocked::Unread | Blocked::Until(_) => {}
+        }
+        waiting.rationed.push_front(id);
+    }
+
+    /// Whether a line of a member that was not held waits for others of its room, which were first.
+    pub fn queue_of(&self, room: RoomId) -> Result<(), Blocked> {
+        let Some(waiting) = self.rooms.get(&room) else { return Ok(()) };
+        if waiting.log_full {
+            return Err(Blocked::LogFull);
+        }
+        waiting.ration_from().map_or(Ok(()), |from| Err(Blocked::Rationed(from)))
+    }
+
+    /// A held connection may go on.
+    pub fn resume(&mut self, id: ConnectionId) {
+        self.resumable.push_back(id);
+    }
+
+    /// True while a held connection may go on now.
+    pub fn has_resumable(&self) -> bool {
+        !self.resumable.is_empty()
+    }
+
+    /// Rooms whose logs were full when they were last asked.
+    pub fn full_rooms(&self) -> impl Iterator<Item = RoomId> {
+        self.rooms.iter().filter(|(_, waiting)| waiting.log_full).map(|(room, _)| *room)
+    }
+
+    /// The log of a room has space again: those that wait for it go on.
+    pub fn on_space(&mut self, room: RoomId) {
+        if let Some(waiting) = self.rooms.get_mut(&room) {
+            waiting.log_full = false;
+            self.resumable.append(&mut waiting.for_space);
+        }
+        self.forget_empty(room);
+    }
+
+    /// The next that may go on: first those whose reasons have passed, then the first in a room's ration.
+    pub fn next(&mut self, now: Instant) -> Option<Resume> {
+        if let Some(id) = self.resumable.pop_front() {
+            return Some(Resume::All(id));
+        }
+        if self.delayed.peek().is_some_and(|Reverse((from, _))| *from <= now) {
+            return self.delayed.pop().map(|Reverse((_, id))| Resume::All(id));
+        }
+        let mut rooms = self.rooms.iter_mut();
+        let (room, waiting) = rooms.find(|(_, waiting)| waiting.ration_from().is_some_and(|from| from <= now))?;
+        let (room, id) = (*room, waiting.rationed.pop_front()?);
+        self.forget_empty(room);
+        Some(Resume::One(id))
+    }
+
+    /// When one may go on that may not now.
+    pub fn deadline(&self) -> Option<Instant> {
+        let delayed = self.delayed.peek().map(|Reverse((from, _))| *from);
+        self.rooms.values().filter_map(Waiting::ration_from).chain(delayed).min()
+    }
+
+    /// Nobody goes on any more.
+    pub fn forget(&mut self) {
+        self.resumable.clear();
+        self.delayed.clear();
+        self.rooms.clear();
+    }
+
+    /// Drops what the queues hold of connections that are gone, once a queue has more than `entries_max`.
+    pub fn forget_gone(&mut self, entries_max: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
+        if self.delayed.len() > entries_max {
+            self.delayed.retain(|Reverse((_, id))| is_here(*id));
+        }
+        let rooms = self.rooms.values_mut();
+        let queues = rooms.flat_map(|waiting| [&mut waiting.for_space, &mut waiting.rationed]);
+        for queue in queues.chain([&mut self.resumable]) {
+            if queue.len() > entries_max {
+                queue.retain(|id| is_here(*id));
+            }
+        }
+    }
+
+    fn forget_empty(&mut self, room: RoomId) {
+        if self.rooms.get(&room).is_some_and(Waiting::is_empty) {
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        let rooms = self.rooms.values();
+        let queued = rooms.clone().map(|waiting| waiting.for_space.capacity() + waiting.rationed.capacity());
+        (self.resumable.capacity() + queued.sum::<usize>()) * size_of::<ConnectionId>()
+            + self.delayed.capacity() * size_of::<(Instant, ConnectionId)>()
+            + rooms.len() * size_of::<(RoomId, Waiting)>()
+    }
+
+    /// Those that wait for a room's ration, first come first, connections that are gone among them.
+    pub fn rationed(&self) -> impl Iterator<Item = ConnectionId> {
+        self.rooms.values().flat_map(|waiting| waiting.rationed.iter().copied())
+    }
+
+    /// How many entries of a connection the queues have, those of rations not counted, and how many those of rations have.
+    pub fn entries(&self, id: ConnectionId) -> (usize, usize) {
+        let rooms = self.rooms.values();
+        let spaces = rooms.flat_map(|waiting| &waiting.for_space).chain(&self.resumable);
+        let others = spaces.filter(|held| **held == id).count();
+        let delayed = self.delayed.iter().filter(|entry| entry.0.1 == id).count();
+        (others + delayed, self.rationed().filter(|held| *held == id).count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::token::{Generation, Slot};
+
+    const ROOM: RoomId = RoomId(0);
+    const OTHER: RoomId = RoomId(1);
+
+    fn id(slot: u32) -> ConnectionId {
+        ConnectionId { slot: Slot(slot), generation: Generation::FIRST }
+    }
+
+    fn clock() -> impl Fn(u64) -> Instant {
+        let start = Instant::now();
+        move |seconds| start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_first_in_the_ration_stays_first_until_its_line_is_said() {
+        let (mut held, at) = (Held::default(), clock());
+        for slot in 0..3 {
+            held.hold(id(slot), ROOM, Blocked::Rationed(at(5)));
+        }
+        assert_eq!(held.queue_of(ROOM), Err(Blocked::Rationed(at(5))));
+        assert_eq!((held.next(at(4)), held.deadline()), (None, Some(at(5))));
+        assert_eq!(held.next(at(5)), Some(Resume::One(id(0))));
+        // Its line costs more than there is by now.
+        held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)));
+        assert_eq!((held.next(at(6)), held.deadline()), (None, Some(at(7))));
+        assert_eq!(held.next(at(7)), Some(Resume::One(id(0))));
+        // There is no space for it in the log: the others do not overtake it meanwhile.
+        held.hold_first(id(0), ROOM, Blocked::LogFull);
+        assert_eq!((held.next(at(8)), held.deadline()), (None, None));
+        held.on_space(ROOM);
+        assert_eq!(held.next(at(8)), Some(Resume::One(id(0))));
+        // It was said. The next line of the same connection comes after those of the others.
+        held.hold(id(0), ROOM, Blocked::Rationed(at(9)));
+        assert_eq!(held.rationed().collect::<Vec<_>>(), [1, 2, 0].map(id));
+        assert_eq!((held.next(at(8)), held.next(at(9))), (None, Some(Resume::One(id(1)))));
+    }
+
+    #[test]
+    fn a_connection_is_held_again_for_another_reason() {
+        let (mut held, at) = (Held::default(), clock());
+        held.hold(id(0), ROOM, Blocked::Until(at(2)));
+        held.hold(id(1), ROOM, Blocked::Until(at(1)));
+        assert_eq!((held.next(at(0)), held.deadline()), (None, Some(at(1))));
+        assert_eq!(held.next(at(1)), Some(Resume::All(id(1))));
+        held.hold(id(1), ROOM, Blocked::Unread);
+        assert_eq!((held.next(at(1)), held.deadline()), (None, Some(at(2))));
+        held.resume(id(1));
+        assert!(held.has_resumable());
+        assert_eq!(held.next(at(2)), Some(Resume::All(id(1))));
+        held.hold(id(1), ROOM, Blocked::Rationed(at(2)));
+        assert_eq!(held.next(at(2)), Some(Resume::All(id(0))), "its own rate is over, and comes first");
+        assert_eq!(held.next(at(2)), Some(Resume::One(id(1))));
+        assert_eq!((held.entries(id(0)), held.entries(id(1))), ((0, 0), (0, 0)));
+    }
+
+    #[test]
+    fn a_full_log_holds_its_own_room_alone_and_in_order() {
+        let (mut held, at) = (Held::default(), clock());
+        held.hold(id(0), ROOM, Blocked::LogFull);
+        assert_eq!(held.queue_of(ROOM), Err(Blocked::LogFull), "the lines of others come after it");
+        held.hold(id(1), ROOM, Blocked::LogFull);
+        held.hold(id(2), ROOM, Blocked::Rationed(at(0)));
+        held.hold(id(3), OTHER, Blocked::Rationed(at(0)));
+        assert_eq!(held.queue_of(OTHER), Err(Blocked::Rationed(at(0))));
+        assert_eq!(held.next(at(0)), Some(Resume::One(id(3))));
+        assert_eq!((held.next(at(0)), held.queue_of(OTHER)), (None, Ok(())));
+        assert_eq!(held.full_rooms().collect::<Vec<_>>(), [ROOM]);
+        held.on_space(ROOM);
+        let resumed: Vec<Option<Resume>> = (0..4).map(|_| held.next(at(0))).collect();
+        assert_eq!(resumed, [Some(Resume::All(id(0))), Some(Resume::All(id(1))), Some(Resume::One(id(2))), None]);
+        assert_eq!((held.full_rooms().count(), held.queue_of(ROOM)), (0, Ok(())));
+    }
+
+    #[test]
+    fn entries_of_connections_that_are_gone_are_forgotten_within_a_bound() {
+        let (mut held, at) = (Held::default(), clock());
+        for slot in 0..1000 {
+            held.hold(id(slot), ROOM, Blocked::Rationed(at(1)));
+            held.hold(id(slot), ROOM, Blocked::Until(at(1)));
+            held.hold(id(slot), ROOM, Blocked::LogFull);
+        }
+        let is_here = |id: ConnectionId| id.slot.0 >= 998;
+        held.forget_gone(1000, is_here);
+        assert_eq!(held.entries(id(0)), (2, 1), "they are few for so many connections");
+        held.forget_gone(10, is_here);
+        held.on_space(ROOM);
+        let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(1))).collect();
+        let [first, second] = [998, 999].map(id);
+        let twice = [first, second, first, second].map(Resume::All);
+        assert_eq!(resumed, [&twice[..], &[Resume::One(first), Resume::One(second)]].concat());
+        assert_eq!(held.deadline(), None);
+    }
+}
