@@ -35,7 +35,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn all_files() -> Vec<PathBuf> {
-    ["src", "tests", "bench-client"].into_iter().flat_map(rust_files).collect()
+    ["src", "tests", "bench-client", "conform", "examples"].into_iter().flat_map(rust_files).collect()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn no_files_import_each_other_in_a_circle() {
 #[test]
 fn the_map_names_every_file() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    for folder in ["src", "bench-client/src"] {
+    for folder in ["src", "bench-client/src", "conform/src"] {
         for file in rust_files(folder) {
             let name = file.to_str().unwrap();
             assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not name `{name}`");
