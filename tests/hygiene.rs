@@ -4,6 +4,7 @@
 #[path = "support/layers.rs"]
 mod layers;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,14 +99,25 @@ fn no_files_import_each_other_in_a_circle() {
     assert!(circles.is_empty(), "these files of src/ import each other: {circles:#?}");
 }
 
+/// Folders whose names the map has, with all that they hold.
+const MAPPED: [&str; 4] = ["src", "bench-client/src", "conform/src", "tests"];
+
 #[test]
-fn the_map_names_every_file() {
-    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    for folder in ["src", "bench-client/src", "conform/src"] {
-        for file in rust_files(folder) {
-            let name = file.to_str().unwrap();
-            assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not name `{name}`");
-        }
+fn the_map_names_every_folder_and_nothing_else() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, map) = text.split_once("## Code map").expect("there is a map");
+    let (map, _) = map.split_once("\n## ").expect("something follows the map");
+    let folders: BTreeSet<PathBuf> =
+        MAPPED.into_iter().flat_map(rust_files).map(|file| file.parent().unwrap().to_owned()).collect();
+    for folder in folders.iter().filter(|folder| *folder != Path::new("tests")) {
+        assert!(
+            map.contains(&format!("`{}/`", folder.display())),
+            "ARCHITECTURE.md does not name `{}/`",
+            folder.display()
+        );
+    }
+    for name in map.split('`').skip(1).step_by(2).filter(|name| name.ends_with('/') && name.contains("src")) {
+        assert!(root().join(name).is_dir(), "ARCHITECTURE.md names {name}, which is not there");
     }
 }
 
