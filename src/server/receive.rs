@@ -313,7 +313,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.ask_for_chunk(id);
             }
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
-            Taken::StillFirst(reason) => self.schedule.held.hold_first(id, self.rooms.room_of(member), reason),
+            Taken::StillFirst(reason) => {
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), reason, self.now)
+            }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
         }
     }
