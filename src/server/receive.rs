@@ -172,7 +172,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A room whose log was full and has space again.
-    fn room_with_space(&self) -> Option<RoomId> {
+    pub(super) fn room_with_space(&self) -> Option<RoomId> {
         self.schedule.held.full_rooms().find(|room| self.rooms.has_space(*room))
     }
 
