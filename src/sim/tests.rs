@@ -162,3 +162,25 @@ fn a_goodbye_that_waits_for_space_is_said_as_soon_as_a_sweep_has_made_some() {
         assert!(heard.ends_with(format!("{}\n", Announcement::Stopping).as_bytes()), "each is told goodbye");
     }
 }
+
+#[test]
+fn a_line_that_cannot_be_seen_has_nobody_miss_a_message() {
+    // How many lines a member misses of `said` that reads only afterwards.
+    let missed = |said: usize, unseen: &[u8]| {
+        let (mut simulation, author, _) = room_with_small_log(&[], 1);
+        let slow = simulation.kernel.borrow_mut().connect(address(2, false), 10, true);
+        simulation.kernel.borrow_mut().peer_listens(slow, false);
+        simulation.rest();
+        for line in std::iter::repeat_n(&b"hello\n"[..], said).chain([unseen]) {
+            simulation.kernel.borrow_mut().peer_writes(author, line);
+            simulation.rest();
+        }
+        simulation.kernel.borrow_mut().peer_listens(slow, true);
+        simulation.rest();
+        said - lines(&simulation, slow)
+    };
+    // It could take more space than the others.
+    let unseen = "\u{200b}".repeat(SMALL_LINE_BYTES / 3) + "\n";
+    let of_each = |unseen: &[u8]| (0..30).map(|said| missed(said, unseen)).collect::<Vec<_>>();
+    assert_eq!(of_each(unseen.as_bytes()), of_each(b""));
+}
