@@ -84,7 +84,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
 fn io_and_the_pure_parts_never_import_the_server() {
     let is_in =
         |file: &str, room: &&str| file.strip_prefix(room).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
-    for (file, imports) in layers::imports(&root().join("src")) {
+    for (file, imports) in layers::imports(&root().join("src"), false) {
         for (rooms, others) in LAYERS {
             let is_of_layer = rooms.iter().any(|room| is_in(&file, room));
             let wrong = imports.iter().find(|import| is_of_layer && others.iter().any(|other| is_in(import, other)));
@@ -95,7 +95,7 @@ fn io_and_the_pure_parts_never_import_the_server() {
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let circles = layers::circles(&layers::imports(&root().join("src")));
+    let circles = layers::circles(&layers::imports(&root().join("src"), false));
     assert!(circles.is_empty(), "these files of src/ import each other: {circles:#?}");
 }
 

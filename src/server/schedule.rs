@@ -195,6 +195,9 @@ impl Schedule {
         assert_eq!(usize::from(queued.contains(Queue::Retry)), retries, "it is tried again once, or not");
         let openings = self.openings.iter().filter(|entry| entry.0.1 == id).count();
         assert_eq!(usize::from(queued.contains(Queue::Opening)), openings, "its beginning is timed once, or not");
+        let (stalls, lines) = (self.stalls.entries(id), self.lines.entries(id));
+        assert_eq!(usize::from(queued.contains(Queue::Stall)), stalls, "its full socket is timed once, or not");
+        assert_eq!(usize::from(queued.contains(Queue::Line)), lines, "its begun line is timed once, or not");
     }
 
     /// Panics when a connection is timed twice.

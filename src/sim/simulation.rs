@@ -56,8 +56,8 @@ pub struct Simulation {
     stall_timeout: Duration,
     /// Most lines at a time that may have been said late: those of one turn, and those whose time has come.
     pub late_max: usize,
-    /// The connection that has waited longest for the room's ration, with the bytes that it has waiting.
-    rationed_first: Option<(ConnectionId, usize)>,
+    /// The connections that wait for the room's ration, in order, each with the bytes that it has waiting.
+    rationed: Vec<(ConnectionId, usize)>,
     /// The invariants of structures are looked at after every so many turns.
     pub invariants_every: usize,
 }
@@ -84,7 +84,7 @@ impl Simulation {
             holds: Holds::default(),
             stall_timeout: config.stall_timeout,
             late_max: 0,
-            rationed_first: None,
+            rationed: Vec::new(),
             invariants_every: 1,
         }
     }
@@ -122,12 +122,12 @@ impl Simulation {
         }
         let said = (messages - self.said[self.said.len() - 2]) as usize;
         self.late_max = self.late_max.max(self.server.late_reservations() + said);
-        let mut rationed = self.server.rationed();
-        let first = rationed.next();
-        let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
-        assert!(!overtaken, "what has waited longest for the room's ration stays first until its line is said");
-        drop(rationed);
-        self.rationed_first = first;
+        let rationed: Vec<_> = self.server.rationed().collect();
+        let mut still_waiting = self.rationed.drain(..).filter(|waits| rationed.contains(waits));
+        let overtaken = still_waiting.by_ref().zip(&rationed).any(|(before, now)| before != *now);
+        assert!(!overtaken, "those that wait for the room's ration keep their order until their lines are said");
+        drop(still_waiting);
+        self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
         if let Some(breach) = kernel.breach {

@@ -1,7 +1,7 @@
 //! Which file of a crate imports which, read from its `use` lines and its paths, and the circles among them.
 //!
-//! A file is a part of the file that its folder is named after, so what it takes from that does not count. Nor does what is
-//! compiled for tests alone.
+//! What is compiled for tests alone does not count. Whether it counts that a file takes something from the file that its
+//! folder is named after depends on the crate: see [`imports`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,8 +13,9 @@ pub type Imports = BTreeMap<String, BTreeSet<String>>;
 /// A path in the code, or the place of a file in the tree of modules.
 type Module = Vec<String>;
 
-/// The imports of the crate whose files stand in `source`.
-pub fn imports(source: &Path) -> Imports {
+/// The imports of the crate whose files stand in `source`. The file that a folder is named after, as `room.rs` beside `room/`, counts
+/// for the files in the folder if `front_doors_count`; otherwise they are parts of it.
+pub fn imports(source: &Path, front_doors_count: bool) -> Imports {
     let files = rust_files(source);
     // A program beside a library is a crate of its own.
     let root = if files.contains_key("lib.rs") { "lib.rs" } else { "main.rs" };
@@ -33,7 +34,8 @@ pub fn imports(source: &Path) -> Imports {
     let counts = |module: &Module| !only_in_tests.iter().any(|tests| module.starts_with(tests));
     let imports = modules.iter().filter(|(module, _)| counts(module)).map(|(module, name)| {
         let found = paths(&files[*name]).into_iter().filter_map(|path| target(&path, module, &modules));
-        let others = found.filter(|(other, _)| !module.starts_with(other)).map(|(_, other)| other.to_string());
+        let counts = |other: &Module| if front_doors_count { other != module } else { !module.starts_with(other) };
+        let others = found.filter(|(other, _)| counts(other)).map(|(_, other)| other.to_string());
         (name.to_string(), others.collect())
     });
     imports.collect()
