@@ -5,6 +5,8 @@
 //! so those who speak wait for the sweep. Parked members, and those that have just returned, are skipped, and only they are
 //! looked at, once until they return.
 
+use std::io;
+
 use arrayvec::ArrayVec;
 
 use super::log::{Entry, Log, Position};
@@ -124,6 +126,10 @@ impl Feed {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let bytes_max = self.encoding.message_bytes_max(&message.body);
         if let Some(tail) = self.log.tail_needed(bytes_max) {
+            // Nothing is forgotten, and nobody skipped, for what nobody is sent.
+            if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
+                return false;
+            }
             self.skip_before(members, tail, on_skipped);
             self.log.retire();
         }

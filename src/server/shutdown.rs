@@ -34,6 +34,11 @@ impl Phase {
     pub fn is_stopping(self) -> bool {
         self != Self::Running
     }
+
+    /// True until the goodbye was said, once the server was told to stop.
+    pub fn owes_goodbye(self) -> bool {
+        matches!(self, Self::Stopping { goodbye_said: false, .. })
+    }
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
