@@ -216,11 +216,11 @@ impl Serve {
         let typed = ["uproar", "serve"].iter().chain(options);
         let cli = Cli::try_parse_from(typed).map_err(|error| error.to_string())?;
         let Command::Serve(serve) = cli.command else { unreachable!("the command is serve") };
-        serve.check().map(|()| serve)
+        serve.validate().map(|()| serve)
     }
 
     /// Checks what the parser cannot: ranges that depend on each other.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), String> {
         let line_bytes = self.line_bytes();
         if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&line_bytes) {
             return Err(format!("--line-bytes {line_bytes} is not from {LINE_BYTES_MIN} to {LINE_BYTES_MAX}"));

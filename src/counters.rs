@@ -51,7 +51,7 @@ table! {
         SentBytes { key: "sent_bytes", help: "Bytes that members' sockets took." },
         ReceivedBytes { key: "received_bytes", help: "Bytes received from members." },
         Accepted { key: "accepted", help: "Newcomers that became members." },
-        FullHouse { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
+        ServerFull { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
         TurnedAway {
             key: "turned_away",
             help: "Newcomers that were told that their address has joined too often, or is here too often."
@@ -184,7 +184,7 @@ impl Statistics {
             now("waiting", "Members whose sockets are full.", self.waiting),
             now("lag_bytes_max", "Bytes that the member furthest behind has to be sent.", self.lag_bytes_max),
             counted(Counter::Accepted),
-            counted(Counter::FullHouse),
+            counted(Counter::ServerFull),
             counted(Counter::TurnedAway),
         ];
         first.into_iter().chain(CloseReason::ALL.iter().map(closed)).chain([counted(Counter::Stale)])

@@ -48,13 +48,13 @@ pub struct Bucket {
 impl Bucket {
     /// `Ok` when `amount` can be taken now, otherwise when it can. An amount over the burst can be taken from a full
     /// bucket, which then fills for longer.
-    pub fn check(&self, rate: Rate, amount: f64, now: Instant) -> Result<(), Instant> {
+    pub fn allows(&self, rate: Rate, amount: f64, now: Instant) -> Result<(), Instant> {
         let full_at = self.full_at.unwrap_or(now);
         let needed = rate.time_for(rate.burst - amount.min(rate.burst));
         if full_at <= now + needed { Ok(()) } else { Err(full_at - needed) }
     }
 
-    /// Takes `amount`, which [`Bucket::check`] allowed, or which is used only when it does.
+    /// Takes `amount`, which [`Bucket::allows`] allowed, or which is used only when it does.
     pub fn take(&mut self, rate: Rate, amount: f64, now: Instant) {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         self.full_at = Some(full_at + rate.time_for(amount));
@@ -63,7 +63,7 @@ impl Bucket {
     /// Takes `amount` and returns when it may be used: now, or when the bucket would have allowed it. What is taken ahead
     /// of time is used in the order in which it was taken.
     pub fn reserve(&mut self, rate: Rate, amount: f64, now: Instant) -> Instant {
-        let from = self.check(rate, amount, now).err().unwrap_or(now);
+        let from = self.allows(rate, amount, now).err().unwrap_or(now);
         self.take(rate, amount, now);
         from
     }
@@ -190,7 +190,7 @@ impl Addresses {
                 return Err(Refusal::TooManyConnections);
             }
             if let Some(rate) = self.limits.join_rate {
-                usage.joins.check(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
+                usage.joins.allows(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
                 usage.joins.take(rate, 1.0, now);
             }
         }
@@ -269,19 +269,19 @@ mod tests {
         let start = Instant::now();
         let mut bucket = Bucket::default();
         for _ in 0..5 {
-            assert_eq!(bucket.check(rate, 1.0, start), Ok(()));
+            assert_eq!(bucket.allows(rate, 1.0, start), Ok(()));
             bucket.take(rate, 1.0, start);
         }
-        assert_eq!(bucket.check(rate, 1.0, start), Err(start + Duration::from_millis(100)));
+        assert_eq!(bucket.allows(rate, 1.0, start), Err(start + Duration::from_millis(100)));
         let later = start + Duration::from_millis(100);
-        assert_eq!(bucket.check(rate, 1.0, later), Ok(()));
+        assert_eq!(bucket.allows(rate, 1.0, later), Ok(()));
         bucket.take(rate, 1.0, later);
-        assert_eq!(bucket.check(rate, 1.0, later), Err(later + Duration::from_millis(100)));
+        assert_eq!(bucket.allows(rate, 1.0, later), Err(later + Duration::from_millis(100)));
         let idle = later + Duration::from_secs(100);
         assert!(bucket.is_full(idle));
-        assert_eq!(bucket.check(rate, 9.0, idle), Ok(()), "more than the burst is taken from a full bucket");
+        assert_eq!(bucket.allows(rate, 9.0, idle), Ok(()), "more than the burst is taken from a full bucket");
         bucket.take(rate, 9.0, idle);
-        assert_eq!(bucket.check(rate, 1.0, idle), Err(idle + Duration::from_millis(500)));
+        assert_eq!(bucket.allows(rate, 1.0, idle), Err(idle + Duration::from_millis(500)));
     }
 
     #[test]

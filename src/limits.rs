@@ -26,7 +26,7 @@ pub const FD_SETSIZE: i32 = 1024;
 pub const SEND_BATCH_MEMBERS: usize = 64;
 
 /// How many of a batch may be members that have just drained after being slow. The rest is for those who keep up.
-pub const SEND_BATCH_DRAINED: usize = SEND_BATCH_MEMBERS / 4;
+pub const SEND_BATCH_RETURNING: usize = SEND_BATCH_MEMBERS / 4;
 
 /// Largest segment of a room's log. A member at the end of one segment needs a second send for the next, so segments
 /// are much longer than what accumulates between two sweeps.
@@ -244,7 +244,7 @@ const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
 const _: () = assert!(ANNOUNCEMENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
-const _: () = assert!(SEND_BATCH_DRAINED < SEND_BATCH_MEMBERS);
+const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 /// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
 fn exit_if_wrong(serve: &Serve, variables: &Variables) {
-    if let Err(mut wrong) = serve.check() {
+    if let Err(mut wrong) = serve.validate() {
         wrong += &variables.note_on(&wrong);
         cli::exit_wrong_usage(&wrong);
     }

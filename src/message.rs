@@ -87,7 +87,7 @@ pub enum Notice {
     /// To a member that did not read for so long that the log has moved on.
     Missed { messages: u64 },
     /// To a newcomer for whom there is no descriptor.
-    HouseFull,
+    ServerFull,
     /// To a newcomer whose address is here too often.
     TooManyConnections,
     /// To a newcomer whose address has joined too often.

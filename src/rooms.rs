@@ -303,12 +303,12 @@ impl Rooms {
         self.members.place(id)
     }
 
-    /// Panics when a room is not as it must be between two batches. `is_woken` tells whether there is something for a member
+    /// Panics when a room is not as it must be between two batches. `has_private` tells whether there is something for a member
     /// alone.
-    pub fn invariants(&self, is_woken: impl Fn(ConnectionId) -> bool) {
+    pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
         for (slot, entry) in &self.rooms {
             let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
-            entry.room.invariants(&self.members, &is_woken);
+            entry.room.invariants(&self.members, &has_private);
             let turns = self.turns.iter().filter(|other| **other == id).count();
             assert_eq!(usize::from(entry.queued), turns, "a room waits for its turn once, or does not");
             assert!(entry.queued || !entry.room.has_due(), "a room with something to send has its turn");

@@ -190,7 +190,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match completion {
             Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
             Completion::Accepted(_, Err(errno)) => self.on_accept_failed(errno),
-            Completion::Unwatchable(_, socket) => self.on_full_house(socket),
+            Completion::Unwatchable(_, socket) => self.on_server_full(socket),
             Completion::Received(id, outcome) => self.on_received(id, outcome, scratch),
             Completion::Writable(id) => self.on_writable(id),
             Completion::Signal(signal) => self.on_signal(signal),

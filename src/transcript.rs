@@ -219,7 +219,7 @@ mod tests {
     }
 
     /// A log of five lines, and a transcript of it that takes so many bytes.
-    fn stage(room: usize) -> (Log, Transcript<TestOutlet>, Instant) {
+    fn set_up(room: usize) -> (Log, Transcript<TestOutlet>, Instant) {
         let log = Log::new(LOG_SEGMENTS_MIN * (10 + LOG_ENTRY_BYTES), 10, 0);
         let transcript = Transcript::new(TestOutlet { room, ..TestOutlet::default() }, &log);
         (log, transcript, Instant::now())
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_transcript_that_lags_finishes_its_line_and_is_told() {
-        let (mut log, mut transcript, start) = stage(9);
+        let (mut log, mut transcript, start) = set_up(9);
         transcript.note("hi");
         say(&mut log, "1 aaaa\n");
         say(&mut log, "2 aaaa\n");
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_line_cut_by_a_full_outlet_is_completed_from_a_copy() {
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));
             transcript.write(&log, start);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn each_line_in_a_file_has_its_time_also_the_one_that_was_cut_and_the_gap() {
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         transcript.outlet.stamped = true;
         transcript.note("hi");
         for number in 1..10 {
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_of_once_and_the_transcript_goes_on_when_it_has_room() {
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         transcript.write(&log, start);
         transcript.outlet.failure = Some(disk_is_full);
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn a_line_is_whole_in_one_of_two_files() {
         // The old file takes the rest of the line.
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         say(&mut log, "2 aaaa\n");
         transcript.write(&log, start);
@@ -319,7 +319,7 @@ mod tests {
         assert!(transcript.outlet.reopened);
         assert_eq!(text(&transcript), "2 aaaa\n");
         // It does not, and the line is written again.
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         transcript.write(&log, start);
         transcript.reopen().expect("it can be opened").unwrap();
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn one_that_has_ended_goes_on_when_it_is_opened_anew() {
-        let (mut log, mut transcript, start) = stage(1000);
+        let (mut log, mut transcript, start) = set_up(1000);
         transcript.outlet.failure = Some(|| Unwritten::HungUp);
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));

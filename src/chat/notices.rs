@@ -30,7 +30,7 @@ impl Heard {
         self.last_words = None;
         let Some(words) = line.strip_prefix("! ") else { return };
         let is = |known: &dyn fmt::Display| line == known.to_string();
-        let not_let_in = [Notice::HouseFull, Notice::TooManyConnections, Notice::TooManyJoins];
+        let not_let_in = [Notice::ServerFull, Notice::TooManyConnections, Notice::TooManyJoins];
         if is(&Announcement::Stopping) {
             self.goodbye = true;
         } else if not_let_in.into_iter().any(|notice| is(&notice)) || words.starts_with("this is a ") {
@@ -69,7 +69,7 @@ mod tests {
             assert_eq!(heard(&[line]), nothing, "{line}");
         }
         for line in [
-            &Notice::HouseFull,
+            &Notice::ServerFull,
             &Notice::TooManyConnections,
             &Notice::TooManyJoins,
             &Notice::Foreign(Foreign::Tls),

@@ -36,12 +36,12 @@ pub enum Uptake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waits {
     /// The completion of the one-shot watch that is in flight.
-    ForRoom,
+    ForWritable,
     /// The sweep: it was reported to have room and has not been sent to since.
     ForSweep,
-    /// A retry: the kernel had no memory for a send. `had_room` is true exactly when the socket was reported to have room
+    /// A retry: the kernel had no memory for a send. `was_writable` is true exactly when the socket was reported to have room
     /// before that.
-    ForMemory { had_room: bool },
+    ForMemory { was_writable: bool },
 }
 
 impl Default for Uptake {
@@ -62,7 +62,7 @@ impl Uptake {
 
     /// True exactly when the socket is watched for room.
     pub fn is_watched(self) -> bool {
-        matches!(self, Self::Full { waits: Waits::ForRoom, .. })
+        matches!(self, Self::Full { waits: Waits::ForWritable, .. })
     }
 
     /// True exactly when a retry is due because the kernel had no memory for a send.
@@ -71,8 +71,8 @@ impl Uptake {
     }
 
     /// True when the socket was reported to have room since it was full, and has taken nothing since.
-    pub fn had_room(self) -> bool {
-        matches!(self, Self::Full { waits: Waits::ForSweep | Waits::ForMemory { had_room: true }, .. })
+    pub fn was_writable(self) -> bool {
+        matches!(self, Self::Full { waits: Waits::ForSweep | Waits::ForMemory { was_writable: true }, .. })
     }
 
     /// When its peer last took a byte, for a full socket.
@@ -101,16 +101,16 @@ impl Uptake {
 
     /// The kernel had no memory for a send to a socket that was full before.
     pub fn on_no_memory(&mut self) {
-        let had_room = self.had_room();
+        let was_writable = self.was_writable();
         if let Self::Full { waits, .. } = self {
-            *waits = Waits::ForMemory { had_room };
+            *waits = Waits::ForMemory { was_writable };
         }
     }
 
     /// The watch for room has completed.
     pub fn on_writable(&mut self) {
         let Self::Full { waits, .. } = self else { return };
-        assert!(*waits == Waits::ForRoom, "a watch completes once");
+        assert!(*waits == Waits::ForWritable, "a watch completes once");
         *waits = Waits::ForSweep;
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let mut socket = Uptake::default();
         socket.note_taken(7, at(1));
         assert_eq!(socket, Uptake::default(), "an open socket has nothing to be timed");
-        socket.on_full(Waits::ForRoom, 100, at(1));
+        socket.on_full(Waits::ForWritable, 100, at(1));
         socket.note_taken(100, at(2));
         assert_eq!(socket.full_since(), Some(at(1)));
         socket.note_taken(99, at(3));
@@ -163,15 +163,15 @@ mod tests {
     fn that_a_socket_had_room_is_known_until_it_takes_something() {
         let now = Instant::now();
         let mut socket = Uptake::default();
-        socket.on_full(Waits::ForMemory { had_room: false }, 0, now);
+        socket.on_full(Waits::ForMemory { was_writable: false }, 0, now);
         socket.on_no_memory();
-        assert!(!socket.had_room());
-        socket.on_full(Waits::ForRoom, 5, now);
+        assert!(!socket.was_writable());
+        socket.on_full(Waits::ForWritable, 5, now);
         socket.on_writable();
         socket.on_no_memory();
         socket.on_no_memory();
-        assert!(socket.had_room());
-        socket.on_full(Waits::ForRoom, 5, now);
-        assert!(!socket.had_room());
+        assert!(socket.was_writable());
+        socket.on_full(Waits::ForWritable, 5, now);
+        assert!(!socket.was_writable());
     }
 }

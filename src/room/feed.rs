@@ -11,7 +11,7 @@ use super::log::{Entry, Log, Position};
 use super::member::Member;
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
-use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS};
+use crate::limits::{SEND_BATCH_MEMBERS, SEND_BATCH_RETURNING};
 use crate::message::{Body, Message};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
@@ -138,11 +138,11 @@ impl Feed {
         appended
     }
 
-    /// The message from `start` to the head is not sent to its author. `is_woken` is true when there is something for it alone.
-    pub fn spoke(&mut self, members: &mut Members, author: MemberId, start: Position, is_woken: bool) {
-        let at_head = members[author].spoke(start, &self.log);
+    /// The message from `start` to the head is not sent to its author. `has_private` is true when there is something for it alone.
+    pub fn on_own_message(&mut self, members: &mut Members, author: MemberId, start: Position, has_private: bool) {
+        let at_head = members[author].on_own_message(start, &self.log);
         if at_head && members.place(author) == Place::InSweep {
-            if !is_woken && members[author].is_level(&self.log) {
+            if !has_private && members[author].is_level(&self.log) {
                 self.roster.put_level(members, author);
             } else {
                 self.roster.put_behind(members, author);
@@ -166,7 +166,8 @@ impl Feed {
     /// anything else is said. `on_missed` hears of those that missed messages, and how many.
     pub fn take_batch(&mut self, members: &mut Members, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         let mut batch = Batch::new();
-        let returning_max = if self.roster.first_behind().is_some() { SEND_BATCH_DRAINED } else { SEND_BATCH_MEMBERS };
+        let returning_max =
+            if self.roster.first_behind().is_some() { SEND_BATCH_RETURNING } else { SEND_BATCH_MEMBERS };
         while batch.len() < returning_max
             && let Some(id) = self.roster.first(Place::Returning)
         {
@@ -211,13 +212,13 @@ impl Feed {
 
     /// A member is not to be sent to until it is unparked.
     pub fn park(&mut self, members: &mut Members, id: MemberId) {
-        self.roster.put_aside(members, id, Place::Parked);
+        self.roster.put_outside_sweep(members, id, Place::Parked);
     }
 
     /// A parked member can be sent to again.
     pub fn unpark(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id).is_parked() {
-            self.roster.put_aside(members, id, Place::Returning);
+            self.roster.put_outside_sweep(members, id, Place::Returning);
         }
     }
 
@@ -234,7 +235,7 @@ impl Feed {
                 self.deliveries += member.skip(&self.log);
                 on_skipped(member.connection);
                 if place == Place::Parked {
-                    self.roster.put_aside(members, id, Place::Skipped);
+                    self.roster.put_outside_sweep(members, id, Place::Skipped);
                 }
             }
         }
@@ -245,11 +246,11 @@ impl Feed {
         self.log.footprint()
     }
 
-    /// Panics when the feed is not as it must be between two batches. `is_woken` tells whether there is something for a member
+    /// Panics when the feed is not as it must be between two batches. `has_private` tells whether there is something for a member
     /// alone.
-    pub fn invariants(&self, members: &Members, is_woken: impl Fn(ConnectionId) -> bool) {
+    pub fn invariants(&self, members: &Members, has_private: impl Fn(ConnectionId) -> bool) {
         assert_eq!(self.roster.in_batch(), 0, "nobody is in a batch between two batches");
         self.log.invariants();
-        self.roster.invariants(members, &self.log, is_woken);
+        self.roster.invariants(members, &self.log, has_private);
     }
 }

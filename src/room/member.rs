@@ -27,7 +27,7 @@ struct Aside {
     /// Its own messages at or ahead of the cursor, in order, adjacent ones merged, at most [`OWN_RANGES_MAX`] and one.
     own: VecDeque<OwnRange>,
     /// What is left to be sent of the message that the member was in the middle of when it was skipped.
-    torn: Vec<u8>,
+    unfinished: Vec<u8>,
     /// The number of messages before the first one missed. Set exactly while the member is skipped: from when its place in
     /// the log was forgotten until it goes on.
     missed_from: Option<u64>,
@@ -58,8 +58,8 @@ impl Member {
             return log.bytes_from(self.cursor);
         };
         assert!(aside.missed_from.is_none(), "a skipped member goes on before it is sent anything");
-        if !aside.torn.is_empty() {
-            return &aside.torn;
+        if !aside.unfinished.is_empty() {
+            return &aside.unfinished;
         }
         let bytes = log.bytes_from(self.cursor);
         match aside.own.front() {
@@ -73,15 +73,15 @@ impl Member {
 
     /// True when the member has been sent whole messages alone, so that something else may be sent before the next.
     pub fn is_between_messages(&self, log: &Log) -> bool {
-        let torn = self.aside.as_deref().is_some_and(|aside| !aside.torn.is_empty());
-        !torn && log.is_message_start(self.cursor)
+        let unfinished = self.aside.as_deref().is_some_and(|aside| !aside.unfinished.is_empty());
+        !unfinished && log.is_message_start(self.cursor)
     }
 
     /// What is left of the message that the member is in the middle of; `None` when it has lost its place.
     pub fn rest_of_message<'a>(&'a self, log: &'a Log) -> Option<&'a [u8]> {
         match self.aside.as_deref() {
             Some(aside) if aside.missed_from.is_some() => None,
-            Some(aside) if !aside.torn.is_empty() => Some(&aside.torn),
+            Some(aside) if !aside.unfinished.is_empty() => Some(&aside.unfinished),
             _ => Some(log.rest_of_message(self.cursor)),
         }
     }
@@ -89,10 +89,10 @@ impl Member {
     /// Notes that the first `bytes` of [`Member::due`] were sent.
     pub fn advance(&mut self, bytes: usize, log: &Log) {
         match self.aside.as_deref_mut() {
-            Some(aside) if !aside.torn.is_empty() => {
-                aside.torn.drain(..bytes);
-                if aside.torn.is_empty() {
-                    aside.torn = Vec::new();
+            Some(aside) if !aside.unfinished.is_empty() => {
+                aside.unfinished.drain(..bytes);
+                if aside.unfinished.is_empty() {
+                    aside.unfinished = Vec::new();
                     self.free_aside();
                 }
             }
@@ -106,7 +106,8 @@ impl Member {
 
     /// Frees what is kept aside when nothing is. A member that speaks keeps the memory for its ranges.
     fn free_aside(&mut self) {
-        self.aside.take_if(|aside| aside.own.capacity() == 0 && aside.torn.is_empty() && aside.missed_from.is_none());
+        self.aside
+            .take_if(|aside| aside.own.capacity() == 0 && aside.unfinished.is_empty() && aside.missed_from.is_none());
     }
 
     /// Moves the cursor over the member's own messages.
@@ -122,7 +123,7 @@ impl Member {
     }
 
     /// Notes that the message from `start` to the head is this member's own. True when its cursor is at the head now.
-    pub fn spoke(&mut self, start: Position, log: &Log) -> bool {
+    pub fn on_own_message(&mut self, start: Position, log: &Log) -> bool {
         let end = log.head();
         if self.cursor == start && !self.is_skipped() {
             self.cursor = end;
@@ -184,9 +185,9 @@ impl Member {
     /// in the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
     pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
-        // One that was skipped before and has not been sent all of `torn` is at the start of a message.
-        if aside.torn.is_empty() {
-            aside.torn = log.rest_of_message(self.cursor).to_vec();
+        // One that was skipped before and has not been sent all of `unfinished` is at the start of a message.
+        if aside.unfinished.is_empty() {
+            aside.unfinished = log.rest_of_message(self.cursor).to_vec();
         }
         let missed_from = log.messages_before(self.cursor);
         aside.missed_from = Some(missed_from);
@@ -227,9 +228,9 @@ impl Member {
 impl Member {
     /// Memory beyond the member itself, in bytes.
     pub fn aside_bytes(&self) -> usize {
-        self.aside
-            .as_deref()
-            .map_or(0, |aside| Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.torn.capacity())
+        self.aside.as_deref().map_or(0, |aside| {
+            Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.unfinished.capacity()
+        })
     }
 
     /// Where the member is, for comparing members that have not lost their place.
@@ -250,7 +251,7 @@ impl Member {
             assert!(own.start < own.end && own.end <= log.head() && own.messages > 0, "an own range is said");
             end = own.end;
         }
-        let between = self.is_skipped() || aside.torn.is_empty() || log.is_message_start(self.cursor);
-        assert!(between, "what is torn comes before whole messages");
+        let between = self.is_skipped() || aside.unfinished.is_empty() || log.is_message_start(self.cursor);
+        assert!(between, "what is unfinished comes before whole messages");
     }
 }

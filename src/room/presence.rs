@@ -30,7 +30,7 @@ impl Presence {
 
     /// True when a join or leave in a room of `online` members, the one in question included, has a line of its own.
     pub fn announces(&self, online: usize, now: Instant) -> bool {
-        let within_rate = self.rate.is_none_or(|rate| self.lines.check(rate, 1.0, now).is_ok());
+        let within_rate = self.rate.is_none_or(|rate| self.lines.allows(rate, 1.0, now).is_ok());
         self.due.is_none() && online <= self.announce_max && within_rate
     }
 

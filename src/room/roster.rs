@@ -100,7 +100,7 @@ impl Roster {
     }
 
     /// Puts a member, from wherever it is, at the end of a list outside the sweep.
-    pub fn put_aside(&mut self, members: &mut Members, id: MemberId, place: Place) {
+    pub fn put_outside_sweep(&mut self, members: &mut Members, id: MemberId, place: Place) {
         assert!(matches!(place, Place::Returning | Place::Parked | Place::Skipped));
         self.take(members, id);
         self.insert_before(members, id, None, place);
@@ -162,7 +162,7 @@ impl Roster {
     }
 
     /// Panics when the lists are not the members, each once.
-    pub fn invariants(&self, members: &Members, log: &Log, is_woken: impl Fn(ConnectionId) -> bool) {
+    pub fn invariants(&self, members: &Members, log: &Log, has_private: impl Fn(ConnectionId) -> bool) {
         let mut listed = 0;
         for place in Place::LISTED {
             let list = &self.lists[place as usize];
@@ -179,7 +179,7 @@ impl Roster {
                 );
                 if place == Place::InSweep {
                     level |= self.level == Some(at);
-                    let is_level = entry.member.is_level(log) && !is_woken(entry.member.connection);
+                    let is_level = entry.member.is_level(log) && !has_private(entry.member.connection);
                     assert_eq!(level, is_level, "the mark is where the level begin");
                     let its = entry.member.cursor().expect("a member of the sweep has its place");
                     assert!(cursor <= its, "in the sweep cursors never decrease");
@@ -320,15 +320,15 @@ mod tests {
                                 model.behind.push_back(id);
                             }
                             Step::Returning(_) => {
-                                roster.put_aside(&mut members, id, Place::Returning);
+                                roster.put_outside_sweep(&mut members, id, Place::Returning);
                                 model.returning.push_back(id);
                             }
                             Step::Parked(_) => {
-                                roster.put_aside(&mut members, id, Place::Parked);
+                                roster.put_outside_sweep(&mut members, id, Place::Parked);
                                 model.parked.push_back(id);
                             }
                             Step::Skipped(_) => {
-                                roster.put_aside(&mut members, id, Place::Skipped);
+                                roster.put_outside_sweep(&mut members, id, Place::Skipped);
                                 model.skipped.push_back(id);
                             }
                             _ => roster.take(&mut members, id),

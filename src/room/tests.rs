@@ -38,7 +38,7 @@ struct World {
     /// Messages received by those who have left.
     received_before: usize,
     /// How many of those left while their socket was full.
-    left_unread: usize,
+    left_with_full_socket: usize,
 }
 
 /// A message, as the encodings have it.
@@ -100,7 +100,7 @@ impl World {
             people: BTreeMap::new(),
             said: Vec::new(),
             received_before: 0,
-            left_unread: 0,
+            left_with_full_socket: 0,
         }
     }
 
@@ -142,7 +142,7 @@ impl World {
     fn leave(&mut self, port: u16) -> Person {
         let person = self.people.remove(&port).unwrap();
         self.received_before += person.messages();
-        self.left_unread += usize::from(self.room.place(person.id).is_parked());
+        self.left_with_full_socket += usize::from(self.room.place(person.id).is_parked());
         self.room.leave(person.id, name(port), self.now);
         self.announced(Announcement::Left { name: name(port), online: self.room.online() as u64 });
         person
@@ -150,7 +150,7 @@ impl World {
 
     fn say(&mut self, port: u16, text: &str) -> Result<(), Blocked> {
         let (person, line) = (&self.people[&port], text.as_bytes());
-        let author = Author { member: person.id, name: name(port), is_woken: !person.private.is_empty() };
+        let author = Author { member: person.id, name: name(port), has_private: !person.private.is_empty() };
         self.room.admit(author, line, self.now)?;
         assert!(self.room.publish(author, line, self.now));
         self.heard(Some(port), format!("[{}] {text}", name(port)), text);
@@ -241,7 +241,7 @@ impl World {
     }
 
     /// The feeds of the room have the same messages under the same numbers, as far as each keeps them.
-    fn check_steps(&self) {
+    fn check_feeds_agree(&self) {
         let room = self.room.room(self.room.lobby());
         let mut known: BTreeMap<u64, log::Entry> = BTreeMap::new();
         for log in room.feeds().iter().map(Feed::log) {
@@ -302,13 +302,13 @@ fn a_slow_member_is_skipped_and_told() {
 }
 
 #[test]
-fn a_room_is_pressed_until_the_sweep_has_visited_those_who_keep_up() {
+fn a_log_is_full_until_the_sweep_has_sent_its_oldest_messages() {
     let mut world = World::new(10);
     world.join(1, None);
     world.join(2, None);
     world.settle();
-    let pressed = (0..1000).find(|number| world.say(1, &format!("line {number}")).is_err());
-    assert!(pressed.is_some_and(|number| number * LINE_BYTES < world.room.log().bytes_max()));
+    let refused = (0..1000).find(|number| world.say(1, &format!("line {number}")).is_err());
+    assert!(refused.is_some_and(|number| number * LINE_BYTES < world.room.log().bytes_max()));
     world.settle();
     world.say(1, "again").unwrap();
     world.settle();
@@ -346,7 +346,7 @@ fn two_feeds_of_a_room_stay_in_step_and_skip_each_on_its_own() {
     for number in 0..200 {
         world.say(2 - number % 2, &format!("line {number}")).unwrap();
         world.settle();
-        world.check_steps();
+        world.check_feeds_agree();
     }
     for port in [3, 4] {
         world.give_space(port, None);
@@ -376,7 +376,7 @@ fn a_feed_that_begins_later_goes_on_with_the_numbers() {
     world.say(1, "after").unwrap();
     world.settle();
     assert_eq!(world.people[&2].read().last(), Some(&(21, "after".to_string())));
-    world.check_steps();
+    world.check_feeds_agree();
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn a_small_room_does_not_wait_for_a_large_one() {
         let batch = rooms.take_batch(|_, _| {});
         send_all(&mut rooms, &batch);
     }
-    let author = |member, port| Author { member, name: name(port), is_woken: false };
+    let author = |member, port| Author { member, name: name(port), has_private: false };
     assert!(rooms.publish(author(large[0], 0), b"to many", now));
     let first = rooms.take_batch(|_, _| {});
     send_all(&mut rooms, &first);
@@ -494,7 +494,7 @@ proptest! {
         }
         world.settle();
         prop_assert!(world.room.is_quiet());
-        world.check_steps();
+        world.check_feeds_agree();
         for port in world.people.keys() {
             world.check(*port);
         }
@@ -503,6 +503,6 @@ proptest! {
         let counted = world.room.deliveries() as usize;
         // A member that was skipped and left before it read again was promised the end of a line that it never got.
         let unread = counted - received - world.received_before;
-        prop_assert!(unread <= world.left_unread, "{counted} deliveries counted, {received} received");
+        prop_assert!(unread <= world.left_with_full_socket, "{counted} deliveries counted, {received} received");
     }
 }

@@ -65,8 +65,8 @@ impl Held {
                 waiting.log_full = true;
                 waiting.for_space.push_back(id);
             }
-            Blocked::Unread => {}
-            Blocked::Until(from) => self.delayed.push(Reverse((from, id))),
+            Blocked::AuthorBehind => {}
+            Blocked::OverRate(from) => self.delayed.push(Reverse((from, id))),
             Blocked::Rationed(from) => {
                 let waiting = self.rooms.entry(room).or_default();
                 let before = waiting.rationed_until.filter(|_| !waiting.rationed.is_empty());
@@ -82,7 +82,7 @@ impl Held {
         match reason {
             Blocked::Rationed(from) => waiting.rationed_until = Some(from),
             Blocked::LogFull => waiting.log_full = true,
-            Blocked::Unread | Blocked::Until(_) => {}
+            Blocked::AuthorBehind | Blocked::OverRate(_) => {}
         }
         waiting.rationed.push_front(id);
     }
@@ -238,11 +238,11 @@ mod tests {
     #[test]
     fn a_connection_is_held_again_for_another_reason() {
         let (mut held, at) = (Held::default(), clock());
-        held.hold(id(0), ROOM, Blocked::Until(at(2)));
-        held.hold(id(1), ROOM, Blocked::Until(at(1)));
+        held.hold(id(0), ROOM, Blocked::OverRate(at(2)));
+        held.hold(id(1), ROOM, Blocked::OverRate(at(1)));
         assert_eq!((held.next(at(0)), held.deadline()), (None, Some(at(1))));
         assert_eq!(held.next(at(1)), Some(Resume::All(id(1))));
-        held.hold(id(1), ROOM, Blocked::Unread);
+        held.hold(id(1), ROOM, Blocked::AuthorBehind);
         assert_eq!((held.next(at(1)), held.deadline()), (None, Some(at(2))));
         held.resume(id(1));
         assert!(held.has_resumable());
@@ -276,7 +276,7 @@ mod tests {
         let (mut held, at) = (Held::default(), clock());
         for slot in 0..1000 {
             held.hold(id(slot), ROOM, Blocked::Rationed(at(1)));
-            held.hold(id(slot), ROOM, Blocked::Until(at(1)));
+            held.hold(id(slot), ROOM, Blocked::OverRate(at(1)));
             held.hold(id(slot), ROOM, Blocked::LogFull);
         }
         let is_here = |id: ConnectionId| id.slot.0 >= 998;

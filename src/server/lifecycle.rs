@@ -41,7 +41,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
-            self.on_full_house(socket);
+            self.on_server_full(socket);
             return;
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
@@ -100,9 +100,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// There is no place for a newcomer.
-    pub(super) fn on_full_house(&mut self, socket: I::Socket) {
-        self.counters.add(Counter::FullHouse, 1);
-        self.refuse(socket, Notice::HouseFull);
+    pub(super) fn on_server_full(&mut self, socket: I::Socket) {
+        self.counters.add(Counter::ServerFull, 1);
+        self.refuse(socket, Notice::ServerFull);
     }
 
     /// Accepting has ended on an error.
@@ -199,7 +199,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Logs that a member was closed by us, up to a number a second; the statistics count them all.
     fn report_close(&mut self, name: Name, reason: CloseReason) {
         let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
-        if self.close_reports.check(rate, 1.0, self.now).is_ok() {
+        if self.close_reports.allows(rate, 1.0, self.now).is_ok() {
             self.close_reports.take(rate, 1.0, self.now);
             self.journal.report(self.now, format_args!("closed {name}: {reason}"));
         }

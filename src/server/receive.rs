@@ -255,7 +255,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Item::TooLong => Piece::TooLong,
         };
         let admitted = self.admit(speaker, piece);
-        if matches!(admitted, Err(Blocked::Until(_))) && !mem::replace(&mut speaker.received.slowed, true) {
+        if matches!(admitted, Err(Blocked::OverRate(_))) && !mem::replace(&mut speaker.received.slowed, true) {
             self.tell(speaker.id, Notice::SlowDown);
         }
         admitted?;
@@ -271,11 +271,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Whether a piece may be taken now. Every reason why not is asked here, in order, and nothing is rendered for that.
     fn admit(&mut self, speaker: &mut Speaker, piece: Piece<'_>) -> Result<(), Blocked> {
         if matches!(piece, Piece::Line(_)) && !self.rooms.may_speak(speaker.member) {
-            return Err(Blocked::Unread);
+            return Err(Blocked::AuthorBehind);
         }
         let address = speaker.name.address.ip();
         let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, address, self.now);
-        allowed.map_err(Blocked::Until)?;
+        allowed.map_err(Blocked::OverRate)?;
         let Piece::Line(line) = piece else { return Ok(()) };
         if !speaker.first_in_ration {
             self.schedule.held.queue_of(self.rooms.room_of(speaker.member))?;
@@ -284,8 +284,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     fn author(&self, speaker: &Speaker) -> Author {
-        let is_woken = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, name: speaker.name, is_woken }
+        let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
+        Author { member: speaker.member, name: speaker.name, has_private }
     }
 
     /// Gives a connection back what it has received, and asks for more or sees to it that it goes on.

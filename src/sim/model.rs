@@ -138,7 +138,7 @@ pub fn follow_member(
 
 /// A newcomer who was not let in is told why, and nothing else.
 pub fn is_refusal(stream: &[u8]) -> bool {
-    [Notice::HouseFull, Notice::TooManyConnections, Notice::TooManyJoins]
+    [Notice::ServerFull, Notice::TooManyConnections, Notice::TooManyJoins]
         .into_iter()
         .any(|line| !stream.is_empty() && rendered(line).starts_with(stream))
 }

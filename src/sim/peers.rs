@@ -61,17 +61,17 @@ impl Peers {
 
     fn arrive(&mut self, kernel: &mut Kernel) {
         let number = u32::try_from(self.peers.len()).expect("there are few peers");
-        let deaf = self.workload.deaf_first && number == 1;
-        let roomy = kernel.draw.chance(128) && !deaf;
+        let never_reads = self.workload.first_never_reads && number == 1;
+        let roomy = kernel.draw.chance(128) && !never_reads;
         let room = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.room as u64) as usize };
         // The witness is the first number.
         let apart = if self.workload.namesakes && number > 1 { number - number % 2 } else { number };
         let peer = kernel.connect(address(apart, self.workload.neighbours), room, true);
         assert_eq!(peer, number);
-        if deaf {
+        if never_reads {
             kernel.peer_listens(peer, false);
         }
-        let steps_left = if deaf { self.workload.steps } else { kernel.draw.between(0, self.workload.steps) };
+        let steps_left = if never_reads { self.workload.steps } else { kernel.draw.between(0, self.workload.steps) };
         let opening =
             if kernel.draw.chance(self.workload.foreign) { self.opening(&mut kernel.draw) } else { Vec::new() };
         self.peers.push(Peer { steps_left, lines: 0, foreign: !opening.is_empty(), opening });
@@ -214,7 +214,7 @@ impl Script for Peers {
             kernel.peer_resets(peer);
         } else if kernel.draw.chance(workload.finishes) {
             kernel.peer_finishes(peer);
-        } else if kernel.draw.chance(workload.deaf) {
+        } else if kernel.draw.chance(workload.stops_reading) {
             let listens = kernel.pairs()[peer as usize].reading;
             kernel.peer_listens(peer, !listens);
         } else {

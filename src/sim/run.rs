@@ -173,11 +173,12 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         (config.stall_timeout, config.line_timeout) = (Duration::from_secs(1 << 30), Duration::from_secs(1 << 30));
         config.room.slow = SlowPolicy::Skip;
     }
-    if workload.deaf_first {
+    if workload.first_never_reads {
         faults.latency = faults.latency.min(1_000_000);
         faults.clock_jump = 0;
     }
-    let faulty_turns = if workload.deaf_first { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
+    let faulty_turns =
+        if workload.first_never_reads { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
     let cut_short = draw.chance(24);
     let takes = [usize::MAX, 0, 1, 9, 200];
     let takes: Vec<usize> = (0..draw.below(4)).map(|_| draw.pick(&takes)).collect();
@@ -187,7 +188,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     let mut apart = draw.apart();
     let transcribed = !takes.is_empty();
     // A long talk needs all of its turns, so nothing else takes any.
-    let calm = workload.deaf_first;
+    let calm = workload.first_never_reads;
     if apart.chance(64) && !calm {
         takes = MemoryFile::takes(&mut apart);
     }

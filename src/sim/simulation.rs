@@ -27,13 +27,13 @@ const STOP_TURNS_MAX: usize = 200_000;
 /// Turns after which structures are looked at less often: long runs are the same thing many times.
 const LONG_TURNS: usize = 3000;
 
-/// Connections that were held between two turns, by why.
+/// Connections that were held between two turns, by [`Hold`]; those that go on are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
-    pub pressed: u64,
-    pub unread: u64,
-    pub until: u64,
-    pub rationed: u64,
+    pub log_space: u64,
+    pub reading: u64,
+    pub rate: u64,
+    pub ration: u64,
 }
 
 /// A server on a simulated kernel, and what a run keeps of it.
@@ -113,10 +113,11 @@ impl Simulation {
             self.server.journal().invariants(&self.log.written());
             for held in self.server.holds() {
                 *match held {
-                    Hold::Space => &mut self.holds.pressed,
-                    Hold::Reading => &mut self.holds.unread,
-                    Hold::Rate => &mut self.holds.until,
-                    Hold::Ration => &mut self.holds.rationed,
+                    Hold::Resumed => continue,
+                    Hold::LogSpace => &mut self.holds.log_space,
+                    Hold::Reading => &mut self.holds.reading,
+                    Hold::Rate => &mut self.holds.rate,
+                    Hold::Ration => &mut self.holds.ration,
                 } += 1;
             }
         }

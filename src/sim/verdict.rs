@@ -75,7 +75,7 @@ impl Verdict {
         assert_eq!(kernel.backlog(), 0, "all that came were let in");
         assert_eq!((statistics.waiting, statistics.lag_bytes_max), (0, 0), "every member has everything");
         for (peer, pair) in kernel.pairs().iter().enumerate().filter(|(peer, _)| self.here[*peer]) {
-            assert!(pair.up.is_empty() && !pair.fin && !pair.gone && !pair.reset, "{peer} was heard");
+            assert!(pair.up.is_empty() && !pair.fin && !pair.peer_closed && !pair.reset, "{peer} was heard");
             assert_eq!(pair.unread == 0, pair.reading, "{peer} has read what there is");
         }
     }
@@ -156,7 +156,7 @@ impl Verdict {
         self.compare_rates(&contents, said);
         self.compare_counts(&contents, &statistics, kernel);
         let counters = statistics.counters;
-        let turned_away = counters[Counter::FullHouse] + counters[Counter::TurnedAway];
+        let turned_away = counters[Counter::ServerFull] + counters[Counter::TurnedAway];
         assert!(refused <= turned_away, "{refused} were told that they are turned away");
         let dismissed = counters.closes(CloseReason::LineTimeout) + counters.closes(CloseReason::Foreign);
         if dismissed == 0 {
@@ -270,7 +270,7 @@ impl Verdict {
 
     fn compare_counts(&self, contents: &Contents, statistics: &Statistics, kernel: &Kernel) {
         let counters = statistics.counters;
-        let let_in = counters[Counter::Accepted] + counters[Counter::FullHouse] + counters[Counter::TurnedAway];
+        let let_in = counters[Counter::Accepted] + counters[Counter::ServerFull] + counters[Counter::TurnedAway];
         assert_eq!(let_in, kernel.counts.accepted, "every connection that was accepted was counted");
         assert_eq!(
             counters[Counter::Stale],

@@ -16,7 +16,7 @@ pub struct Workload {
     /// What a socket takes ahead of being read, at most.
     pub room: usize,
     /// Out of 256: how often a step is one of these.
-    pub deaf: u8,
+    pub stops_reading: u8,
     pub strange: u8,
     pub goes: u8,
     pub breaks: u8,
@@ -30,13 +30,13 @@ pub struct Workload {
     /// Whether they come from one address and port in pairs, and stay.
     pub namesakes: bool,
     /// Whether the first of them reads nothing before the scripts are over.
-    pub deaf_first: bool,
+    pub first_never_reads: bool,
 }
 
 impl Workload {
     pub fn draw(draw: &mut Draw, line_bytes: usize) -> Self {
         let mut rate = || if draw.chance(150) { draw.pick(&[2, 8, 24, 64]) } else { 0 };
-        let (deaf, strange, goes, breaks, finishes) = (rate(), rate(), rate(), rate(), rate());
+        let (stops_reading, strange, goes, breaks, finishes) = (rate(), rate(), rate(), rate(), rate());
         let foreign = rate();
         let peers = draw.pick(&[1, 2, 3, 5, 9, 20, 80]);
         Self {
@@ -45,7 +45,7 @@ impl Workload {
             line_bytes,
             pause: draw.pick(&[0, 100_000, 10_000_000, 1_000_000_000, 30_000_000_000]),
             room: draw.pick(&[1 << 16, 4096, 600, 100, 7]),
-            deaf,
+            stops_reading,
             strange,
             goes,
             breaks,
@@ -54,7 +54,7 @@ impl Workload {
             returns: if draw.chance(128) { peers } else { 0 },
             neighbours: draw.chance(128),
             namesakes: false,
-            deaf_first: false,
+            first_never_reads: false,
         }
         .with_namesakes(draw.chance(40))
     }
@@ -75,7 +75,7 @@ impl Workload {
             line_bytes,
             pause: 1_000_000,
             room: 1 << 16,
-            deaf: 0,
+            stops_reading: 0,
             strange: 0,
             goes: 0,
             breaks: 0,
@@ -84,11 +84,11 @@ impl Workload {
             returns: 60,
             neighbours: true,
             namesakes: false,
-            deaf_first: false,
+            first_never_reads: false,
         }
     }
 
-    /// Three that talk for long, the first of them deaf.
+    /// Three that talk for long, the first of them stops_reading.
     pub fn monologue(line_bytes: usize) -> Self {
         Self {
             peers: 3,
@@ -96,7 +96,7 @@ impl Workload {
             line_bytes,
             pause: 100_000,
             room: 100,
-            deaf: 0,
+            stops_reading: 0,
             strange: 4,
             goes: 0,
             breaks: 0,
@@ -105,7 +105,7 @@ impl Workload {
             returns: 0,
             neighbours: false,
             namesakes: false,
-            deaf_first: true,
+            first_never_reads: true,
         }
     }
 }

@@ -97,7 +97,7 @@ impl fmt::Display for Notice {
             }
             Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
             Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
-            Self::HouseFull => write!(f, "! the house is full"),
+            Self::ServerFull => write!(f, "! the house is full"),
             Self::TooManyConnections => write!(f, "! too many connections from your address"),
             Self::TooManyJoins => write!(f, "! too many joins from your address: try again later"),
             Self::SlowDown => write!(f, "! slow down: your lines are delayed, not lost"),
@@ -149,7 +149,7 @@ mod tests {
             ),
             (Notice::Missed { messages: 1 }.to_string(), "! you missed 1 message"),
             (Notice::Missed { messages: 1204 }.to_string(), "! you missed 1204 messages"),
-            (Notice::HouseFull.to_string(), "! the house is full"),
+            (Notice::ServerFull.to_string(), "! the house is full"),
         ] {
             assert_eq!(line, expected);
         }

@@ -103,7 +103,7 @@ pub struct Kernel {
     writable: Vec<ConnectionId>,
     signals: Vec<Signal>,
     /// Identities of connections that are gone.
-    gone: Vec<ConnectionId>,
+    closed_ids: Vec<ConnectionId>,
     /// By slot: who has it.
     tenants: Vec<u32>,
     open: usize,
@@ -139,7 +139,7 @@ impl Kernel {
             ready: VecDeque::new(),
             writable: Vec::new(),
             signals: Vec::new(),
-            gone: Vec::new(),
+            closed_ids: Vec::new(),
             tenants: Vec::new(),
             open: 0,
             pieces: 0,
@@ -331,7 +331,7 @@ impl Kernel {
         let pair = &mut self.pairs[peer as usize];
         assert!(!pair.closed, "a socket is closed once");
         pair.closed = true;
-        self.gone.extend(pair.id);
+        self.closed_ids.extend(pair.id);
         self.open -= 1;
         self.listeners.iter_mut().for_each(|listener| listener.failed_at = None);
         self.moved = true;
@@ -377,7 +377,7 @@ impl Kernel {
             self.poke_receive(peer);
             return Err(self.draw.pick(&LOST));
         }
-        if self.pairs[peer as usize].gone {
+        if self.pairs[peer as usize].peer_closed {
             // The peer's host answers what it no longer wants with a reset.
             self.pairs[peer as usize].reset = true;
             self.poke_receive(peer);

@@ -29,7 +29,7 @@ pub struct Pair {
     /// The peer sends no more.
     pub fin: bool,
     /// The peer has closed: it reads no more either.
-    pub gone: bool,
+    pub peer_closed: bool,
     /// The connection is broken.
     pub reset: bool,
     /// The peer reads what arrives.
@@ -78,7 +78,7 @@ impl Pair {
             accepted_in: None,
             calm: false,
             fin: false,
-            gone: false,
+            peer_closed: false,
             reset: false,
             reading: true,
             refused: false,
@@ -146,7 +146,7 @@ impl Pair {
 
     /// True while the peer could still say and hear something.
     pub fn is_alive(&self) -> bool {
-        !(self.fin || self.gone || self.reset || self.refused || self.shut || self.closed)
+        !(self.fin || self.peer_closed || self.reset || self.refused || self.shut || self.closed)
     }
 }
 

@@ -66,7 +66,7 @@ impl Kernel {
     pub fn peer_goes(&mut self, peer: u32) {
         let pair = &mut self.pairs[peer as usize];
         pair.fin = true;
-        pair.gone = true;
+        pair.peer_closed = true;
         pair.reset |= pair.unread > 0;
         self.note(Event::Goes { peer });
         self.poke_receive(peer);
@@ -106,7 +106,7 @@ impl Kernel {
         let slow = self.faults.slow_reads;
         let pair = &mut self.pairs[peer as usize];
         pair.read_scheduled = false;
-        if !pair.reading || pair.unread == 0 || pair.gone {
+        if !pair.reading || pair.unread == 0 || pair.peer_closed {
             return;
         }
         let bytes = if slow { 1 + self.draw.below(pair.unread as u64) as usize } else { pair.unread };

@@ -111,7 +111,7 @@ impl Kernel {
             let peer = self.ready.pop_front().expect("so many were counted");
             self.collect_chunk(peer, completions);
         }
-        if !self.gone.is_empty() && self.draw.chance(self.faults.stale) {
+        if !self.closed_ids.is_empty() && self.draw.chance(self.faults.stale) {
             self.collect_stale(completions);
         }
     }
@@ -205,7 +205,7 @@ impl Kernel {
 
     /// A completion of a connection that is gone, with something to say.
     fn collect_stale(&mut self, completions: &mut Completions<Socket>) {
-        let id = self.gone[self.draw.below(self.gone.len() as u64) as usize];
+        let id = self.closed_ids[self.draw.below(self.closed_ids.len() as u64) as usize];
         self.counts.stale += 1;
         self.note(Event::Stale);
         let completion = match self.draw.below(4) {
