@@ -1,4 +1,4 @@
-//! The room against a plain record of what was said, with sockets that take what a test lets them.
+//! The room compared with a plain record of every message, with sockets that take as many bytes as a test lets them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,16 +28,16 @@ fn settings(announce_max: usize) -> Settings {
     }
 }
 
-/// A room whose members are sent to as far as a test lets them, with a plain record of what was said.
+/// A room whose members' sockets take as much as a test lets them, with a plain record of every message.
 struct World {
     room: Rooms,
     now: Instant,
     people: BTreeMap<u16, Person>,
     /// Everything ever said, in order of its number from 1.
     said: Vec<Said>,
-    /// Messages received by those who have left.
+    /// Messages received by people that have left.
     received_before: usize,
-    /// How many of those left while their socket was full.
+    /// People that left while their sockets were full.
     left_with_full_socket: usize,
 }
 
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// Notes what the room has said since, going by its log.
+    /// Notes the message that the room has said since, if its log has one.
     fn heard(&mut self, author: Option<u16>, line: String, framed: &str) {
         if self.room.messages() as usize > self.said.len() {
             self.said.push(Said { author, line, framed: framed.to_string() });
@@ -213,8 +213,8 @@ impl World {
         self.room.unpark(person.id);
     }
 
-    /// What a person received is what was said since it joined, without its own lines, each message whole and with its number, and
-    /// every gap told exactly.
+    /// A person has received every message since it joined except its own, each whole and with its number, and was told every
+    /// gap exactly.
     fn check(&self, port: u16) {
         let person = &self.people[&port];
         let mut read = person.read().into_iter();
@@ -450,7 +450,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the sockets take and whenever, in two encodings: nothing torn, nothing twice, nothing missing without a word.
+    /// Sockets take any number of bytes at any time, in two encodings. No message is torn or sent twice, and none is missing
+    /// without a notice.
     #[test]
     fn each_member_receives_the_log_or_is_told(steps in prop::collection::vec(step(), 1..400)) {
         let mut world = World::new(usize::MAX);
@@ -462,7 +463,7 @@ proptest! {
                     world.join_as(encoding, port, space);
                 }
                 Step::Leave(port) if world.people.contains_key(&port) => {
-                    // Half of them in the middle of whatever their socket took.
+                    // Half of them leave while a part of their bytes is not sent.
                     if port % 2 == 0 {
                         world.give_space(port, None);
                     }
@@ -501,8 +502,9 @@ proptest! {
         prop_assert_eq!(world.room.online(), world.people.len());
         let received: usize = world.people.values().map(Person::messages).sum();
         let counted = world.room.deliveries() as usize;
-        // A member that was skipped and left before it read again was promised the end of a line that it never got.
-        let unread = counted - received - world.received_before;
-        prop_assert!(unread <= world.left_with_full_socket, "{counted} deliveries counted, {received} received");
+        // The unfinished message of a member that was skipped counts as delivered. It never gets the end if it leaves before
+        // it reads again.
+        let not_received = counted - received - world.received_before;
+        prop_assert!(not_received <= world.left_with_full_socket, "{counted} deliveries counted, {received} received");
     }
 }
