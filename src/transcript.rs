@@ -219,9 +219,9 @@ mod tests {
     }
 
     /// A log of five lines, and a transcript of it that takes so many bytes.
-    fn set_up(room: usize) -> (Log, Transcript<TestOutlet>, Instant) {
+    fn set_up(space: usize) -> (Log, Transcript<TestOutlet>, Instant) {
         let log = Log::new(LOG_SEGMENTS_MIN * (10 + LOG_ENTRY_BYTES), 10, 0);
-        let transcript = Transcript::new(TestOutlet { room, ..TestOutlet::default() }, &log);
+        let transcript = Transcript::new(TestOutlet { space, ..TestOutlet::default() }, &log);
         (log, transcript, Instant::now())
     }
 
@@ -244,7 +244,7 @@ mod tests {
         for number in 3..10 {
             say(&mut log, &format!("{number} aaaa\n"));
         }
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         transcript.write(&log, start);
         assert!(!transcript.is_quiet(&log), "it is not tried again at once");
         transcript.write(&log, start + SECOND);
@@ -260,7 +260,7 @@ mod tests {
             say(&mut log, &format!("{number} aaaa\n"));
             transcript.write(&log, start);
         }
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         transcript.write(&log, start + SECOND);
         let expected = "1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
         assert_eq!(text(&transcript), expected);
@@ -275,9 +275,9 @@ mod tests {
             say(&mut log, &format!("{number} aaaa\n"));
             transcript.write(&log, start);
         }
-        transcript.outlet.room = 30;
+        transcript.outlet.space = 30;
         transcript.write(&log, start + SECOND);
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         transcript.write(&log, start + 2 * SECOND);
         assert!(transcript.is_quiet(&log));
         let lines = ["hi", "! you missed 5 messages", "6 aaaa", "7 aaaa", "8 aaaa", "9 aaaa"];
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_of_once_and_the_transcript_goes_on_when_it_has_room() {
+    fn a_full_disk_is_told_of_once_and_the_transcript_goes_on_when_it_has_space() {
         let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         transcript.write(&log, start);
@@ -298,7 +298,7 @@ mod tests {
         }
         assert_eq!(transcript.deadline(&log, start), Some(start + 2 * SECOND + DISK_RETRY));
         transcript.outlet.failure = None;
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         assert!(matches!(transcript.write(&log, start + 4 * SECOND), Some(Change::Resumed)));
         let expected = "1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
         assert_eq!(text(&transcript), expected);
@@ -311,7 +311,7 @@ mod tests {
         say(&mut log, "1 aaaa\n");
         say(&mut log, "2 aaaa\n");
         transcript.write(&log, start);
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         let old = transcript.outlet.taken.clone();
         assert_eq!(old, b"1 a");
         transcript.reopen().expect("it can be opened").unwrap();
