@@ -1,6 +1,6 @@
 //! The contract of the seam as tests, the same for every back end: each is a function over [`World`], a kernel with two
-//! listeners and peers beyond it. What only a process can show (descriptors running out, a refused ring) is tested from
-//! outside.
+//! listeners and peers that connect to them. Other tests run the program for what needs a whole process: descriptors that
+//! run out, a refused ring.
 
 mod real;
 
@@ -15,10 +15,10 @@ use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Short, and long enough for something that should not happen to happen.
 const MOMENT: Duration = Duration::from_millis(20);
-/// The listener that most tests have nobody come by.
+/// The second listener, which most tests do not use.
 pub const SECOND: ListenerId = ListenerId(1);
 
-/// A kernel under test and what lies beyond its sockets.
+/// A kernel under test, and the peers at the other ends of its sockets.
 pub trait World {
     type Io: Io;
     type Peer;
@@ -32,7 +32,7 @@ pub trait World {
     /// Has accepting on a listener end with an error.
     fn break_listener(&mut self, listener: ListenerId);
     fn address(&self, peer: &Self::Peer) -> SocketAddr;
-    /// Everything is taken.
+    /// Sends all of `bytes`.
     fn peer_sends(&mut self, peer: &mut Self::Peer, bytes: &[u8]);
     /// What has arrived, at least one byte; empty at the end of the stream.
     fn peer_reads(&mut self, peer: &mut Self::Peer) -> Vec<u8>;
@@ -44,7 +44,7 @@ pub trait World {
 
 type Socket<W> = <<W as World>::Io as Io>::Socket;
 
-/// What has completed and has not been looked at, chunks as bytes.
+/// A completion that a test has not looked at yet, with a chunk as bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     NoMoreAccepted(ListenerId),
@@ -53,7 +53,7 @@ enum Seen {
     Signal(Signal),
 }
 
-/// A world with its completions.
+/// A world, and the completions that it has given.
 struct Harness<W: World> {
     world: W,
     completions: Completions<Socket<W>>,
@@ -92,7 +92,7 @@ impl<W: World> Harness<W> {
         }
     }
 
-    /// Goes on until `done`, which must come.
+    /// Waits again and again until `done`, which must happen.
     fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !done(self) {
@@ -102,7 +102,7 @@ impl<W: World> Harness<W> {
         }
     }
 
-    /// Goes on for a moment, in which nothing may complete.
+    /// Waits for a moment in which nothing may complete.
     fn nothing_happens(&mut self) {
         let deadline = self.io().now() + MOMENT;
         while self.io().now() < deadline {
@@ -152,7 +152,7 @@ impl<W: World> Harness<W> {
                     assert!(part > 0 && part < bytes.len(), "a part is some and not all");
                     taken += part;
                 }
-                // What is under way may still make room.
+                // Bytes that are still on their way may free space.
                 Sent::Full if self.rests(socket, &bytes, &mut taken) => return taken,
                 Sent::Full => {}
                 other => panic!("a socket that nobody reads is full, not {other:?}"),
@@ -187,16 +187,16 @@ pub fn check<W: World>(new: impl Fn() -> W) {
     nobody_is_accepted_after_the_end(Harness::new(new()));
     a_chunk_comes_when_it_is_asked_for(Harness::new(new()));
     many_chunks_come_in_order(Harness::new(new()));
-    a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so(Harness::new(new()));
+    a_turn_receives_from_a_bounded_number_and_from_none_while_receiving_is_off(Harness::new(new()));
     the_end_of_a_stream_is_an_empty_chunk(Harness::new(new()));
     a_reset_is_an_error(Harness::new(new()));
-    a_full_socket_is_reported_once_it_has_room(Harness::new(new()));
+    a_full_socket_is_reported_once_it_is_writable(Harness::new(new()));
     what_a_peer_has_not_taken_is_outstanding(Harness::new(new()));
     each_send_of_a_batch_has_its_own_outcome(Harness::new(new()));
     shutting_down_completes_what_is_in_flight(Harness::new(new()));
     what_was_sent_before_shutting_down_is_delivered(Harness::new(new()));
     closing_ends_the_connection(Harness::new(new()));
-    a_slot_has_a_new_tenant(Harness::new(new()));
+    a_slot_has_a_new_connection(Harness::new(new()));
     waiting_ends_when_it_was_told_to(Harness::new(new()));
     signals_arrive(Harness::new(new()));
 }
@@ -295,7 +295,7 @@ fn many_chunks_come_in_order<W: World>(mut harness: Harness<W>) {
     assert_eq!(heard, said);
 }
 
-fn a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so<W: World>(mut harness: Harness<W>) {
+fn a_turn_receives_from_a_bounded_number_and_from_none_while_receiving_is_off<W: World>(mut harness: Harness<W>) {
     let count = RECEIVES_PER_TURN_MAX + 5;
     let mut members: Vec<(W::Peer, Socket<W>)> = (0..count).map(|_| harness.join()).collect();
     for (slot, (_, socket)) in members.iter().enumerate() {
@@ -309,7 +309,7 @@ fn a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so<W: World>
         assert!(start.elapsed() < PATIENCE, "everybody's turn comes");
         let before = harness.seen.len();
         harness.wait(Until::Now, Receiving::Off);
-        assert_eq!(harness.seen.len(), before, "none is none");
+        assert_eq!(harness.seen.len(), before, "no chunk is handed over while receiving is off");
         harness.wait(Until::Now, Receiving::On);
         assert!(harness.seen.len() - before <= RECEIVES_PER_TURN_MAX, "a turn is bounded");
     }
@@ -344,7 +344,7 @@ fn a_reset_is_an_error<W: World>(mut harness: Harness<W>) {
     assert!(matches!(harness.send(&socket, b"anybody?"), Sent::Dead(_)));
 }
 
-fn a_full_socket_is_reported_once_it_has_room<W: World>(mut harness: Harness<W>) {
+fn a_full_socket_is_reported_once_it_is_writable<W: World>(mut harness: Harness<W>) {
     let (mut peer, socket) = harness.join();
     let taken = harness.fill(&socket);
     harness.io().watch_writable(&socket, id(0));
@@ -354,12 +354,12 @@ fn a_full_socket_is_reported_once_it_has_room<W: World>(mut harness: Harness<W>)
         read += harness.world.peer_reads(&mut peer).len();
     }
     assert_eq!(read, taken, "what was sent in part is what arrives");
-    harness.until("room", |harness| !harness.seen.is_empty());
+    harness.until("a report that it is writable", |harness| !harness.seen.is_empty());
     assert_eq!(harness.seen, [Seen::Writable(id(0))]);
     harness.seen.clear();
     assert_eq!(harness.send(&socket, b"and on"), Sent::Whole);
     assert_eq!(harness.world.peer_reads(&mut peer), b"and on");
-    // One-shot: not told again.
+    // One-shot: it is not reported again.
     harness.nothing_happens();
 }
 
@@ -433,7 +433,7 @@ fn closing_ends_the_connection<W: World>(mut harness: Harness<W>) {
     assert_eq!(harness.received(&other_socket, id(1)), Ok(b"still here".to_vec()));
 }
 
-fn a_slot_has_a_new_tenant<W: World>(mut harness: Harness<W>) {
+fn a_slot_has_a_new_connection<W: World>(mut harness: Harness<W>) {
     let mut tenant = id(3);
     for round in 0..4u8 {
         let (mut peer, socket) = harness.join();

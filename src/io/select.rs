@@ -1,4 +1,4 @@
-//! Readiness by select, the original's own: a set of 1,024 descriptors, copied, searched and copied back at every wait.
+//! Readiness by select, as the original has it: a set of 1,024 descriptors, copied, searched and copied back at every wait.
 //!
 //! It is kept so that its ceiling and its cost can be measured. A descriptor from 1,024 on is refused, never written past
 //! the set's end.
@@ -91,7 +91,7 @@ impl Poller for Select {
             Err(Errno::INTR) => return Ok(()),
             Err(errno) => return Err(errno.into()),
         }
-        // What a connection is ready for is told once and then no longer watched: its socket may be closed now.
+        // A connection is reported once and then no longer watched, because its socket may be closed from now on.
         for descriptor in FdSetIter::new(&self.readable) {
             let token = self.tokens[descriptor as usize].expect("what is watched has a token");
             ready.push((token, Ready { readable: true, ..Ready::default() }));

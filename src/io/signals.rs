@@ -1,4 +1,4 @@
-//! Signals as something that can be waited for: blocked from interrupting, read from a descriptor.
+//! Signals read from a descriptor, so that a back end can wait for them. They are blocked and interrupt nothing.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::{io, mem, ptr};

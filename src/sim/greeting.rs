@@ -67,7 +67,7 @@ fn what_a_full_socket_has_not_taken_follows_whole_and_comes_before_what_is_said(
     let mut simulation = simulation();
     let peers = [connect(&mut simulation, 0), connect_full(&mut simulation, 1)];
     say(&mut simulation, peers[0], b"hello\n");
-    assert_eq!(simulation.kernel.borrow().pairs()[peers[1] as usize].room(), 0, "the socket is full");
+    assert_eq!(simulation.kernel.borrow().pairs()[peers[1] as usize].space(), 0, "the socket is full");
     // It answers although it has not read all that it was asked, and joins.
     say(&mut simulation, peers[1], b"yes\n");
     assert_eq!(simulation.server.statistics().members, 2);

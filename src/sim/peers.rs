@@ -63,10 +63,10 @@ impl Peers {
         let number = u32::try_from(self.peers.len()).expect("there are few peers");
         let never_reads = self.workload.first_never_reads && number == 1;
         let roomy = kernel.draw.chance(128) && !never_reads;
-        let room = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.room as u64) as usize };
+        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.capacity as u64) as usize };
         // The witness is the first number.
         let apart = if self.workload.namesakes && number > 1 { number - number % 2 } else { number };
-        let peer = kernel.connect(address(apart, self.workload.neighbours), room, true);
+        let peer = kernel.connect(address(apart, self.workload.neighbours), capacity, true);
         assert_eq!(peer, number);
         if never_reads {
             kernel.peer_listens(peer, false);

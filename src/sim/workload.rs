@@ -13,8 +13,8 @@ pub struct Workload {
     pub line_bytes: usize,
     /// Longest pause between two steps, in nanoseconds.
     pub pause: u64,
-    /// What a socket takes ahead of being read, at most.
-    pub room: usize,
+    /// Most bytes that a socket takes before its peer reads.
+    pub capacity: usize,
     /// Out of 256: how often a step is one of these.
     pub stops_reading: u8,
     pub strange: u8,
@@ -44,7 +44,7 @@ impl Workload {
             steps: draw.pick(&[4, 12, 30, 80]),
             line_bytes,
             pause: draw.pick(&[0, 100_000, 10_000_000, 1_000_000_000, 30_000_000_000]),
-            room: draw.pick(&[1 << 16, 4096, 600, 100, 7]),
+            capacity: draw.pick(&[1 << 16, 4096, 600, 100, 7]),
             stops_reading,
             strange,
             goes,
@@ -74,7 +74,7 @@ impl Workload {
             steps: 1000,
             line_bytes,
             pause: 1_000_000,
-            room: 1 << 16,
+            capacity: 1 << 16,
             stops_reading: 0,
             strange: 0,
             goes: 0,
@@ -95,7 +95,7 @@ impl Workload {
             steps: 600,
             line_bytes,
             pause: 100_000,
-            room: 100,
+            capacity: 100,
             stops_reading: 0,
             strange: 4,
             goes: 0,
