@@ -1,4 +1,4 @@
-//! A server on the simulated kernel, turned by hand, with what must hold after every turn.
+//! A server on the simulated kernel, which tests have turn, and the assertions that must hold after every turn.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,13 +18,13 @@ use crate::names::Name;
 use crate::server::{Config, Flow, Server};
 use crate::token::ConnectionId;
 
-/// Turns in which a room has to settle once nothing goes wrong any more.
+/// Most turns until a room has settled once there are no faults.
 const SETTLE_TURNS_MAX: usize = 200_000;
 
-/// Turns in which a server that was told to stop has to stop.
+/// Most turns until a server that was told to stop has stopped.
 const STOP_TURNS_MAX: usize = 200_000;
 
-/// Turns after which structures are looked at less often: long runs are the same thing many times.
+/// Turns after which invariants are asserted less often, because long runs repeat themselves.
 const LONG_TURNS: usize = 3000;
 
 /// Connections that were held between two turns, by [`Hold`]; those that go on are left out.
@@ -50,15 +50,16 @@ pub struct Simulation {
     pub said: Vec<u64>,
     /// When each turn was over.
     pub times: Vec<Duration>,
-    /// Whether bytes were received from anybody in each turn, if there were any.
+    /// Whether each turn received.
     pub receiving: Vec<bool>,
     pub holds: Holds,
     stall_timeout: Duration,
-    /// Most lines at a time that may have been said late: those of one turn, and those whose time has come.
+    /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose time has
+    /// come.
     pub late_max: usize,
     /// The connection that has waited longest for the room's ration, with the bytes that it has waiting.
     rationed_first: Option<(ConnectionId, usize)>,
-    /// The invariants of structures are looked at after every so many turns.
+    /// The invariants are asserted after every this many turns.
     pub invariants_every: usize,
 }
 
@@ -67,7 +68,7 @@ impl Simulation {
         Self::with_log(kernel, config, MemoryFile::default(), JOURNAL_BYTES_MAX)
     }
 
-    /// As [`Simulation::new`], and of the server's own log `log_bytes_max` are kept at most that `log` does not take.
+    /// As [`Simulation::new`], with a journal that writes to `log` and keeps at most `log_bytes_max` bytes that it does not take.
     pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
@@ -126,7 +127,10 @@ impl Simulation {
         let mut rationed = self.server.rationed();
         let first = rationed.next();
         let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
-        assert!(!overtaken, "what has waited longest for the room's ration stays first until its line is said");
+        assert!(
+            !overtaken,
+            "the first connection in the queue for the room's ration stays first until its line is said"
+        );
         drop(rationed);
         self.rationed_first = first;
         let mut kernel = self.kernel.borrow_mut();

@@ -5,13 +5,13 @@ use super::run::{Outcome, check, fuzz, run};
 use crate::counters::{CloseReason, Counter};
 use crate::io::sim::draw::Draw;
 
-/// Seeds that failed once, each with what it found. They are played for ever after.
+/// Seeds that failed once, each with the fault that it found. Every test run plays them.
 const KEPT: &str = include_str!("seeds.txt");
 
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 5000;
 
-/// Inputs of a fuzzer, made up.
+/// Inputs as a fuzzer would choose them.
 const INPUTS: u64 = 500;
 
 fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
@@ -22,7 +22,7 @@ fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
 #[test]
 fn seeds() {
     let outcomes = play(0..SEEDS);
-    // Everything that can happen to a connection and to a line has happened.
+    // Each thing that can happen to a connection and to a line has happened in some run.
     let total = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let happened = [
         ("left", total(|outcome| outcome.statistics.counters.closes(CloseReason::Left))),

@@ -1,11 +1,11 @@
-//! What the peers of a run are like: how many come, how each behaves and how often, drawn from the seed.
+//! The peers of a run: how many there are, how each behaves and how often, drawn from the seed.
 
 use crate::io::sim::draw::Draw;
 
 /// The peers of one run. The witness is not counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
-    /// How many come.
+    /// How many connect.
     pub peers: usize,
     /// Most steps of one script.
     pub steps: usize,
@@ -23,7 +23,7 @@ pub struct Workload {
     pub finishes: u8,
     /// Out of 256: how many of them speak another protocol.
     pub foreign: u8,
-    /// How many come in place of those who left.
+    /// How many may replace ones that left.
     pub returns: usize,
     /// Whether they come from few addresses.
     pub neighbours: bool,
@@ -63,11 +63,11 @@ impl Workload {
         if !namesakes {
             return self;
         }
-        // None speaks another protocol either.
+        // None of them speaks another protocol either.
         Self { namesakes, foreign: 0, strange: 0, goes: 0, breaks: 0, finishes: 0, ..self }
     }
 
-    /// One that comes again and again from a few addresses, says something and goes.
+    /// One peer that connects again and again from a few addresses, says a line and leaves.
     pub fn visits(line_bytes: usize) -> Self {
         Self {
             peers: 1,
@@ -88,7 +88,7 @@ impl Workload {
         }
     }
 
-    /// Three that talk for long, the first of them stops_reading.
+    /// Three that talk for long, of which the first never reads.
     pub fn monologue(line_bytes: usize) -> Self {
         Self {
             peers: 3,

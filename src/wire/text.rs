@@ -15,7 +15,7 @@ use crate::names::Name;
 /// Most bytes of a message, its line feed included.
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
     match body {
-        // Nothing that is dropped or replaced makes ASCII longer.
+        // Sanitising never makes ASCII longer.
         Body::Line { text, .. } if text.is_ascii() => PREFIX_BYTES_MAX + text.len() + 1,
         Body::Line { text, .. } => rendered_bytes_max(text.len()),
         Body::Announcement(_) => ANNOUNCEMENT_BYTES_MAX,
@@ -43,7 +43,7 @@ impl Write for Length {
     }
 }
 
-/// Writes a message. False, and nothing to send, when nothing of it can be seen.
+/// Writes a message. False, and nothing to send, when no byte of it is visible.
 pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
     match message.body {
         Body::Line { name, text } => line(name, text, out),
@@ -51,8 +51,8 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
     }
 }
 
-/// Writes what everybody but its author receives of a line: `[IP:PORT] text` and a line feed. False, and nothing to send, when
-/// nothing of `text` can be seen.
+/// Writes a line as others receive it: `[IP:PORT] text` and a line feed. False, and nothing to send, when no byte of `text` is
+/// visible.
 pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
     write!(out, "[{author}] ")?;
     let visible = sanitise(text, out)?;
@@ -65,7 +65,7 @@ pub fn notice(notice: Notice, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{notice}")
 }
 
-/// A count of users as people say it: `1 user`, `2 users`.
+/// A count of users in words: `1 user`, `2 users`.
 #[derive(Clone, Copy, Debug)]
 pub struct Users(pub u64);
 
