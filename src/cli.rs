@@ -1,4 +1,4 @@
-//! The command line: options as they are typed, held to their ranges, and turned into the server's configuration.
+//! The command line: options as they are typed, their ranges, and the server's configuration made from them.
 
 #![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
 
@@ -176,7 +176,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Vari
     variables::parse(arguments)
 }
 
-/// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
+/// Ends the process on wrong usage that the parser cannot find, as on wrong usage that it finds.
 pub fn exit_wrong_usage(wrong: &str) -> ! {
     Cli::command().error(ErrorKind::ValueValidation, wrong).exit()
 }
@@ -211,7 +211,7 @@ impl ValueEnum for SlowPolicy {
 }
 
 impl Serve {
-    /// The options as if they had been typed, held to their ranges.
+    /// The options as if they had been typed; an error when they are not valid.
     pub fn with(options: &[&str]) -> Result<Self, String> {
         let typed = ["uproar", "serve"].iter().chain(options);
         let cli = Cli::try_parse_from(typed).map_err(|error| error.to_string())?;
@@ -219,7 +219,7 @@ impl Serve {
         serve.validate().map(|()| serve)
     }
 
-    /// Checks what the parser cannot: ranges that depend on each other.
+    /// Looks at ranges that depend on each other, which the parser cannot do.
     pub fn validate(&self) -> Result<(), String> {
         let line_bytes = self.line_bytes();
         if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&line_bytes) {
@@ -299,7 +299,7 @@ impl Serve {
             return None;
         }
         let rate = self.address_rate.unwrap_or(ADDRESS_RATE_FACTOR * self.flood_rate);
-        // The burst is to the rate what it is for a member.
+        // Burst and rate are in the same proportion as those of a member.
         let burst = u128::from(self.flood_burst) * u128::from(rate) / u128::from(self.flood_rate);
         Rate::new(rate, u64::try_from(burst).unwrap_or(u64::MAX))
     }
@@ -322,12 +322,12 @@ impl Serve {
     }
 }
 
-/// A time-out of 0 is none.
+/// A time-out, where 0 means none.
 fn limit_or_never(time: humantime::Duration) -> Duration {
     if time.is_zero() { TIMEOUT_NEVER } else { *time }
 }
 
-/// A count, as it is or in thousands or millions: `100`, `10k`, `1.5M`.
+/// Parses a count, which may be in thousands or millions: `100`, `10k`, `1.5M`.
 fn count(text: &str) -> Result<usize, String> {
     let wrong = || format!("{text:?} is no count; write for example 100, 10k or 1M");
     let (number, scale) = match text.as_bytes().last() {

@@ -1,4 +1,4 @@
-//! What a server's own lines tell a client about its lines: whether they were refused, and whether it said goodbye.
+//! The server's own lines, as far as they tell a client whether its lines were refused and whether the server said goodbye.
 //!
 //! Such lines begin with `! `, and nothing that a member types can. A notice that this client does not know is remembered
 //! only when it is the last line: it is then taken for the reason why the server closes.
@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::message::{Announcement, Notice};
 
-/// What was heard so far.
+/// What the notices so far have told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// Why the server did not let this client in: none of its lines was said.
