@@ -6,7 +6,7 @@ pub mod outbound;
 pub mod private;
 pub mod queued;
 
-pub use crate::counters::CloseReason;
+use crate::counters::CloseReason;
 use crate::names::Name;
 use crate::room::MemberId;
 use crate::wire::Encoding;

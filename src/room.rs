@@ -17,7 +17,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub use crate::config::{RoomSettings as Settings, SlowPolicy};
+use crate::config::{RoomSettings, SlowPolicy};
 use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Announcement, Body, Message};
@@ -63,7 +63,7 @@ pub struct Room {
     /// The feed from which the next batch is taken.
     next_feed: usize,
     presence: Presence,
-    settings: Settings,
+    settings: RoomSettings,
     /// When the room began; the times of its messages count from then.
     start: Instant,
     /// What is left of the settings' `rate`.
@@ -73,7 +73,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn new(id: RoomId, settings: Settings, now: Instant) -> Self {
+    pub fn new(id: RoomId, settings: RoomSettings, now: Instant) -> Self {
         let text = Feed::new(Encoding::Text, settings.log_bytes, rendered_bytes_max(settings.line_bytes), 0);
         Self {
             id,

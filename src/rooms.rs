@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use crate::config::RoomSettings;
 use crate::message::Announcement;
 use crate::names::Name;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
-use crate::room::{Author, Batch, Blocked, MemberId, Room, Settings};
+use crate::room::{Author, Batch, Blocked, MemberId, Room};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
 
@@ -43,7 +44,7 @@ pub struct Rooms {
 
 impl Rooms {
     /// Begins with one room, the lobby.
-    pub fn new(settings: Settings, now: Instant) -> Self {
+    pub fn new(settings: RoomSettings, now: Instant) -> Self {
         let mut rooms = Self {
             rooms: Slab::new(),
             members: Members::new(settings.members_max),
@@ -57,7 +58,7 @@ impl Rooms {
     }
 
     /// Opens one more room.
-    pub fn open(&mut self, settings: Settings, now: Instant) -> RoomId {
+    pub fn open(&mut self, settings: RoomSettings, now: Instant) -> RoomId {
         let entry = self.rooms.vacant_entry();
         let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
         entry.insert(Entry { room: Room::new(id, settings, now), queued: false, timed: false });

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 use std::{fmt, io};
 
-pub use crate::config::Config;
+use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};

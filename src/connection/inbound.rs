@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::CloseReason;
 use super::queued::Queued;
+use crate::counters::CloseReason;
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::room::Blocked;
 use crate::wire::{Encoding, Opening, Splitter, Verdict};

@@ -16,8 +16,8 @@ use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
 
-fn settings(announce_max: usize) -> Settings {
-    Settings {
+fn settings(announce_max: usize) -> RoomSettings {
+    RoomSettings {
         members_max: 8,
         log_bytes: log_bytes_min(LINE_BYTES),
         line_bytes: LINE_BYTES,
@@ -382,7 +382,7 @@ fn a_feed_that_begins_later_goes_on_with_the_numbers() {
 #[test]
 fn a_small_room_does_not_wait_for_a_large_one() {
     let now = Instant::now();
-    let settings = Settings { members_max: 1000, ..settings(0) };
+    let settings = RoomSettings { members_max: 1000, ..settings(0) };
     let mut rooms = Rooms::new(settings, now);
     let small = rooms.open(settings, now);
     let lobby = rooms.lobby();

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{CloseReason, Connection, Hold, Inbound, Outbound, Queue, Received, State, Uptake, Waits};
+use crate::connection::{Connection, Hold, Inbound, Outbound, Queue, Received, State, Uptake, Waits};
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::io::socket::Socket;
 use crate::io::{Io, Receiving};

@@ -7,7 +7,8 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{CloseReason, Connection, State};
+use crate::connection::{Connection, State};
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};

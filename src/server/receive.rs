@@ -15,7 +15,8 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::held::Resume;
-use crate::connection::{CloseReason, Connection, Hold, Queue, Received, State};
+use crate::connection::{Connection, Hold, Queue, Received, State};
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};

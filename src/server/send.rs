@@ -3,8 +3,9 @@
 use arrayvec::ArrayVec;
 
 use super::Server;
-use crate::connection::{CloseReason, Hold, Private, Queue, State, Waits};
+use crate::connection::{Hold, Private, Queue, State, Waits};
 use crate::connections::Connections;
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::io::{Io, Send, Sent};
 use crate::limits::SEND_BATCH_MEMBERS;

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use super::Server;
 use super::schedule::{Moment, Schedule};
-use crate::connection::{CloseReason, Uptake};
+use crate::connection::Uptake;
+use crate::counters::CloseReason;
 use crate::io::Io;
 use crate::limits::SILENCE_LOOK;
 use crate::outlet::Outlet;

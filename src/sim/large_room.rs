@@ -3,6 +3,8 @@
 
 use super::peers::address;
 use super::simulation::Simulation;
+use crate::config::Config;
+use crate::config::{RoomSettings, SlowPolicy};
 use crate::flood::AddressLimits;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
@@ -10,8 +12,6 @@ use crate::io::sim::pair::mix;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::memory::MemoryBound;
-use crate::room::{Settings, SlowPolicy};
-use crate::server::Config;
 use crate::wire::Framing;
 
 /// Members that come at once.
@@ -45,7 +45,7 @@ fn config(members_max: usize) -> Config {
         line_timeout: LINE_TIMEOUT_DEFAULT,
         dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
-        room: Settings {
+        room: RoomSettings {
             members_max,
             log_bytes: LOG_BYTES_DEFAULT,
             line_bytes: LINE_BYTES_DEFAULT,

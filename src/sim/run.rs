@@ -10,6 +10,8 @@ use super::peers::Peers;
 use super::simulation::{Holds, Simulation};
 use super::verdict::Verdict;
 use super::workload::Workload;
+use crate::config::Config;
+use crate::config::{RoomSettings, SlowPolicy};
 use crate::counters::Statistics;
 use crate::flood::{AddressLimits, Rate};
 use crate::io::Signal;
@@ -18,8 +20,7 @@ use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::trace::Event;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
-use crate::room::{Settings, SlowPolicy};
-use crate::server::{Config, Flow};
+use crate::server::Flow;
 use crate::wire::Framing;
 
 /// Most turns with faults.
@@ -99,7 +100,7 @@ fn config(draw: &mut Draw) -> Config {
         line_timeout: timeout(draw),
         dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
-        room: Settings {
+        room: RoomSettings {
             members_max,
             log_bytes,
             line_bytes,

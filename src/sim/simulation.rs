@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::memory_file::MemoryFile;
+use crate::config::Config;
 use crate::connection::Hold;
 use crate::counters::CloseReason;
 use crate::io::Completions;
@@ -15,7 +16,7 @@ use crate::io::sim::{Sim, Socket};
 use crate::journal::Journal;
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
-use crate::server::{Config, Flow, Server};
+use crate::server::{Flow, Server};
 use crate::token::ConnectionId;
 
 /// Most turns until a room has settled once there are no faults.

@@ -9,6 +9,7 @@ use super::model::log::{self, Contents};
 use super::model::typed::{self, Turns};
 use super::model::{self, Heard};
 use super::simulation::Simulation;
+use crate::config::Config;
 use crate::counters::{CloseReason, Counter, Statistics};
 use crate::flood::Addresses;
 use crate::io::sim::kernel::Kernel;
@@ -16,7 +17,6 @@ use crate::io::sim::pair::Pair;
 use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
 use crate::names::Name;
-use crate::server::Config;
 use crate::wire::Framing;
 
 /// Up to this many lines that are too long, a member is told of each. With more, or with the rest of a line before a gap,
