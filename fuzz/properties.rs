@@ -104,10 +104,10 @@ pub fn foreign(data: &[u8]) {
     }
 }
 
-/// Largest line of those who open in some way: many methods are longer.
+/// Limit on lines in [`foreign`]: many methods are longer than it.
 const OPENING_LIMIT: usize = 12;
 
-/// What a connection makes of `chunks`, and how many of its lines are said.
+/// Takes `chunks` as a connection does. Returns the decision, and the number of lines said.
 fn converse(chunks: &[&[u8]]) -> (Verdict, usize) {
     let (mut opening, mut splitter) = (Opening::default(), Splitter::default());
     let mut kept = Vec::new();

@@ -1,6 +1,6 @@
-//! Lines of a server, as far as a case has to tell them apart: whom each is about, and what strangers change in it.
+//! Lines of a server, as far as a case has to tell them apart: the member that each is about, and what strangers change in it.
 
-/// What a line says instead of the number of users, where that does not matter or strangers change it.
+/// Stands in a line for the number of users where it does not matter, or where strangers change it.
 pub const COUNT: &str = "(# online)";
 
 /// Joins and leaves that a server says together where there are many: `> 3 users entered, 1 left. (9 users online)`.

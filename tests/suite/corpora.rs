@@ -7,7 +7,7 @@ mod properties;
 use std::fs;
 use std::path::Path;
 
-/// Calls `property` with each input of `target`, which are some.
+/// Calls `property` with each input of `target`, of which there must be some.
 fn replay(target: &str, property: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let inputs = fs::read_dir(&folder).expect("a target has a corpus").map(|entry| entry.unwrap().path());

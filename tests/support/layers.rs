@@ -1,7 +1,7 @@
-//! Which file of a crate imports which, read from its `use` lines and its paths, and the circles among them.
+//! The imports between the files of a crate, read from `use` lines and paths, and the circles among them.
 //!
-//! A file is a part of the file that its folder is named after, so what it takes from that does not count. Nor does what is
-//! compiled for tests alone.
+//! A file is a part of the file that its folder is named after, so imports from that do not count. Imports that are compiled
+//! for tests alone do not count either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
