@@ -10,7 +10,8 @@ use uproar::wire::{Foreign, Framing, Item, Opening, Splitter, Verdict, sanitise}
 const LIMIT_MAX: usize = 64;
 const CHUNK_MAX: usize = 16;
 
-/// The first byte of `data` chooses the limit, the second the chunks, the third the framing; the rest is what is received.
+/// The first byte of `data` chooses the limit, the second the chunks, the third the framing; the rest is what is
+/// received.
 pub fn line(data: &[u8]) {
     let [limit, chunk, framing, bytes @ ..] = data else { return };
     let limit = 1 + usize::from(*limit) % LIMIT_MAX;

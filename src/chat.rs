@@ -7,11 +7,11 @@
 //!
 //! # Exit codes
 //!
-//! 1 when there is no connection. On a terminal 0 after leaving (an empty line, `/quit`, Ctrl-D, Ctrl-C on an empty line)
-//! and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way, and when
-//! lines that were typed were not sent or may not have been read. Through pipes 0 when the server has read to the end of
-//! the input (`account` says how that is known) and when the reader of the standard output has gone away; 1 when a line
-//! was refused or may not have been said, and when the server closed before the end of the input.
+//! 1 when there is no connection. On a terminal 0 after leaving (an empty line, `/quit`, Ctrl-D, Ctrl-C on an empty
+//! line) and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way,
+//! and when lines that were typed were not sent or may not have been read. Through pipes 0 when the server has read to
+//! the end of the input (`account` says how that is known) and when the reader of the standard output has gone away; 1
+//! when a line was refused or may not have been said, and when the server closed before the end of the input.
 
 mod account;
 mod arrivals;
@@ -63,8 +63,9 @@ const EDITOR_STOP_WAIT: Duration = Duration::from_secs(3);
 /// Printed when the server has closed, in the original's words.
 const CLOSED: &str = "Server closed the connection.";
 
-/// Talks in the room at `address` until the user leaves, the input ends or the server closes. `input_end_wait` bounds how
-/// long a server may take over the end of a piped input. Errors are failures to connect and of the standard streams.
+/// Talks in the room at `address` until the user leaves, the input ends or the server closes. `input_end_wait` bounds
+/// how long a server may take over the end of a piped input. Errors are failures to connect and of the standard
+/// streams.
 pub fn run(address: &str, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let stream = connect(address)?;
     match terminal::open() {
@@ -107,7 +108,8 @@ fn connect(text: &str) -> Result<TcpStream, ConnectError> {
     for address in net::resolve(&complete).map_err(failed)? {
         match TcpStream::connect_timeout(&reachable(address), CONNECT_WAIT) {
             Ok(stream) => {
-                // A typed line is to be sent at once. If the option cannot be set, lines arrive later and nothing else is wrong.
+                // A typed line is to be sent at once. If the option cannot be set, lines arrive later and nothing else
+                // is wrong.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
@@ -138,8 +140,8 @@ enum ReceiveEnd {
     Show(io::Error),
 }
 
-/// Whether both sides have closed in order, which takes the kernels a moment when they do so at the same time: true when
-/// the server's has acknowledged all that was sent, and the end of it, and has not reset the connection.
+/// Whether both sides have closed in order, which takes the kernels a moment when they do so at the same time: true
+/// when the server's has acknowledged all that was sent, and the end of it, and has not reset the connection.
 fn closed_in_order(stream: &TcpStream) -> bool {
     let deadline = Instant::now() + LAST_ACK_WAIT;
     // A connection has no peer any more once both of its ends are over.

@@ -1,5 +1,5 @@
-//! The preflight: whether this machine is ready to serve N members, and if not, which command makes it ready. It changes
-//! nothing, except that it raises the descriptor limit of its own process as `serve` does.
+//! The preflight: whether this machine is ready to serve N members, and if not, which command makes it ready. It
+//! changes nothing, except that it raises the descriptor limit of its own process as `serve` does.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -48,7 +48,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Writes one line a finding to `out`. True when no finding prevents serving. That `out` takes no more does not change it.
+/// Writes one line a finding to `out`. True when no finding prevents serving. That `out` takes no more does not change
+/// it.
 pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Result<bool> {
     let descriptors = net::raise_descriptor_limit();
     let members = check.members as u64;
@@ -140,7 +141,8 @@ fn address(check: &Check, variables: &Variables) -> Finding {
     }
 }
 
-/// Compares the memory that is available with the most that the members take, and with kernel memory of idle connections.
+/// Compares the memory that is available with the most that the members take, and with kernel memory of idle
+/// connections.
 fn memory(bound: &MemoryBound, available: Option<u64>) -> Finding {
     let kernel = bound.members.saturating_mul(KERNEL_CONNECTION_BYTES) as u64;
     let most = (bound.total() as u64).saturating_add(kernel);

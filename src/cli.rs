@@ -106,9 +106,9 @@ pub struct Serve {
     #[arg(long, value_name = "LINES", default_value_t = FLOOD_BURST_DEFAULT, env = "UPROAR_FLOOD_BURST")]
     pub flood_burst: u64,
 
-    /// Lines a second that one address (IPv6: one /64 network) may say over all its connections, with a burst in proportion;
-    /// more are delayed, 0 for no limit, and none with --flood-rate 0. A proxy in front is one address [default: 4 times
-    /// --flood-rate]
+    /// Lines a second that one address (IPv6: one /64 network) may say over all its connections, with a burst in
+    /// proportion; more are delayed, 0 for no limit, and none with --flood-rate 0. A proxy in front is one address
+    /// [default: 4 times --flood-rate]
     #[arg(long, value_name = "LINES/S", env = "UPROAR_ADDRESS_RATE")]
     pub address_rate: Option<u64>,
 
@@ -136,8 +136,8 @@ pub struct Serve {
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
 
-    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a second, 0
-    /// for no limit
+    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a
+    /// second, 0 for no limit
     #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
     pub announce_rate: u64,
 

@@ -1,4 +1,5 @@
-//! A server's configuration: everything that an operator may choose, within its range and in the units that the code uses.
+//! A server's configuration: everything that an operator may choose, within its range and in the units that the code
+//! uses.
 //!
 //! `cli.rs` makes it from options; defaults and ranges stand in `limits.rs`.
 

@@ -1,5 +1,5 @@
-//! One connection: its socket, its state, and its two halves. `inbound` has received bytes that are not used yet. `outbound`
-//! has private bytes that are not sent yet, and whether the socket takes bytes. No I/O, and no clock.
+//! One connection: its socket, its state, and its two halves. `inbound` has received bytes that are not used yet.
+//! `outbound` has private bytes that are not sent yet, and whether the socket takes bytes. No I/O, and no clock.
 
 pub mod inbound;
 pub mod outbound;

@@ -1,4 +1,5 @@
-//! The slab of connections. One is found by its slot in constant time, and is never mistaken for an earlier one in that slot.
+//! The slab of connections. One is found by its slot in constant time, and is never mistaken for an earlier one in that
+//! slot.
 
 use slab::Slab;
 

@@ -1,4 +1,5 @@
-//! The server's counters since its start, the reasons for closing connections, and the statistics line with all of them.
+//! The server's counters since its start, the reasons for closing connections, and the statistics line with all of
+//! them.
 //!
 //! A counter is one row of a table, with its key in the line and a sentence on it; so is a reason for closing. Keys and
 //! their order are a contract with scripts.

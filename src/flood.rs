@@ -22,10 +22,11 @@ impl Rate {
         (per_second > 0).then(|| Self { per_second: per_second as f64, burst: burst.max(1) as f64 })
     }
 
-    /// True when this rate allows one token to be taken at each of `times`, which are in order, with at most `slack` tokens more
-    /// than a full bucket has.
+    /// True when this rate allows one token to be taken at each of `times`, which are in order, with at most `slack`
+    /// tokens more than a full bucket has.
     pub fn held(self, times: &[Duration], slack: usize) -> bool {
-        // Tokens that were taken and have not come back. A time may be that of the end of a turn, hence the small tolerance.
+        // Tokens that were taken and have not come back. A time may be that of the end of a turn, hence the small
+        // tolerance.
         let (mut taken, mut before) = (0.0, Duration::ZERO);
         times.iter().all(|time| {
             taken = f64::max(0.0, taken - self.per_second * (*time - before).as_secs_f64()) + 1.0;
@@ -47,8 +48,8 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// `Ok` when `amount` can be taken now, otherwise the moment from which it can. A full bucket allows an amount over the burst,
-    /// and then takes longer to fill.
+    /// `Ok` when `amount` can be taken now, otherwise the moment from which it can. A full bucket allows an amount over
+    /// the burst, and then takes longer to fill.
     pub fn allows(&self, rate: Rate, amount: f64, now: Instant) -> Result<(), Instant> {
         let full_at = self.full_at.unwrap_or(now);
         let needed = rate.time_for(rate.burst - amount.min(rate.burst));
@@ -105,8 +106,9 @@ impl AddressLimits {
         if self.exist() { members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
     }
 
-    /// Most memory of the table of addresses, in bytes. Its number of places is a power of two, of which it uses seven of eight.
-    /// It may double when it is more than half full, and the old table still exists while entries move (hashbrown).
+    /// Most memory of the table of addresses, in bytes. Its number of places is a power of two, of which it uses seven
+    /// of eight. It may double when it is more than half full, and the old table still exists while entries move
+    /// (hashbrown).
     pub fn footprint_max(&self, members_max: usize) -> usize {
         let places = (2 * self.addresses_max(members_max) * 8 / 7).next_power_of_two();
         places * (size_of::<(Network, Usage)>() + 1) * 3 / 2
@@ -120,8 +122,8 @@ pub enum Refusal {
     TooManyJoins,
 }
 
-/// The part of the address space that one subscriber has: an IPv4 address, or an IPv6 network of 64 bits. An IPv4 address is
-/// a number below 2^32, where no IPv6 network but that of loopback is in use (RFC 4291, section 2.4).
+/// The part of the address space that one subscriber has: an IPv4 address, or an IPv6 network of 64 bits. An IPv4
+/// address is a number below 2^32, where no IPv6 network but that of loopback is in use (RFC 4291, section 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Network(u64);
 
@@ -148,8 +150,8 @@ impl Usage {
     }
 }
 
-/// The connections, joins and lines of every address. The buckets of an address outlive its connections, so connecting again
-/// does not fill them.
+/// The connections, joins and lines of every address. The buckets of an address outlive its connections, so connecting
+/// again does not fill them.
 #[derive(Debug)]
 pub struct Addresses {
     limits: AddressLimits,
@@ -211,8 +213,8 @@ impl Addresses {
         }
     }
 
-    /// Reserves one line of the rate of `address`, for an open connection. Returns the moment from which that line may be said:
-    /// the lines of an address are said in the order of their reservations.
+    /// Reserves one line of the rate of `address`, for an open connection. Returns the moment from which that line may
+    /// be said: the lines of an address are said in the order of their reservations.
     pub fn reserve_line(&mut self, address: IpAddr, now: Instant) -> Instant {
         let Some(rate) = self.limits.line_rate else { return now };
         let usage = self.usage.get_mut(&Network::of(address)).expect("a connection that speaks was counted");

@@ -2,19 +2,21 @@
 //!
 //! The server uses [`Io`] and knows no descriptor and no system call. Each back end keeps this contract:
 //!
-//! 1. Starting an operation never fails. Failure arrives as a completion. `EAGAIN` and `EINTR` never cross the seam, and
-//!    a full submission queue is the back end's own problem.
+//! 1. Starting an operation never fails. Failure arrives as a completion. `EAGAIN` and `EINTR` never cross the seam,
+//!    and a full submission queue is the back end's own problem.
 //! 2. **Accept** is asked for by listener and stays armed: many completions, each a connected socket and its peer's
 //!    address. An error ends it on that listener alone. The server arms it again after a pause or when a descriptor was
 //!    freed. It does not do so at once, because that would spin.
-//! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until the
-//!    turn ends. Not asking again is backpressure: TCP then slows the sender.
-//! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent whole,
-//!    sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot request.
-//! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, and memory is reused without cancelling
-//!    anything.
+//! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until
+//!    the turn ends. Not asking again is backpressure: TCP then slows the sender.
+//! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent
+//!    whole, sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot
+//!    request.
+//! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, and memory is reused without
+//!    cancelling anything.
 //! 6. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
-//!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server ends.
+//!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server
+//!    ends.
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
@@ -52,34 +54,39 @@ pub trait Io {
     /// Arms accepting on a listener. Completes many times with [`Completion::Accepted`], until one carries an error.
     fn accept(&mut self, listener: ListenerId);
 
-    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after it
-    /// returns.
+    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after
+    /// it returns.
     fn stop_accepting(&mut self);
 
     /// Asks for one chunk. Completes once with [`Completion::Received`]. At most one may be in flight per connection.
     fn receive(&mut self, socket: &Self::Socket, id: ConnectionId);
 
-    /// Asks for a report when a full socket is writable, or dead. Completes once with [`Completion::Writable`]. At most one may
-    /// be in flight per connection.
+    /// Asks for a report when a full socket is writable, or dead. Completes once with [`Completion::Writable`]. At most
+    /// one may be in flight per connection.
     fn watch_writable(&mut self, socket: &Self::Socket, id: ConnectionId);
 
     /// Sends each of `sends` without waiting and stores how it went in its `sent`. A socket may appear once.
     fn send_batch(&mut self, sends: &mut [Send<'_, Self::Socket>]);
 
-    /// Bytes that a socket has taken and its peer has not acknowledged. The number falls as the peer takes them, also slowly.
+    /// Bytes that a socket has taken and its peer has not acknowledged. The number falls as the peer takes them, also
+    /// slowly.
     fn outstanding(&self, socket: &Self::Socket) -> u32;
 
-    /// For how long the peer has answered nothing, although it was asked more than once; `None` while it owes no answer.
+    /// For how long the peer has answered nothing, although it was asked more than once; `None` while it owes no
+    /// answer.
     fn silent_for(&self, socket: &Self::Socket) -> Option<Duration>;
 
-    /// Ends both directions, so that every operation in flight on the socket completes. Bytes sent before are still delivered.
+    /// Ends both directions, so that every operation in flight on the socket completes. Bytes sent before are still
+    /// delivered.
     fn shutdown(&mut self, socket: &Self::Socket);
 
-    /// Closes a socket that has nothing in flight. The peer still gets the bytes that the socket has taken, and then the end.
+    /// Closes a socket that has nothing in flight. The peer still gets the bytes that the socket has taken, and then
+    /// the end.
     fn close(&mut self, socket: Self::Socket);
 
-    /// Submits the operations that were started, waits, and replaces the content of `completions` by those that have completed.
-    /// `receiving` says whether chunks are among them. An error means that this kernel can no longer be used.
+    /// Submits the operations that were started, waits, and replaces the content of `completions` by those that have
+    /// completed. `receiving` says whether chunks are among them. An error means that this kernel can no longer be
+    /// used.
     fn wait(
         &mut self,
         until: Until,

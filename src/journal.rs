@@ -1,7 +1,8 @@
 //! The journal: the server's own log, one event a line, on the standard error.
 //!
-//! The server never waits for it. Lines that its outlet does not take are kept up to a bound; beyond it they are dropped and
-//! counted, and a line with the count stands in their place: `uproar: 12 lines not logged`. Reads no clock but its outlet's.
+//! The server never waits for it. Lines that its outlet does not take are kept up to a bound; beyond it they are
+//! dropped and counted, and a line with the count stands in their place: `uproar: 12 lines not logged`. Reads no clock
+//! but its outlet's.
 
 use std::fmt;
 use std::io::Write;
@@ -96,8 +97,8 @@ impl<W: Outlet> Journal<W> {
 }
 
 impl<W> Journal<W> {
-    /// Panics unless each event reported is in `written`, which are the bytes that the outlet took, or is kept, or was counted
-    /// as dropped.
+    /// Panics unless each event reported is in `written`, which are the bytes that the outlet took, or is kept, or was
+    /// counted as dropped.
     pub fn invariants(&self, written: &[u8]) {
         assert!(self.pending.len() <= self.bytes_max, "what is kept is bounded");
         let text = [written, &self.pending].concat();

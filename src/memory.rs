@@ -21,7 +21,8 @@ use crate::room::member::Member;
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBound {
-    /// Independent of the members: the ring's queues, scratch memory, the journal, the transcript, the program's own data.
+    /// Independent of the members: the ring's queues, scratch memory, the journal, the transcript, the program's own
+    /// data.
     pub fixed: usize,
     /// Cap of the room's log.
     pub log: usize,

@@ -1,8 +1,9 @@
 //! The names of members: their addresses, made unique among the members online.
 //!
-//! Two members can have the same address and port: a client's port may be connected to two addresses of the server, and a peer
-//! may connect again from a port before the server knows that the earlier connection has ended. The later one is `IP:PORT|2`,
-//! with the lowest number that is free. The table here holds slots; the names themselves stand in the connections.
+//! Two members can have the same address and port: a client's port may be connected to two addresses of the server, and
+//! a peer may connect again from a port before the server knows that the earlier connection has ended. The later one is
+//! `IP:PORT|2`, with the lowest number that is free. The table here holds slots; the names themselves stand in the
+//! connections.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -48,9 +49,9 @@ impl Names {
     /// Size of a place in the table.
     const PLACE_BYTES: usize = size_of::<Slot>() + 1;
 
-    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown), and the
-    /// old table still exists while entries move. It is not made large at the start: names are spread over the whole table, so a
-    /// few would make all of its memory used.
+    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown),
+    /// and the old table still exists while entries move. It is not made large at the start: names are spread over the
+    /// whole table, so a few would make all of its memory used.
     pub const ENTRY_BYTES_MAX: usize = 2 * 2 * Self::PLACE_BYTES * 8 / 7;
 
     pub fn new() -> Self {

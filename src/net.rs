@@ -50,9 +50,9 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// Listens on the first of the addresses named by `text` that this machine has. If that one is in use this is an error: peers
-/// would still connect there. The kernel ends a connection whose peer answers nothing for `dead_after` while there is nothing
-/// to send.
+/// Listens on the first of the addresses named by `text` that this machine has. If that one is in use this is an error:
+/// peers would still connect there. The kernel ends a connection whose peer answers nothing for `dead_after` while
+/// there is nothing to send.
 pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenError> {
     let failed = |source| ListenError { address: text.to_owned(), source };
     let mut last = invalid("the name has no address");

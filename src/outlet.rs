@@ -1,18 +1,18 @@
 //! Where the journal and the transcript are written without waiting: a terminal, a pipe, a socket or a file.
 //!
-//! A standard stream is shared with other programs, which do not expect `EAGAIN`, so it must not have `O_NONBLOCK`. A terminal
-//! or pipe is opened once more, which gives a description of our own (`/proc/self/fd/N`, proc(5)). Where that is not possible
-//! the first of these that is possible is taken:
+//! A standard stream is shared with other programs, which do not expect `EAGAIN`, so it must not have `O_NONBLOCK`. A
+//! terminal or pipe is opened once more, which gives a description of our own (`/proc/self/fd/N`, proc(5)). Where that
+//! is not possible the first of these that is possible is taken:
 //!
 //! 1. A socket cannot be opened (`ENXIO`), but `MSG_DONTWAIT` holds for one send only.
 //! 2. A terminal of another user (after `su`) can be opened as `/dev/tty` when it controls this process.
 //! 3. A pipe of another user (a container that runs as another user) takes `RWF_NOWAIT` (pipes: Linux 6.4).
 //! 4. For everything else `O_NONBLOCK` is set on the shared description for the length of one write. Other programs can
-//!    see it for microseconds. Asking with `poll` first would not do: it promises 4 KiB in a pipe that nobody else writes
-//!    to, and fewer bytes in a terminal, and a write of more than that waits.
+//!    see it for microseconds. Asking with `poll` first would not do: it promises 4 KiB in a pipe that nobody else
+//!    writes to, and fewer bytes in a terminal, and a write of more than that waits.
 //!
-//! A regular file is written through the description that was inherited, whose offset other programs share. Such a write
-//! may wait for the disk: the kernel has no other way to append to a file.
+//! A regular file is written through the description that was inherited, whose offset other programs share. Such a
+//! write may wait for the disk: the kernel has no other way to append to a file.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IsTerminal};
@@ -93,10 +93,12 @@ impl Descriptor {
         Self::of(io::stderr().as_fd())
     }
 
-    /// Opens `path` for a transcript, and makes it when it is not there, for this user alone. `-` is the standard output.
+    /// Opens `path` for a transcript, and makes it when it is not there, for this user alone. `-` is the standard
+    /// output.
     ///
-    /// A link to a file is refused: in a folder that other users may write to, it could make the server append to any file that
-    /// the server may write. A link may lead to a device, a pipe or a terminal, because writing does no harm to those.
+    /// A link to a file is refused: in a folder that other users may write to, it could make the server append to any
+    /// file that the server may write. A link may lead to a device, a pipe or a terminal, because writing does no harm
+    /// to those.
     pub fn open(path: &str) -> io::Result<Self> {
         match path {
             "-" | "/dev/stdout" => return Self::of(io::stdout().as_fd()),
@@ -218,7 +220,8 @@ fn open_again(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 /// Our own description of a terminal, if it is the one that controls this process.
 fn open_controlling_terminal(terminal: &Stat) -> Result<OwnedFd, Errno> {
     let stat = std::fs::read_to_string("/proc/self/stat").map_err(|_| Errno::NOTTY)?;
-    // The program's name comes first, in brackets, and may hold any character. The terminal is the fifth field behind it.
+    // The program's name comes first, in brackets, and may hold any character. The terminal is the fifth field behind
+    // it.
     let controlling = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(4)?.parse::<u32>().ok());
     // Twenty bits of the minor number, around twelve of the major one (proc_pid_stat(5)).
     let (major, minor) = (rustix::fs::major(terminal.st_rdev), rustix::fs::minor(terminal.st_rdev));

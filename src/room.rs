@@ -1,9 +1,9 @@
 //! A room: members that hear each other. A room is a log; a member is a cursor into it.
 //!
-//! A room admits a line, or answers why the line has to wait. It appends each message to all of its feeds, of which it has
-//! one for every encoding that its members read. A message has the same number in every feed, and all feeds have the
-//! messages in the same order; only the bytes differ. The room also announces joins and leaves. It does no I/O and reads no
-//! clock, so a test can drive all of it.
+//! A room admits a line, or answers why the line has to wait. It appends each message to all of its feeds, of which it
+//! has one for every encoding that its members read. A message has the same number in every feed, and all feeds have
+//! the messages in the same order; only the bytes differ. The room also announces joins and leaves. It does no I/O and
+//! reads no clock, so a test can drive all of it.
 
 pub mod feed;
 pub mod log;
@@ -34,11 +34,11 @@ use presence::Presence;
 /// Why a line has to wait. Its author keeps it, and asks again once the reason has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// The log is at its cap, and the sweep has not yet sent its oldest messages to every member that takes bytes. The line
-    /// fits once the sweep has.
+    /// The log is at its cap, and the sweep has not yet sent its oldest messages to every member that takes bytes. The
+    /// line fits once the sweep has.
     LogFull,
-    /// Its author has [`OWN_RANGES_MAX`](crate::limits::OWN_RANGES_MAX) ranges of own lines ahead of its cursor. It may speak
-    /// again once it has been sent the messages between them.
+    /// Its author has [`OWN_RANGES_MAX`](crate::limits::OWN_RANGES_MAX) ranges of own lines ahead of its cursor. It may
+    /// speak again once it has been sent the messages between them.
     AuthorBehind,
     /// Its author, or the address of its author, is over its rate. The line may be said from this moment on.
     OverRate(Instant),
@@ -163,8 +163,8 @@ impl Room {
         self.fits(members, &Body::Line { name, text })
     }
 
-    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it is no
-    /// message.
+    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
+    /// is no message.
     pub fn publish(&mut self, members: &mut Members, author: Author, text: &[u8], now: Instant) -> bool {
         let body = Body::Line { name: author.name, text };
         let Some(fan_out_bytes) = self.append(members, Some(author), body, now) else {
@@ -209,9 +209,9 @@ impl Room {
         self.feeds.iter().all(|feed| !feed.has_due() && feed.parked() == 0)
     }
 
-    /// Takes the members of the next batch, all of one feed. Feeds take turns. Before the next message each of these members
-    /// goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member that missed messages,
-    /// with their number.
+    /// Takes the members of the next batch, all of one feed. Feeds take turns. Before the next message each of these
+    /// members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member
+    /// that missed messages, with their number.
     pub fn take_batch(&mut self, members: &mut Members, on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;
@@ -254,8 +254,8 @@ impl Room {
         if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(Blocked::LogFull) }
     }
 
-    /// Appends a message, which fits, to all feeds. Returns the bytes of its fan-out. `None`, and nothing appended, when no byte
-    /// of it is visible.
+    /// Appends a message, which fits, to all feeds. Returns the bytes of its fan-out. `None`, and nothing appended,
+    /// when no byte of it is visible.
     fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>, now: Instant) -> Option<u64> {
         let number = self.messages() + 1;
         let message = Message {
@@ -274,7 +274,8 @@ impl Room {
                 }
             });
             if !shown {
-                // Whether anything is visible does not depend on the encoding, so the other feeds would not append it either.
+                // Whether anything is visible does not depend on the encoding, so the other feeds would not append it
+                // either.
                 return None;
             }
             let author = author.filter(|author| members.encoding(author.member) == feed.encoding());
@@ -292,8 +293,8 @@ impl Room {
         self.feeds.iter().map(Feed::footprint).sum::<usize>() + fallen
     }
 
-    /// Panics when the room is not as it must be between two batches. `has_private` tells whether private bytes wait for a
-    /// member.
+    /// Panics when the room is not as it must be between two batches. `has_private` tells whether private bytes wait
+    /// for a member.
     pub fn invariants(&self, members: &Members, has_private: impl Fn(ConnectionId) -> bool) {
         for feed in &self.feeds {
             feed.invariants(members, &has_private);

@@ -32,8 +32,8 @@ struct Entry {
 pub struct Rooms {
     rooms: Slab<Entry>,
     members: Members,
-    /// Rooms with something to send, in the order of their turns. A room leaves the queue when its turn comes and it has nothing
-    /// to send.
+    /// Rooms with something to send, in the order of their turns. A room leaves the queue when its turn comes and it
+    /// has nothing to send.
     turns: VecDeque<RoomId>,
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Members to be closed because they fell off the log of their room.
@@ -104,8 +104,8 @@ impl Rooms {
         self.feeds().map(Feed::skipped_messages).sum()
     }
 
-    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level, skipped or
-    /// leaves.
+    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
+    /// skipped or leaves.
     pub fn deliveries(&self) -> u64 {
         self.feeds().map(Feed::deliveries).sum()
     }
@@ -154,8 +154,8 @@ impl Rooms {
         self.room(self.room_of(author.member)).admit(&self.members, author, text, now)
     }
 
-    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it is no
-    /// message.
+    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
+    /// is no message.
     pub fn publish(&mut self, author: Author, text: &[u8], now: Instant) -> bool {
         self.change(self.room_of(author.member), |room, members| room.publish(members, author, text, now))
     }
@@ -212,8 +212,8 @@ impl Rooms {
     }
 
     /// Takes the members of the next batch, all of one room. Before that room's next message each of them goes back by
-    /// [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that missed messages, with their
-    /// number.
+    /// [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that missed messages,
+    /// with their number.
     pub fn take_batch(&mut self, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
             let entry = &mut self.rooms[id.0 as usize];
@@ -309,7 +309,8 @@ impl Rooms {
         self.members.place(id)
     }
 
-    /// Panics when a room is not as it must be between two batches. `has_private` tells whether private bytes wait for a member.
+    /// Panics when a room is not as it must be between two batches. `has_private` tells whether private bytes wait for
+    /// a member.
     pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
         for (slot, entry) in &self.rooms {
             let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));

@@ -1,14 +1,15 @@
 //! The loop: wait for completions, handle each, then sweep. One thread, no locks, no callbacks.
 //!
-//! A turn collects completions, handles them, and sends one batch to members that are behind. A sweep of a large room takes
-//! many turns, so accepting and receiving go on in the middle of it. The server owns every connection and handles the outcome
-//! of each operation; the rooms decide which messages there are and which member gets them. `lifecycle` opens and closes
-//! connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits, and `shutdown` ends it all.
+//! A turn collects completions, handles them, and sends one batch to members that are behind. A sweep of a large room
+//! takes many turns, so accepting and receiving go on in the middle of it. The server owns every connection and handles
+//! the outcome of each operation; the rooms decide which messages there are and which member gets them. `lifecycle`
+//! opens and closes connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits, and
+//! `shutdown` ends it all.
 //!
-//! 1. A connection has at most one receive and one watch for writability in flight. Once it is closed, its slot is freed as
-//!    soon as it has neither.
-//! 2. No receive is asked for while a connection is held: its held bytes are used first. One receive may be in flight already
-//!    when the end of a chunk is held.
+//! 1. A connection has at most one receive and one watch for writability in flight. Once it is closed, its slot is
+//!    freed as soon as it has neither.
+//! 2. No receive is asked for while a connection is held: its held bytes are used first. One receive may be in flight
+//!    already when the end of a chunk is held.
 //! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
 mod held;

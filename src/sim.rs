@@ -1,4 +1,5 @@
-//! The whole server on the simulated kernel: peers that a seed chooses, and a model of the bytes that each must be sent.
+//! The whole server on the simulated kernel: peers that a seed chooses, and a model of the bytes that each must be
+//! sent.
 //!
 //! [`run`] plays one seed. Peers connect, talk and leave while faults happen; then the faults end and everything has to
 //! settle; then the server stops. The bytes sent to each member are compared with the model, and every structure's

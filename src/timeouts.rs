@@ -1,8 +1,8 @@
 //! Time-outs of one length for many connections, at the cost of a queue entry each.
 //!
-//! A connection is put at the end of the queue when its time starts. Progress does not move it. When its entry is due it is
-//! taken out, and the caller, which knows when the last progress was, closes the connection or puts it back. So progress costs
-//! nothing, and a time-out is found at most one period late. Reads no clock.
+//! A connection is put at the end of the queue when its time starts. Progress does not move it. When its entry is due
+//! it is taken out, and the caller, which knows when the last progress was, closes the connection or puts it back. So
+//! progress costs nothing, and a time-out is found at most one period late. Reads no clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Tokens, which identify operations in flight by operation, generation and slot. A descriptor is never an identity.
 //!
-//! The kernel hands back 64 bits with each completion. They have the kind of the operation, the slot in the slab, and the
-//! generation of the connection, so that a completion for an earlier connection in the slot is recognised.
+//! The kernel hands back 64 bits with each completion. They have the kind of the operation, the slot in the slab, and
+//! the generation of the connection, so that a completion for an earlier connection in the slot is recognised.
 
 /// Index of a connection in the slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,8 +13,8 @@ impl Slot {
     }
 }
 
-/// Tells connections apart that have the same slot one after the other. 24 bits, so the same generation comes again only 16
-/// million connections later.
+/// Tells connections apart that have the same slot one after the other. 24 bits, so the same generation comes again
+/// only 16 million connections later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u32);
 

@@ -1,9 +1,9 @@
 //! The transcript: the room's messages on the server's own terminal or in a file. It reads the log as a member does.
 //!
-//! The server never waits for it. Messages that its outlet does not take stay in the log. When the log has forgotten some of
-//! them, a line says how many messages are missing, as for any member. The same happens while a disk is full; when the disk
-//! takes bytes again the line that was cut is finished first. When the file is opened anew, each line is whole in one of the
-//! two files.
+//! The server never waits for it. Messages that its outlet does not take stay in the log. When the log has forgotten
+//! some of them, a line says how many messages are missing, as for any member. The same happens while a disk is full;
+//! when the disk takes bytes again the line that was cut is finished first. When the file is opened anew, each line is
+//! whole in one of the two files.
 
 use std::io;
 use std::time::Instant;
@@ -20,8 +20,8 @@ pub struct Transcript<W> {
     cursor: Position,
     /// Messages in the log before the cursor.
     messages: u64,
-    /// Bytes to be written before the log goes on at the cursor: lines that are not in the log, or that it may forget. Begins at
-    /// the start of a line.
+    /// Bytes to be written before the log goes on at the cursor: lines that are not in the log, or that it may forget.
+    /// Begins at the start of a line.
     pending: Vec<u8>,
     /// How many bytes of the first line in `pending` were written.
     written: usize,
@@ -69,7 +69,8 @@ impl<W: Outlet> Transcript<W> {
         self.pending.push(b'\n');
     }
 
-    /// When [`Transcript::write`] is to be called although no message was said; a time in the past when there is work now.
+    /// When [`Transcript::write`] is to be called although no message was said; a time in the past when there is work
+    /// now.
     pub fn deadline(&self, log: &Log, now: Instant) -> Option<Instant> {
         if self.is_quiet(log) { None } else { self.retry.or(Some(now)) }
     }

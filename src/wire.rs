@@ -2,8 +2,8 @@
 //! splitter and of a connection's first bytes.
 //!
 //! A line is the bytes before a line feed, without one carriage return directly before it. The splitter gives the same
-//! lines however the bytes were cut into chunks. `text` is the format of the original, `sanitise` makes a line safe for any
-//! terminal, `foreign` recognises peers that speak another protocol.
+//! lines however the bytes were cut into chunks. `text` is the format of the original, `sanitise` makes a line safe for
+//! any terminal, `foreign` recognises peers that speak another protocol.
 
 pub mod foreign;
 #[cfg(test)]
@@ -93,8 +93,8 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Takes the next item off the front of `rest`. On `None` the bytes in `rest` are an incomplete line; the caller keeps
-    /// them and calls again with them in front of the next bytes. They are never more than `line_bytes_max + 1`.
+    /// Takes the next item off the front of `rest`. On `None` the bytes in `rest` are an incomplete line; the caller
+    /// keeps them and calls again with them in front of the next bytes. They are never more than `line_bytes_max + 1`.
     pub fn next<'a>(&mut self, rest: &mut &'a [u8], line_bytes_max: usize) -> Option<Item<'a>> {
         loop {
             let bytes = *rest;
@@ -137,7 +137,8 @@ impl Splitter {
         self.discarding
     }
 
-    /// Takes all of `rest` as one line, for [`Framing::Chunk`]. `None` when it is empty, or ends a line that was too long.
+    /// Takes all of `rest` as one line, for [`Framing::Chunk`]. `None` when it is empty, or ends a line that was too
+    /// long.
     pub fn finish<'a>(&mut self, rest: &mut &'a [u8]) -> Option<Item<'a>> {
         let line = std::mem::take(rest);
         if std::mem::take(&mut self.discarding) || line.is_empty() {

@@ -1,5 +1,5 @@
-//! Rules for the files of this repository, asserted: each opens with what it provides, unsafe code stands in few of them, the
-//! map names every file, and figures in README.md stand in the runs that it links to.
+//! Rules for the files of this repository, asserted: each opens with what it provides, unsafe code stands in few of
+//! them, the map names every file, and figures in README.md stand in the runs that it links to.
 
 #[path = "support/layers.rs"]
 mod layers;

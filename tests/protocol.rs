@@ -1,5 +1,5 @@
-//! docs/PROTOCOL.md and the code agree: each of its sections is cited by a case of `uproar-conform` or names the test that
-//! shows it, each case cites a section that exists, and each line of the server stands there word for word.
+//! docs/PROTOCOL.md and the code agree: each of its sections is cited by a case of `uproar-conform` or names the test
+//! that shows it, each case cites a section that exists, and each line of the server stands there word for word.
 
 use std::collections::BTreeMap;
 use std::fs;

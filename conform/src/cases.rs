@@ -1,4 +1,5 @@
-//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its members.
+//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its
+//! members.
 
 pub mod conversation;
 pub mod foreign;
@@ -16,10 +17,11 @@ pub enum Step {
     Sends(&'static str, Vec<u8>),
     /// One byte at a time.
     SendsSlowly(&'static str, Vec<u8>),
-    /// Sends as much of this as the server takes before it closes, and reads until the end; the last line is the refusal.
+    /// Sends as much of this as the server takes before it closes, and reads until the end; the last line is the
+    /// refusal.
     SendsUntilClosed(&'static str, Vec<u8>),
-    /// Reads these lines next. Unless the case names every line, presence lines about others are skipped, except expected ones;
-    /// a summary may stand for an expected one. `(# online)` is any number of users.
+    /// Reads these lines next. Unless the case names every line, presence lines about others are skipped, except
+    /// expected ones; a summary may stand for an expected one. `(# online)` is any number of users.
     Reads(&'static str, Vec<String>),
     /// All of them read this many messages next, the same in the same order.
     Agree(Vec<&'static str>, usize),
@@ -41,8 +43,8 @@ pub struct Case {
     pub section: &'static str,
     /// The options that the server has to be started with; empty for its defaults.
     pub options: &'static [&'static str],
-    /// True when the steps name every line, and with its number of users, that their readers read if the room is empty at the
-    /// start. The runner holds a server of its own to that.
+    /// True when the steps name every line, and with its number of users, that their readers read if the room is empty
+    /// at the start. The runner holds a server of its own to that.
     pub says_everything: bool,
     pub steps: Vec<Step>,
 }

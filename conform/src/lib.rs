@@ -1,10 +1,11 @@
 //! Named cases for any running uproar server: what a client may do, and what it must see. The rules stand in
 //! `docs/PROTOCOL.md`, and each case names its section there.
 //!
-//! A case is data: members that join, send bytes, read lines and leave. One runner plays it in two ways. With a server that
-//! was started for the case, every line is compared. With any server at an address, others may be in the room, so lines about
-//! strangers are skipped and counts of users are not compared. Real sockets are one [`Transport`]; a simulated kernel may be
-//! another. A case names the options of the server if it needs any; the others hold for the defaults.
+//! A case is data: members that join, send bytes, read lines and leave. One runner plays it in two ways. With a server
+//! that was started for the case, every line is compared. With any server at an address, others may be in the room, so
+//! lines about strangers are skipped and counts of users are not compared. Real sockets are one [`Transport`]; a
+//! simulated kernel may be another. A case names the options of the server if it needs any; the others hold for the
+//! defaults.
 
 pub mod cases;
 mod lines;
@@ -30,8 +31,8 @@ pub struct Outcome {
     pub failure: Option<String>,
 }
 
-/// Plays `case` against the server at `address`, in each of its cuts, and fails when a line has not come after `patience`. Then
-/// two new members talk to each other, which shows that the server still serves.
+/// Plays `case` against the server at `address`, in each of its cuts, and fails when a line has not come after
+/// `patience`. Then two new members talk to each other, which shows that the server still serves.
 pub fn play(case: &Case, address: SocketAddr, patience: Duration) -> Outcome {
     let started = Instant::now();
     let server = Tcp { address, patience };

@@ -114,8 +114,8 @@ impl<T: Transport> Runner<T> {
         is_as_expected(who, &expected, line)
     }
 
-    /// `who` reads next that another came or went: in a line of its own, or, where there are many of them, in a sum that is
-    /// said later and may stand behind other lines.
+    /// `who` reads next that another came or went: in a line of its own, or, where there are many of them, in a sum
+    /// that is said later and may stand behind other lines.
     fn read_presence(&mut self, who: &str, expected: &str) -> Result<(), String> {
         let deadline = self.transport.deadline();
         let enters = expected.starts_with("> New user ");

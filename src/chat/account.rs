@@ -3,16 +3,16 @@
 //! A server does not say which lines it has read, so the client concludes it:
 //!
 //! - A notice says that this client was not let in: no line was said.
-//! - A notice says that a line was too long, and for which limit: every line longer than it was not said. They are counted
-//!   here, not by the notices, of which a server holds back those that are not read fast enough.
+//! - A notice says that a line was too long, and for which limit: every line longer than it was not said. They are
+//!   counted here, not by the notices, of which a server holds back those that are not read fast enough.
 //! - The server closed after the end of the input had reached it, in order, without a reset and without a notice that
-//!   explains why: it has read to the end, and the rest was said. A server that closes with bytes unread, because it was
-//!   killed, for instance, resets the connection.
-//! - Any other end, such as a server that is stopping or does not close at all: the last lines may not have been said, and
-//!   their number is unknown.
+//!   explains why: it has read to the end, and the rest was said. A server that closes with bytes unread, because it
+//!   was killed, for instance, resets the connection.
+//! - Any other end, such as a server that is stopping or does not close at all: the last lines may not have been said,
+//!   and their number is unknown.
 //!
-//! One case cannot be recognised: a server that is killed while it holds lines that it has read (`! slow down`) ends the
-//! connection just as a server does that has said them.
+//! One case cannot be recognised: a server that is killed while it holds lines that it has read (`! slow down`) ends
+//! the connection just as a server does that has said them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +23,8 @@ use crate::limits::LINE_BYTES_MAX;
 /// The lines of an input, counted by their length.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// How many have each length in bytes; those longer than any server takes are counted as one byte longer. Empty lines
-    /// are left out: they say nothing.
+    /// How many have each length in bytes; those longer than any server takes are counted as one byte longer. Empty
+    /// lines are left out: they say nothing.
     by_length: BTreeMap<usize, u64>,
     /// The bytes of the line whose end has not been read yet.
     begun: usize,

@@ -1,7 +1,8 @@
 //! Bytes from a server to lines that are safe to show. Pure: no I/O.
 //!
-//! A client trusts no server: control characters are dropped. A line of any length takes bounded memory, because a line longer
-//! than the bound is cut up. Only whole lines are shown, so a character that arrives in two pieces is shown as one.
+//! A client trusts no server: control characters are dropped. A line of any length takes bounded memory, because a line
+//! longer than the bound is cut up. Only whole lines are shown, so a character that arrives in two pieces is shown as
+//! one.
 
 use std::mem;
 

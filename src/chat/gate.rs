@@ -1,9 +1,9 @@
 //! Whether the line editor takes lines to print, the text being typed in it, and the terminal's mode.
 //!
-//! While the editor is not reading a line, it writes a line that it is handed into the middle of the screen's last row. So
-//! the [`Gate`] is open only while a prompt is on the screen. A running editor cannot be stopped from another thread: it is
-//! stopped the next time it draws its prompt, when all earlier lines are on the screen. The gate cannot guard the moment of
-//! leaving by Ctrl-D: a line that arrives just then may stand behind the prompt that is left.
+//! While the editor is not reading a line, it writes a line that it is handed into the middle of the screen's last row.
+//! So the [`Gate`] is open only while a prompt is on the screen. A running editor cannot be stopped from another
+//! thread: it is stopped the next time it draws its prompt, when all earlier lines are on the screen. The gate cannot
+//! guard the moment of leaving by Ctrl-D: a line that arrives just then may stand behind the prompt that is left.
 
 use std::borrow::Cow;
 use std::io;
@@ -24,8 +24,8 @@ use super::rows::WRAP_ON;
 /// How long an accepted line waits for a print that has begun.
 const PRINT_WAIT: Duration = Duration::from_millis(10);
 
-/// Switches bracketed paste on, as the editor does while a line is edited. For a terminal that another program has used in
-/// between.
+/// Switches bracketed paste on, as the editor does while a line is edited. For a terminal that another program has used
+/// in between.
 const MODES_ON: &str = "\x1b[?2004h";
 
 /// Switches it off, and the synchronized update that a print which was cut short may have begun.
@@ -119,8 +119,8 @@ impl Gate {
         let _forever = self.changed.wait_while(state, |state| *state == State::Stopped);
     }
 
-    /// After the shell has used the terminal, gives it the mode that belongs to what the editor is doing: true when a line
-    /// is being edited.
+    /// After the shell has used the terminal, gives it the mode that belongs to what the editor is doing: true when a
+    /// line is being edited.
     pub fn take_terminal(&self) -> bool {
         let raw = self.raw.lock().expect("no holder of the mode panics");
         let open = *self.state() == State::Open;
@@ -134,8 +134,8 @@ impl Gate {
         open
     }
 
-    /// A line was accepted. A print that has begun is awaited: once the terminal is not raw, it would go ahead of what the editor
-    /// has taken before and not printed yet. One that waits for the editor itself is not awaited for long.
+    /// A line was accepted. A print that has begun is awaited: once the terminal is not raw, it would go ahead of what
+    /// the editor has taken before and not printed yet. One that waits for the editor itself is not awaited for long.
     pub fn shut(&self) {
         let mut state = self.state();
         if *state == State::Open {

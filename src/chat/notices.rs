@@ -1,7 +1,8 @@
-//! The server's own lines, as far as they tell a client whether its lines were refused and whether the server said goodbye.
+//! The server's own lines, as far as they tell a client whether its lines were refused and whether the server said
+//! goodbye.
 //!
-//! Such lines begin with `! `, and nothing that a member types can. A notice that this client does not know is remembered
-//! only when it is the last line: it is then taken for the reason why the server closes.
+//! Such lines begin with `! `, and nothing that a member types can. A notice that this client does not know is
+//! remembered only when it is the last line: it is then taken for the reason why the server closes.
 
 use std::fmt;
 

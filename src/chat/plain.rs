@@ -1,9 +1,10 @@
 //! The client between pipes: every line of the input is sent as it is, every line that arrives is printed.
 //!
 //! One thread sends and one prints; the main thread decides what the end of either means. At the end of the input the
-//! connection is half closed, and further lines are printed until the server closes too. Exit code 0 means that the server
-//! read to the end of the input and refused nothing. Otherwise the lines that were not said are counted, as far as that is
-//! possible (`account`). On a terminal long lines get indented rows, as with the line editor; in a pipe lines stay as they are.
+//! connection is half closed, and further lines are printed until the server closes too. Exit code 0 means that the
+//! server read to the end of the input and refused nothing. Otherwise the lines that were not said are counted, as far
+//! as that is possible (`account`). On a terminal long lines get indented rows, as with the line editor; in a pipe
+//! lines stay as they are.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
@@ -77,8 +78,8 @@ fn print(lines: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Copies the input to the server, completes its last line, and half closes the connection. When the server takes no more,
-/// the rest of the input is read and counted.
+/// Copies the input to the server, completes its last line, and half closes the connection. When the server takes no
+/// more, the rest of the input is read and counted.
 fn send_input(mut stream: &TcpStream, talk: &Talk) -> Event {
     let mut input = io::stdin().lock();
     let mut chunk = vec![0; READ_BYTES];

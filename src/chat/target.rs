@@ -1,12 +1,13 @@
-//! The address that a client connects to, from the text that was typed: the port may be left out. Pure: resolves no name.
+//! The address that a client connects to, from the text that was typed: the port may be left out. Pure: resolves no
+//! name.
 
 use std::net::Ipv6Addr;
 
 /// The port when none is given.
 const PORT_DEFAULT: u16 = 8888;
 
-/// The address that `text` means, with its port: `HOST` is `HOST:8888`, `::1` is `[::1]:8888`. A number alone is refused,
-/// because it may be meant as a port.
+/// The address that `text` means, with its port: `HOST` is `HOST:8888`, `::1` is `[::1]:8888`. A number alone is
+/// refused, because it may be meant as a port.
 pub fn complete(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(match text.parse::<u16>() {

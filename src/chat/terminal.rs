@@ -1,9 +1,9 @@
 //! The client on a terminal: a line is edited while others' lines are printed above it.
 //!
-//! The line editor blocks in a thread of its own and is handed what to print while the [`Gate`] is open. One thread prints
-//! arriving lines, one sends typed lines, and one waits for signals: the terminal's mode is restored before this program ends,
-//! however it ends. A typed line is never dropped without a word: lines wait in a `queue`, and those that were not sent are
-//! counted at the end.
+//! The line editor blocks in a thread of its own and is handed what to print while the [`Gate`] is open. One thread
+//! prints arriving lines, one sends typed lines, and one waits for signals: the terminal's mode is restored before this
+//! program ends, however it ends. A typed line is never dropped without a word: lines wait in a `queue`, and those that
+//! were not sent are counted at the end.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -100,8 +100,8 @@ pub fn open() -> Option<Terminal> {
 }
 
 impl Terminal {
-    /// Talks until the user leaves or the server closes. After leaving, the server is given `leave_wait` to take what was
-    /// typed.
+    /// Talks until the user leaves or the server closes. After leaving, the server is given `leave_wait` to take what
+    /// was typed.
     pub fn run(self, stream: TcpStream, leave_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
         let Self { editor, mut printer, mut redrawer, gate } = self;
         let signals = SigSet::from_iter([
@@ -345,8 +345,8 @@ fn print_arrivals(stream: &TcpStream, printer: &mut dyn ExternalPrinter, gate: &
     });
     assert!(matches!(end, ReceiveEnd::Closed | ReceiveEnd::Broken), "showing does not fail");
     let _ = tell.send(Event::ServerClosed(heard));
-    // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken is
-    // on the screen when the prompt is drawn the next time, and that is where the editor stops.
+    // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken
+    // is on the screen when the prompt is drawn the next time, and that is where the editor stops.
     gate.print(|| {
         let _ = printer.print(NOTHING.to_owned());
     });

@@ -1,4 +1,5 @@
-//! Environment variables of options: an empty one counts as not set, and an error of a value that came from one names it.
+//! Environment variables of options: an empty one counts as not set, and an error of a value that came from one names
+//! it.
 
 use std::env;
 use std::ffi::OsString;

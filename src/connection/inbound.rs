@@ -15,11 +15,11 @@ pub struct Inbound {
     pub received: Option<Box<Received>>,
     /// True exactly when a receive is in flight.
     pub receiving: bool,
-    /// What the next line waits for; `None` when it does not have to wait. While it is set no receive is asked for. The line
-    /// and the bytes behind it stay in `received`.
+    /// What the next line waits for; `None` when it does not have to wait. While it is set no receive is asked for. The
+    /// line and the bytes behind it stay in `received`.
     pub held: Option<Hold>,
-    /// The queues of the schedule that have an entry of this connection. This field and the next stand in this struct because
-    /// they fit into its padding: they make no connection larger.
+    /// The queues of the schedule that have an entry of this connection. This field and the next stand in this struct
+    /// because they fit into its padding: they make no connection larger.
     pub queued: Queued,
     /// The format of everything that is sent to the peer.
     pub encoding: Encoding,
@@ -61,20 +61,22 @@ impl From<Blocked> for Hold {
 #[derive(Debug)]
 pub struct Received {
     pub splitter: Splitter,
-    /// Received and not used yet: the start of a line, or also whole lines while the connection is held. At most one line, its
-    /// ending and one chunk. Has no buffer when it is empty.
+    /// Received and not used yet: the start of a line, or also whole lines while the connection is held. At most one
+    /// line, its ending and one chunk. Has no buffer when it is empty.
     pub input: Vec<u8>,
     /// When the last byte arrived.
     pub last_at: Instant,
     pub flood: Bucket,
-    /// Set exactly while a line of the address's rate is reserved for the next line: from when on that line may be said.
+    /// Set exactly while a line of the address's rate is reserved for the next line: from when on that line may be
+    /// said.
     pub reserved: Option<Instant>,
     /// True once the member was told that its lines are delayed.
     pub slowed: bool,
-    /// How its bytes begin; `None` once a line of it was said, because what follows is then no other protocol's greeting.
+    /// How its bytes begin; `None` once a line of it was said, because what follows is then no other protocol's
+    /// greeting.
     pub opening: Option<Opening>,
-    /// Used where the end of a chunk ends a line. Set exactly while the last chunk ended with bytes that could still become
-    /// another protocol's beginning: when that line began.
+    /// Used where the end of a chunk ends a line. Set exactly while the last chunk ended with bytes that could still
+    /// become another protocol's beginning: when that line began.
     pub undecided_since: Option<Instant>,
     /// Set once the peer sends no more while lines of it still wait to be said: why it is closed after them.
     pub ended: Option<CloseReason>,
@@ -131,8 +133,9 @@ impl Received {
         }
     }
 
-    /// `Ok` when the member and its address may say one more line now, otherwise from when on they may. A line of the address's
-    /// rate is reserved at once and kept until [`Received::charge_line`], so connections of one address take their turns.
+    /// `Ok` when the member and its address may say one more line now, otherwise from when on they may. A line of the
+    /// address's rate is reserved at once and kept until [`Received::charge_line`], so connections of one address take
+    /// their turns.
     pub fn allow_line(
         &mut self,
         member: Option<Rate>,

@@ -1,9 +1,9 @@
-//! The outbound half of a connection: whether its socket takes bytes, and bytes for its peer alone. No other place knows
-//! whether a socket is full.
+//! The outbound half of a connection: whether its socket takes bytes, and bytes for its peer alone. No other place
+//! knows whether a socket is full.
 //!
-//! A socket is open until it takes only a part of a send, and then full until it has taken a send whole. The state of a full
-//! socket includes what will have it tried again, so none can be forgotten. The time-out of a full socket runs from when its
-//! peer last took a byte, which [`Uptake::note_taken`] finds out.
+//! A socket is open until it takes only a part of a send, and then full until it has taken a send whole. The state of a
+//! full socket includes what will have it tried again, so none can be forgotten. The time-out of a full socket runs
+//! from when its peer last took a byte, which [`Uptake::note_taken`] finds out.
 
 use std::time::Instant;
 
@@ -39,8 +39,8 @@ pub enum Waits {
     ForWritable,
     /// The sweep: it was reported writable, and nothing has been sent to it since.
     ForSweep,
-    /// A retry: the kernel had no memory for a send. `was_writable` is true exactly when the socket was reported writable before
-    /// that send.
+    /// A retry: the kernel had no memory for a send. `was_writable` is true exactly when the socket was reported
+    /// writable before that send.
     ForMemory { was_writable: bool },
 }
 
@@ -120,9 +120,9 @@ impl Uptake {
         *unanswered = false;
     }
 
-    /// Notes how many bytes the peer of a full socket has not acknowledged. If that is fewer than before, the peer took some and
-    /// has not stalled. The report that a socket is writable would not do: it comes when a large part of the buffer is free,
-    /// and a slow reader may need minutes for that.
+    /// Notes how many bytes the peer of a full socket has not acknowledged. If that is fewer than before, the peer took
+    /// some and has not stalled. The report that a socket is writable would not do: it comes when a large part of the
+    /// buffer is free, and a slow reader may need minutes for that.
     pub fn note_taken(&mut self, outstanding_now: u32, now: Instant) {
         let Self::Full { since, outstanding, .. } = self else { return };
         // A socket that is full with nothing outstanding lacks the kernel's memory: the peer has not stalled.

@@ -1,6 +1,7 @@
 //! Private bytes: bytes for one peer alone, such as notices. A connection may have them in any state.
 //!
-//! They are sent only between two messages of the log. Once a part of them was sent, the rest is sent before the log goes on.
+//! They are sent only between two messages of the log. Once a part of them was sent, the rest is sent before the log
+//! goes on.
 
 use crate::limits::PRIVATE_BYTES_MAX;
 use crate::message::Notice;

@@ -1,6 +1,6 @@
 //! The contract of the seam as tests, the same for every back end: each is a function over [`World`], a kernel with two
-//! listeners and peers that connect to them. Other tests run the program for what needs a whole process: descriptors that
-//! run out, a refused ring.
+//! listeners and peers that connect to them. Other tests run the program for what needs a whole process: descriptors
+//! that run out, a refused ring.
 
 mod real;
 

@@ -1,5 +1,5 @@
-//! The connections that are received from: those with a receive in flight that are readable stand in a queue, and a turn takes
-//! the first of them.
+//! The connections that are received from: those with a receive in flight that are readable stand in a queue, and a
+//! turn takes the first of them.
 
 use std::collections::VecDeque;
 

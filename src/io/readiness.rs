@@ -1,8 +1,9 @@
 //! The common part of the back ends that report readiness, epoll and select, behind the completion-style seam.
 //!
-//! A [`Poller`] reports which descriptors are ready. Everything else is here: a chunk is received when a receive is in flight
-//! and the socket is readable, a full socket is reported when it is watched and writable, and a send is `send(2)`. A poller
-//! may report readiness once per change or as long as it lasts, so this file remembers which sockets are readable.
+//! A [`Poller`] reports which descriptors are ready. Everything else is here: a chunk is received when a receive is in
+//! flight and the socket is readable, a full socket is reported when it is watched and writable, and a send is
+//! `send(2)`. A poller may report readiness once per change or as long as it lasts, so this file remembers which
+//! sockets are readable.
 
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -24,8 +25,8 @@ pub trait Poller {
     /// The kernel's name for it, as in the ready line.
     const NAME: &'static str;
 
-    /// Has `descriptor` watched for `interest` from now on, in place of what it was watched for. `token` comes back with
-    /// its readiness.
+    /// Has `descriptor` watched for `interest` from now on, in place of what it was watched for. `token` comes back
+    /// with its readiness.
     fn watch(&mut self, descriptor: BorrowedFd<'_>, token: Token, interest: Interest) -> Result<(), Errno>;
 
     /// Waits for readiness, at most for `timeout`, and appends it to `ready`.
@@ -143,8 +144,8 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    /// Accepts newcomers, up to a bound so that members are not kept waiting. The poller reports the listener again for the
-    /// rest.
+    /// Accepts newcomers, up to a bound so that members are not kept waiting. The poller reports the listener again for
+    /// the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
         let Some(listener) = self.listeners.get(id.index()).filter(|listener| listener.accepting) else { return };
         for _ in 0..ACCEPTS_PER_TURN_MAX {
@@ -184,7 +185,8 @@ impl<P: Poller> Readiness<P> {
             let socket = unsafe { BorrowedFd::borrow_raw(entry.descriptor) };
             let outcome = match rustix::net::recv(socket, completions.scratch.piece(piece), RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
-                    // Only `EAGAIN` says that there is no more: a receive also returns fewer bytes in front of urgent data.
+                    // Only `EAGAIN` says that there is no more: a receive also returns fewer bytes in front of urgent
+                    // data.
                     entry.readable = length > 0;
                     Ok(Chunk::new(piece, length))
                 }

@@ -1,7 +1,8 @@
 //! A simulated kernel: sockets in memory, virtual time, and every choice drawn from one number.
 //!
-//! The real server runs on it unchanged. A seed decides which operations fail and in which order operations complete, so any
-//! run can be played again from that number. A [`kernel::Script`] moves the peers; the one that plays seeds is in `src/sim/`.
+//! The real server runs on it unchanged. A seed decides which operations fail and in which order operations complete,
+//! so any run can be played again from that number. A [`kernel::Script`] moves the peers; the one that plays seeds is
+//! in `src/sim/`.
 //!
 //! Compiled for tests and with the feature `sim` only.
 

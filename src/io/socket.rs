@@ -14,8 +14,8 @@ use crate::limits::{
     KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
 };
 
-/// Listens on `address`. The kernel ends a connection whose peer answers nothing for `dead_after` while there is nothing to
-/// send.
+/// Listens on `address`. The kernel ends a connection whose peer answers nothing for `dead_after` while there is
+/// nothing to send.
 pub fn listen(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListener> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -47,8 +47,8 @@ fn ask_the_silent(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Bounds the bytes that a socket holds and has not sent yet (TCP_NOTSENT_LOWAT, Linux 3.12). Bytes for a peer that reads are
-/// sent at once, so its socket does not reach the bound.
+/// Bounds the bytes that a socket holds and has not sent yet (TCP_NOTSENT_LOWAT, Linux 3.12). Bytes for a peer that
+/// reads are sent at once, so its socket does not reach the bound.
 fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of_val(&bytes)).expect("four bytes");
     // SAFETY: the value lives until the call returns, and `length` is its size.
@@ -68,8 +68,8 @@ impl Socket {
         Self(descriptor)
     }
 
-    /// A newcomer and its peer's address. An IPv4 address is one also where the listener takes IPv6 and IPv4. `None` for a
-    /// connection that is already reset: it has no address any more.
+    /// A newcomer and its peer's address. An IPv4 address is one also where the listener takes IPv6 and IPv4. `None`
+    /// for a connection that is already reset: it has no address any more.
     pub(super) fn accepted(descriptor: OwnedFd) -> Option<(Self, SocketAddr)> {
         let address = SocketAddr::try_from(rustix::net::getpeername(&descriptor).ok()??).ok()?;
         Some((Self(descriptor), SocketAddr::new(address.ip().to_canonical(), address.port())))
@@ -82,8 +82,8 @@ impl Socket {
     /// Bytes that it took and its peer has not acknowledged (SIOCOUTQ, tcp(7)).
     pub(super) fn outstanding(&self) -> u32 {
         let mut outstanding: libc::c_int = 0;
-        // SAFETY: the value lives until the call returns. For a broken connection the call fails and leaves 0: nothing is
-        // outstanding.
+        // SAFETY: the value lives until the call returns. For a broken connection the call fails and leaves 0: nothing
+        // is outstanding.
         unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
         outstanding.unsigned_abs()
     }

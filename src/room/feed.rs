@@ -1,9 +1,9 @@
 //! A feed: one log, and the members that read it. It knows positions and bytes, and nothing of what they say.
 //!
-//! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment must go.
-//! It never goes before all members of the sweep have been sent it: until then [`Feed::fits`] is false, so authors wait for
-//! the sweep. Members that are parked or returning are skipped instead. When a segment goes, only they are looked at, and
-//! a parked one only once until it returns.
+//! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment
+//! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::fits`] is false, so
+//! authors wait for the sweep. Members that are parked or returning are skipped instead. When a segment goes, only they
+//! are looked at, and a parked one only once until it returns.
 
 use arrayvec::ArrayVec;
 
@@ -28,13 +28,14 @@ pub struct Feed {
     message_bytes_max: usize,
     /// Messages that members were told they missed, over all members.
     skipped_messages: u64,
-    /// Messages sent whole to members. Those sent to a member that is behind are added when it is level, skipped or leaves.
+    /// Messages sent whole to members. Those sent to a member that is behind are added when it is level, skipped or
+    /// leaves.
     deliveries: u64,
 }
 
 impl Feed {
-    /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`; `messages` were
-    /// said before it began.
+    /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`;
+    /// `messages` were said before it began.
     pub fn new(encoding: Encoding, log_bytes: usize, message_bytes_max: usize, messages: u64) -> Self {
         Self {
             encoding,
@@ -72,8 +73,8 @@ impl Feed {
         self.skipped_messages
     }
 
-    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level, skipped or
-    /// leaves.
+    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
+    /// skipped or leaves.
     pub fn deliveries(&self) -> u64 {
         self.deliveries
     }
@@ -139,8 +140,8 @@ impl Feed {
         appended
     }
 
-    /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait for the
-    /// author.
+    /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait
+    /// for the author.
     pub fn on_own_message(&mut self, members: &mut Members, author: MemberId, start: Position, has_private: bool) {
         let at_head = members[author].on_own_message(start, &self.log);
         if at_head && members.place(author) == Place::InSweep {
@@ -248,8 +249,8 @@ impl Feed {
         self.log.footprint()
     }
 
-    /// Panics when the feed is not as it must be between two batches. `has_private` tells whether private bytes wait for a
-    /// member.
+    /// Panics when the feed is not as it must be between two batches. `has_private` tells whether private bytes wait
+    /// for a member.
     pub fn invariants(&self, members: &Members, has_private: impl Fn(ConnectionId) -> bool) {
         assert_eq!(self.roster.in_batch(), 0, "between two batches no member is in one");
         self.log.invariants();

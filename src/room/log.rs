@@ -1,13 +1,13 @@
 //! The log of a feed: the wire bytes of every message said, in order, in fixed-size segments up to a cap.
 //!
-//! Each message is rendered once, into the segment where it stays, and is copied for no reader. A position counts bytes from
-//! the first message ever appended, so it stays valid when older segments are retired. Beside its bytes a message has an
-//! entry: where it begins, when it was said, by whom, and its kind. Its number follows from its index among the entries. So
-//! the log never looks at the bytes: they may be frames that hold line feeds. A segment is one piece of memory with messages
-//! from its front and entries from its end, and both count towards the cap.
+//! Each message is rendered once, into the segment where it stays, and is copied for no reader. A position counts bytes
+//! from the first message ever appended, so it stays valid when older segments are retired. Beside its bytes a message
+//! has an entry: where it begins, when it was said, by whom, and its kind. Its number follows from its index among the
+//! entries. So the log never looks at the bytes: they may be frames that hold line feeds. A segment is one piece of
+//! memory with messages from its front and entries from its end, and both count towards the cap.
 //!
-//! The caller decides when the oldest segment is retired, because only the feed knows which members still read from it. The
-//! log reads no clock and does no I/O.
+//! The caller decides when the oldest segment is retired, because only the feed knows which members still read from it.
+//! The log reads no clock and does no I/O.
 
 use std::collections::VecDeque;
 use std::ops::{Add, Sub};
@@ -48,8 +48,8 @@ pub struct Entry {
     pub kind: Kind,
 }
 
-/// An entry in a segment: `start:32 | kind:8 | generation:24 | slot:32 | nanoseconds:64`, each number little-endian. The slot of
-/// the server is `u32::MAX`.
+/// An entry in a segment: `start:32 | kind:8 | generation:24 | slot:32 | nanoseconds:64`, each number little-endian.
+/// The slot of the server is `u32::MAX`.
 type Encoded = [u8; LOG_ENTRY_BYTES];
 
 const SERVER: u32 = u32::MAX;
@@ -152,8 +152,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// An empty log of at most `bytes_max` bytes, entries included, for messages of at most `message_bytes_max` bytes. The room
-    /// said `messages` before this log began; they are not in it.
+    /// An empty log of at most `bytes_max` bytes, entries included, for messages of at most `message_bytes_max` bytes.
+    /// The room said `messages` before this log began; they are not in it.
     pub fn new(bytes_max: usize, message_bytes_max: usize, messages: u64) -> Self {
         let segment_bytes = LOG_SEGMENT_BYTES_MAX.min(bytes_max / LOG_SEGMENTS_MIN);
         assert!(segment_bytes >= message_bytes_max + LOG_ENTRY_BYTES, "every message fits a segment");
@@ -181,8 +181,8 @@ impl Log {
         self.segments_max * self.segment_bytes
     }
 
-    /// Where the tail will be once the oldest segment was retired to make space for a message of at most `bytes`; `None` when
-    /// there is space already.
+    /// Where the tail will be once the oldest segment was retired to make space for a message of at most `bytes`;
+    /// `None` when there is space already.
     pub fn tail_needed(&self, bytes: usize) -> Option<Position> {
         let full = self.segments.len() == self.segments_max;
         (full && !self.last_fits(bytes)).then(|| self.segments[1].base)
@@ -195,8 +195,8 @@ impl Log {
         self.spare = Some(Segment { length: 0, messages: 0, ..retired });
     }
 
-    /// Gives `render` a space of `bytes_max` bytes, and appends what it writes as one message. Appends nothing when `render`
-    /// returns false. The caller has retired the oldest segment if [`Log::tail_needed`] asked for it.
+    /// Gives `render` a space of `bytes_max` bytes, and appends what it writes as one message. Appends nothing when
+    /// `render` returns false. The caller has retired the oldest segment if [`Log::tail_needed`] asked for it.
     pub fn append(&mut self, entry: Entry, bytes_max: usize, render: impl FnOnce(&mut &mut [u8]) -> bool) -> bool {
         if !self.last_fits(bytes_max) {
             assert!(self.segments.len() < self.segments_max, "the oldest segment was retired first");
@@ -252,8 +252,8 @@ impl Log {
             .then(|| (Entry::decode(segment.encoded(index)), &segment.bytes()[offset..segment.start(index + 1)]))
     }
 
-    /// Messages that start before `position`, including those said before this log began. At the start of a message this is
-    /// one less than its number.
+    /// Messages that start before `position`, including those said before this log began. At the start of a message
+    /// this is one less than its number.
     pub fn messages_before(&self, position: Position) -> u64 {
         let (segment, offset) = self.find(position);
         segment.messages_before + segment.messages_before(offset) as u64

@@ -1,9 +1,9 @@
 //! One member of a feed: a cursor into the log, and more state for those members that need it.
 //!
-//! A member receives every message of the log from where it joined, except its own: it keeps the ranges of its own messages
-//! that its cursor has not reached, and its cursor jumps over them. When the log has to forget messages that a slow member
-//! has not been sent, the member is skipped. A copy finishes the message that it was in the middle of, the messages that it
-//! missed are counted exactly, and it goes on from the oldest message kept. A member does no I/O.
+//! A member receives every message of the log from where it joined, except its own: it keeps the ranges of its own
+//! messages that its cursor has not reached, and its cursor jumps over them. When the log has to forget messages that a
+//! slow member has not been sent, the member is skipped. A copy finishes the message that it was in the middle of, the
+//! messages that it missed are counted exactly, and it goes on from the oldest message kept. A member does no I/O.
 
 use std::collections::VecDeque;
 
@@ -16,10 +16,11 @@ pub struct Member {
     pub connection: ConnectionId,
     /// Everything before it was sent, or is the member's own. Meaningless while the member is skipped.
     cursor: Position,
-    /// The first messages of the room up to this number are settled: counted as delivered, its own, missed, or said before it
-    /// joined.
+    /// The first messages of the room up to this number are settled: counted as delivered, its own, missed, or said
+    /// before it joined.
     counted: u64,
-    /// Present once the member was skipped, or has spoken while it was behind. Most members of a large room only listen.
+    /// Present once the member was skipped, or has spoken while it was behind. Most members of a large room only
+    /// listen.
     aside: Option<Box<Aside>>,
 }
 
@@ -29,8 +30,8 @@ struct Aside {
     own: VecDeque<OwnRange>,
     /// The part still to be sent of the message that the member was in the middle of when it was skipped.
     unfinished: Vec<u8>,
-    /// The number of messages before the first one missed. Set exactly while the member is skipped: from when the log forgot
-    /// the bytes at its cursor until it goes on.
+    /// The number of messages before the first one missed. Set exactly while the member is skipped: from when the log
+    /// forgot the bytes at its cursor until it goes on.
     missed_from: Option<u64>,
 }
 
@@ -143,8 +144,8 @@ impl Member {
         false
     }
 
-    /// False while [`OWN_RANGES_MAX`] ranges of its own messages lie ahead of its cursor. Then it may not speak before it has
-    /// been sent the messages between them.
+    /// False while [`OWN_RANGES_MAX`] ranges of its own messages lie ahead of its cursor. Then it may not speak before
+    /// it has been sent the messages between them.
     pub fn may_speak(&self) -> bool {
         self.aside.as_deref().is_none_or(|aside| aside.own.len() < OWN_RANGES_MAX)
     }
@@ -183,11 +184,12 @@ impl Member {
         delivered
     }
 
-    /// The log is about to forget the bytes at this member's cursor. Copies the rest of the message that it is in the middle
-    /// of; that message counts as delivered. Returns the messages delivered since they were last counted.
+    /// The log is about to forget the bytes at this member's cursor. Copies the rest of the message that it is in the
+    /// middle of; that message counts as delivered. Returns the messages delivered since they were last counted.
     pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
-        // After an earlier skip there may still be a part of `unfinished` to send. The cursor is at the start of a message then.
+        // After an earlier skip there may still be a part of `unfinished` to send. The cursor is at the start of a
+        // message then.
         if aside.unfinished.is_empty() {
             aside.unfinished = log.rest_of_message(self.cursor).to_vec();
         }
@@ -196,8 +198,8 @@ impl Member {
         missed_from - std::mem::replace(&mut self.counted, missed_from)
     }
 
-    /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed, without
-    /// its own; 0 for a member that was not skipped. It is to be told that number after its unfinished message.
+    /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
+    /// without its own; 0 for a member that was not skipped. It is to be told that number after its unfinished message.
     pub fn resume(&mut self, log: &Log) -> u64 {
         let Some(aside) = self.aside.as_deref_mut() else { return 0 };
         let Some(missed_from) = aside.missed_from.take() else { return 0 };

@@ -1,5 +1,5 @@
-//! The members of all rooms, in one slab: a member can change rooms without moving in memory, and an empty room reserves no
-//! memory. The lists of the feeds are threaded through the slab.
+//! The members of all rooms, in one slab: a member can change rooms without moving in memory, and an empty room
+//! reserves no memory. The lists of the feeds are threaded through the slab.
 
 use std::num::NonZeroU32;
 

@@ -1,9 +1,11 @@
-//! Joins and leaves, announced at a bounded cost: a line for each join of N members to each member would be N squared lines.
+//! Joins and leaves, announced at a bounded cost: a line for each join of N members to each member would be N squared
+//! lines.
 //!
-//! Up to a number of members, and up to a number of lines a second, each join and leave has a line of its own. Above either
-//! bound joins and leaves are counted, and a summary says both counts after a pause. So a peer that joins and leaves all the
-//! time costs the others a bounded number of lines. While a summary is due no join or leave has a line of its own, so entered
-//! minus left in a summary is exactly the change since the last presence line. Reads no clock: the time is passed in.
+//! Up to a number of members, and up to a number of lines a second, each join and leave has a line of its own. Above
+//! either bound joins and leaves are counted, and a summary says both counts after a pause. So a peer that joins and
+//! leaves all the time costs the others a bounded number of lines. While a summary is due no join or leave has a line
+//! of its own, so entered minus left in a summary is exactly the change since the last presence line. Reads no clock:
+//! the time is passed in.
 
 use std::time::Instant;
 

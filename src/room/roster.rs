@@ -1,15 +1,16 @@
 //! Where the members of a feed stand: each is in exactly one of five places, and to move it costs the same in any room.
 //!
-//! Four of the places are doubly linked lists threaded through the slab of all members, so a member can leave a list from
-//! its middle. The list of the sweep has two parts: members that are behind in front, members that are level at the end, and
-//! a mark on the first level one. A sweep takes from the front and puts back at the end, so it can stop and go on anywhere.
-//! When a message is appended the mark is cleared, and so all members are behind at once.
+//! Four of the places are doubly linked lists threaded through the slab of all members, so a member can leave a list
+//! from its middle. The list of the sweep has two parts: members that are behind in front, members that are level at
+//! the end, and a mark on the first level one. A sweep takes from the front and puts back at the end, so it can stop
+//! and go on anywhere. When a message is appended the mark is cleared, and so all members are behind at once.
 //!
 //! 1. A member is in the list that its place names, once, or in the batch and in no list.
 //! 2. A member that is level has been sent everything.
-//! 3. Among members that are behind cursors never decrease from front to back. So no cursor lies before that of the first.
-//! 4. A parked member costs nothing: no sweep looks at it until it is unparked. Once it is skipped, it is not looked at either
-//!    when more of the log is forgotten.
+//! 3. Among members that are behind cursors never decrease from front to back. So no cursor lies before that of the
+//!    first.
+//! 4. A parked member costs nothing: no sweep looks at it until it is unparked. Once it is skipped, it is not looked at
+//!    either when more of the log is forgotten.
 
 use super::log::Log;
 use super::member::Member;
@@ -130,8 +131,8 @@ impl Roster {
         entry.next = None;
     }
 
-    /// A message was appended: all level members are behind now. When no member was behind a new sweep begins, and the first
-    /// `rotation` members of the last sweep come last in it, so that no member is always last.
+    /// A message was appended: all level members are behind now. When no member was behind a new sweep begins, and the
+    /// first `rotation` members of the last sweep come last in it, so that no member is always last.
     pub fn fall_behind(&mut self, members: &mut Members, rotation: usize) {
         if self.first_behind().is_none() {
             for _ in 0..rotation.min(self.len_of(Place::InSweep) / 2) {

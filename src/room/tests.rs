@@ -213,8 +213,8 @@ impl World {
         self.room.unpark(person.id);
     }
 
-    /// A person has received every message since it joined except its own, each whole and with its number, and was told every
-    /// gap exactly.
+    /// A person has received every message since it joined except its own, each whole and with its number, and was told
+    /// every gap exactly.
     fn check(&self, port: u16) {
         let person = &self.people[&port];
         let mut read = person.read().into_iter();
@@ -450,8 +450,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Sockets take any number of bytes at any time, in two encodings. No message is torn or sent twice, and none is missing
-    /// without a notice.
+    /// Sockets take any number of bytes at any time, in two encodings. No message is torn or sent twice, and none is
+    /// missing without a notice.
     #[test]
     fn each_member_receives_the_log_or_is_told(steps in prop::collection::vec(step(), 1..400)) {
         let mut world = World::new(usize::MAX);
@@ -502,8 +502,8 @@ proptest! {
         prop_assert_eq!(world.room.online(), world.people.len());
         let received: usize = world.people.values().map(Person::messages).sum();
         let counted = world.room.deliveries() as usize;
-        // The unfinished message of a member that was skipped counts as delivered. It never gets the end if it leaves before
-        // it reads again.
+        // The unfinished message of a member that was skipped counts as delivered. It never gets the end if it leaves
+        // before it reads again.
         let not_received = counted - received - world.received_before;
         prop_assert!(not_received <= world.left_with_full_socket, "{counted} deliveries counted, {received} received");
     }

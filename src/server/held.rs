@@ -1,7 +1,7 @@
 //! Held connections: each stands in the queue of its reason, and is not looked at before that reason has passed.
 //!
-//! A full log and a ration are a room's own: members of other rooms go on meanwhile. A connection that waits for its own
-//! reading is in no queue: the sweep calls [`Held::resume`] once it has read.
+//! A full log and a ration are a room's own: members of other rooms go on meanwhile. A connection that waits for its
+//! own reading is in no queue: the sweep calls [`Held::resume`] once it has read.
 //!
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
 //! 2. The first connection in the queue for a room's ration stays first until its line is said.
@@ -50,8 +50,8 @@ impl Waiting {
         !self.log_full && self.for_space.is_empty() && self.rationed.is_empty()
     }
 
-    /// From when on the first connection in the queue for the ration may be tried; `None` while there is none, or while the log
-    /// is full.
+    /// From when on the first connection in the queue for the ration may be tried; `None` while there is none, or while
+    /// the log is full.
     fn ration_from(&self) -> Option<Instant> {
         self.rationed_until.filter(|_| !self.rationed.is_empty() && !self.log_full)
     }
@@ -77,8 +77,8 @@ impl Held {
         }
     }
 
-    /// Puts back the connection of a [`Resume::One`] whose line was not said. It stays the first for the ration, also when it
-    /// now waits for another reason.
+    /// Puts back the connection of a [`Resume::One`] whose line was not said. It stays the first for the ration, also
+    /// when it now waits for another reason.
     pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked) {
         let waiting = self.rooms.entry(room).or_default();
         match reason {
@@ -184,7 +184,8 @@ impl Held {
         self.rooms.values().flat_map(|waiting| waiting.rationed.iter().copied())
     }
 
-    /// The entries of a connection: how many the queues for rations have, as the second number, and how many all others have.
+    /// The entries of a connection: how many the queues for rations have, as the second number, and how many all others
+    /// have.
     pub fn entries(&self, id: ConnectionId) -> (usize, usize) {
         let rooms = self.rooms.values();
         let spaces = rooms.flat_map(|waiting| &waiting.for_space).chain(&self.resumable);

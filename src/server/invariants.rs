@@ -44,7 +44,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         lines
     }
 
-    /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real ones.
+    /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real
+    /// ones.
     pub fn footprint(&self) -> usize {
         let connections: usize = self
             .connections
@@ -69,7 +70,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.connections.iter().filter_map(|(_, connection)| connection.inbound.held)
     }
 
-    /// The connections that wait for the room's ration, in their order, each with the number of bytes that it has waiting.
+    /// The connections that wait for the room's ration, in their order, each with the number of bytes that it has
+    /// waiting.
     pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
         self.schedule.held.rationed().filter_map(|id| {
             let connection =
@@ -175,8 +177,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let own = MemoryBound::of(&self.config).member_idle + own_bytes(connection) + self.rooms.aside_bytes(member);
         let most = MemoryBound::of(&self.config).member_worst;
         assert!(own <= most, "a member takes {own} bytes, at most {most}");
-        // Every member has a receive in flight, or something will ask for one. With chunk framing the end of a chunk may be
-        // held when its time is over, and a receive is in flight by then.
+        // Every member has a receive in flight, or something will ask for one. With chunk framing the end of a chunk
+        // may be held when its time is over, and a receive is in flight by then.
         let may_be_both = self.config.framing == Framing::Chunk;
         assert!(
             may_be_both || !inbound.receiving || inbound.held.is_none(),

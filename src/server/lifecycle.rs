@@ -68,7 +68,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.greet(id);
     }
 
-    /// Goes on with the greeting of a connection that is in no room yet: after it was accepted, and after each chunk from it.
+    /// Goes on with the greeting of a connection that is in no room yet: after it was accepted, and after each chunk
+    /// from it.
     pub(super) fn greet(&mut self, id: ConnectionId) {
         match self.door {
             Door::Plain => self.join(id),
@@ -157,8 +158,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.close(id, reason);
     }
 
-    /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends one. The
-    /// slot is freed when nothing is in flight on it any more, which may be at once.
+    /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends
+    /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = self.connections.at_mut(id);
         let member = match connection.state {

@@ -1,13 +1,14 @@
 //! From received bytes to messages of the room, and the reasons for which a line has to wait.
 //!
-//! A connection is looked up once for each completion: its [`Speaker`] has all that is needed to take its lines. Each line is
-//! first admitted and then published. A connection whose next line has to wait is held: its bytes stay in `received` and no
-//! more are asked for, so TCP slows the peer and nothing is lost. It is not looked at again before the reason has passed.
+//! A connection is looked up once for each completion: its [`Speaker`] has all that is needed to take its lines. Each
+//! line is first admitted and then published. A connection whose next line has to wait is held: its bytes stay in
+//! `received` and no more are asked for, so TCP slows the peer and nothing is lost. It is not looked at again before
+//! the reason has passed.
 //!
-//! With `--framing line` nothing is said before its line feed. With `--framing chunk` the end of a chunk ends a line too. If a
-//! chunk ends with bytes that could still become another protocol's beginning, such as `GET`, these are kept for
-//! [`OPENING_HOLD`], and bytes that arrive meanwhile continue them. That time does not end in a turn that receives nothing,
-//! because the rest of a request may be waiting in the socket.
+//! With `--framing line` nothing is said before its line feed. With `--framing chunk` the end of a chunk ends a line
+//! too. If a chunk ends with bytes that could still become another protocol's beginning, such as `GET`, these are kept
+//! for [`OPENING_HOLD`], and bytes that arrive meanwhile continue them. That time does not end in a turn that receives
+//! nothing, because the rest of a request may be waiting in the socket.
 
 use std::mem;
 
@@ -318,7 +319,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Says chunk ends that were kept because they could have become another protocol's beginning, once their time is over.
+    /// Says chunk ends that were kept because they could have become another protocol's beginning, once their time is
+    /// over.
     pub(super) fn say_kept_openings(&mut self) {
         while let Some(id) = self.schedule.next_opening(self.now) {
             let Some(connection) = self.connections.find(id) else { continue };

@@ -1,8 +1,9 @@
-//! Everything that waits: connections, each with what it waits for, and the next moment at which there is something to do.
+//! Everything that waits: connections, each with what it waits for, and the next moment at which there is something to
+//! do.
 //!
 //! Held connections stand in [`Held`]. Time-outs and retries have queues of their own; single moments, such as the next
-//! statistics line, have a place each. The schedule does no I/O and reads no clock. It knows only the ids of connections. So
-//! it may hand out one that was freed; entries of such connections are dropped once a queue has many.
+//! statistics line, have a place each. The schedule does no I/O and reads no clock. It knows only the ids of
+//! connections. So it may hand out one that was freed; entries of such connections are dropped once a queue has many.
 //!
 //! In each queue of [`Queue`] a connection has at most one entry, and has it exactly while its [`Queued`] says so.
 
@@ -161,7 +162,8 @@ impl Schedule {
         queues.into_iter().chain(self.moments).flatten().min()
     }
 
-    /// Drops the entries of freed connections from queues that have far more entries than the `connections` that are open.
+    /// Drops the entries of freed connections from queues that have far more entries than the `connections` that are
+    /// open.
     pub fn forget_gone(&mut self, connections: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
         let entries_max = 2 * connections + TIMEOUT_SLACK;
         for timeouts in [&mut self.stalls, &mut self.lines] {

@@ -85,8 +85,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A socket did not take all that it was handed: it is watched until it is writable, or tried again after a pause.
     fn on_not_taken(&mut self, id: ConnectionId, sent: Sent) {
-        // The socket was just reported writable and takes nothing all the same. Then TCP is out of memory, and a watch would
-        // report the socket at once, again and again.
+        // The socket was just reported writable and takes nothing all the same. Then TCP is out of memory, and a watch
+        // would report the socket at once, again and again.
         let was_writable = self.connections.at(id).outbound.socket.was_writable();
         if sent == Sent::NoMemory || (sent == Sent::Full && was_writable) {
             self.on_no_memory(id);
@@ -140,8 +140,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// A send was taken whole. A member that is level now has been sent everything, so if it was held for its own reading it
-    /// may go on.
+    /// A send was taken whole. A member that is level now has been sent everything, so if it was held for its own
+    /// reading it may go on.
     fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
         let connection = self.connections.at_mut(id);
         self.silence.on_sent(connection.outbound.socket, &mut self.schedule, self.now);
@@ -247,7 +247,8 @@ fn next_send<'a, S>(connections: &'a Connections<S>, rooms: &'a Rooms, member: M
     Send::new(&connection.socket, bytes)
 }
 
-/// True when a member's private bytes go out before the log: between two messages, or when a part of them was sent already.
+/// True when a member's private bytes go out before the log: between two messages, or when a part of them was sent
+/// already.
 fn is_private_next(private: &Private, rooms: &Rooms, member: MemberId) -> bool {
     !private.is_empty() && (private.is_begun() || rooms.is_between_messages(member))
 }

@@ -1,4 +1,5 @@
-//! How the server stops: it accepts no more and says no more lines, says goodbye, and sends the rest while there is time.
+//! How the server stops: it accepts no more and says no more lines, says goodbye, and sends the rest while there is
+//! time.
 
 use std::time::Instant;
 

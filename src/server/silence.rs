@@ -1,9 +1,9 @@
 //! Finds peers that have vanished without an end or a reset while bytes are on their way to them.
 //!
-//! The kernel could end such connections after a time of our choice (TCP_USER_TIMEOUT). But it would also end connections
-//! whose peers answer and read slowly. So the server asks the kernel about some connections every second, in the order of
-//! their slots. It asks only about connections that were sent bytes since their peers were last seen to have acknowledged
-//! everything. So a silent room costs nothing, and a member costs one bit.
+//! The kernel could end such connections after a time of our choice (TCP_USER_TIMEOUT). But it would also end
+//! connections whose peers answer and read slowly. So the server asks the kernel about some connections every second,
+//! in the order of their slots. It asks only about connections that were sent bytes since their peers were last seen to
+//! have acknowledged everything. So a silent room costs nothing, and a member costs one bit.
 
 use std::time::Instant;
 
@@ -17,8 +17,8 @@ use crate::outlet::Outlet;
 
 #[derive(Debug, Default)]
 pub struct Silence {
-    /// Connections that were sent bytes since their peers were last seen to have acknowledged everything. The moment of the
-    /// next look is set exactly while there are any.
+    /// Connections that were sent bytes since their peers were last seen to have acknowledged everything. The moment of
+    /// the next look is set exactly while there are any.
     unanswered: usize,
     /// The slot that was looked at last.
     slot: usize,

@@ -1,5 +1,5 @@
-//! A room with very many members that listen and a few that speak: every member hears every message in the same order, and
-//! memory stays within its bound.
+//! A room with very many members that listen and a few that speak: every member hears every message in the same order,
+//! and memory stays within its bound.
 
 use super::peers::address;
 use super::simulation::Simulation;
@@ -57,8 +57,8 @@ fn config(members_max: usize) -> Config {
     }
 }
 
-/// `members` join, then `messages` are said, each by another member. Panics when a member has not heard exactly the messages
-/// of the others.
+/// `members` join, then `messages` are said, each by another member. Panics when a member has not heard exactly the
+/// messages of the others.
 pub fn play(members: u32, messages: u32) -> Figures {
     let config = config(members as usize);
     let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), config);

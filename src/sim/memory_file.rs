@@ -67,7 +67,8 @@ impl MemoryFile {
         self.state.borrow().stamped
     }
 
-    /// The bytes of all files, without the part of a line that one file ends with when the next file has that line whole.
+    /// The bytes of all files, without the part of a line that one file ends with when the next file has that line
+    /// whole.
     pub fn written(&self) -> Vec<u8> {
         let state = self.state.borrow();
         let mut written = Vec::new();

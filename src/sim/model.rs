@@ -1,10 +1,11 @@
-//! The bytes that each peer must have been sent, computed without the server's code: a vector of lines, and for each member the
-//! line from which it joined.
+//! The bytes that each peer must have been sent, computed without the server's code: a vector of lines, and for each
+//! member the line from which it joined.
 //!
-//! The lines are those that the witness heard. A member's stream is its welcome and then every line from where it joined,
-//! except its own. Notices for it alone stand between two lines. After `you missed N messages` it goes on exactly N lines
-//! later. A member that is still connected has heard every line, and one that left has heard a prefix. The messages of an
-//! author are computed from the bytes that the server was handed ([`typed`]); the lines of the log are read in [`log`].
+//! The lines are those that the witness heard. A member's stream is its welcome and then every line from where it
+//! joined, except its own. Notices for it alone stand between two lines. After `you missed N messages` it goes on
+//! exactly N lines later. A member that is still connected has heard every line, and one that left has heard a prefix.
+//! The messages of an author are computed from the bytes that the server was handed ([`typed`]); the lines of the log
+//! are read in [`log`].
 
 pub mod log;
 pub mod shown;

@@ -1,9 +1,10 @@
 //! The peers of a simulated run: when each connects, what it types, and how it reads and leaves.
 //!
-//! Each peer follows a script that is drawn while it is played. It sends lines, pieces of lines, lines that are too long or
-//! not text, or several lines at once; pauses; stops reading for a while; leaves in good order, with a reset, or by closing
-//! its socket. A new peer may replace one that left. Some begin as a browser, a proxy or a TLS client does, in pieces. The
-//! first peer is the witness: it says nothing, reads everything, and has no faults, so it hears exactly the room's messages.
+//! Each peer follows a script that is drawn while it is played. It sends lines, pieces of lines, lines that are too
+//! long or not text, or several lines at once; pauses; stops reading for a while; leaves in good order, with a reset,
+//! or by closing its socket. A new peer may replace one that left. Some begin as a browser, a proxy or a TLS client
+//! does, in pieces. The first peer is the witness: it says nothing, reads everything, and has no faults, so it hears
+//! exactly the room's messages.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

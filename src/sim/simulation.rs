@@ -55,8 +55,8 @@ pub struct Simulation {
     pub receiving: Vec<bool>,
     pub holds: Holds,
     stall_timeout: Duration,
-    /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose time has
-    /// come.
+    /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
+    /// time has come.
     pub late_max: usize,
     /// The connection that has waited longest for the room's ration, with the bytes that it has waiting.
     rationed_first: Option<(ConnectionId, usize)>,
@@ -69,7 +69,8 @@ impl Simulation {
         Self::with_log(kernel, config, MemoryFile::default(), JOURNAL_BYTES_MAX)
     }
 
-    /// As [`Simulation::new`], with a journal that writes to `log` and keeps at most `log_bytes_max` bytes that it does not take.
+    /// As [`Simulation::new`], with a journal that writes to `log` and keeps at most `log_bytes_max` bytes that it does
+    /// not take.
     pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);

@@ -19,8 +19,8 @@ use crate::message::Announcement;
 use crate::names::Name;
 use crate::wire::Framing;
 
-/// Up to this many lines that are too long, a member is told of each. With more, or with the rest of a line before a gap,
-/// [`PRIVATE_BYTES_MAX`](crate::limits::PRIVATE_BYTES_MAX) may be reached and notices dropped.
+/// Up to this many lines that are too long, a member is told of each. With more, or with the rest of a line before a
+/// gap, [`PRIVATE_BYTES_MAX`](crate::limits::PRIVATE_BYTES_MAX) may be reached and notices dropped.
 const NOTICES_SURE: u64 = 4;
 
 #[derive(Debug)]
@@ -165,7 +165,8 @@ impl Verdict {
         assert!(dismissals <= dismissed);
         assert!(total.missed <= statistics.skipped, "{} were told, {} counted", total.missed, statistics.skipped);
         let difference = total.delivered.abs_diff(statistics.deliveries);
-        // A closed connection may lose the end of a line that counts as sent; the last notice to another may bring such an end.
+        // A closed connection may lose the end of a line that counts as sent; the last notice to another may bring such
+        // an end.
         let slack = slack + dismissed;
         // Members that are not level when the server stops have not been counted.
         assert!(
@@ -254,8 +255,8 @@ impl Verdict {
             assert!(authors.values().all(|times| rate.held(times, 0)), "an author has said more than its rate allows");
         }
         if let Some(rate) = self.config.addresses.line_rate {
-            // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks had
-            // taken may be said at another time.
+            // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks
+            // had taken may be said at another time.
             let counters = self.statistics.expect("it was taken at the end").counters;
             let cut_off = [CloseReason::Broken, CloseReason::Stalled, CloseReason::Slow];
             let slack = self.late_max + cut_off.map(|reason| counters.closes(reason) as usize).iter().sum::<usize>();

@@ -1,9 +1,9 @@
 //! Peers that speak another protocol: recognised by the first bytes of a line, before any of it is said.
 //!
-//! Any web page can make a browser send a request to this port, with lines that the page chooses in it. So a line is judged by
-//! its beginning, at the first byte that decides: a target that is longer than any line, or that never ends, cannot delay the
-//! decision. [`Opening`] is given bytes as they arrive, in pieces of any size. It stores its state and no bytes except the
-//! start of a word.
+//! Any web page can make a browser send a request to this port, with lines that the page chooses in it. So a line is
+//! judged by its beginning, at the first byte that decides: a target that is longer than any line, or that never ends,
+//! cannot delay the decision. [`Opening`] is given bytes as they arrive, in pieces of any size. It stores its state and
+//! no bytes except the start of a word.
 //!
 //! | What | Begins with |
 //! | --- | --- |
@@ -13,9 +13,9 @@
 //! | STUN | a header with its cookie (RFC 8489, section 5), bare or behind a length (RFC 4571) |
 //! | PROXY | `PROXY TCP4`, `PROXY TCP6` or `PROXY UNKNOWN` alone, or the twelve bytes of version 2 |
 //!
-//! A method is a token (RFC 9110, section 5.6.2) with at least one capital and no small letter: before they send any other,
-//! browsers ask the server (CORS). A decision is never changed. A line that is not said, because it is empty or too long,
-//! decides nothing: the next line is looked at.
+//! A method is a token (RFC 9110, section 5.6.2) with at least one capital and no small letter: before they send any
+//! other, browsers ask the server (CORS). A decision is never changed. A line that is not said, because it is empty or
+//! too long, decides nothing: the next line is looked at.
 
 /// Another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +57,11 @@ enum State {
     Is(Foreign),
     /// A byte that is the type of a TLS record.
     RecordType,
-    /// The number of bytes so far of a possible hello of SSL 2 (draft-hickman-netscape-ssl-00): length, length, 1, version.
+    /// The number of bytes so far of a possible hello of SSL 2 (draft-hickman-netscape-ssl-00): length, length, 1,
+    /// version.
     OldHello(u8),
-    /// The part of PROXY version 2's signature behind its two line endings, up to and with its next line ending. As a line it
-    /// has no visible byte, see `pass_over`.
+    /// The part of PROXY version 2's signature behind its two line endings, up to and with its next line ending. As a
+    /// line it has no visible byte, see `pass_over`.
     Nul,
     /// A length, or the first byte of one, and behind it the first byte of the type of a STUN message.
     Length,
@@ -106,8 +107,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Looks at a line as far as it has come. `rest` begins with the bytes of the line that the caller has kept: those of
-    /// the last call, unless [`Opening::pass_over`] was called since. What follows a line feed is not looked at.
+    /// Looks at a line as far as it has come. `rest` begins with the bytes of the line that the caller has kept: those
+    /// of the last call, unless [`Opening::pass_over`] was called since. What follows a line feed is not looked at.
     pub fn look(&mut self, rest: &[u8]) -> Verdict {
         for byte in &rest[self.looked_at.min(rest.len())..] {
             if matches!(self.state, State::Plain | State::Is(_) | State::NulLine) {

@@ -1,14 +1,14 @@
 //! Makes a line safe for others: valid UTF-8 in which no character controls a terminal, reorders text or hides it.
 //!
-//! Clean text is unchanged, and sanitising twice equals sanitising once. A line of printable ASCII, which is almost every
-//! line, is copied in one pass.
+//! Clean text is unchanged, and sanitising twice equals sanitising once. A line of printable ASCII, which is almost
+//! every line, is copied in one pass.
 
 use std::io::{self, Write};
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Combining marks in a row that are kept: the longest that any language needs is some five. More of them reach into the
-/// lines above and below.
+/// Combining marks in a row that are kept: the longest that any language needs is some five. More of them reach into
+/// the lines above and below.
 const MARKS_MAX: u32 = 8;
 
 /// The base of the flags of England, Scotland and others: the only emoji that is followed by tags (UTS #51, ED-14a).
@@ -93,11 +93,11 @@ impl Before {
 
 /// Writes `line` to `out` as others may see it, and returns whether anything of it is visible.
 ///
-/// Dropped are controls but tab (C0, DEL, C1), line and paragraph separators, format characters (general category Cf) but
-/// U+200C and U+200D, code points that Unicode keeps for more of these, the ninth and later of combining marks in a row
-/// (joiners between them do not count), and tags (U+E0020 to U+E007F) but the first eight behind U+1F3F4. Each run of
-/// invalid bytes becomes one U+FFFD. Spaces, tabs, joiners, variation selectors and letters that look like a space are kept
-/// but are not visible.
+/// Dropped are controls but tab (C0, DEL, C1), line and paragraph separators, format characters (general category Cf)
+/// but U+200C and U+200D, code points that Unicode keeps for more of these, the ninth and later of combining marks in a
+/// row (joiners between them do not count), and tags (U+E0020 to U+E007F) but the first eight behind U+1F3F4. Each run
+/// of invalid bytes becomes one U+FFFD. Spaces, tabs, joiners, variation selectors and letters that look like a space
+/// are kept but are not visible.
 pub fn sanitise(line: &[u8], out: &mut impl Write) -> io::Result<bool> {
     if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
         out.write_all(line)?;

@@ -1,7 +1,7 @@
 //! The text format: messages and notices as lines of UTF-8, each ended by a line feed, in the words of the original.
 //!
-//! Every line that a member says carries its author's prefix, so nothing that a member types can start like a line of the
-//! server. docs/PROTOCOL.md has every text.
+//! Every line that a member says carries its author's prefix, so nothing that a member types can start like a line of
+//! the server. docs/PROTOCOL.md has every text.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -51,8 +51,8 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
     }
 }
 
-/// Writes a line as others receive it: `[IP:PORT] text` and a line feed. False, and nothing to send, when no byte of `text` is
-/// visible.
+/// Writes a line as others receive it: `[IP:PORT] text` and a line feed. False, and nothing to send, when no byte of
+/// `text` is visible.
 pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
     write!(out, "[{author}] ")?;
     let visible = sanitise(text, out)?;

@@ -1,8 +1,8 @@
 //! Attacks on text, as data: bytes that a member may send, and exactly what the others read because of it.
 //!
-//! Every case goes through the splitter and the sanitiser whole, cut in two at every place and byte by byte, and through a
-//! running server on every back end. So do the openings of other protocols. Most attacks are those that `uproar-conform`
-//! plays; the ones on the length of a line need a certain limit and stand here.
+//! Every case goes through the splitter and the sanitiser whole, cut in two at every place and byte by byte, and
+//! through a running server on every back end. So do the openings of other protocols. Most attacks are those that
+//! `uproar-conform` plays; the ones on the length of a line need a certain limit and stand here.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -188,8 +188,8 @@ fn openings() -> Vec<Vec<u8>> {
     openings
 }
 
-/// If the last byte follows the first within this time, the end of a chunk is certainly not taken for the end of a line: half
-/// of the time for which such an end is kept.
+/// If the last byte follows the first within this time, the end of a chunk is certainly not taken for the end of a
+/// line: half of the time for which such an end is kept.
 const HASTE: Duration = Duration::from_millis(100);
 
 /// Sends `pieces` one after the other; false when that took so long that nothing is known about chunks.

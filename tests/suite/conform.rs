@@ -1,5 +1,5 @@
-//! The cases of `uproar-conform` against this server, on every back end: many cases with one server, and each case that names
-//! every line with a server of its own, with its bytes cut in several ways.
+//! The cases of `uproar-conform` against this server, on every back end: many cases with one server, and each case that
+//! names every line with a server of its own, with its bytes cut in several ways.
 
 use std::thread;
 

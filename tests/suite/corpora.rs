@@ -1,5 +1,5 @@
-//! The inputs that fuzzing found worth keeping, replayed without a fuzzer. Those of the whole server are replayed by the
-//! tests of the simulated kernel.
+//! The inputs that fuzzing found worth keeping, replayed without a fuzzer. Those of the whole server are replayed by
+//! the tests of the simulated kernel.
 
 #[path = "../../fuzz/properties.rs"]
 mod properties;

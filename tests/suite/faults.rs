@@ -1,4 +1,5 @@
-//! Faults that the simulated kernel does not have: a process that is killed, stopped or short of memory, on every back end.
+//! Faults that the simulated kernel does not have: a process that is killed, stopped or short of memory, on every back
+//! end.
 
 use std::fs;
 use std::path::{Path, PathBuf};

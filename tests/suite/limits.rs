@@ -95,8 +95,8 @@ fn a_long_line_is_not_overtaken_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(10), "it was said after {:?}", start.elapsed());
 }
 
-/// The socket of a member that reads slowly is writable only once in minutes. That member is not closed; one that reads nothing
-/// is.
+/// The socket of a member that reads slowly is writable only once in minutes. That member is not closed; one that reads
+/// nothing is.
 #[test]
 fn reading_slowly_is_reading() {
     let server = Server::start(&["--stall-timeout", "4s", "--flood-rate", "0", "--log-bytes", "64KiB"]);

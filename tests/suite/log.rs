@@ -1,4 +1,5 @@
-//! The server's own log on every kind of standard error: the server serves on when that is full, stopped, broken or closed.
+//! The server's own log on every kind of standard error: the server serves on when that is full, stopped, broken or
+//! closed.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
@@ -256,7 +257,8 @@ fn a_terminal_that_goes_away_does_not_take_the_server_with_it() {
         let terminal = terminal(None);
         let address = free_address();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
-        // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes away.
+        // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes
+        // away.
         let mut command = Command::new("setsid");
         command.args(["--ctty", env!("CARGO_BIN_EXE_uproar"), "serve", &address.to_string(), "--backend", backend]);
         command.stdin(stream()).stdout(stream()).stderr(stream());

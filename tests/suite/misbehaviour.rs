@@ -226,7 +226,8 @@ fn the_counters_agree_with_what_the_members_saw() {
 #[test]
 fn running_out_of_descriptors_pauses_accepting_and_nothing_else() {
     for backend in BACKENDS {
-        // The server does not know of these descriptors: by its count there is one for a newcomer, for the kernel there is not.
+        // The server does not know of these descriptors: by its count there is one for a newcomer, for the kernel there
+        // is not.
         let inherited: String = (3..40).map(|number| format!("exec {number}</dev/null; ")).collect();
         let serve = format!(
             "ulimit -n 64; {inherited} exec {} serve 127.0.0.1:0 --transcript off --backend {backend}",
@@ -272,7 +273,8 @@ fn many_connections_that_break_at_once_while_full_do_no_harm() {
         let silent_readers: Vec<Person> = (0..60)
             .map(|_| {
                 let mut person = Person::connect_small(server.address);
-                // It is held by its rate, so no receive is in flight, and only a send finds that its connection is broken.
+                // It is held by its rate, so no receive is in flight, and only a send finds that its connection is
+                // broken.
                 person.send("\n".repeat(1000));
                 person
             })

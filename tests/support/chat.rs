@@ -1,5 +1,5 @@
-//! What the tests of the chat client share: programs that end with the test, the lines of a stream, the real server, and a
-//! connection to a server that is the test itself.
+//! What the tests of the chat client share: programs that end with the test, the lines of a stream, the real server,
+//! and a connection to a server that is the test itself.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! The imports between the files of a crate, read from `use` lines and paths, and the circles among them.
 //!
-//! A file is a part of the file that its folder is named after, so imports from that do not count. Imports that are compiled
-//! for tests alone do not count either.
+//! A file is a part of the file that its folder is named after, so imports from that do not count. Imports that are
+//! compiled for tests alone do not count either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -110,7 +110,8 @@ fn test_modules(code: &str) -> Vec<String> {
     found
 }
 
-/// Every path that is imported, and every other that begins at `crate`, at `super` or at a module that this file declares.
+/// Every path that is imported, and every other that begins at `crate`, at `super` or at a module that this file
+/// declares.
 fn paths(code: &str) -> Vec<Module> {
     let mut found = Vec::new();
     let mut rest = String::new();

@@ -114,8 +114,8 @@ impl Server {
         Self { child, address, ready, before_ready, stderr }
     }
 
-    /// Starts a prepared server whose standard error is the test's affair, and waits until it answers. `arguments` of the
-    /// command include `address`.
+    /// Starts a prepared server whose standard error is the test's affair, and waits until it answers. `arguments` of
+    /// the command include `address`.
     pub fn spawn_silent(mut command: Command, address: SocketAddr) -> Self {
         let child = command.spawn().expect("the server's binary was built with the tests");
         let (_, stderr) = channel();

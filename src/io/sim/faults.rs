@@ -1,5 +1,5 @@
-//! The faults of a run, and how often each happens. A seed switches each fault on or off and draws its frequency, so that some
-//! runs have one fault alone.
+//! The faults of a run, and how often each happens. A seed switches each fault on or off and draws its frequency, so
+//! that some runs have one fault alone.
 
 use super::draw::Draw;
 

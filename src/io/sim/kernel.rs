@@ -1,9 +1,9 @@
 //! The kernel in memory: sockets, listeners, a clock, and the events to come.
 //!
-//! Time is virtual: it passes a little with every turn and jumps to the next event when the server waits. Every act of a peer
-//! and every completion is an event with a time, and two runs of one seed have the same events. The kernel also checks that
-//! the server keeps the contract: an operation started twice, a socket closed with something in flight, an accept armed again
-//! at once, or a loop that spins is a failure.
+//! Time is virtual: it passes a little with every turn and jumps to the next event when the server waits. Every act of
+//! a peer and every completion is an event with a time, and two runs of one seed have the same events. The kernel also
+//! checks that the server keeps the contract: an operation started twice, a socket closed with something in flight, an
+//! accept armed again at once, or a loop that spins is a failure.
 
 mod peers;
 mod waiting;
@@ -84,7 +84,8 @@ pub struct Kernel {
     pub counts: Counts,
     /// Moves the peers.
     pub script: Option<Rc<RefCell<dyn Script>>>,
-    /// Whether a breach of the contract is a failure. It is not in tests of the seam, which end with operations in flight.
+    /// Whether a breach of the contract is a failure. It is not in tests of the seam, which end with operations in
+    /// flight.
     pub strict: bool,
     /// True once nothing will happen any more.
     pub idle: bool,

@@ -18,7 +18,8 @@ pub struct Typed {
     pub too_long: u64,
     /// It speaks another protocol, and nothing of it is said.
     pub foreign: bool,
-    /// The last message was kept when its author had sent its last byte: something else may have ended the connection first.
+    /// The last message was kept when its author had sent its last byte: something else may have ended the connection
+    /// first.
     pub last_unsure: bool,
     /// True when two chunks may be one message or two, which depends on when the room took the lines before them.
     pub cuts_unsure: bool,
@@ -32,7 +33,8 @@ pub struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// True when the time of a chunk end that was handed over in turn `first`, and continued in turn `next`, was over between.
+    /// True when the time of a chunk end that was handed over in turn `first`, and continued in turn `next`, was over
+    /// between.
     fn hold_ends_between(&self, first: usize, next: usize) -> bool {
         (first + 1..next).any(|turn| self.receiving[turn] && self.times[turn] >= self.times[first] + OPENING_HOLD)
     }
