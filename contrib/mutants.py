@@ -30,7 +30,7 @@ BUILD = FOLDER / "build"
 
 # Most seeds, of which one has to fail.
 SEEDS = 500
-# A mutant may take so many times the processor time of the unchanged copy, and at least so many seconds.
+# A mutant may take this many times the processor time of the unchanged copy, and at least this many seconds.
 TIMES_MAX = 5
 SECONDS_MIN = 20
 # The unchanged copy may take this long.
@@ -84,7 +84,7 @@ def build(caught_by):
 
 @contextlib.contextmanager
 def running(command, seconds):
-    """A process with at most so many seconds of processor time, of which nothing is left afterwards."""
+    """A process with at most this many seconds of processor time; afterwards it and its children have ended."""
 
     def bounded():
         # SIGXCPU, and SIGKILL if that does not end it.

@@ -15,13 +15,13 @@ use crate::io::sim::kernel::Kernel;
 use crate::limits::log_bytes_min;
 use crate::message::Announcement;
 
-/// Seeds that failed once, each with what it found. They are played for ever after.
+/// Seeds that failed once, each with the fault that it found. Every test run plays them.
 const KEPT: &str = include_str!("seeds.txt");
 
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 5000;
 
-/// Inputs of a fuzzer, made up.
+/// Inputs as a fuzzer would choose them.
 const INPUTS: u64 = 500;
 
 fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
@@ -32,7 +32,7 @@ fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
 #[test]
 fn seeds() {
     let outcomes = play(0..SEEDS);
-    // Everything that can happen to a connection and to a line has happened.
+    // Each thing that can happen to a connection and to a line has happened in some run.
     let total = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let happened = [
         ("left", total(|outcome| outcome.statistics.counters.closes(CloseReason::Left))),
@@ -41,14 +41,14 @@ fn seeds() {
         ("stalled", total(|outcome| outcome.statistics.counters.closes(CloseReason::Stalled))),
         ("line timeout", total(|outcome| outcome.statistics.counters.closes(CloseReason::LineTimeout))),
         ("foreign", total(|outcome| outcome.statistics.counters.closes(CloseReason::Foreign))),
-        ("full house", total(|outcome| outcome.statistics.counters[Counter::FullHouse])),
+        ("server full", total(|outcome| outcome.statistics.counters[Counter::ServerFull])),
         ("turned away", total(|outcome| outcome.statistics.counters[Counter::TurnedAway])),
         ("stale", total(|outcome| outcome.statistics.counters[Counter::Stale])),
         ("skipped", total(|outcome| outcome.statistics.skipped)),
-        ("pressed", total(|outcome| outcome.holds.pressed)),
-        ("unread", total(|outcome| outcome.holds.unread)),
-        ("over its rate", total(|outcome| outcome.holds.until)),
-        ("rationed", total(|outcome| outcome.holds.rationed)),
+        ("waited for log space", total(|outcome| outcome.holds.log_space)),
+        ("waited for its own reading", total(|outcome| outcome.holds.reading)),
+        ("waited for its rate", total(|outcome| outcome.holds.rate)),
+        ("waited for the ration", total(|outcome| outcome.holds.ration)),
         ("logged", total(|outcome| outcome.log.lines)),
         ("not logged", total(|outcome| outcome.log.gaps)),
         ("transcript paused", total(|outcome| outcome.log.transcript_paused)),
@@ -149,7 +149,7 @@ fn a_goodbye_that_waits_for_space_is_said_as_soon_as_a_sweep_has_made_some() {
     // Several batches, so that it is swept when it is told to stop.
     let (mut simulation, author, others) = room_with_small_log(&[], 130);
     simulation.kernel.borrow_mut().peer_writes(author, &b"hello\n".repeat(500));
-    while !simulation.server.holds().any(|hold| hold == Hold::Space) {
+    while !simulation.server.holds().any(|hold| hold == Hold::LogSpace) {
         simulation.turn();
     }
     let start = simulation.kernel.borrow().time();

@@ -1,4 +1,4 @@
-//! Which file of a crate imports which, read from its `use` lines and its paths, and the circles among them.
+//! The imports between the files of a crate, read from `use` lines and paths, and the circles among them.
 //!
 //! What is compiled for tests alone does not count. Whether it counts that a file takes something from the file that its
 //! folder is named after depends on the crate: see [`imports`].
@@ -112,7 +112,8 @@ fn test_modules(code: &str) -> Vec<String> {
     found
 }
 
-/// Every path that is imported, and every other that begins at `crate`, at `super` or at a module that this file declares.
+/// Every path that is imported, and every other that begins at `crate`, at `super` or at a module that this file
+/// declares.
 fn paths(code: &str) -> Vec<Module> {
     let mut found = Vec::new();
     let mut rest = String::new();
