@@ -77,31 +77,16 @@ def cargo(*arguments):
 
 def build(caught_by):
     what = [*shlex.split(caught_by), "--no-run"] if caught_by else ["build", "--features", "sim", "--example", "sim"]
-    built = subprocess.run(cargo(*what, "--quiet"), cwd=TREE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if built.returncode != 0:
-        raise Wrong(f"does not compile\n{built.stderr}")
+    with running(cargo(*what, "--quiet"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        messages = process.communicate()[1]
+        if process.returncode != 0:
+            raise Wrong(f"does not compile\n{messages}")
 
 
 @contextlib.contextmanager
-def running(command, seconds):
-    """A process with at most this many seconds of processor time; afterwards it and its children have ended."""
-
-    def bounded():
-        # SIGXCPU, and SIGKILL if that does not end it.
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-    with subprocess.Popen(
-        command,
-        cwd=TREE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-        preexec_fn=bounded,
-    ) as process:
+def running(command, **options):
+    """A process in the copy. It and its children are gone afterwards: a compiler that is left would write into the next build."""
+    with subprocess.Popen(command, cwd=TREE, text=True, errors="replace", start_new_session=True, **options) as process:
         try:
             yield process
         finally:
@@ -109,9 +94,21 @@ def running(command, seconds):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+def bounded(command, seconds):
+    """A process that takes at most so many seconds of processor time, and whose output is read."""
+
+    def bound():
+        # SIGXCPU, and SIGKILL if that does not end it.
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    return running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=bound)
+
+
 def play_seeds(seeds, seconds):
     """What is wrong, or None."""
-    with running([BUILD / "debug/examples/sim", "run", str(seeds), "--threads", "1"], seconds) as process:
+    with bounded([BUILD / "debug/examples/sim", "run", str(seeds), "--threads", "1"], seconds) as process:
         for line in process.stdout:
             if line.startswith("seed "):
                 seed, _, verdict = line.removeprefix("seed ").strip().partition(" failed: ")
@@ -128,7 +125,7 @@ def play_seeds(seeds, seconds):
 
 def run_test(caught_by, seconds):
     """What is wrong, or None. A test that does not exist is an error, for it passes whatever is broken."""
-    with running(cargo(*shlex.split(caught_by)), seconds) as process:
+    with bounded(cargo(*shlex.split(caught_by)), seconds) as process:
         try:
             lines = process.communicate(timeout=TEST_SECONDS_MAX)[0].splitlines()
         except subprocess.TimeoutExpired:

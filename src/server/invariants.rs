@@ -144,7 +144,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert_eq!(look.is_some(), unanswered > 0, "a look is due exactly while a connection is unanswered");
         let open = members + greeting;
         let counted = self.addresses.connections();
-        assert!(counted.is_none_or(|counted| counted == open), "connections are counted by address");
+        assert!(counted.is_none_or(|counted| counted == open), "open connections are counted by address");
         assert_eq!((names.len(), self.names.len()), (open, open), "every connection has a name of its own");
         assert_eq!(self.rooms.online(), members, "members are the connections that have joined");
         assert!(self.connections.len() <= self.config.members_max, "connections are bounded");
