@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_timed_is_handed_out_once_at_its_moment() {
+    fn an_entry_is_handed_out_once_at_its_moment() {
         let (mut schedule, at) = schedule();
         let mut queued = Queued::default();
         for _ in 0..2 {

@@ -202,7 +202,7 @@ fn every_interface_is_ipv4_and_ipv6() {
 }
 
 #[test]
-fn the_transcript_is_what_the_original_printed() {
+fn the_transcript_is_as_the_original_printed_it() {
     let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "-"]);
     command.stdout(Stdio::piped());
     let mut server = Server::spawn(command);
