@@ -251,9 +251,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
+    /// True when a sweep has made space in a log that held lines, or the goodbye, wait for.
+    fn has_space_to_use(&self) -> bool {
+        self.phase.owes_goodbye() || self.room_with_space().is_some()
+    }
+
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
-        if self.has_due() || self.schedule.held.has_resumable() {
+        if self.has_due() || self.schedule.held.has_resumable() || self.has_space_to_use() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());

@@ -58,6 +58,11 @@ impl Timeouts {
         self.queue.capacity() * size_of::<(Instant, ConnectionId)>()
     }
 
+    /// Entries of a connection.
+    pub fn entries(&self, id: ConnectionId) -> usize {
+        self.queue.iter().filter(|(_, other)| *other == id).count()
+    }
+
     /// Panics when a connection is queued twice.
     pub fn invariants(&self) {
         let mut ids: Vec<ConnectionId> = self.queue.iter().map(|(_, id)| *id).collect();

@@ -4,6 +4,7 @@
 #[path = "support/layers.rs"]
 mod layers;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn all_files() -> Vec<PathBuf> {
-    ["src", "tests", "bench-client"].into_iter().flat_map(rust_files).collect()
+    ["src", "tests", "bench-client", "conform", "examples"].into_iter().flat_map(rust_files).collect()
 }
 
 #[test]
@@ -83,7 +84,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
 fn io_and_the_pure_parts_never_import_the_server() {
     let is_in =
         |file: &str, room: &&str| file.strip_prefix(room).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
-    for (file, imports) in layers::imports(&root().join("src")) {
+    for (file, imports) in layers::imports(&root().join("src"), false) {
         for (rooms, others) in LAYERS {
             let is_of_layer = rooms.iter().any(|room| is_in(&file, room));
             let wrong = imports.iter().find(|import| is_of_layer && others.iter().any(|other| is_in(import, other)));
@@ -94,18 +95,29 @@ fn io_and_the_pure_parts_never_import_the_server() {
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let circles = layers::circles(&layers::imports(&root().join("src")));
+    let circles = layers::circles(&layers::imports(&root().join("src"), false));
     assert!(circles.is_empty(), "these files of src/ import each other: {circles:#?}");
 }
 
+/// Folders whose names the map has, with all that they hold.
+const MAPPED: [&str; 4] = ["src", "bench-client/src", "conform/src", "tests"];
+
 #[test]
-fn the_map_names_every_file() {
-    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    for folder in ["src", "bench-client/src"] {
-        for file in rust_files(folder) {
-            let name = file.to_str().unwrap();
-            assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not name `{name}`");
-        }
+fn the_map_names_every_folder_and_nothing_else() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, map) = text.split_once("## Code map").expect("there is a map");
+    let (map, _) = map.split_once("\n## ").expect("something follows the map");
+    let folders: BTreeSet<PathBuf> =
+        MAPPED.into_iter().flat_map(rust_files).map(|file| file.parent().unwrap().to_owned()).collect();
+    for folder in folders.iter().filter(|folder| *folder != Path::new("tests")) {
+        assert!(
+            map.contains(&format!("`{}/`", folder.display())),
+            "ARCHITECTURE.md does not name `{}/`",
+            folder.display()
+        );
+    }
+    for name in map.split('`').skip(1).step_by(2).filter(|name| name.ends_with('/') && name.contains("src")) {
+        assert!(root().join(name).is_dir(), "ARCHITECTURE.md names {name}, which is not there");
     }
 }
 

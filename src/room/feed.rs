@@ -5,6 +5,8 @@
 //! authors wait for the sweep. Members that are parked or returning are skipped instead. When a segment goes, only they
 //! are looked at, and a parked one only once until it returns.
 
+use std::io;
+
 use arrayvec::ArrayVec;
 
 use super::log::{Entry, Log, Position};
@@ -126,6 +128,10 @@ impl Feed {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let bytes_max = self.encoding.message_bytes_max(&message.body);
         if let Some(tail) = self.log.tail_needed(bytes_max) {
+            // For a message without a visible byte no segment must be retired and no member skipped.
+            if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
+                return false;
+            }
             self.skip_before(members, tail, on_skipped);
             self.log.retire();
         }

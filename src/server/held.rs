@@ -79,11 +79,15 @@ impl Held {
 
     /// Puts back the connection of a [`Resume::One`] whose line was not said. It stays the first for the ration, also
     /// when it now waits for another reason.
-    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked) {
+    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked, now: Instant) {
         let waiting = self.rooms.entry(room).or_default();
         match reason {
             Blocked::Rationed(from) => waiting.rationed_until = Some(from),
-            Blocked::LogFull => waiting.log_full = true,
+            Blocked::LogFull => {
+                waiting.log_full = true;
+                // If it was alone in the queue, the time was forgotten with it. There is enough of the ration by now.
+                waiting.rationed_until.get_or_insert(now);
+            }
             Blocked::AuthorBehind | Blocked::OverRate(_) => {}
         }
         waiting.rationed.push_front(id);
@@ -224,11 +228,11 @@ mod tests {
         assert_eq!((held.next(at(4)), held.deadline()), (None, Some(at(5))));
         assert_eq!(held.next(at(5)), Some(Resume::One(id(0))));
         // There is not enough of the ration yet for its line.
-        held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)));
+        held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)), at(5));
         assert_eq!((held.next(at(6)), held.deadline()), (None, Some(at(7))));
         assert_eq!(held.next(at(7)), Some(Resume::One(id(0))));
         // There is no space for it in the log: the others do not overtake it meanwhile.
-        held.hold_first(id(0), ROOM, Blocked::LogFull);
+        held.hold_first(id(0), ROOM, Blocked::LogFull, at(7));
         assert_eq!((held.next(at(8)), held.deadline()), (None, None));
         held.on_space(ROOM);
         assert_eq!(held.next(at(8)), Some(Resume::One(id(0))));
@@ -236,6 +240,18 @@ mod tests {
         held.hold(id(0), ROOM, Blocked::Rationed(at(9)));
         assert_eq!(held.rationed().collect::<Vec<_>>(), [1, 2, 0].map(id));
         assert_eq!((held.next(at(8)), held.next(at(9))), (None, Some(Resume::One(id(1)))));
+    }
+
+    #[test]
+    fn the_only_one_in_the_ration_goes_on_after_the_log_was_full() {
+        let (mut held, at) = (Held::default(), clock());
+        held.hold(id(0), ROOM, Blocked::Rationed(at(1)));
+        assert_eq!(held.next(at(1)), Some(Resume::One(id(0))));
+        held.hold_first(id(0), ROOM, Blocked::LogFull, at(1));
+        assert_eq!((held.next(at(2)), held.queue_of(ROOM)), (None, Err(Blocked::LogFull)));
+        held.on_space(ROOM);
+        assert_eq!(held.deadline(), Some(at(1)));
+        assert_eq!((held.next(at(2)), held.next(at(2))), (Some(Resume::One(id(0))), None));
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A room whose log was full and has space again.
-    fn room_with_space(&self) -> Option<RoomId> {
+    pub(super) fn room_with_space(&self) -> Option<RoomId> {
         self.schedule.held.full_rooms().find(|room| self.rooms.has_space(*room))
     }
 
@@ -314,7 +314,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.ask_for_chunk(id);
             }
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
-            Taken::StillFirst(reason) => self.schedule.held.hold_first(id, self.rooms.room_of(member), reason),
+            Taken::StillFirst(reason) => {
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), reason, self.now)
+            }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
         }
     }

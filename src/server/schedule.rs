@@ -196,11 +196,11 @@ impl Schedule {
         let retries = self.retries.iter().filter(|(_, other)| *other == id).count();
         assert_eq!(usize::from(queued.contains(Queue::Retry)), retries, "a connection has at most one retry");
         let openings = self.openings.iter().filter(|entry| entry.0.1 == id).count();
-        assert_eq!(
-            usize::from(queued.contains(Queue::Opening)),
-            openings,
-            "a connection's beginning is timed at most once"
-        );
+        let timed = usize::from(queued.contains(Queue::Opening));
+        assert_eq!(timed, openings, "a connection's beginning is timed at most once");
+        let (stalls, lines) = (self.stalls.entries(id), self.lines.entries(id));
+        assert_eq!(usize::from(queued.contains(Queue::Stall)), stalls, "a full socket is timed once");
+        assert_eq!(usize::from(queued.contains(Queue::Line)), lines, "a begun line is timed once");
     }
 
     /// Panics when a connection is timed twice.

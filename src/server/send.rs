@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::Server;
-use crate::connection::{Hold, Private, Queue, State, Waits};
+use crate::connection::{Hold, Outbound, Private, Queue, State, Waits};
 use crate::connections::Connections;
 use crate::counters::CloseReason;
 use crate::counters::Counter;
@@ -114,8 +114,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         for _ in 0..self.greetings.len().min(SEND_BATCH_MEMBERS) {
             let id = self.greetings.pop_front().expect("they were counted");
             let Some(connection) = self.connections.find(id) else { continue };
+            let Outbound { socket, private } = &connection.outbound;
             // The sweep sends to a connection that has joined meanwhile.
-            if connection.state != State::Greeting || !connection.outbound.socket.may_take() {
+            if connection.state != State::Greeting || socket.is_watched() || private.is_empty() {
                 continue;
             }
             let mut sends = [Send::new(&connection.socket, connection.outbound.private.due())];

@@ -35,6 +35,11 @@ impl Phase {
     pub fn is_stopping(self) -> bool {
         self != Self::Running
     }
+
+    /// True while the server is stopping and has not said goodbye.
+    pub fn owes_goodbye(self) -> bool {
+        matches!(self, Self::Stopping { goodbye_said: false, .. })
+    }
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {

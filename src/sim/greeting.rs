@@ -93,3 +93,14 @@ fn a_connection_that_ends_before_it_joins_is_not_announced_and_leaves_nothing() 
     assert_eq!(heard(&simulation, member), "");
     assert_eq!(simulation.kernel.borrow().open_sockets(), 1);
 }
+
+#[test]
+fn what_the_kernel_had_no_memory_for_is_sent_again_before_the_connection_joins() {
+    let mut simulation = simulation();
+    simulation.kernel.borrow_mut().faults.send_memory = 255;
+    let peer = connect(&mut simulation, 0);
+    assert_eq!(heard(&simulation, peer), "");
+    simulation.kernel.borrow_mut().faults.send_memory = 0;
+    simulation.settle();
+    assert_eq!(heard(&simulation, peer), format!("{}\n", Notice::LineTimeout));
+}

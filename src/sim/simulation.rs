@@ -58,8 +58,8 @@ pub struct Simulation {
     /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
     /// time has come.
     pub late_max: usize,
-    /// The connection that has waited longest for the room's ration, with the bytes that it has waiting.
-    rationed_first: Option<(ConnectionId, usize)>,
+    /// The connections that wait for the room's ration, in order, each with the bytes that it has waiting.
+    rationed: Vec<(ConnectionId, usize)>,
     /// The invariants are asserted after every this many turns.
     pub invariants_every: usize,
 }
@@ -87,7 +87,7 @@ impl Simulation {
             holds: Holds::default(),
             stall_timeout: config.stall_timeout,
             late_max: 0,
-            rationed_first: None,
+            rationed: Vec::new(),
             invariants_every: 1,
         }
     }
@@ -126,15 +126,12 @@ impl Simulation {
         }
         let said = (messages - self.said[self.said.len() - 2]) as usize;
         self.late_max = self.late_max.max(self.server.late_reservations() + said);
-        let mut rationed = self.server.rationed();
-        let first = rationed.next();
-        let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
-        assert!(
-            !overtaken,
-            "the first connection in the queue for the room's ration stays first until its line is said"
-        );
-        drop(rationed);
-        self.rationed_first = first;
+        let rationed: Vec<_> = self.server.rationed().collect();
+        let mut still_waiting = self.rationed.drain(..).filter(|waits| rationed.contains(waits));
+        let overtaken = still_waiting.by_ref().zip(&rationed).any(|(before, now)| before != *now);
+        assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
+        drop(still_waiting);
+        self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
         if let Some(breach) = kernel.breach {

@@ -103,7 +103,7 @@ fn a_full_server_says_so_and_accepts_again() {
         }
         let before = server.cpu();
         thread::sleep(Duration::from_millis(500));
-        assert!(server.cpu() - before < Duration::from_millis(25), "{backend}: a full house does not spin");
+        assert!(server.cpu() - before < Duration::from_millis(25), "{backend}: a full server does not spin");
         members.pop().unwrap().leave();
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
