@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_address_has_said_outlives_its_connections() {
+    fn the_lines_of_an_address_outlive_its_connections() {
         let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::NONE };
         let mut addresses = Addresses::new(limits, 300);
         let start = Instant::now();

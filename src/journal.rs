@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_outlet_does_not_take_is_kept_then_dropped_and_counted() {
+    fn lines_that_a_full_outlet_does_not_take_are_kept_then_dropped_and_counted() {
         let (mut journal, start) = journal();
         journal.outlet.space = 12;
         // Each is 16 bytes: twelve of the first are taken, and 100 bytes are kept.

@@ -251,7 +251,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
-    /// True when a sweep has made space in a log that something waits for: held lines, or the goodbye.
+    /// True when a sweep has made space in a log that held lines, or the goodbye, wait for.
     fn has_space_to_use(&self) -> bool {
         self.phase.owes_goodbye() || self.room_with_space().is_some()
     }

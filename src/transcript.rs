@@ -85,7 +85,7 @@ impl<W: Outlet> Transcript<W> {
         while budget > 0 {
             // Pending bytes are written first, so that there is one gap to tell of, however long they take.
             if self.pending.is_empty() {
-                self.skip_what_is_forgotten(log);
+                self.skip_forgotten(log);
             }
             if self.pending.is_empty() {
                 self.stamp_lines(log);
@@ -153,7 +153,7 @@ impl<W: Outlet> Transcript<W> {
     }
 
     /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed.
-    fn skip_what_is_forgotten(&mut self, log: &Log) {
+    fn skip_forgotten(&mut self, log: &Log) {
         if self.cursor < log.tail() {
             let messages = log.messages_before(log.tail()) - self.messages;
             let stamp = stamp(&self.outlet);

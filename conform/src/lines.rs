@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_concerns_a_case_is_told_from_what_does_not() {
+    fn lines_that_concern_a_case_are_told_from_others() {
         let name = "127.0.0.1:50";
         assert!(is_about("[127.0.0.1:50] hi", name));
         assert!(is_about("> New user 127.0.0.1:50 entered. (2 users online)", name));

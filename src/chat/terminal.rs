@@ -386,7 +386,7 @@ mod tests {
         }
         let pair = openpty(None, None).unwrap();
         let terminal = || Stdio::from(pair.slave.try_clone().unwrap());
-        let name = "chat::terminal::tests::a_panic_of_any_thread_puts_the_terminal_back_and_is_told";
+        let name = "chat::terminal::tests::a_panic_of_any_thread_restores_the_terminal_and_is_printed";
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
         let status = command.stdin(terminal()).stdout(terminal()).stderr(terminal()).status().unwrap();

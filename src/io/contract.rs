@@ -184,17 +184,17 @@ pub fn check<W: World>(new: impl Fn() -> W) {
     newcomers_carry_the_listener_that_they_came_by(Harness::new(new()));
     a_listener_accepts_once_it_is_armed(Harness::new(new()));
     an_error_ends_accepting_on_its_listener_alone(Harness::new(new()));
-    nobody_is_accepted_after_the_end(Harness::new(new()));
+    no_newcomer_is_accepted_after_the_end(Harness::new(new()));
     a_chunk_comes_when_it_is_asked_for(Harness::new(new()));
     many_chunks_come_in_order(Harness::new(new()));
     a_turn_receives_from_a_bounded_number_and_from_none_while_receiving_is_off(Harness::new(new()));
     the_end_of_a_stream_is_an_empty_chunk(Harness::new(new()));
     a_reset_is_an_error(Harness::new(new()));
     a_full_socket_is_reported_once_it_is_writable(Harness::new(new()));
-    what_a_peer_has_not_taken_is_outstanding(Harness::new(new()));
+    bytes_that_a_peer_has_not_taken_are_outstanding(Harness::new(new()));
     each_send_of_a_batch_has_its_own_outcome(Harness::new(new()));
-    shutting_down_completes_what_is_in_flight(Harness::new(new()));
-    what_was_sent_before_shutting_down_is_delivered(Harness::new(new()));
+    shutting_down_completes_operations_in_flight(Harness::new(new()));
+    bytes_sent_before_shutting_down_are_delivered(Harness::new(new()));
     closing_ends_the_connection(Harness::new(new()));
     a_slot_has_a_new_connection(Harness::new(new()));
     waiting_ends_when_it_was_told_to(Harness::new(new()));
@@ -249,7 +249,7 @@ fn an_error_ends_accepting_on_its_listener_alone<W: World>(mut harness: Harness<
     }
 }
 
-fn nobody_is_accepted_after_the_end<W: World>(mut harness: Harness<W>) {
+fn no_newcomer_is_accepted_after_the_end<W: World>(mut harness: Harness<W>) {
     let (mut peer, socket) = harness.join();
     harness.io().accept(SECOND);
     harness.io().stop_accepting();
@@ -363,7 +363,7 @@ fn a_full_socket_is_reported_once_it_is_writable<W: World>(mut harness: Harness<
     harness.nothing_happens();
 }
 
-fn what_a_peer_has_not_taken_is_outstanding<W: World>(mut harness: Harness<W>) {
+fn bytes_that_a_peer_has_not_taken_are_outstanding<W: World>(mut harness: Harness<W>) {
     let (mut peer, socket) = harness.join();
     assert_eq!(harness.io().outstanding(&socket), 0);
     let taken = harness.fill(&socket);
@@ -397,7 +397,7 @@ fn each_send_of_a_batch_has_its_own_outcome<W: World>(mut harness: Harness<W>) {
     assert_eq!(harness.world.peer_reads(&mut fourth), b"d");
 }
 
-fn shutting_down_completes_what_is_in_flight<W: World>(mut harness: Harness<W>) {
+fn shutting_down_completes_operations_in_flight<W: World>(mut harness: Harness<W>) {
     let (_peer, socket) = harness.join();
     harness.fill(&socket);
     harness.receive(&socket, id(0));
@@ -412,7 +412,7 @@ fn shutting_down_completes_what_is_in_flight<W: World>(mut harness: Harness<W>) 
     harness.nothing_happens();
 }
 
-fn what_was_sent_before_shutting_down_is_delivered<W: World>(mut harness: Harness<W>) {
+fn bytes_sent_before_shutting_down_are_delivered<W: World>(mut harness: Harness<W>) {
     let (mut peer, socket) = harness.join();
     assert_eq!(harness.send(&socket, b"goodbye"), Sent::Whole);
     harness.io().shutdown(&socket);

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_taken_while_nothing_is_received() {
+    fn no_connection_is_taken_while_receiving_is_off() {
         let mut readable = Readable::new();
         readable.push(id(4));
         assert_eq!((readable.due(Receiving::Off), readable.take(Receiving::Off)), (0, 0));

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_set_is_vacant() {
+    fn an_entry_that_was_not_set_is_vacant() {
         let mut table = Table::new(-1);
         assert_eq!(table.at(1000), -1);
         *table.at_mut(3) = 7;

@@ -128,7 +128,7 @@ impl Feed {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let bytes_max = self.encoding.message_bytes_max(&message.body);
         if let Some(tail) = self.log.tail_needed(bytes_max) {
-            // Nothing is forgotten, and nobody skipped, for what nobody is sent.
+            // For a message without a visible byte no segment must be retired and no member skipped.
             if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
                 return false;
             }

@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_rendered_is_not_appended() {
+    fn a_message_that_is_not_rendered_is_not_appended() {
         let mut log = log(10, 1);
         let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
         assert!(!log.append(entry, 5, |space| {

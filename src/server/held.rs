@@ -85,7 +85,7 @@ impl Held {
             Blocked::Rationed(from) => waiting.rationed_until = Some(from),
             Blocked::LogFull => {
                 waiting.log_full = true;
-                // Nothing is remembered of a queue that it was alone in. There is enough of the ration by now.
+                // If it was alone in the queue, the time was forgotten with it. There is enough of the ration by now.
                 waiting.rationed_until.get_or_insert(now);
             }
             Blocked::AuthorBehind | Blocked::OverRate(_) => {}
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(held.queue_of(ROOM), Err(Blocked::Rationed(at(5))));
         assert_eq!((held.next(at(4)), held.deadline()), (None, Some(at(5))));
         assert_eq!(held.next(at(5)), Some(Resume::One(id(0))));
-        // Its line costs more than there is by now.
+        // There is not enough of the ration yet for its line.
         held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)), at(5));
         assert_eq!((held.next(at(6)), held.deadline()), (None, Some(at(7))));
         assert_eq!(held.next(at(7)), Some(Resume::One(id(0))));

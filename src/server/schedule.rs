@@ -196,10 +196,11 @@ impl Schedule {
         let retries = self.retries.iter().filter(|(_, other)| *other == id).count();
         assert_eq!(usize::from(queued.contains(Queue::Retry)), retries, "a connection has at most one retry");
         let openings = self.openings.iter().filter(|entry| entry.0.1 == id).count();
-        assert_eq!(usize::from(queued.contains(Queue::Opening)), openings, "its beginning is timed once, or not");
+        let timed = usize::from(queued.contains(Queue::Opening));
+        assert_eq!(timed, openings, "a connection's beginning is timed at most once");
         let (stalls, lines) = (self.stalls.entries(id), self.lines.entries(id));
-        assert_eq!(usize::from(queued.contains(Queue::Stall)), stalls, "its full socket is timed once, or not");
-        assert_eq!(usize::from(queued.contains(Queue::Line)), lines, "its begun line is timed once, or not");
+        assert_eq!(usize::from(queued.contains(Queue::Stall)), stalls, "a full socket is timed once");
+        assert_eq!(usize::from(queued.contains(Queue::Line)), lines, "a begun line is timed once");
     }
 
     /// Panics when a connection is timed twice.
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_timed_is_handed_out_once_at_its_moment() {
+    fn an_entry_is_handed_out_once_at_its_moment() {
         let (mut schedule, at) = schedule();
         let mut queued = Queued::default();
         for _ in 0..2 {

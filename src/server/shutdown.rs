@@ -36,7 +36,7 @@ impl Phase {
         self != Self::Running
     }
 
-    /// True until the goodbye was said, once the server was told to stop.
+    /// True while the server is stopping and has not said goodbye.
     pub fn owes_goodbye(self) -> bool {
         matches!(self, Self::Stopping { goodbye_said: false, .. })
     }

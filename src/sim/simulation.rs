@@ -129,7 +129,7 @@ impl Simulation {
         let rationed: Vec<_> = self.server.rationed().collect();
         let mut still_waiting = self.rationed.drain(..).filter(|waits| rationed.contains(waits));
         let overtaken = still_waiting.by_ref().zip(&rationed).any(|(before, now)| before != *now);
-        assert!(!overtaken, "those that wait for the room's ration keep their order until their lines are said");
+        assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
         drop(still_waiting);
         self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();

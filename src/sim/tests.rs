@@ -109,10 +109,10 @@ fn a_room_of_twenty_thousand() {
     println!("{figures:?}");
 }
 
-/// Longest line of the rooms whose logs are small.
+/// Longest line in the rooms with small logs.
 const SMALL_LINE_BYTES: usize = 16;
 
-/// A room whose log is as small as can be, its first member, which will speak, and others that read everything.
+/// A room with the smallest log, its first member, which will speak, and others that read everything.
 fn room_with_small_log(options: &[&str], others: u32) -> (Simulation, u32, Vec<u32>) {
     let (line_bytes, log_bytes) = (SMALL_LINE_BYTES.to_string(), log_bytes_min(SMALL_LINE_BYTES).to_string());
     let small = ["--flood-rate", "0", "--line-bytes", &line_bytes, "--log-bytes", &log_bytes];
@@ -124,7 +124,7 @@ fn room_with_small_log(options: &[&str], others: u32) -> (Simulation, u32, Vec<u
     (simulation, author, others)
 }
 
-/// Lines of members that a peer has been sent since it was last asked.
+/// The number of members' lines that a peer was sent since the last call.
 fn lines(simulation: &Simulation, peer: u32) -> usize {
     let heard = simulation.kernel.borrow_mut().pair_mut(peer).look();
     heard.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"[")).count()
@@ -146,7 +146,7 @@ fn what_waits_for_space_goes_on_as_soon_as_a_sweep_has_made_some() {
 
 #[test]
 fn a_goodbye_that_waits_for_space_is_said_as_soon_as_a_sweep_has_made_some() {
-    // Several batches, so that it is swept when it is told to stop.
+    // The room needs several batches, so a sweep is going on when the server is told to stop.
     let (mut simulation, author, others) = room_with_small_log(&[], 130);
     simulation.kernel.borrow_mut().peer_writes(author, &b"hello\n".repeat(500));
     while !simulation.server.holds().any(|hold| hold == Hold::LogSpace) {
@@ -165,7 +165,7 @@ fn a_goodbye_that_waits_for_space_is_said_as_soon_as_a_sweep_has_made_some() {
 
 #[test]
 fn a_line_that_cannot_be_seen_has_nobody_miss_a_message() {
-    // How many lines a member misses of `said` that reads only afterwards.
+    // How many of `said` lines a member misses that reads only after them.
     let missed = |said: usize, unseen: &[u8]| {
         let (mut simulation, author, _) = room_with_small_log(&[], 1);
         let slow = simulation.kernel.borrow_mut().connect(address(2, false), 10, true);

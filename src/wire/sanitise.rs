@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reorders_or_hides_text_is_dropped() {
+    fn characters_that_reorder_or_hide_text_are_dropped() {
         for character in "\u{ad}\u{600}\u{61c}\u{6dd}\u{70f}\u{180e}\u{200b}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\
             \u{202d}\u{202e}\u{2060}\u{2061}\u{2062}\u{2063}\u{2064}\u{2065}\u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\
             \u{206f}\u{feff}\u{fff0}\u{fff9}\u{fffa}\u{fffb}\u{110bd}\u{13430}\u{1bca0}\u{1d173}\u{e0001}\u{e0041}\
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_told_from_what_can() {
+    fn visible_and_invisible_characters_are_told_apart() {
         for line in [
             "",
             " ",

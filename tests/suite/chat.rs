@@ -287,7 +287,7 @@ fn a_closed_output_ends_the_client_quietly() {
 }
 
 #[test]
-fn what_a_hostile_server_sends_is_made_harmless() {
+fn lines_of_a_hostile_server_are_made_harmless() {
     let (client, mut stream) = piped_to_test();
     for piece in [
         &b"\x1b]0;title\x07\x1b[2Jplain\rtext\x08\x7f\n"[..],

@@ -103,7 +103,7 @@ fn a_full_server_says_so_and_accepts_again() {
         }
         let before = server.cpu();
         thread::sleep(Duration::from_millis(500));
-        assert!(server.cpu() - before < Duration::from_millis(25), "{backend}: a full house does not spin");
+        assert!(server.cpu() - before < Duration::from_millis(25), "{backend}: a full server does not spin");
         members.pop().unwrap().leave();
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
@@ -202,7 +202,7 @@ fn every_interface_is_ipv4_and_ipv6() {
 }
 
 #[test]
-fn the_transcript_is_what_the_original_printed() {
+fn the_transcript_is_as_the_original_printed_it() {
     let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "-"]);
     command.stdout(Stdio::piped());
     let mut server = Server::spawn(command);

@@ -308,7 +308,7 @@ fn a_paste_of_hundreds_of_lines_is_said_whole_to_a_server_that_takes_them_slowly
 }
 
 #[test]
-fn what_is_pasted_beyond_the_bound_is_refused_and_the_rest_counted_when_the_server_goes() {
+fn lines_pasted_beyond_the_bound_are_refused_and_the_rest_counted_when_the_server_goes() {
     let mut screen = Screen::start_with(120, &[]);
     // More than the bound and two sockets hold, so the end of it is refused.
     let paste = format!("{}\n", "x".repeat(10_000)).repeat(200);

@@ -1,7 +1,7 @@
 //! The imports between the files of a crate, read from `use` lines and paths, and the circles among them.
 //!
-//! What is compiled for tests alone does not count. Whether it counts that a file takes something from the file that its
-//! folder is named after depends on the crate: see [`imports`].
+//! Imports that are compiled for tests alone do not count. Whether imports count from the file that a file's folder is
+//! named after depends on the crate: see [`imports`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,9 +13,9 @@ pub type Imports = BTreeMap<String, BTreeSet<String>>;
 /// A path in the code, or the place of a file in the tree of modules.
 type Module = Vec<String>;
 
-/// The imports of the crate whose files stand in `source`. The file that a folder is named after, as `room.rs` beside `room/`, counts
-/// for the files in the folder if `front_doors_count`; otherwise they are parts of it.
-pub fn imports(source: &Path, front_doors_count: bool) -> Imports {
+/// The imports of the crate whose files stand in `source`. `room.rs` stands beside the folder `room/`: imports of it by
+/// the files in that folder count if `parents_count` is true; otherwise those files are parts of it.
+pub fn imports(source: &Path, parents_count: bool) -> Imports {
     let files = rust_files(source);
     // A program beside a library is a crate of its own.
     let root = if files.contains_key("lib.rs") { "lib.rs" } else { "main.rs" };
@@ -34,7 +34,7 @@ pub fn imports(source: &Path, front_doors_count: bool) -> Imports {
     let counts = |module: &Module| !only_in_tests.iter().any(|tests| module.starts_with(tests));
     let imports = modules.iter().filter(|(module, _)| counts(module)).map(|(module, name)| {
         let found = paths(&files[*name]).into_iter().filter_map(|path| target(&path, module, &modules));
-        let counts = |other: &Module| if front_doors_count { other != module } else { !module.starts_with(other) };
+        let counts = |other: &Module| if parents_count { other != module } else { !module.starts_with(other) };
         let others = found.filter(|(other, _)| counts(other)).map(|(_, other)| other.to_string());
         (name.to_string(), others.collect())
     });
