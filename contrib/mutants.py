@@ -30,7 +30,7 @@ BUILD = FOLDER / "build"
 
 # Most seeds, of which one has to fail.
 SEEDS = 500
-# A mutant may take so many times the processor time of the unchanged copy, and at least so many seconds.
+# A mutant may take this many times the processor time of the unchanged copy, and at least this many seconds.
 TIMES_MAX = 5
 SECONDS_MIN = 20
 # The unchanged copy may take this long.

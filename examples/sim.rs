@@ -22,7 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Play so many seeds
+    /// Play N seeds
     Run {
         /// How many
         seeds: u64,
@@ -32,13 +32,13 @@ enum Command {
         /// Threads, each with runs of its own
         #[arg(long, default_value_t = 2)]
         threads: usize,
-        /// Start no more after so long
+        /// Start no more after this time
         #[arg(long)]
         time: Option<humantime::Duration>,
     },
     /// Play one seed and print what happens
     Replay { seed: u64 },
-    /// Fill a room with so many, have so much said, and print what it took
+    /// Fill a room with members, have messages said, and print what it took
     Room { members: u32, messages: u32 },
 }
 
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
 }
 
 fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>) -> ExitCode {
-    // What is wrong is printed with its seed.
+    // Panics are printed with their seeds instead.
     panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();
     let next = AtomicU64::new(first);

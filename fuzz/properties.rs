@@ -10,7 +10,8 @@ use uproar::wire::{Foreign, Framing, Item, Opening, Splitter, Verdict, sanitise}
 const LIMIT_MAX: usize = 64;
 const CHUNK_MAX: usize = 16;
 
-/// The first byte of `data` chooses the limit, the second the chunks, the third the framing; the rest is what is received.
+/// The first byte of `data` chooses the limit, the second the chunks, the third the framing; the rest is what is
+/// received.
 pub fn line(data: &[u8]) {
     let [limit, chunk, framing, bytes @ ..] = data else { return };
     let limit = 1 + usize::from(*limit) % LIMIT_MAX;
@@ -104,10 +105,10 @@ pub fn foreign(data: &[u8]) {
     }
 }
 
-/// Largest line of those who open in some way: many methods are longer.
+/// Limit on lines in [`foreign`]: many methods are longer than it.
 const OPENING_LIMIT: usize = 12;
 
-/// What a connection makes of `chunks`, and how many of its lines are said.
+/// Takes `chunks` as a connection does. Returns the decision, and the number of lines said.
 fn converse(chunks: &[&[u8]]) -> (Verdict, usize) {
     let (mut opening, mut splitter) = (Opening::default(), Splitter::default());
     let mut kept = Vec::new();

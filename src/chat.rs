@@ -2,16 +2,16 @@
 //!
 //! On a terminal it edits a line while others' lines arrive (`terminal`); through pipes it is plain lines in and plain
 //! lines out (`plain`). Both block in threads, one for each direction, so that a server which does not read stops
-//! neither the printing nor the typing. What a server sends is shown with control characters made harmless, whatever
-//! server that is. It deliberately keeps no files, and knows no command but `/quit` on a terminal.
+//! neither the printing nor the typing. Control characters from a server are dropped, because it trusts no server. It
+//! deliberately keeps no files, and knows no command but `/quit` on a terminal.
 //!
 //! # Exit codes
 //!
-//! 1 when there is no connection. On a terminal 0 after leaving (an empty line, `/quit`, Ctrl-D, Ctrl-C on an empty line)
-//! and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way, and when
-//! lines that were typed were not sent or may not have been read. Through pipes 0 when the server has read to the end of
-//! the input (`account` says how that is known) and when the reader of the standard output has gone away; 1 when a line
-//! was refused or may not have been said, and when the server closed before the end of the input.
+//! 1 when there is no connection. On a terminal 0 after leaving (an empty line, `/quit`, Ctrl-D, Ctrl-C on an empty
+//! line) and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way,
+//! and when lines that were typed were not sent or may not have been read. Through pipes 0 when the server has read to
+//! the end of the input (`account` says how that is known) and when the reader of the standard output has gone away; 1
+//! when a line was refused or may not have been said, and when the server closed before the end of the input.
 
 mod account;
 mod arrivals;
@@ -44,7 +44,7 @@ const READ_BYTES: usize = 16 * 1024;
 /// Lines typed on a terminal that the arrow keys bring back.
 const HISTORY_LINES_MAX: usize = 1000;
 
-/// Pause after which an escape byte from the keyboard is a key of its own. Nothing is printed meanwhile.
+/// Pause after which an escape byte from the keyboard is a key of its own. Nothing is printed during it.
 const ESCAPE_WAIT_MS: u16 = 100;
 
 /// When the server closes first, how long a piped input is given to end too, so that the end of both is no failure.
@@ -60,11 +60,12 @@ const LEAVE_WAIT: Duration = Duration::from_secs(1);
 /// its user is in the middle of a key sequence or of a search in the history: nothing is printed during those.
 const EDITOR_STOP_WAIT: Duration = Duration::from_secs(3);
 
-/// What is said when the server has closed, in the original's words.
+/// Printed when the server has closed, in the original's words.
 const CLOSED: &str = "Server closed the connection.";
 
-/// Talks in the room at `address` until the user leaves, the input ends or the server closes. `input_end_wait` bounds how
-/// long a server may take over the end of a piped input. Errors are failures to connect and of the standard streams.
+/// Talks in the room at `address` until the user leaves, the input ends or the server closes. `input_end_wait` bounds
+/// how long a server may take over the end of a piped input. Errors are failures to connect and of the standard
+/// streams.
 pub fn run(address: &str, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
     let stream = connect(address)?;
     match terminal::open() {
@@ -107,7 +108,8 @@ fn connect(text: &str) -> Result<TcpStream, ConnectError> {
     for address in net::resolve(&complete).map_err(failed)? {
         match TcpStream::connect_timeout(&reachable(address), CONNECT_WAIT) {
             Ok(stream) => {
-                // A typed line is sent when it is typed. Without the option it only arrives later.
+                // A typed line is to be sent at once. If the option cannot be set, lines arrive later and nothing else
+                // is wrong.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
@@ -117,7 +119,7 @@ fn connect(text: &str) -> Result<TcpStream, ConnectError> {
     Err(failed(last.expect("a name resolves to at least one address")))
 }
 
-/// Every interface, for a server, is this machine for a client.
+/// A server listens on the unspecified address; a client then connects to this machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -134,12 +136,12 @@ enum ReceiveEnd {
     Closed,
     /// The connection broke.
     Broken,
-    /// What arrived could not be shown.
+    /// Lines could not be shown.
     Show(io::Error),
 }
 
-/// Whether both sides have closed in order, which takes the kernels a moment when they do so at the same time: true when
-/// the server's has acknowledged all that was sent, and the end of it, and has not reset the connection.
+/// Whether both sides have closed in order, which takes the kernels a moment when they do so at the same time: true
+/// when the server's has acknowledged all that was sent, and the end of it, and has not reset the connection.
 fn closed_in_order(stream: &TcpStream) -> bool {
     let deadline = Instant::now() + LAST_ACK_WAIT;
     // A connection has no peer any more once both of its ends are over.
@@ -152,7 +154,7 @@ fn closed_in_order(stream: &TcpStream) -> bool {
     matches!(stream.take_error(), Ok(None))
 }
 
-/// The terminal that the standard output is, as it is now: where rows end. `None` when it is none.
+/// The size of the terminal that the standard output is, as it is now. `None` when it is no terminal.
 fn page() -> Option<Page> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     Some(Page::new(size.ws_col.into(), ambiguous_is_wide()))
@@ -165,7 +167,7 @@ fn ambiguous_is_wide() -> bool {
     locale.is_some_and(|locale| ["zh", "ja", "ko"].iter().any(|language| locale.starts_with(language)))
 }
 
-/// Writes a line on the standard error, whatever becomes of it.
+/// Writes a line on the standard error, and ignores a failure.
 fn complain(what: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "uproar: {what}");
 }
@@ -175,7 +177,7 @@ fn count_lines(count: u64) -> String {
     format!("{count} line{}", if count == 1 { "" } else { "s" })
 }
 
-/// Hands what arrives to `show` until it ends: whole lines, each with its line feed, safe for any terminal.
+/// Hands arriving lines to `show` until the stream ends: whole lines, each with its line feed, safe for any terminal.
 fn receive(mut stream: &TcpStream, mut show: impl FnMut(&str) -> io::Result<()>) -> ReceiveEnd {
     let mut arrivals = Arrivals::default();
     let mut chunk = vec![0; READ_BYTES];
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_to_connect_says_what_to_do() {
+    fn a_failure_to_connect_says_how_to_mend_it() {
         let refused = ConnectError { address: ":8888".into(), source: ErrorKind::ConnectionRefused.into() };
         assert_eq!(
             refused.to_string(),

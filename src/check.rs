@@ -1,5 +1,5 @@
-//! The preflight: is this machine ready to serve so many members, and if not, which command makes it so. It changes
-//! nothing; the descriptor limit of this process alone is raised as `serve` would.
+//! The preflight: whether this machine is ready to serve N members, and if not, which command makes it ready. It
+//! changes nothing, except that it raises the descriptor limit of its own process as `serve` does.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -48,7 +48,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Writes one line a finding to `out`. True when nothing stands in the way. A reader that has seen enough changes nothing.
+/// Writes one line a finding to `out`. True when no finding prevents serving. That `out` takes no more does not change
+/// it.
 pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Result<bool> {
     let descriptors = net::raise_descriptor_limit();
     let members = check.members as u64;
@@ -140,7 +141,8 @@ fn address(check: &Check, variables: &Variables) -> Finding {
     }
 }
 
-/// What the members that were asked for take at most, and in the kernel while they are idle, beside what there is.
+/// Compares the memory that is available with the most that the members take, and with kernel memory of idle
+/// connections.
 fn memory(bound: &MemoryBound, available: Option<u64>) -> Finding {
     let kernel = bound.members.saturating_mul(KERNEL_CONNECTION_BYTES) as u64;
     let most = (bound.total() as u64).saturating_add(kernel);
@@ -182,7 +184,7 @@ mod tests {
     use crate::cli::{self, Command};
 
     #[test]
-    fn each_finding_names_what_mends_it() {
+    fn each_finding_names_its_remedy() {
         let limit = descriptor_limit(19_000, 1024, BackendChoice::Auto);
         assert_eq!(limit.level, Level::Fail);
         assert!(limit.text.contains("ulimit -Hn 19032"), "{limit}");
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_seen_enough_does_not_change_the_verdict() {
+    fn an_output_that_takes_no_more_does_not_change_the_verdict() {
         struct Gone;
         impl Write for Gone {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! The command line: options as they are typed, held to their ranges, and turned into the server's configuration.
+//! The command line: options as they are typed, their ranges, and the server's configuration made from them.
 
 #![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
 
@@ -106,9 +106,9 @@ pub struct Serve {
     #[arg(long, value_name = "LINES", default_value_t = FLOOD_BURST_DEFAULT, env = "UPROAR_FLOOD_BURST")]
     pub flood_burst: u64,
 
-    /// Lines a second that one address (IPv6: one /64 network) may say over all its connections, with a burst in proportion;
-    /// more are delayed, 0 for no limit, and none with --flood-rate 0. A proxy in front is one address [default: 4 times
-    /// --flood-rate]
+    /// Lines a second that one address (IPv6: one /64 network) may say over all its connections, with a burst in
+    /// proportion; more are delayed, 0 for no limit, and none with --flood-rate 0. A proxy in front is one address
+    /// [default: 4 times --flood-rate]
     #[arg(long, value_name = "LINES/S", env = "UPROAR_ADDRESS_RATE")]
     pub address_rate: Option<u64>,
 
@@ -136,8 +136,8 @@ pub struct Serve {
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
 
-    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a second, 0
-    /// for no limit
+    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a
+    /// second, 0 for no limit
     #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
     pub announce_rate: u64,
 
@@ -176,7 +176,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Vari
     variables::parse(arguments)
 }
 
-/// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
+/// Ends the process on wrong usage that the parser cannot find, as on wrong usage that it finds.
 pub fn exit_wrong_usage(wrong: &str) -> ! {
     Cli::command().error(ErrorKind::ValueValidation, wrong).exit()
 }
@@ -211,16 +211,16 @@ impl ValueEnum for SlowPolicy {
 }
 
 impl Serve {
-    /// The options as if they had been typed, held to their ranges.
+    /// The options as if they had been typed; an error when they are not valid.
     pub fn with(options: &[&str]) -> Result<Self, String> {
         let typed = ["uproar", "serve"].iter().chain(options);
         let cli = Cli::try_parse_from(typed).map_err(|error| error.to_string())?;
         let Command::Serve(serve) = cli.command else { unreachable!("the command is serve") };
-        serve.check().map(|()| serve)
+        serve.validate().map(|()| serve)
     }
 
-    /// Checks what the parser cannot: ranges that depend on each other.
-    pub fn check(&self) -> Result<(), String> {
+    /// Looks at ranges that depend on each other, which the parser cannot do.
+    pub fn validate(&self) -> Result<(), String> {
         let line_bytes = self.line_bytes();
         if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&line_bytes) {
             return Err(format!("--line-bytes {line_bytes} is not from {LINE_BYTES_MIN} to {LINE_BYTES_MAX}"));
@@ -299,7 +299,7 @@ impl Serve {
             return None;
         }
         let rate = self.address_rate.unwrap_or(ADDRESS_RATE_FACTOR * self.flood_rate);
-        // The burst is to the rate what it is for a member.
+        // Burst and rate are in the same proportion as those of a member.
         let burst = u128::from(self.flood_burst) * u128::from(rate) / u128::from(self.flood_rate);
         Rate::new(rate, u64::try_from(burst).unwrap_or(u64::MAX))
     }
@@ -322,12 +322,12 @@ impl Serve {
     }
 }
 
-/// A time-out of 0 is none.
+/// A time-out, where 0 means none.
 fn limit_or_never(time: humantime::Duration) -> Duration {
     if time.is_zero() { TIMEOUT_NEVER } else { *time }
 }
 
-/// A count, as it is or in thousands or millions: `100`, `10k`, `1.5M`.
+/// Parses a count, which may be in thousands or millions: `100`, `10k`, `1.5M`.
 fn count(text: &str) -> Result<usize, String> {
     let wrong = || format!("{text:?} is no count; write for example 100, 10k or 1M");
     let (number, scale) = match text.as_bytes().last() {

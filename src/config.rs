@@ -1,4 +1,5 @@
-//! What a server is made with: everything that an operator may choose, checked and in the units that the code uses.
+//! A server's configuration: everything that an operator may choose, within its range and in the units that the code
+//! uses.
 //!
 //! `cli.rs` makes it from options; defaults and ranges stand in `limits.rs`.
 
@@ -7,7 +8,7 @@ use std::time::Duration;
 use crate::flood::{AddressLimits, Rate};
 use crate::wire::Framing;
 
-/// What a server is made with.
+/// A server's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Most members at a time.
@@ -18,18 +19,18 @@ pub struct Config {
     /// Lines that one member may say; `None` for no limit.
     pub flood: Option<Rate>,
     pub addresses: AddressLimits,
-    /// How long a member whose socket is full may take no byte.
+    /// How long a full socket may take no byte before its connection is closed.
     pub stall_timeout: Duration,
-    /// How long a line that was begun may make no progress.
+    /// How long a line that was begun may make no progress before its connection is closed.
     pub line_timeout: Duration,
-    /// How long a peer may answer nothing although it was asked.
+    /// How long a peer may answer nothing before its connection is closed.
     pub dead_after: Duration,
-    /// How often the statistics line is written; `None` for only when asked.
+    /// How often the statistics line is written; `None` for only on SIGUSR1.
     pub stats_interval: Option<Duration>,
     pub room: RoomSettings,
 }
 
-/// What a room is made with.
+/// A room's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct RoomSettings {
     /// Most members at a time.
@@ -38,16 +39,16 @@ pub struct RoomSettings {
     pub log_bytes: usize,
     /// Most bytes of a typed line.
     pub line_bytes: usize,
-    /// Most members up to which each join and leave has a line of its own.
+    /// Most members with which each join and leave has a line of its own.
     pub announce_max: usize,
-    /// Lines of single joins and leaves; above it they are summed up too. `None` for no limit.
+    /// Rate of lines for single joins and leaves, above which they are summed up. `None` for no limit.
     pub announce_rate: Option<Rate>,
     pub slow: SlowPolicy,
-    /// Bytes of fan-out that members may cause, together; `None` for no limit.
+    /// Bytes of fan-out that all members together may cause; `None` for no limit.
     pub rate: Option<Rate>,
 }
 
-/// What becomes of a member that falls off the log.
+/// What is done with a member that falls off the log: it has not been sent bytes that the log has to forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPolicy {
     /// It is told how many messages it missed and goes on from the oldest line kept.

@@ -1,12 +1,12 @@
-//! One connection: its socket, how far it has come, and its two halves. What it has sent and is not used yet stands in
-//! `inbound`, whether its socket takes bytes and what is meant for it alone in `outbound`. No I/O, and no clock.
+//! One connection: its socket, its state, and its two halves. `inbound` has received bytes that are not used yet.
+//! `outbound` has private bytes that are not sent yet, and whether the socket takes bytes. No I/O, and no clock.
 
 pub mod inbound;
 pub mod outbound;
 pub mod private;
 pub mod queued;
 
-pub use crate::counters::CloseReason;
+use crate::counters::CloseReason;
 use crate::names::Name;
 use crate::room::MemberId;
 use crate::wire::Encoding;
@@ -31,7 +31,7 @@ pub enum State {
     Greeting,
     /// It is a member of the room.
     Joined(MemberId),
-    /// It was ended for a reason, and only waits for the last completions of what is in flight on its socket.
+    /// It was closed for a reason, and only waits for the completions of operations that are in flight on its socket.
     Closing(CloseReason),
 }
 
@@ -53,7 +53,7 @@ impl<S> Connection<S> {
         matches!(self.state, State::Closing(_))
     }
 
-    /// True when nothing is in flight, so that the socket may be closed.
+    /// True when no operation is in flight, so that the socket may be closed.
     pub fn is_idle(&self) -> bool {
         !self.inbound.receiving && !self.outbound.socket.is_watched()
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::Connection;
     use crate::io::socket::Socket;
 
-    /// Every member has one, and most of a large room only listen.
+    /// Every member has a connection, and most members of a large room only listen.
     #[test]
     fn a_connection_that_only_listens_is_small() {
         let bytes = size_of::<Connection<Socket>>();

@@ -1,4 +1,5 @@
-//! The slab of connections: found by slot in constant time, and never mistaken for an earlier tenant of the slot.
+//! The slab of connections. One is found by its slot in constant time, and is never mistaken for an earlier one in that
+//! slot.
 
 use slab::Slab;
 
@@ -10,12 +11,12 @@ use crate::token::{ConnectionId, Generation, Slot};
 #[derive(Debug)]
 pub struct Connections<S> {
     slab: Slab<(Generation, Connection<S>)>,
-    /// The generation that the next connection gets, in whatever slot.
+    /// The generation of the next connection, in any slot.
     generation: Generation,
 }
 
 impl<S> Connections<S> {
-    /// Place for `connections_max` connections, most of it address space until they come.
+    /// Reserves address space for `connections_max` connections. Memory is used only as they come.
     pub fn new(connections_max: usize) -> Self {
         Self { slab: Slab::with_capacity(connections_max.min(SLAB_RESERVED_MAX)), generation: Generation::FIRST }
     }
@@ -35,7 +36,7 @@ impl<S> Connections<S> {
         ConnectionId { slot: Slot(u32::try_from(slot).expect("connections are bounded by descriptors")), generation }
     }
 
-    /// `None` when the connection is gone.
+    /// `None` when the connection was freed.
     pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         let (generation, connection) = self.slab.get_mut(id.slot.0 as usize)?;
         (*generation == id.generation).then_some(connection)
@@ -48,7 +49,7 @@ impl<S> Connections<S> {
         connection
     }
 
-    /// What the connection in a slot that is taken is called.
+    /// The name of the connection in a slot, which must be taken.
     pub fn name_in(&self, slot: Slot) -> Name {
         self.slab[slot.0 as usize].1.name
     }
@@ -94,7 +95,7 @@ mod tests {
     use crate::wire::Encoding;
 
     #[test]
-    fn an_earlier_tenant_of_a_slot_is_not_found() {
+    fn an_earlier_connection_of_a_slot_is_not_found() {
         let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 1)));
         let mut connections = Connections::new(2);
         let first = connections.insert(Connection::new("first", name, Encoding::Text));

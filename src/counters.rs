@@ -1,4 +1,5 @@
-//! What is counted since the server started, why connections are closed, and the statistics line that says both.
+//! The server's counters since its start, the reasons for closing connections, and the statistics line with all of
+//! them.
 //!
 //! A counter is one row of a table, with its key in the line and a sentence on it; so is a reason for closing. Keys and
 //! their order are a contract with scripts.
@@ -6,7 +7,7 @@
 use std::fmt;
 use std::ops::Index;
 
-/// Makes an enum of rows, and `row` with what stands in the row of each.
+/// Makes an enum, and a method `row` that gives each variant its row of the table.
 macro_rules! table {
     ($(#[$attribute:meta])* $name:ident: $row:ident { $($value:ident { $($column:ident: $text:literal),* },)* }) => {
         $(#[$attribute])*
@@ -28,14 +29,14 @@ macro_rules! table {
     };
 }
 
-/// What a counter is called, and what it counts.
+/// A counter's key in the statistics line, and what it counts.
 #[derive(Clone, Copy, Debug)]
 pub struct CounterRow {
     pub key: &'static str,
     pub help: &'static str,
 }
 
-/// What a reason for closing is called, and what it means.
+/// The key of a reason for closing in the statistics line, and what it means.
 #[derive(Clone, Copy, Debug)]
 pub struct CloseRow {
     pub key: &'static str,
@@ -45,13 +46,13 @@ pub struct CloseRow {
 }
 
 table! {
-    /// What the server counts itself, closed connections aside. The room counts what is said.
+    /// The server's own counters, except for closed connections. The rooms count messages.
     Counter: CounterRow {
         Sends { key: "sends", help: "Sends handed to the kernel, whatever became of them." },
         SentBytes { key: "sent_bytes", help: "Bytes that members' sockets took." },
         ReceivedBytes { key: "received_bytes", help: "Bytes received from members." },
         Accepted { key: "accepted", help: "Newcomers that became members." },
-        FullHouse { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
+        ServerFull { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
         TurnedAway {
             key: "turned_away",
             help: "Newcomers that were told that their address has joined too often, or is here too often."
@@ -151,7 +152,7 @@ pub struct Statistics {
 pub struct Figure {
     pub key: &'static str,
     pub help: &'static str,
-    /// True for what only grows, false for what is so at the moment.
+    /// True for a count since the start, false for a value of the moment.
     pub is_total: bool,
     pub value: u64,
 }
@@ -184,7 +185,7 @@ impl Statistics {
             now("waiting", "Members whose sockets are full.", self.waiting),
             now("lag_bytes_max", "Bytes that the member furthest behind has to be sent.", self.lag_bytes_max),
             counted(Counter::Accepted),
-            counted(Counter::FullHouse),
+            counted(Counter::ServerFull),
             counted(Counter::TurnedAway),
         ];
         first.into_iter().chain(CloseReason::ALL.iter().map(closed)).chain([counted(Counter::Stale)])
@@ -204,7 +205,7 @@ impl fmt::Display for Statistics {
 mod tests {
     use super::*;
 
-    /// Every value is another, so that none can stand in another's place.
+    /// All values differ, so that a swapped pair would show.
     fn statistics() -> Statistics {
         let mut counters = Counters::default();
         for (place, counter) in Counter::ALL.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! Token buckets, and what each address is allowed: floods are slowed, not punished. Reads no clock.
+//! Token buckets, and the limits of each address. A flood is delayed, and nothing of it is dropped. Reads no clock.
 //!
-//! A bucket is one moment: when it would be full again if nothing more were taken. That is the generic cell rate
-//! algorithm, and makes a bucket per member affordable.
+//! A bucket is stored as one moment: when it would be full again if nothing more were taken (the generic cell rate
+//! algorithm). So every member can have a bucket.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,9 +22,11 @@ impl Rate {
         (per_second > 0).then(|| Self { per_second: per_second as f64, burst: burst.max(1) as f64 })
     }
 
-    /// True when one was taken at each of `times`, which are in order, and never more than `slack` beyond a full bucket.
+    /// True when this rate allows one token to be taken at each of `times`, which are in order, with at most `slack`
+    /// tokens more than a full bucket has.
     pub fn held(self, times: &[Duration], slack: usize) -> bool {
-        // What was taken and has not come back. A time may be that of the end of the turn.
+        // Tokens that were taken and have not come back. A time may be that of the end of a turn, hence the small
+        // tolerance.
         let (mut taken, mut before) = (0.0, Duration::ZERO);
         times.iter().all(|time| {
             taken = f64::max(0.0, taken - self.per_second * (*time - before).as_secs_f64()) + 1.0;
@@ -46,29 +48,29 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// `Ok` when `amount` can be taken now, otherwise when it can. An amount over the burst can be taken from a full
-    /// bucket, which then fills for longer.
-    pub fn check(&self, rate: Rate, amount: f64, now: Instant) -> Result<(), Instant> {
+    /// `Ok` when `amount` can be taken now, otherwise the moment from which it can. A full bucket allows an amount over
+    /// the burst, and then takes longer to fill.
+    pub fn allows(&self, rate: Rate, amount: f64, now: Instant) -> Result<(), Instant> {
         let full_at = self.full_at.unwrap_or(now);
         let needed = rate.time_for(rate.burst - amount.min(rate.burst));
         if full_at <= now + needed { Ok(()) } else { Err(full_at - needed) }
     }
 
-    /// Takes `amount`, which [`Bucket::check`] allowed, or which is used only when it does.
+    /// Takes `amount`. The caller has asked [`Bucket::allows`], or uses the amount only when the bucket would allow it.
     pub fn take(&mut self, rate: Rate, amount: f64, now: Instant) {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         self.full_at = Some(full_at + rate.time_for(amount));
     }
 
-    /// Takes `amount` and returns when it may be used: now, or when the bucket would have allowed it. What is taken ahead
-    /// of time is used in the order in which it was taken.
+    /// Takes `amount` at once and returns the moment from which it may be used, which is when the bucket allows it. So
+    /// reservations are used in the order in which they were made.
     pub fn reserve(&mut self, rate: Rate, amount: f64, now: Instant) -> Instant {
-        let from = self.check(rate, amount, now).err().unwrap_or(now);
+        let from = self.allows(rate, amount, now).err().unwrap_or(now);
         self.take(rate, amount, now);
         from
     }
 
-    /// Puts back `amount`, which was reserved and is not used.
+    /// Puts back an `amount` that was reserved and is not used.
     pub fn give_back(&mut self, rate: Rate, amount: f64) {
         self.full_at = self.full_at.and_then(|full_at| full_at.checked_sub(rate.time_for(amount)));
     }
@@ -78,23 +80,23 @@ impl Bucket {
     }
 }
 
-/// What one address may do: an IPv4 address, or an IPv6 network of 64 bits.
+/// The limits of one address: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddressLimits {
-    /// Lines said over all its connections; `None` for no limit. Loopback addresses are held to it like any other.
+    /// Rate of lines over all its connections; `None` for no limit. It holds for loopback addresses too.
     pub line_rate: Option<Rate>,
-    /// Joins; `None` for no limit.
+    /// Rate of joins; `None` for no limit.
     pub join_rate: Option<Rate>,
     /// Connections at a time; 0 for no limit.
     pub connections_max: usize,
-    /// Whether loopback addresses, which are this machine's own, are held to the limits on joins and connections too.
+    /// Whether the limits on joins and connections hold for loopback addresses, which are this machine's own, too.
     pub loopback: bool,
 }
 
 impl AddressLimits {
     pub const NONE: Self = Self { line_rate: None, join_rate: None, connections_max: 0, loopback: false };
 
-    /// True when there is anything that an address could exceed.
+    /// True when there is any limit.
     fn exist(&self) -> bool {
         self.line_rate.is_some() || self.join_rate.is_some() || self.connections_max > 0
     }
@@ -104,8 +106,9 @@ impl AddressLimits {
         if self.exist() { members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
     }
 
-    /// Most memory that they take, in bytes. A table has a power of two of places, uses seven of eight, and doubles when it would
-    /// otherwise have to be put in order more than half full; the one before is there meanwhile (hashbrown).
+    /// Most memory of the table of addresses, in bytes. Its number of places is a power of two, of which it uses seven
+    /// of eight. It may double when it is more than half full, and the old table still exists while entries move
+    /// (hashbrown).
     pub fn footprint_max(&self, members_max: usize) -> usize {
         let places = (2 * self.addresses_max(members_max) * 8 / 7).next_power_of_two();
         places * (size_of::<(Network, Usage)>() + 1) * 3 / 2
@@ -119,9 +122,8 @@ pub enum Refusal {
     TooManyJoins,
 }
 
-/// One subscriber's share of the address space: an IPv4 address, or the 64 bits of an IPv6 network, since a subscriber has at
-/// least that. An IPv4 address stands for itself below 2^32, where no IPv6 network but loopback's is in use (RFC 4291,
-/// section 2.4).
+/// The part of the address space that one subscriber has: an IPv4 address, or an IPv6 network of 64 bits. An IPv4
+/// address is a number below 2^32, where no IPv6 network but that of loopback is in use (RFC 4291, section 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Network(u64);
 
@@ -142,14 +144,14 @@ struct Usage {
 }
 
 impl Usage {
-    /// True when forgetting it gives the address nothing that it would not have.
+    /// True when the address may do no more after it was forgotten than before.
     fn is_forgettable(&self, now: Instant) -> bool {
         self.connections == 0 && self.joins.is_full(now) && self.lines.is_full(now)
     }
 }
 
-/// Who is here from where, who has joined, and what was said from there. What an address has used up outlives its
-/// connections: coming again does not fill a bucket.
+/// The connections, joins and lines of every address. The buckets of an address outlive its connections, so connecting
+/// again does not fill them.
 #[derive(Debug)]
 pub struct Addresses {
     limits: AddressLimits,
@@ -157,7 +159,7 @@ pub struct Addresses {
     members_max: usize,
     /// Holds every address with a connection, as long as there are limits.
     usage: HashMap<Network, Usage>,
-    /// When those with nothing to remember were last forgotten.
+    /// When addresses with full buckets were last searched for and forgotten.
     cleaned: Option<Instant>,
 }
 
@@ -166,7 +168,7 @@ impl Addresses {
         Self { limits, members_max, usage: HashMap::new(), cleaned: None }
     }
 
-    /// A newcomer from `address`. Each one that is let in is answered by a [`Addresses::leave`].
+    /// Counts a newcomer from `address`, or refuses it. For each that is counted there is one [`Addresses::leave`].
     pub fn join(&mut self, address: IpAddr, now: Instant) -> Result<(), Refusal> {
         if !self.limits.exist() {
             return Ok(());
@@ -190,7 +192,7 @@ impl Addresses {
                 return Err(Refusal::TooManyConnections);
             }
             if let Some(rate) = self.limits.join_rate {
-                usage.joins.check(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
+                usage.joins.allows(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
                 usage.joins.take(rate, 1.0, now);
             }
         }
@@ -198,37 +200,37 @@ impl Addresses {
         Ok(())
     }
 
-    /// One of the connections from `address` is gone.
+    /// One of the connections from `address` has ended.
     pub fn leave(&mut self, address: IpAddr, now: Instant) {
         if !self.limits.exist() {
             return;
         }
         let network = Network::of(address);
-        let usage = self.usage.get_mut(&network).expect("who leaves has joined");
+        let usage = self.usage.get_mut(&network).expect("a connection that ends was counted");
         usage.connections -= 1;
         if usage.is_forgettable(now) {
             self.usage.remove(&network);
         }
     }
 
-    /// Takes one line of what may be said from `address`, for a connection that is here. Returns when the line may be said:
-    /// the lines of an address wait their turn, in the order in which they asked.
+    /// Reserves one line of the rate of `address`, for an open connection. Returns the moment from which that line may
+    /// be said: the lines of an address are said in the order of their reservations.
     pub fn reserve_line(&mut self, address: IpAddr, now: Instant) -> Instant {
         let Some(rate) = self.limits.line_rate else { return now };
-        let usage = self.usage.get_mut(&Network::of(address)).expect("who speaks has joined");
+        let usage = self.usage.get_mut(&Network::of(address)).expect("a connection that speaks was counted");
         usage.lines.reserve(rate, 1.0, now)
     }
 
-    /// Puts back a line that was taken and will not be said.
+    /// Puts back a line that was reserved and will not be said.
     pub fn give_back_line(&mut self, address: IpAddr) {
         let Some(rate) = self.limits.line_rate else { return };
-        let usage = self.usage.get_mut(&Network::of(address)).expect("who spoke has joined");
+        let usage = self.usage.get_mut(&Network::of(address)).expect("a connection that has a reservation was counted");
         usage.lines.give_back(rate, 1.0);
     }
 }
 
 impl Addresses {
-    /// Panics when an address has more than its share.
+    /// Panics when an address has more connections than it may, or the table is larger than it may be.
     pub fn invariants(&self) {
         assert!(
             self.usage.len() <= self.limits.addresses_max(self.members_max),
@@ -238,7 +240,7 @@ impl Addresses {
         if self.limits.connections_max > 0 && self.limits.loopback {
             let most = self.limits.connections_max;
             let within = self.usage.values().all(|usage| usage.connections as usize <= most);
-            assert!(within, "an address has at most its share");
+            assert!(within, "an address has no more connections than it may");
         }
     }
 
@@ -253,7 +255,7 @@ impl Addresses {
         (self.usage.capacity() * 8 / 7) * (size_of::<(Network, Usage)>() + 1)
     }
 
-    /// Which addresses share one allowance.
+    /// A number that is the same for addresses with common limits.
     pub fn share(address: IpAddr) -> u64 {
         Network::of(address).0
     }
@@ -269,19 +271,19 @@ mod tests {
         let start = Instant::now();
         let mut bucket = Bucket::default();
         for _ in 0..5 {
-            assert_eq!(bucket.check(rate, 1.0, start), Ok(()));
+            assert_eq!(bucket.allows(rate, 1.0, start), Ok(()));
             bucket.take(rate, 1.0, start);
         }
-        assert_eq!(bucket.check(rate, 1.0, start), Err(start + Duration::from_millis(100)));
+        assert_eq!(bucket.allows(rate, 1.0, start), Err(start + Duration::from_millis(100)));
         let later = start + Duration::from_millis(100);
-        assert_eq!(bucket.check(rate, 1.0, later), Ok(()));
+        assert_eq!(bucket.allows(rate, 1.0, later), Ok(()));
         bucket.take(rate, 1.0, later);
-        assert_eq!(bucket.check(rate, 1.0, later), Err(later + Duration::from_millis(100)));
+        assert_eq!(bucket.allows(rate, 1.0, later), Err(later + Duration::from_millis(100)));
         let idle = later + Duration::from_secs(100);
         assert!(bucket.is_full(idle));
-        assert_eq!(bucket.check(rate, 9.0, idle), Ok(()), "more than the burst is taken from a full bucket");
+        assert_eq!(bucket.allows(rate, 9.0, idle), Ok(()), "more than the burst is taken from a full bucket");
         bucket.take(rate, 9.0, idle);
-        assert_eq!(bucket.check(rate, 1.0, idle), Err(idle + Duration::from_millis(500)));
+        assert_eq!(bucket.allows(rate, 1.0, idle), Err(idle + Duration::from_millis(500)));
     }
 
     #[test]
@@ -324,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_address_has_said_outlives_its_connections() {
+    fn the_lines_of_an_address_outlive_its_connections() {
         let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::NONE };
         let mut addresses = Addresses::new(limits, 300);
         let start = Instant::now();
@@ -341,11 +343,11 @@ mod tests {
         assert_eq!(addresses.reserve_line(peer, start), start + Duration::from_millis(200));
         let later = start + Duration::from_secs(1);
         addresses.leave(peer, later);
-        assert!(addresses.usage.is_empty(), "with full buckets there is nothing to remember");
+        assert!(addresses.usage.is_empty(), "an address with full buckets is forgotten");
     }
 
     #[test]
-    fn the_table_of_addresses_is_bounded_and_forgets_who_has_nothing_to_remember() {
+    fn the_table_of_addresses_is_bounded_and_forgets_those_with_full_buckets() {
         let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::NONE };
         let mut addresses = Addresses::new(limits, 300);
         let start = Instant::now();

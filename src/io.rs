@@ -1,20 +1,22 @@
 //! The seam: what the loop asks of the kernel, in completion style.
 //!
-//! The server is written against [`Io`] and knows no descriptor and no system call. Each back end keeps this contract:
+//! The server uses [`Io`] and knows no descriptor and no system call. Each back end keeps this contract:
 //!
-//! 1. Starting an operation never fails. Failure arrives as a completion. `EAGAIN` and `EINTR` never cross the seam, and
-//!    a full submission queue is the back end's own problem.
+//! 1. Starting an operation never fails. Failure arrives as a completion. `EAGAIN` and `EINTR` never cross the seam,
+//!    and a full submission queue is the back end's own problem.
 //! 2. **Accept** is asked for by listener and stays armed: many completions, each a connected socket and its peer's
-//!    address. An error ends it on that listener alone; the server arms it again after a pause or when a descriptor was
-//!    freed, never at once, for that would spin.
-//! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until the
-//!    turn ends. Not asking again is backpressure: TCP then slows the sender.
-//! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent whole,
-//!    sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot request.
-//! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, nothing is cancelled before memory is
-//!    reused.
+//!    address. An error ends it on that listener alone. The server arms it again after a pause or when a descriptor was
+//!    freed. It does not do so at once, because that would spin.
+//! 3. **Receive** is asked for one chunk at a time per connection. Its completion carries bytes that are valid until
+//!    the turn ends. Not asking again is backpressure: TCP then slows the sender.
+//! 4. **Send** is a batch that borrows its bytes for the call. Every send is resolved when the call returns: sent
+//!    whole, sent in part, full, dead, or without memory for now. A full socket is then watched with one one-shot
+//!    request.
+//! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, and memory is reused without
+//!    cancelling anything.
 //! 6. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
-//!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server ends.
+//!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server
+//!    ends.
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
@@ -43,43 +45,48 @@ use crate::token::{ConnectionId, ListenerId};
 
 /// A kernel, real or simulated. It is made with one listener or more.
 pub trait Io {
-    /// A connected socket, until it is closed. What it is to the kernel is known to the back end alone.
+    /// A connected socket, until it is closed. Only the back end knows its descriptor.
     type Socket: fmt::Debug;
 
-    /// The time by the clock that this kernel's deadlines are measured with.
+    /// The time, by the clock of this kernel's deadlines.
     fn now(&self) -> Instant;
 
     /// Arms accepting on a listener. Completes many times with [`Completion::Accepted`], until one carries an error.
     fn accept(&mut self, listener: ListenerId);
 
-    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after it
-    /// returns.
+    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after
+    /// it returns.
     fn stop_accepting(&mut self);
 
     /// Asks for one chunk. Completes once with [`Completion::Received`]. At most one may be in flight per connection.
     fn receive(&mut self, socket: &Self::Socket, id: ConnectionId);
 
-    /// Asks to be told when a full socket has room, or is dead. Completes once with [`Completion::Writable`]. At most one
-    /// may be in flight per connection.
+    /// Asks for a report when a full socket is writable, or dead. Completes once with [`Completion::Writable`]. At most
+    /// one may be in flight per connection.
     fn watch_writable(&mut self, socket: &Self::Socket, id: ConnectionId);
 
     /// Sends each of `sends` without waiting and stores how it went in its `sent`. A socket may appear once.
     fn send_batch(&mut self, sends: &mut [Send<'_, Self::Socket>]);
 
-    /// Bytes that a socket has taken and its peer has not acknowledged. It falls as the peer takes them, however slowly.
+    /// Bytes that a socket has taken and its peer has not acknowledged. The number falls as the peer takes them, also
+    /// slowly.
     fn outstanding(&self, socket: &Self::Socket) -> u32;
 
-    /// For how long the peer has answered nothing, although it was asked more than once; `None` while it owes no answer.
+    /// For how long the peer has answered nothing, although it was asked more than once; `None` while it owes no
+    /// answer.
     fn silent_for(&self, socket: &Self::Socket) -> Option<Duration>;
 
-    /// Ends both directions, so that whatever is in flight on the socket completes. What was sent is still delivered.
+    /// Ends both directions, so that every operation in flight on the socket completes. Bytes sent before are still
+    /// delivered.
     fn shutdown(&mut self, socket: &Self::Socket);
 
-    /// Closes a socket that has nothing in flight. Its peer is sent what is still on its way to it, and then the end.
+    /// Closes a socket that has nothing in flight. The peer still gets the bytes that the socket has taken, and then
+    /// the end.
     fn close(&mut self, socket: Self::Socket);
 
-    /// Submits what was started, waits, and collects what has completed, replacing what `completions` held. Of the chunks
-    /// that were asked for it collects what `receiving` says. An error means that this kernel can no longer be used.
+    /// Submits the operations that were started, waits, and replaces the content of `completions` by those that have
+    /// completed. `receiving` says whether chunks are among them. An error means that this kernel can no longer be
+    /// used.
     fn wait(
         &mut self,
         until: Until,
@@ -93,14 +100,14 @@ pub trait Io {
 pub enum Until {
     /// Not at all: there are bytes to send.
     Now,
-    /// At most until then.
+    /// At most until this moment.
     Deadline(Instant),
-    /// As long as it takes.
+    /// Until something completes.
     Completion,
 }
 
 impl Until {
-    /// The longest wait from `now` on; `None` for as long as it takes.
+    /// The longest wait from `now` on; `None` for no limit.
     pub fn timeout(self, now: Instant) -> Option<Duration> {
         match self {
             Self::Now => Some(Duration::ZERO),
@@ -113,14 +120,14 @@ impl Until {
 /// Whether [`Io::wait`] hands over chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receiving {
-    /// Up to [`RECEIVES_PER_TURN_MAX`] of them, each connection in its turn.
+    /// Up to [`RECEIVES_PER_TURN_MAX`] of them; readable connections wait in a queue.
     On,
-    /// None. What was asked for stays asked for.
+    /// None. Receives that were asked for stay in flight.
     Off,
 }
 
 impl Receiving {
-    /// How many of the connections that are `readable` are received from now.
+    /// From how many of `readable` connections chunks are received now.
     pub fn count(self, readable: usize) -> usize {
         match self {
             Self::On => readable.min(RECEIVES_PER_TURN_MAX),
@@ -148,18 +155,18 @@ impl<'a, S> Send<'a, S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     Whole,
-    /// So many bytes, fewer than asked. The socket is full now.
+    /// This many bytes, fewer than asked. The socket is full now.
     Part(usize),
     /// Nothing: the socket is full.
     Full,
-    /// Nothing: the kernel is short of memory. The socket may be writable all the same, so watching it would spin.
+    /// Nothing: the kernel is short of memory. The socket may still count as writable, so watching it could spin.
     NoMemory,
-    /// Nothing, and nothing ever again.
+    /// Nothing: the connection is broken.
     Dead(Errno),
 }
 
 impl Sent {
-    /// What the result of a send of `asked` bytes means for its socket.
+    /// The meaning of the result of a send of `asked` bytes.
     pub fn from_result(result: Result<usize, Errno>, asked: usize) -> Self {
         match result {
             Ok(bytes) if bytes == asked => Self::Whole,
@@ -171,16 +178,16 @@ impl Sent {
     }
 }
 
-/// What has completed.
+/// A completion.
 #[derive(Debug)]
 pub enum Completion<S> {
     /// A newcomer, or why accepting on this listener has ended.
     Accepted(ListenerId, Result<(S, SocketAddr), Errno>),
-    /// A newcomer whose socket this back end cannot wait for: it can be told so, and closed. Accepting goes on.
+    /// A newcomer whose socket this back end cannot watch. The server can send to it and close it. Accepting goes on.
     Unwatchable(ListenerId, S),
     /// A chunk, empty when the peer has sent its last byte; or how the connection broke.
     Received(ConnectionId, Result<Chunk, Errno>),
-    /// A watched socket has room, or is dead.
+    /// A watched socket is writable, or dead.
     Writable(ConnectionId),
     /// The process was signalled.
     Signal(Signal),
@@ -195,7 +202,7 @@ pub enum Signal {
     Terminate,
     /// SIGUSR1, which asks for the statistics line.
     Statistics,
-    /// SIGHUP: files are opened anew, or the terminal has gone away.
+    /// SIGHUP: files are to be opened anew, or the terminal was closed.
     Hangup,
 }
 
@@ -228,7 +235,7 @@ impl Scratch {
     }
 }
 
-/// What one turn has collected: completions, and the scratch memory that their chunks lie in.
+/// The completions of one turn, and the scratch memory with their chunks.
 #[derive(Debug)]
 pub struct Completions<S> {
     pub list: Vec<Completion<S>>,

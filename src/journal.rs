@@ -1,7 +1,8 @@
-//! The journal: what the server says of itself, one event a line, on the standard error.
+//! The journal: the server's own log, one event a line, on the standard error.
 //!
-//! It is never waited for. Lines that its outlet does not take are kept up to a bound; beyond it they are dropped and
-//! counted, and the count is told where they are missing: `uproar: 12 lines not logged`. Reads no clock but its outlet's.
+//! The server never waits for it. Lines that its outlet does not take are kept up to a bound; beyond it they are
+//! dropped and counted, and a line with the count stands in their place: `uproar: 12 lines not logged`. Reads no clock
+//! but its outlet's.
 
 use std::fmt;
 use std::io::Write;
@@ -15,9 +16,9 @@ pub struct Journal<W> {
     outlet: W,
     /// Most bytes of `pending`.
     bytes_max: usize,
-    /// Lines to be written; of the first, a part may have been.
+    /// Lines to be written. A part of the first may have been written already.
     pending: Vec<u8>,
-    /// Lines dropped since the last of `pending` was taken.
+    /// Lines dropped behind the last line of `pending`.
     lines_dropped: u64,
     /// Set exactly while the outlet takes nothing: when to try again.
     retry: Option<Instant>,
@@ -28,12 +29,12 @@ pub struct Journal<W> {
 }
 
 impl<W: Outlet> Journal<W> {
-    /// A journal that keeps at most `bytes_max` bytes which `outlet` does not take.
+    /// A journal that keeps at most `bytes_max` bytes that `outlet` does not take.
     pub fn new(outlet: W, bytes_max: usize) -> Self {
         Self { outlet, bytes_max, pending: Vec::new(), lines_dropped: 0, retry: None, ended: false, reported: 0 }
     }
 
-    /// Says one event: writes it, keeps it to be written, or drops and counts it.
+    /// Reports one event: writes it, keeps it to be written, or drops and counts it.
     pub fn report(&mut self, now: Instant, event: fmt::Arguments<'_>) {
         self.reported += 1;
         let kept = self.pending.len();
@@ -49,7 +50,7 @@ impl<W: Outlet> Journal<W> {
         self.write(now);
     }
 
-    /// Writes what was kept, as far as the outlet takes it.
+    /// Writes the lines that were kept, as far as the outlet takes them.
     pub fn write(&mut self, now: Instant) {
         if self.ended || self.retry.is_some_and(|retry| now < retry) {
             return;
@@ -71,12 +72,12 @@ impl<W: Outlet> Journal<W> {
         }
     }
 
-    /// When [`Journal::write`] is worth a call although nothing was reported.
+    /// When [`Journal::write`] is to be called although nothing was reported.
     pub fn deadline(&self) -> Option<Instant> {
         self.retry
     }
 
-    /// True when there is nothing to be written, or nobody to write it to.
+    /// True when there is nothing to be written, or the outlet takes nothing any more.
     pub fn is_quiet(&self) -> bool {
         self.ended || self.retry.is_none()
     }
@@ -96,15 +97,15 @@ impl<W: Outlet> Journal<W> {
 }
 
 impl<W> Journal<W> {
-    /// Panics unless each event reported is in `written`, which is what the outlet took, or is kept, or was counted as
-    /// dropped.
+    /// Panics unless each event reported is in `written`, which are the bytes that the outlet took, or is kept, or was
+    /// counted as dropped.
     pub fn invariants(&self, written: &[u8]) {
         assert!(self.pending.len() <= self.bytes_max, "what is kept is bounded");
         let text = [written, &self.pending].concat();
         assert!(text.is_empty() || text.ends_with(b"\n"), "a line is written or kept to its end");
         let mut accounted = self.lines_dropped;
         for line in String::from_utf8(text).expect("events are text").lines() {
-            let (_, event) = line.split_once("uproar: ").expect("a line begins as it must");
+            let (_, event) = line.split_once("uproar: ").expect("a line has the prefix");
             let dropped = event.strip_suffix(" lines not logged").or(event.strip_suffix(" line not logged"));
             accounted += dropped.map_or(1, |lines| lines.parse().expect("dropped lines are counted"));
         }
@@ -138,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_outlet_does_not_take_is_kept_then_dropped_and_counted() {
+    fn lines_that_a_full_outlet_does_not_take_are_kept_then_dropped_and_counted() {
         let (mut journal, start) = journal();
-        journal.outlet.room = 12;
+        journal.outlet.space = 12;
         // Each is 16 bytes: twelve of the first are taken, and 100 bytes are kept.
         for number in 0..10 {
             journal.report(start, format_args!("event {number}"));
@@ -148,7 +149,7 @@ mod tests {
         assert_eq!(text(&journal), "uproar: even");
         assert_eq!(journal.deadline(), Some(start + JOURNAL_RETRY));
         assert!(!journal.is_quiet());
-        journal.outlet.room = usize::MAX;
+        journal.outlet.space = usize::MAX;
         journal.write(start);
         assert_eq!(text(&journal), "uproar: even", "it is not tried again at once");
         journal.write(start + SECOND);
@@ -163,13 +164,13 @@ mod tests {
         for number in 0..8 {
             journal.report(start, format_args!("event {number}"));
         }
-        // There is room for a line, but not for the count before it.
-        journal.outlet.room = 16;
+        // There is space for a line, but not for the count before it.
+        journal.outlet.space = 16;
         journal.report(start + SECOND, format_args!("event 8"));
-        journal.outlet.room = 48;
+        journal.outlet.space = 48;
         journal.report(start + 2 * SECOND, format_args!("event 9"));
         journal.report(start + 3 * SECOND, format_args!("event 10"));
-        journal.outlet.room = usize::MAX;
+        journal.outlet.space = usize::MAX;
         journal.write(start + 4 * SECOND);
         let told: String = (0..6).map(|number| format!("uproar: event {number}\n")).collect();
         assert_eq!(text(&journal), told + "uproar: 4 lines not logged\nuproar: event 10\n");
@@ -189,7 +190,7 @@ mod tests {
             journal.report(start, format_args!("one"));
             assert!(journal.is_quiet() && journal.deadline().is_none());
             journal.outlet.failure = None;
-            journal.outlet.room = usize::MAX;
+            journal.outlet.space = usize::MAX;
             journal.report(start + SECOND, format_args!("two"));
             assert_eq!(text(&journal), "");
         }
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn each_line_in_a_file_has_its_time() {
         let (mut journal, start) = journal();
-        journal.outlet.room = usize::MAX;
+        journal.outlet.space = usize::MAX;
         journal.outlet.stamped = true;
         journal.report(start, format_args!("one"));
         assert_eq!(text(&journal), format!("{}uproar: one\n", TestOutlet::STAMP));

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-/// Most bytes one receive takes from a connection. One chunk a turn per connection is what keeps a fast sender from
-/// crowding out the others, so it is small.
+/// Most bytes that one receive takes from a connection. It is small, and a turn receives one chunk per connection, so a
+/// fast sender does not keep the others waiting.
 pub const RECEIVE_CHUNK_BYTES: usize = 4096;
 
-/// Most receives in one turn. Between them they share scratch memory of the turn, which stays in the second-level cache.
+/// Most receives in one turn. Their scratch memory together fits the second-level cache.
 pub const RECEIVES_PER_TURN_MAX: usize = 64;
 
 /// Most newcomers accepted in one turn by a back end that accepts them one by one.
@@ -25,11 +25,12 @@ pub const FD_SETSIZE: i32 = 1024;
 /// cache) and would hold up everything else for longer: 64 sends take about 300 us.
 pub const SEND_BATCH_MEMBERS: usize = 64;
 
-/// How many of a batch may be members that have just drained after being slow. The rest is for those who keep up.
-pub const SEND_BATCH_DRAINED: usize = SEND_BATCH_MEMBERS / 4;
+/// Most members of a batch that are returning from a full socket, while others are behind. The rest of the batch is for
+/// those.
+pub const SEND_BATCH_RETURNING: usize = SEND_BATCH_MEMBERS / 4;
 
-/// Largest segment of a room's log. A member at the end of one segment needs a second send for the next, so segments
-/// are much longer than what accumulates between two sweeps.
+/// Largest segment of a room's log. A member whose bytes lie in two segments needs two sends, so a segment is much
+/// longer than the messages of one sweep.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
 /// What a message takes in the log beside its bytes: where it begins, who said it and when, and what it is.
@@ -50,21 +51,24 @@ pub const LINE_BYTES_DEFAULT: usize = 4096;
 pub const LINE_BYTES_MIN: usize = 16;
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Sanitising replaces each run of invalid bytes, of which the shortest is one byte, by one U+FFFD: three bytes of UTF-8.
+/// Sanitising replaces each run of invalid bytes, of which the shortest is one byte, by one U+FFFD: three bytes of
+/// UTF-8.
 pub const SANITISED_GROWTH_MAX: usize = 3;
 
 /// Longest author's prefix, `[IP:PORT|N] `: an IPv6 address with a scope is 58 bytes, its number 4, a little is added.
 pub const PREFIX_BYTES_MAX: usize = 80;
 
-/// Ranges of its own lines that a member which has not caught up may have waiting in the log. At the bound it is not
-/// read from until its cursor has moved: whoever does not listen may not talk for ever.
+/// Ranges of its own lines that a member may have ahead of its cursor. At the bound its lines wait until its cursor has
+/// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
 
-/// Members for whom the slabs' address space is taken at the start, so that growing moves nothing and leaves no holes.
-/// Memory is used only as they come. More than this, where the descriptor limit allows it, makes the slabs grow.
+/// Members for which the slabs reserve address space at the start, so that entries never move and leave no holes.
+/// Memory is used only as members come. With more members than this, where the descriptor limit allows it, the slabs
+/// grow.
 pub const SLAB_RESERVED_MAX: usize = 65_536;
 
-/// Bytes of notices that wait for a peer; one that has not read as many is told no more, but for what it missed.
+/// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
+/// messages.
 pub const PRIVATE_BYTES_MAX: usize = 512;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
@@ -73,105 +77,108 @@ pub const SPARE_BUFFERS_MAX: usize = 64;
 /// Most members up to which each join and each leave is announced by a line of its own.
 pub const ANNOUNCE_MAX_DEFAULT: usize = 200;
 
-/// Defaults of `--announce-rate` and its burst: lines a second about who came and went that a reader can follow, and a class
-/// that comes in together.
+/// Defaults of `--announce-rate` and its burst: as many lines a second as a reader can follow, and a school class that
+/// joins at once.
 pub const ANNOUNCE_RATE_DEFAULT: u64 = 20;
 pub const ANNOUNCE_BURST_FACTOR: u64 = 5;
 
 /// Pause between two presence summaries in a room above either bound.
 pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Default of `--flood-rate` and `--flood-burst`: lines a second that nobody types, and a paste of a screenful.
+/// Default of `--flood-rate` and `--flood-burst`: more lines a second than a person types, and a pasted screenful.
 pub const FLOOD_RATE_DEFAULT: u64 = 10;
 pub const FLOOD_BURST_DEFAULT: u64 = 50;
 
-/// Seconds' worth of `--room-rate` that a quiet room may use at once.
+/// Burst of `--room-rate`, in seconds of that rate.
 pub const ROOM_BURST_SECONDS: u64 = 1;
 
-/// Members with one address and port at a time, which differ in the address of the server that they came to.
+/// Most members with the same address and port at a time. They are connected to different addresses of the server.
 pub const NAMESAKES_MAX: u8 = 255;
 
 /// Joins from one address that may come at once, as a multiple of `--join-rate`.
 pub const JOIN_BURST_FACTOR: u64 = 5;
 
-/// Default of `--join-rate`, joins a second from one address: what a person, an office or a reconnecting crowd behind one
-/// address does not reach for long.
+/// Default of `--join-rate`, joins a second from one address: more than a person, an office, or many clients that
+/// reconnect from behind one address reach for long.
 pub const JOIN_RATE_DEFAULT: u64 = 50;
 
-/// What one address may say over all its connections, as a multiple of what one member may: a household, or somebody who
-/// came again.
+/// Rate of lines from one address, as a multiple of that of one member: enough for a household, or for a member that
+/// has connected again.
 pub const ADDRESS_RATE_FACTOR: u64 = 4;
 
-/// Addresses without a connection whose joins and lines are remembered. At the bound those with nothing to remember are
+/// Addresses without a connection whose joins and lines are remembered. At the bound those with full buckets are
 /// forgotten.
 pub const ADDRESSES_REMEMBERED_MAX: usize = 16_384;
 
-/// Pause between two such cleanings; meanwhile newcomers from unknown addresses are turned away.
+/// Pause between two searches for addresses to forget; meanwhile newcomers from unknown addresses are turned away.
 pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
 
 /// Closes by our own decision that are logged a second. The statistics count them all.
 pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 
-/// Entries that a queue of the schedule may hold beyond two a connection, before those of connections that are gone are
-/// dropped from it.
+/// A queue of the schedule may have two entries a connection and this many more. Beyond that the entries of freed
+/// connections are dropped.
 pub const TIMEOUT_SLACK: usize = 1024;
 
 /// Longest time and highest rate that an option takes: sums of them stay far from any overflow.
 pub const OPTION_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 pub const OPTION_RATE_MAX: u64 = 1_000_000_000_000;
 
-/// A time-out that is never reached: centuries, of which a clock can still take the sum.
+/// A time-out that is never reached: centuries, and small enough to be added to any time of the clock.
 pub const TIMEOUT_NEVER: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
 
 /// Longest pause that the kernel keeps between probes of a silent peer (`MAX_TCP_KEEPIDLE`).
 pub const KEEPALIVE_PAUSE_MAX: Duration = Duration::from_secs(32_767);
 
-/// Default of `--stall-timeout`: how long a member whose socket is full may take no byte. The peer's kernel tells that bytes were
-/// read only when a good part of its buffer is free again: one that reads 100 bytes a second was seen to take some every 6 to 12
-/// minutes (Linux 6.18, over loopback, where segments are large). One that is gone is found out in a minute, see `--dead-after`.
+/// Default of `--stall-timeout`: how long a full socket may take no byte. The peer's kernel acknowledges more bytes
+/// only when a good part of its buffer is free again: a peer that read 100 bytes a second took some every 6 to 12
+/// minutes (Linux 6.18, over loopback, where segments are large). A peer that has vanished is found within a minute,
+/// see `--dead-after`.
 pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
 /// Default of `--line-timeout`: how long a line that was begun may make no progress.
 pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
-/// How long what a chunk ends with may wait for more in `--framing chunk`, when it could still become another protocol's
-/// beginning. The pieces of a request come closer together than this, and who sends `OK` does not notice it.
+/// With `--framing chunk`, how long the end of a chunk waits for more when it could still become another protocol's
+/// beginning. The pieces of a request arrive closer together than this, and a person that sends `OK` does not notice
+/// the delay.
 pub const OPENING_HOLD: Duration = Duration::from_millis(200);
 
-/// Default of `--dead-after`: how long a peer that answers nothing counts as there.
+/// Default of `--dead-after`: how long a peer may answer nothing before its connection is closed.
 pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Smallest `--dead-after`: the kernel counts its probes in seconds.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at some of those who were sent something. All are looked at twice in `--dead-after`.
+/// Pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
+/// `--dead-after`.
 pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
 
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;
 
-/// Receive buffer of a connection, which the kernel doubles for its own overhead. What a flooder has sent ahead of being
-/// read waits here, so it is small.
+/// Receive buffer of a connection, which the kernel doubles for its own overhead. The bytes of a flooder that the
+/// server has not received yet wait here, so it is small.
 pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
 
 /// Default of `uproar check --members`.
 pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
 
-/// What the kernel keeps for an idle connection, its end here alone: 3.9 KiB in the tables of `/proc/slabinfo` on Linux 6.18,
+/// Kernel memory of an idle connection, at the server's end: 3.9 KiB in the tables of `/proc/slabinfo` on Linux 6.18,
 /// mostly the socket, its inode and its file, with io_uring as with epoll.
 pub const KERNEL_CONNECTION_BYTES: usize = 4096;
 
-/// Descriptors kept back from members: standard streams, listener, ring, signals, transcript, and newcomers that are
-/// told that the house is full.
+/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
+/// told that the server is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 
 /// Pause after a failed accept, when no slot is freed sooner. Accepting again at once would spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 
-/// Pause before an operation is tried again that the kernel had no memory for.
+/// Pause before an operation that the kernel had no memory for is tried again.
 pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
-/// What a slab adds to an entry: generation or links, place, and whether it is taken.
+/// Bytes that the slabs add to a connection and its member: generation, links, place, and whether an entry is taken.
 pub const SLAB_ENTRY_BYTES: usize = 40;
 
 /// A descriptor in the back end's table.
@@ -183,15 +190,16 @@ pub const TIMEOUT_ENTRY_BYTES: usize = 24;
 /// Backlog asked of the kernel, which holds it to `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 65_535;
 
-/// Send buffer of a connection, which the kernel doubles for its own overhead: what a peer that reads takes at once when
-/// the room is busiest. Half of it costs latency at 50 million deliveries a second, a quarter the rate itself.
+/// Send buffer of a connection, which the kernel doubles for its own overhead. It holds the bytes that one turn of a
+/// very busy room sends to a peer that reads. At 50 million deliveries a second, half of it costs latency, and a
+/// quarter costs rate.
 pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 
-/// Bytes in that buffer that the peer's window has no place for. What a slow peer does not take waits in the room's log,
-/// which is shared, instead of in kernel memory, which is not.
+/// Bytes in that buffer that the kernel has not sent yet because the peer's window is full. So bytes for a slow peer
+/// wait in the room's log, which all members share, instead of in kernel memory, which they do not share.
 pub const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
 
-/// After a stop signal, how long members that lag are given to take what is left.
+/// After a stop signal, how long members that lag are given to take the rest.
 pub const STOP_FLUSH: Duration = Duration::from_secs(2);
 
 /// Most bytes handed to the transcript in one turn.
@@ -200,31 +208,32 @@ pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;
 /// Pause after the transcript's terminal, pipe or file took no more.
 pub const TRANSCRIPT_RETRY: Duration = Duration::from_millis(10);
 
-/// Lines typed or pasted in `uproar chat` that wait for a server which takes them more slowly: thousands of lines as people
-/// write them. What goes beyond is refused, and the terminal goes on listening to its user.
+/// Most bytes of lines typed or pasted in `uproar chat` that wait for the server: thousands of lines as people write
+/// them. Lines beyond it are refused, and the terminal still takes keys.
 pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Send buffer of `uproar chat` on a terminal: what it holds counts as sent.
+/// Send buffer of `uproar chat` on a terminal: bytes in it count as sent.
 pub const CHAT_SEND_BYTES: usize = 16 * 1024;
 
 /// Default of `--wait`: after the last line, how long the server is given to take what was sent and to close. A server
 /// that allows ten lines a second needs a while for a long text.
 pub const INPUT_END_WAIT_DEFAULT: Duration = Duration::from_secs(60);
+
 /// Most bytes of the server's own log that its standard error has not taken. Further lines are dropped and counted.
 pub const JOURNAL_BYTES_MAX: usize = 64 * 1024;
 
-/// Pause after the standard error took no more. Nobody waits for it, so it is longer than for the transcript, and a
-/// terminal that was stopped for the night costs ten calls a second.
+/// Pause after the standard error took no more. Nothing waits for its lines, so it is longer than for the transcript: a
+/// terminal that is stopped for a long time costs ten calls a second.
 pub const JOURNAL_RETRY: Duration = Duration::from_millis(100);
 
-/// Pause after a write failed on a disk that is full or broken. That lasts until somebody does something about it.
+/// Pause after a write failed on a disk that is full or broken. That lasts until an operator mends it.
 pub const DISK_RETRY: Duration = Duration::from_secs(1);
 
 /// `2026-11-24T17:20:05.123Z ` before a line in a file.
 pub const STAMP_BYTES: usize = 25;
 
-/// Submission queue of the ring: several send batches and the re-armed receives of a turn. More would be submitted in
-/// two calls, which is the back end's own affair.
+/// Submission queue of the ring: several send batches and the re-armed receives of a turn. The back end submits more
+/// than that in several calls.
 pub const RING_SUBMISSIONS: u32 = 1024;
 
 /// Completion queue of the ring: a whole accept backlog may complete at once.
@@ -244,7 +253,7 @@ const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
 const _: () = assert!(ANNOUNCEMENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
-const _: () = assert!(SEND_BATCH_DRAINED < SEND_BATCH_MEMBERS);
+const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);

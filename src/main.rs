@@ -43,16 +43,16 @@ fn main() -> ExitCode {
             if is_about_address {
                 note += &variables.note_on_address();
             }
-            // Nobody is served, so this may wait: a terminal that is stopped will show it.
+            // No member is served here, so this write may wait, for example for a terminal that is stopped.
             let _ = writeln!(io::stderr(), "uproar: {error}{note}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Wrong usage that the parser cannot see ends the process like wrong usage that it can.
+/// Ends the process on wrong usage that the parser cannot find, as on wrong usage that it finds.
 fn exit_if_wrong(serve: &Serve, variables: &Variables) {
-    if let Err(mut wrong) = serve.check() {
+    if let Err(mut wrong) = serve.validate() {
         wrong += &variables.note_on(&wrong);
         cli::exit_wrong_usage(&wrong);
     }
@@ -92,7 +92,7 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What every back end's server starts with.
+/// All that a server starts with, whatever its back end.
 struct Start<'a> {
     serve: &'a Serve,
     address: SocketAddr,
@@ -125,7 +125,7 @@ impl Start<'_> {
                     server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
                 }
                 Err(error) if serve.transcript.is_some() => return Err(format!("--transcript {path}: {error}").into()),
-                // Nobody asked for it.
+                // The transcript was not asked for by an option, so the server serves without it.
                 Err(error) => server.report(format_args!("no transcript: {error}")),
             }
         }
@@ -136,7 +136,7 @@ impl Start<'_> {
                 if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };
             server.report(format_args!("nothing that is typed here is read; to talk, elsewhere: uproar chat {place}"));
         }
-        // What went wrong is in the journal.
+        // The error is in the journal already.
         let flow = server.run().unwrap_or(Flow::StopAtOnce);
         Ok(if flow == Flow::StopAtOnce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -1,6 +1,6 @@
 //! The most memory that a server will use, as a number known at its start.
 //!
-//! User memory alone: what the kernel keeps for sockets is bounded by the socket options of `io::socket` and by `tcp_mem`.
+//! User memory alone: kernel memory for sockets is bounded by the socket options of `io::socket` and by `tcp_mem`.
 
 use std::fmt;
 
@@ -21,7 +21,8 @@ use crate::room::member::Member;
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBound {
-    /// Whatever the members do: the ring's queues, scratch memory, the journal and the transcript, the program's own data.
+    /// Independent of the members: the ring's queues, scratch memory, the journal, the transcript, the program's own
+    /// data.
     pub fixed: usize,
     /// Cap of the room's log.
     pub log: usize,
@@ -30,22 +31,22 @@ pub struct MemoryBound {
     pub members: usize,
     /// A member that only listens.
     pub member_idle: usize,
-    /// A member that has begun a long line, was told all it can be told, and does not read.
+    /// A member that has begun a long line, has as many notices waiting as it can have, and does not read.
     pub member_worst: usize,
 }
 
 impl MemoryBound {
     pub fn of(config: &Config) -> Self {
         let line = config.line_bytes;
-        // Entries of the slabs and of the queues that every member may stand in, with what their growth may waste.
+        // The entries that every member has: in the slabs, in the back end's table, and in the table of names.
         let member_idle = size_of::<Connection<Socket>>()
             + size_of::<Member>()
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES
             + Names::ENTRY_BYTES_MAX;
-        // A buffer that grows by doubling is at most twice as large as what it holds.
+        // A buffer that grows by doubling is at most twice as large as its content.
         let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
-        // Notices, and the end of a message that the log has forgotten.
+        // Notices, and the rest of a message that the log has forgotten.
         let private = Private::UNSENT_BYTES + 2 * (2 * PRIVATE_BYTES_MAX) + rendered_bytes_max(line);
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         let member_worst = member_idle

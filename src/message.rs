@@ -1,4 +1,4 @@
-//! What is said, as data: messages of a room and notices to one member. What they look like is the wire's affair.
+//! Messages of a room and notices to one member, as data. `wire` turns them into bytes.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::names::Name;
 use crate::token::ConnectionId;
 use crate::wire::foreign::Foreign;
 
-/// What a room says to its members.
+/// A message of a room to its members.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// Counted by the room from 1.
@@ -40,7 +40,7 @@ impl Body<'_> {
     }
 }
 
-/// What a message is, without what it says.
+/// The kind of a message, without its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -64,12 +64,12 @@ impl Kind {
     }
 }
 
-/// What the server says to a whole room.
+/// A message of the server to a whole room.
 #[derive(Clone, Copy, Debug)]
 pub enum Announcement {
     /// To the others when a member has joined.
     Entered { name: Name, online: u64 },
-    /// To those who stay when a member has left.
+    /// To the others when a member has left.
     Left { name: Name, online: u64 },
     /// Joins and leaves of a large room since its last presence line.
     Summary { entered: u64, left: u64, online: u64 },
@@ -77,18 +77,18 @@ pub enum Announcement {
     Stopping,
 }
 
-/// What the server says to one member, or to a peer that is none.
+/// A line of the server to one member, or to a peer that is no member.
 #[derive(Clone, Copy, Debug)]
 pub enum Notice {
     /// To a member that has joined.
     Connected { online: u64 },
     /// To a member whose line was discarded.
     LineTooLong { line_bytes_max: usize },
-    /// To a member that did not read for so long that the log has moved on.
+    /// To a member that was skipped because the log has forgotten messages that it was not sent.
     Missed { messages: u64 },
     /// To a newcomer for whom there is no descriptor.
-    HouseFull,
-    /// To a newcomer whose address is here too often.
+    ServerFull,
+    /// To a newcomer whose address has too many connections.
     TooManyConnections,
     /// To a newcomer whose address has joined too often.
     TooManyJoins,

@@ -1,8 +1,9 @@
-//! What members are called: the address of each, made unique among those online.
+//! The names of members: their addresses, made unique among the members online.
 //!
-//! Two members can have one address: a port here may be connected to two addresses of the server, and a peer may come again
-//! from a port before it is known that its last connection is gone. The later one is `IP:PORT|2`, or the lowest number that is
-//! free. A table of slots knows who is called what; the names themselves stand with the connections.
+//! Two members can have the same address and port: a client's port may be connected to two addresses of the server, and
+//! a peer may connect again from a port before the server knows that the earlier connection has ended. The later one is
+//! `IP:PORT|2`, with the lowest number that is free. The table here holds slots; the names themselves stand in the
+//! connections.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -17,12 +18,12 @@ use crate::token::Slot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Name {
     pub address: SocketAddr,
-    /// Which of those with this address, from 1.
+    /// The number among members with this address, from 1.
     ordinal: u8,
 }
 
 impl Name {
-    /// The name of the first with this address.
+    /// The name of the first member with this address.
     pub fn first(address: SocketAddr) -> Self {
         Self { address, ordinal: 1 }
     }
@@ -37,7 +38,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The names in use, by the slots of those who have them.
+/// The names in use, as a table of the slots of their connections.
 #[derive(Debug)]
 pub struct Names {
     slots: HashTable<Slot>,
@@ -45,18 +46,19 @@ pub struct Names {
 }
 
 impl Names {
-    /// What a place of the table takes.
+    /// Size of a place in the table.
     const PLACE_BYTES: usize = size_of::<Slot>() + 1;
 
-    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown), and the
-    /// one before is there meanwhile. It is not made large at the start, for names lie anywhere in it: a few would use all of it.
+    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown),
+    /// and the old table still exists while entries move. It is not made large at the start: names are spread over the
+    /// whole table, so a few would make all of its memory used.
     pub const ENTRY_BYTES_MAX: usize = 2 * 2 * Self::PLACE_BYTES * 8 / 7;
 
     pub fn new() -> Self {
         Self { slots: HashTable::new(), hasher: RandomState::new() }
     }
 
-    /// The name of a newcomer: the first of its address that nobody has. `None` when too many have it already.
+    /// The name for a newcomer: the lowest number of its address that is free. `None` when all numbers are taken.
     pub fn find_free(&self, address: SocketAddr, name_of: impl Fn(Slot) -> Name) -> Option<Name> {
         (1..=NAMESAKES_MAX).map(|ordinal| Name { address, ordinal }).find(|name| {
             let taken = self.slots.find(self.hasher.hash_one(name), |slot| name_of(*slot) == *name);
@@ -114,7 +116,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain map: nobody shares a name, and each has the lowest number that was free.
+        /// Compared with a plain map: no two connections share a name, and each got the lowest number that was free.
         #[test]
         fn names_are_unique_and_numbered_from_the_lowest(steps in prop::collection::vec((0..3u16, 0..20u32), 0..200)) {
             let mut names = Names::new();
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn those_with_one_address_are_bounded() {
+    fn members_with_the_same_address_and_port_are_bounded() {
         let address = SocketAddr::from(([10, 0, 0, 1], 5));
         let mut names = Names::new();
         let mut here = Vec::new();

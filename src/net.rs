@@ -1,4 +1,4 @@
-//! What is set up once: where to listen, from the text that names it, and the process's limit on descriptors.
+//! Set-up of a process: the address to listen on, from its text, and the limit on descriptors.
 
 use std::fmt;
 use std::io;
@@ -50,9 +50,9 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// Listens on the first of the addresses named by `text` that this machine has. One that is in use is not passed over: peers
-/// would still be sent there. A peer that answers nothing for `dead_after`
-/// while there is nothing to send is given up by the kernel.
+/// Listens on the first of the addresses named by `text` that this machine has. If that one is in use this is an error:
+/// peers would still connect there. The kernel ends a connection whose peer answers nothing for `dead_after` while
+/// there is nothing to send.
 pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenError> {
     let failed = |source| ListenError { address: text.to_owned(), source };
     let mut last = invalid("the name has no address");
@@ -66,7 +66,7 @@ pub fn listen(text: &str, dead_after: Duration) -> Result<TcpListener, ListenErr
     Err(failed(last))
 }
 
-/// True when the machine has no such address, or nothing of its kind.
+/// True when the machine does not have the address, or no address of its family.
 fn is_absent(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_interface_is_not_silently_every_ipv4_interface() {
+    fn an_ipv6_port_that_is_taken_is_an_error_and_not_ipv4_alone() {
         let Ok(taken) = TcpListener::bind("[::1]:0") else {
             println!("NOT TESTED: this machine has no IPv6");
             return;

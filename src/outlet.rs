@@ -1,18 +1,18 @@
-//! Where the journal and the transcript are written: a terminal, a pipe, a socket or a file, and never waiting for it.
+//! Where the journal and the transcript are written without waiting: a terminal, a pipe, a socket or a file.
 //!
-//! A standard stream is shared with other programs, for whom `O_NONBLOCK` on it would be an error they do not expect. So
-//! a terminal or pipe is opened once more, which gives a description of our own (`/proc/self/fd/N`, proc(5)). Where that
-//! is not possible the next of these is taken:
+//! A standard stream is shared with other programs, which do not expect `EAGAIN`, so it must not have `O_NONBLOCK`. A
+//! terminal or pipe is opened once more, which gives a description of our own (`/proc/self/fd/N`, proc(5)). Where that
+//! is not possible the first of these that is possible is taken:
 //!
 //! 1. A socket cannot be opened (`ENXIO`), but `MSG_DONTWAIT` holds for one send only.
-//! 2. A terminal of somebody else (after `su`) can still be opened as `/dev/tty`, when it is ours to control.
-//! 3. A pipe of somebody else (a container that runs as another user) takes `RWF_NOWAIT` (pipes: Linux 6.4).
+//! 2. A terminal of another user (after `su`) can be opened as `/dev/tty` when it controls this process.
+//! 3. A pipe of another user (a container that runs as another user) takes `RWF_NOWAIT` (pipes: Linux 6.4).
 //! 4. For everything else `O_NONBLOCK` is set on the shared description for the length of one write. Other programs can
-//!    see it for microseconds. Asking first whether there is room (`poll`) would not do: a pipe then takes 4 KiB if
-//!    nobody else writes, a terminal not even that, and a write that finds less waits.
+//!    see it for microseconds. Asking with `poll` first would not do: it promises 4 KiB in a pipe that nobody else
+//!    writes to, and fewer bytes in a terminal, and a write of more than that waits.
 //!
-//! A regular file is written through the description that was inherited, whose offset other programs share. Such a write
-//! may wait for the disk: the kernel has no other way to append to a file.
+//! A regular file is written through the description that was inherited, whose offset other programs share. Such a
+//! write may wait for the disk: the kernel has no other way to append to a file.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IsTerminal};
@@ -26,13 +26,13 @@ use rustix::net::SendFlags;
 
 /// Something that lines are written to.
 pub trait Outlet {
-    /// Takes some of `bytes`, which are not empty, without waiting. How many is at least 1.
+    /// Takes some of `bytes`, which are not empty, without waiting. Returns how many, which is at least 1.
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten>;
 
     /// The time to be put before a line; `None` where lines stay as they are.
     fn stamp(&self) -> Option<SystemTime>;
 
-    /// The same place opened anew, whatever is there now; `None` where there is nothing to open.
+    /// Opens the same path again, which may be another file now; `None` where there is no path.
     fn reopen(&self) -> Option<io::Result<Self>>
     where
         Self: Sized;
@@ -41,17 +41,17 @@ pub trait Outlet {
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum Unwritten {
-    /// There is no room now.
+    /// There is no space now.
     Full,
-    /// The disk is full or fails, or the file is as large as it may be: somebody may mend that.
+    /// The disk is full or fails, or the file is as large as it may be: an operator may mend that.
     Disk(io::Error),
-    /// The terminal has gone away.
+    /// The terminal was closed.
     HungUp,
     /// Nothing will ever be written again.
     Broken(io::Error),
 }
 
-/// The beginning of a line that is written to `outlet` now: the time (RFC 3339, UTC) and a space, or nothing.
+/// The stamp of a line that is written to `outlet` now: the time (RFC 3339, UTC) and a space, or nothing.
 pub fn stamp(outlet: &impl Outlet) -> String {
     outlet.stamp().map_or_else(String::new, |time| format!("{} ", humantime::format_rfc3339_millis(time)))
 }
@@ -62,22 +62,22 @@ pub struct Descriptor {
     descriptor: OwnedFd,
     way: Way,
     kind: Kind,
-    /// Where it was opened, for what was opened by name.
+    /// The path that it was opened by, if any.
     path: Option<String>,
 }
 
-/// How it is written to without waiting.
+/// How a descriptor is written to without waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// `write`: the description is our own, or a file's.
     Write,
     Send,
     NoWait,
-    /// `write`, with `O_NONBLOCK` borrowed for it.
+    /// `write`, with `O_NONBLOCK` set on the shared description during the call.
     Borrow,
 }
 
-/// What is different about it.
+/// The kinds of descriptors whose errors or lines are treated differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Terminal,
@@ -93,10 +93,12 @@ impl Descriptor {
         Self::of(io::stderr().as_fd())
     }
 
-    /// Opens `path` for a transcript, and makes it when it is not there, for this user alone. `-` is the standard output.
+    /// Opens `path` for a transcript, and makes it when it is not there, for this user alone. `-` is the standard
+    /// output.
     ///
-    /// A link to a file is refused: in a folder that others may write to it would make the server append to any file it
-    /// may write. What a link leads to may be a device, a pipe or a terminal, which lose nothing by being written to.
+    /// A link to a file is refused: in a folder that other users may write to, it could make the server append to any
+    /// file that the server may write. A link may lead to a device, a pipe or a terminal, because writing does no harm
+    /// to those.
     pub fn open(path: &str) -> io::Result<Self> {
         match path {
             "-" | "/dev/stdout" => return Self::of(io::stdout().as_fd()),
@@ -122,11 +124,11 @@ impl Descriptor {
         if matches!(kind, FileType::RegularFile | FileType::Directory) {
             return Err(refused());
         }
-        // What was looked at is opened, whatever the link leads to by now.
+        // Opens what was looked at, even if the link leads elsewhere by now.
         Ok(open_again(place.as_fd())?)
     }
 
-    /// A way to write to a descriptor that others share.
+    /// A way to write to a descriptor that other programs share.
     fn of(shared: BorrowedFd<'_>) -> io::Result<Self> {
         let stat = rustix::fs::fstat(shared)?;
         let kind = Kind::of(shared, &stat);
@@ -152,7 +154,7 @@ impl Descriptor {
             Way::Write => rustix::io::write(descriptor, bytes),
             Way::Send => rustix::net::send(descriptor, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             Way::NoWait => {
-                // An offset of -1 is where the description stands.
+                // An offset of -1 means the description's own offset.
                 let written =
                     rustix::io::pwritev2(descriptor, &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT);
                 if matches!(written, Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)) {
@@ -165,7 +167,7 @@ impl Descriptor {
                 let flags = rustix::fs::fcntl_getfl(descriptor)?;
                 rustix::fs::fcntl_setfl(descriptor, flags | OFlags::NONBLOCK)?;
                 let written = rustix::io::write(descriptor, bytes);
-                // It cannot fail where setting it did not.
+                // It cannot fail, because the call that set the flag did not.
                 let _ = rustix::fs::fcntl_setfl(descriptor, flags);
                 written
             }
@@ -181,7 +183,7 @@ impl Outlet for Descriptor {
                 Ok(count) => Ok(count),
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Err(Unwritten::Full),
-                // A terminal that has gone away answers EIO (tty(4)), one that was unplugged also ENXIO or ENODEV.
+                // A terminal that was closed answers EIO (tty(4)), one that was unplugged also ENXIO or ENODEV.
                 Err(_) if self.kind == Kind::Terminal => Err(Unwritten::HungUp),
                 // EFBIG needs SIGXFSZ to be ignored.
                 Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(Unwritten::Disk(errno.into())),
@@ -210,7 +212,7 @@ impl Kind {
     }
 }
 
-/// A description of our own of what a descriptor stands for.
+/// Opens what a descriptor stands for once more, for a description of our own.
 fn open_again(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     rustix::fs::open(format!("/proc/self/fd/{}", descriptor.as_raw_fd()), WRITE, Mode::empty())
 }
@@ -218,7 +220,8 @@ fn open_again(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 /// Our own description of a terminal, if it is the one that controls this process.
 fn open_controlling_terminal(terminal: &Stat) -> Result<OwnedFd, Errno> {
     let stat = std::fs::read_to_string("/proc/self/stat").map_err(|_| Errno::NOTTY)?;
-    // The program's name comes before, in brackets, and may hold anything. The terminal is the fifth field after it.
+    // The program's name comes first, in brackets, and may hold any character. The terminal is the fifth field behind
+    // it.
     let controlling = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(4)?.parse::<u32>().ok());
     // Twenty bits of the minor number, around twelve of the major one (proc_pid_stat(5)).
     let (major, minor) = (rustix::fs::major(terminal.st_rdev), rustix::fs::minor(terminal.st_rdev));
@@ -228,7 +231,7 @@ fn open_controlling_terminal(terminal: &Stat) -> Result<OwnedFd, Errno> {
     rustix::fs::open("/dev/tty", WRITE, Mode::empty())
 }
 
-/// Ends a line that an earlier server could not finish on a full disk, so that what follows is a line of its own.
+/// Ends a line that an earlier server could not finish on a full disk, so that the next line begins as a line.
 fn end_last_line(opened: &OwnedFd) {
     let is_torn = || -> io::Result<bool> {
         let length = rustix::fs::fstat(opened)?.st_size;
@@ -238,7 +241,7 @@ fn end_last_line(opened: &OwnedFd) {
         File::open(path)?.read_exact_at(&mut byte, last)?;
         Ok(byte != *b"\n")
     };
-    // A file that may not be read, or takes nothing now, is written to all the same.
+    // A file that may not be read, or takes no bytes now, is used all the same.
     if is_torn().unwrap_or(false) {
         let _ = rustix::io::write(opened, b"\n");
     }
@@ -252,15 +255,15 @@ pub mod test_outlet {
 
     use super::*;
 
-    /// Takes so many bytes, then is full.
+    /// Takes `space` bytes, then is full.
     #[derive(Debug, Default)]
     pub struct TestOutlet {
-        pub room: usize,
+        pub space: usize,
         pub taken: Vec<u8>,
         pub stamped: bool,
         /// How every write fails.
         pub failure: Option<fn() -> Unwritten>,
-        /// What was taken before it was opened anew is not in `taken`.
+        /// True for an outlet that was opened anew. `taken` of it does not have the bytes that the first one took.
         pub reopened: bool,
     }
 
@@ -273,11 +276,11 @@ pub mod test_outlet {
             if let Some(failure) = self.failure {
                 return Err(failure());
             }
-            let count = bytes.len().min(self.room);
+            let count = bytes.len().min(self.space);
             if count == 0 {
                 return Err(Unwritten::Full);
             }
-            self.room -= count;
+            self.space -= count;
             self.taken.extend_from_slice(&bytes[..count]);
             Ok(count)
         }
@@ -287,7 +290,7 @@ pub mod test_outlet {
         }
 
         fn reopen(&self) -> Option<io::Result<Self>> {
-            Some(Ok(Self { room: usize::MAX, stamped: self.stamped, reopened: true, ..Self::default() }))
+            Some(Ok(Self { space: usize::MAX, stamped: self.stamped, reopened: true, ..Self::default() }))
         }
     }
 }

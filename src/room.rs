@@ -1,9 +1,9 @@
-//! A room: those who hear each other. A room is a log; a member is a cursor into it.
+//! A room: members that hear each other. A room is a log; a member is a cursor into it.
 //!
-//! A room decides and says: it admits a line or says why not yet, and appends what is said to each of its feeds, of which it
-//! has one for every encoding that its members read. What is said is a message with a number; in all feeds it has the same
-//! number and the same place among the others, whatever its bytes are there. The room knows who came and went. It does no
-//! I/O and reads no clock, so all of it can be driven by a test.
+//! A room admits a line, or answers why the line has to wait. It appends each message to all of its feeds, of which it
+//! has one for every encoding that its members read. A message has the same number in every feed, and all feeds have
+//! the messages in the same order; only the bytes differ. The room also announces joins and leaves. It does no I/O and
+//! reads no clock, so a test can drive all of it.
 
 pub mod feed;
 pub mod log;
@@ -17,7 +17,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub use crate::config::{RoomSettings as Settings, SlowPolicy};
+use crate::config::{RoomSettings, SlowPolicy};
 use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Announcement, Body, Message};
@@ -31,16 +31,18 @@ pub use members::MemberId;
 use members::Members;
 use presence::Presence;
 
-/// Why a line is not taken yet. It is to be asked again.
+/// Why a line has to wait. Its author keeps it, and asks again once the reason has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// The log is at its cap and members that keep up have yet to be sent its oldest messages: when they have been.
+    /// The log is at its cap, and the sweep has not yet sent its oldest messages to every member that takes bytes. The
+    /// line fits once the sweep has.
     LogFull,
-    /// Its author has spoken often without being sent what others said in between: when it has been sent that.
-    Unread,
-    /// Its author said more than it may: from that moment on.
-    Until(Instant),
-    /// The room said more than it may: from that moment on, one after the other.
+    /// Its author has [`OWN_RANGES_MAX`](crate::limits::OWN_RANGES_MAX) ranges of own lines ahead of its cursor. It may
+    /// speak again once it has been sent the messages between them.
+    AuthorBehind,
+    /// Its author, or the address of its author, is over its rate. The line may be said from this moment on.
+    OverRate(Instant),
+    /// The room is over its rate of fan-out. Lines wait for it in a queue, whose first may be said from this moment on.
     Rationed(Instant),
 }
 
@@ -49,29 +51,29 @@ pub enum Blocked {
 pub struct Author {
     pub member: MemberId,
     pub name: Name,
-    /// True when there is something for it alone.
-    pub is_woken: bool,
+    /// True when private bytes wait to be sent to it.
+    pub has_private: bool,
 }
 
 #[derive(Debug)]
 pub struct Room {
     id: RoomId,
-    /// One for each encoding that is or was read here. The first is that of text, which the transcript reads too.
+    /// One for each encoding that is or was read here. The first has text; the transcript reads it too.
     feeds: Vec<Feed>,
-    /// The feed that the next batch is of.
+    /// The feed from which the next batch is taken.
     next_feed: usize,
     presence: Presence,
-    settings: Settings,
+    settings: RoomSettings,
     /// When the room began; the times of its messages count from then.
     start: Instant,
-    /// What is left of [`Settings::rate`].
+    /// What is left of the settings' `rate`.
     fan_out: Bucket,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
 }
 
 impl Room {
-    pub fn new(id: RoomId, settings: Settings, now: Instant) -> Self {
+    pub fn new(id: RoomId, settings: RoomSettings, now: Instant) -> Self {
         let text = Feed::new(Encoding::Text, settings.log_bytes, rendered_bytes_max(settings.line_bytes), 0);
         Self {
             id,
@@ -110,7 +112,7 @@ impl Room {
         self.fallen.pop_front()
     }
 
-    /// A newcomer: the others are told, and it will be sent what is said from now on.
+    /// Adds a newcomer. The other members are told, and it will be sent every message from now on.
     pub fn join(
         &mut self,
         members: &mut Members,
@@ -131,7 +133,7 @@ impl Room {
         self.feeds[feed].join(members, connection, self.id)
     }
 
-    /// A member is gone: those who stay are told.
+    /// Removes a member, and tells the others.
     pub fn leave(&mut self, members: &mut Members, id: MemberId, name: Name, now: Instant) {
         let before = self.online();
         self.feed_mut(members, id).leave(members, id);
@@ -144,11 +146,11 @@ impl Room {
         }
     }
 
-    /// Whether a line of `text` may be said now, or why not yet. Nothing is rendered to find that out.
+    /// `Ok` when the line `text` may be said now, otherwise why it has to wait. Renders nothing.
     pub fn admit(&self, members: &Members, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
         let Author { member, name, .. } = author;
         if !members[member].may_speak() {
-            return Err(Blocked::Unread);
+            return Err(Blocked::AuthorBehind);
         }
         if let Some(rate) = self.settings.rate {
             let own = members.encoding(member);
@@ -156,12 +158,13 @@ impl Room {
                 let hear = feed.len() - usize::from(feed.encoding() == own);
                 feed.encoding().line_bytes_expected(name, text) * hear
             });
-            self.fan_out.check(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(Blocked::Rationed)?;
+            self.fan_out.allows(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(Blocked::Rationed)?;
         }
         self.fits(members, &Body::Line { name, text })
     }
 
-    /// Says a line that was admitted to everybody but its author. False when nothing of `text` can be seen: then it is no message.
+    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
+    /// is no message.
     pub fn publish(&mut self, members: &mut Members, author: Author, text: &[u8], now: Instant) -> bool {
         let body = Body::Line { name: author.name, text };
         let Some(fan_out_bytes) = self.append(members, Some(author), body, now) else {
@@ -173,7 +176,7 @@ impl Room {
         true
     }
 
-    /// Says something of the server to everybody.
+    /// Says a line of the server's own to everybody.
     pub fn announce(&mut self, members: &mut Members, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
         let body = Body::Announcement(announcement);
         self.fits(members, &body)?;
@@ -181,7 +184,7 @@ impl Room {
         Ok(())
     }
 
-    /// When [`Room::on_deadline`] wants to be called.
+    /// When [`Room::on_deadline`] is to be called.
     pub fn deadline(&self) -> Option<Instant> {
         self.presence.deadline()
     }
@@ -206,9 +209,9 @@ impl Room {
         self.feeds.iter().all(|feed| !feed.has_due() && feed.parked() == 0)
     }
 
-    /// Takes the members of the next batch, all of one feed. Feeds take turns. The members are given back by
-    /// [`Feed::try_level`] or [`Feed::park`], or they leave, before anything else is said in the room. `on_missed` hears of those
-    /// that missed messages, and how many.
+    /// Takes the members of the next batch, all of one feed. Feeds take turns. Before the next message each of these
+    /// members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member
+    /// that missed messages, with their number.
     pub fn take_batch(&mut self, members: &mut Members, on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;
@@ -232,7 +235,7 @@ impl Room {
         self.feeds.iter_mut().find(|feed| feed.encoding() == encoding).expect("a member reads a feed of its room")
     }
 
-    /// The place of the feed of an encoding, made when it is the first to be read here.
+    /// The index of the feed of an encoding. The feed is made when no member has read this encoding before.
     fn feed_or_new(&mut self, encoding: Encoding) -> usize {
         if let Some(place) = self.feeds.iter().position(|feed| feed.encoding() == encoding) {
             return place;
@@ -242,7 +245,7 @@ impl Room {
         self.feeds.len() - 1
     }
 
-    /// True when the longest line fits, so that nothing has to wait for the log.
+    /// True when the longest line fits, so that no line has to wait for the log.
     pub fn has_space(&self, members: &Members) -> bool {
         self.feeds.iter().all(|feed| feed.has_space(members))
     }
@@ -251,8 +254,8 @@ impl Room {
         if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(Blocked::LogFull) }
     }
 
-    /// Appends a message to all feeds, which it fits. Returns the bytes that it has members sent; `None`, and nothing appended, when
-    /// nothing of it can be seen.
+    /// Appends a message, which fits, to all feeds. Returns the bytes of its fan-out. `None`, and nothing appended,
+    /// when no byte of it is visible.
     fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>, now: Instant) -> Option<u64> {
         let number = self.messages() + 1;
         let message = Message {
@@ -271,29 +274,30 @@ impl Room {
                 }
             });
             if !shown {
-                // So it is in the feeds that follow, for that does not depend on the encoding.
+                // Whether anything is visible does not depend on the encoding, so the other feeds would not append it
+                // either.
                 return None;
             }
             let author = author.filter(|author| members.encoding(author.member) == feed.encoding());
             if let Some(author) = author {
-                feed.spoke(members, author.member, start, author.is_woken);
+                feed.on_own_message(members, author.member, start, author.has_private);
             }
             fan_out_bytes += (feed.log().head() - start) * (feed.len() - usize::from(author.is_some())) as u64;
         }
         Some(fan_out_bytes)
     }
 
-    /// Memory in use, in bytes, that of its members not among it.
+    /// Memory in use, in bytes, without that of its members.
     pub fn footprint(&self) -> usize {
         let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
         self.feeds.iter().map(Feed::footprint).sum::<usize>() + fallen
     }
 
-    /// Panics when the room is not as it must be between two batches. `is_woken` tells whether there is something for a member
-    /// alone.
-    pub fn invariants(&self, members: &Members, is_woken: impl Fn(ConnectionId) -> bool) {
+    /// Panics when the room is not as it must be between two batches. `has_private` tells whether private bytes wait
+    /// for a member.
+    pub fn invariants(&self, members: &Members, has_private: impl Fn(ConnectionId) -> bool) {
         for feed in &self.feeds {
-            feed.invariants(members, &is_woken);
+            feed.invariants(members, &has_private);
             assert_eq!(feed.log().messages(), self.messages(), "the feeds of a room have the same messages");
         }
         self.presence.invariants();

@@ -1,6 +1,7 @@
-//! The rooms of a server, and whose turn it is. Members of all rooms stand in one slab.
+//! The rooms of a server, and the order in which they send. Members of all rooms stand in one slab.
 //!
-//! Rooms with something to send take turns, a batch each, so a room of five is never stuck behind a room of a million.
+//! Rooms with something to send stand in a queue and send one batch each, so a room of five never waits for a room of a
+//! million.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -8,21 +9,22 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use crate::config::RoomSettings;
 use crate::message::Announcement;
 use crate::names::Name;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
-use crate::room::{Author, Batch, Blocked, MemberId, Room, Settings};
+use crate::room::{Author, Batch, Blocked, MemberId, Room};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
 
 #[derive(Debug)]
 struct Entry {
     room: Room,
-    /// True exactly when it is in the queue of those with something to send.
+    /// True exactly when the room is in `turns`.
     queued: bool,
-    /// True exactly when its deadline is in the queue of deadlines.
+    /// True exactly when the room is in `deadlines`.
     timed: bool,
 }
 
@@ -30,18 +32,19 @@ struct Entry {
 pub struct Rooms {
     rooms: Slab<Entry>,
     members: Members,
-    /// Rooms that have, or had since their last turn, something to send.
+    /// Rooms with something to send, in the order of their turns. A room leaves the queue when its turn comes and it
+    /// has nothing to send.
     turns: VecDeque<RoomId>,
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Members to be closed because they fell off the log of their room.
     fallen: VecDeque<ConnectionId>,
-    /// Where everybody begins.
+    /// The room that every connection joins first.
     lobby: RoomId,
 }
 
 impl Rooms {
-    /// The lobby alone.
-    pub fn new(settings: Settings, now: Instant) -> Self {
+    /// Begins with one room, the lobby.
+    pub fn new(settings: RoomSettings, now: Instant) -> Self {
         let mut rooms = Self {
             rooms: Slab::new(),
             members: Members::new(settings.members_max),
@@ -54,15 +57,15 @@ impl Rooms {
         rooms
     }
 
-    /// One more room.
-    pub fn open(&mut self, settings: Settings, now: Instant) -> RoomId {
+    /// Opens one more room.
+    pub fn open(&mut self, settings: RoomSettings, now: Instant) -> RoomId {
         let entry = self.rooms.vacant_entry();
         let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
         entry.insert(Entry { room: Room::new(id, settings, now), queued: false, timed: false });
         id
     }
 
-    /// Where everybody begins.
+    /// The room that every connection joins first.
     pub fn lobby(&self) -> RoomId {
         self.lobby
     }
@@ -81,7 +84,7 @@ impl Rooms {
         self.members.len()
     }
 
-    /// The log of what is said in the lobby as text.
+    /// The lobby's log of text.
     pub fn log(&self) -> &Log {
         self.room(self.lobby).text()
     }
@@ -101,7 +104,8 @@ impl Rooms {
         self.feeds().map(Feed::skipped_messages).sum()
     }
 
-    /// Messages handed whole to members' sockets. Those behind are counted when they are level, skipped or gone.
+    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
+    /// skipped or leaves.
     pub fn deliveries(&self) -> u64 {
         self.feeds().map(Feed::deliveries).sum()
     }
@@ -128,7 +132,7 @@ impl Rooms {
         self.members[id].connection
     }
 
-    /// A newcomer in a room: the others are told, and it will be sent what is said from now on.
+    /// Adds a newcomer to a room. The others are told, and it will be sent every message from now on.
     pub fn join(
         &mut self,
         room: RoomId,
@@ -140,47 +144,48 @@ impl Rooms {
         self.change(room, |room, members| room.join(members, connection, encoding, name, now))
     }
 
-    /// A member is gone: those who stay are told.
+    /// Removes a member, and tells the others in its room.
     pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
         self.change(self.room_of(id), |room, members| room.leave(members, id, name, now));
     }
 
-    /// Whether a line of `text` may be said now, or why not yet. Nothing is rendered to find that out.
+    /// `Ok` when the line `text` may be said now, otherwise why it has to wait. Renders nothing.
     pub fn admit(&self, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
         self.room(self.room_of(author.member)).admit(&self.members, author, text, now)
     }
 
-    /// Says a line that was admitted to everybody but its author. False when nothing of `text` can be seen: then it is no message.
+    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
+    /// is no message.
     pub fn publish(&mut self, author: Author, text: &[u8], now: Instant) -> bool {
         self.change(self.room_of(author.member), |room, members| room.publish(members, author, text, now))
     }
 
-    /// False while the member has to read before it may be read from.
+    /// False while a member has to read before it may say another line.
     pub fn may_speak(&self, id: MemberId) -> bool {
         self.members[id].may_speak()
     }
 
-    /// Says something of the server to everybody in a room.
+    /// Says a line of the server's own to everybody in a room.
     pub fn announce(&mut self, room: RoomId, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
         self.change(room, |room, members| room.announce(members, announcement, now))
     }
 
-    /// True when the longest line fits the log of a room, so that nothing there has to wait for it.
+    /// True when the longest line fits the logs of a room, so that no line has to wait for them.
     pub fn has_space(&self, id: RoomId) -> bool {
         self.room(id).has_space(&self.members)
     }
 
-    /// Rooms that somebody is in.
+    /// The number of rooms with members.
     pub fn occupied(&self) -> usize {
         self.all().filter(|room| room.online() > 0).count()
     }
 
-    /// There is something for a member alone: it is to be visited although it may have been sent everything that was said.
+    /// Private bytes wait for a member: the sweep is to visit it, also when it has been sent every message.
     pub fn wake(&mut self, id: MemberId) {
         self.change(self.room_of(id), |room, members| room.feed_mut(members, id).wake(members, id));
     }
 
-    /// When [`Rooms::on_deadline`] wants to be called.
+    /// When [`Rooms::on_deadline`] is to be called.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadlines.peek().map(|Reverse((due, _))| *due)
     }
@@ -206,14 +211,15 @@ impl Rooms {
         self.all().all(Room::is_quiet)
     }
 
-    /// Takes the members of the next batch, all of one room. They are given back by [`Rooms::try_level`] or [`Rooms::park`], or
-    /// they leave, before anything else is said in the room. `on_missed` hears of those that missed messages, and how many.
+    /// Takes the members of the next batch, all of one room. Before that room's next message each of them goes back by
+    /// [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that missed messages,
+    /// with their number.
     pub fn take_batch(&mut self, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
             let entry = &mut self.rooms[id.0 as usize];
             let batch = entry.room.take_batch(&mut self.members, &mut on_missed);
             if !batch.is_empty() {
-                // Whether it has more is seen when it is its turn again.
+                // Whether it has more to send is seen at its next turn.
                 self.turns.push_back(id);
                 return batch;
             }
@@ -222,34 +228,34 @@ impl Rooms {
         Batch::new()
     }
 
-    /// What a member of the batch is to be sent next of what was said; empty when it has been sent everything.
+    /// The bytes of the log that are next for a member of the batch; empty when it has been sent every message.
     pub fn due(&self, id: MemberId) -> &[u8] {
         self.feed(id).due(&self.members, id)
     }
 
-    /// True when a member has been sent whole messages alone, so that something else may be sent before the next.
+    /// True when a member has been sent no part of its next message, so that private bytes may be sent before it.
     pub fn is_between_messages(&self, id: MemberId) -> bool {
         self.members[id].is_between_messages(self.feed(id).log())
     }
 
-    /// What is left of the message that a member is in the middle of; `None` when it has lost its place.
+    /// The rest of the message that a member is in the middle of; `None` while it is skipped.
     pub fn rest_of_message(&self, id: MemberId) -> Option<&[u8]> {
         self.members[id].rest_of_message(self.feed(id).log())
     }
 
-    /// A member of the batch was sent `bytes` of what was due.
+    /// A member of the batch was sent the first `bytes` of those due.
     pub fn advance(&mut self, id: MemberId, bytes: usize) {
         let (feed, members) = self.feed_mut(id);
         feed.advance(members, id, bytes);
     }
 
-    /// True when a member of the batch has been sent everything: then it is level, and no longer in the batch.
+    /// When a member of the batch has been sent everything, makes it level, takes it out of the batch and returns true.
     pub fn try_level(&mut self, id: MemberId) -> bool {
         let (feed, members) = self.feed_mut(id);
         feed.try_level(members, id)
     }
 
-    /// A member is not to be sent to until it is unparked.
+    /// Has nothing sent to a member until it is unparked.
     pub fn park(&mut self, id: MemberId) {
         let (feed, members) = self.feed_mut(id);
         feed.park(members, id);
@@ -269,7 +275,7 @@ impl Rooms {
         (room.feed_mut(&self.members, id), &mut self.members)
     }
 
-    /// Changes a room, and sees to it that it has its turn and its deadline if it has something to send or to say after that.
+    /// Changes a room, and then queues its turn if it has something to send, and its deadline if it has one.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
         let Entry { room, queued, timed } = &mut self.rooms[id.0 as usize];
         let result = change(room, &mut self.members);
@@ -303,18 +309,18 @@ impl Rooms {
         self.members.place(id)
     }
 
-    /// Panics when a room is not as it must be between two batches. `is_woken` tells whether there is something for a member
-    /// alone.
-    pub fn invariants(&self, is_woken: impl Fn(ConnectionId) -> bool) {
+    /// Panics when a room is not as it must be between two batches. `has_private` tells whether private bytes wait for
+    /// a member.
+    pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
         for (slot, entry) in &self.rooms {
             let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
-            entry.room.invariants(&self.members, &is_woken);
+            entry.room.invariants(&self.members, &has_private);
             let turns = self.turns.iter().filter(|other| **other == id).count();
-            assert_eq!(usize::from(entry.queued), turns, "a room waits for its turn once, or does not");
-            assert!(entry.queued || !entry.room.has_due(), "a room with something to send has its turn");
+            assert_eq!(usize::from(entry.queued), turns, "a room is queued at most once");
+            assert!(entry.queued || !entry.room.has_due(), "a room with something to send is queued");
             let deadlines = self.deadlines.iter().filter(|entry| entry.0.1 == id).count();
             assert_eq!(usize::from(entry.timed), deadlines, "a room has one deadline, or none");
-            assert!(entry.timed == entry.room.deadline().is_some(), "a deadline is in its queue");
+            assert!(entry.timed == entry.room.deadline().is_some(), "a room's deadline is queued");
         }
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");

@@ -1,14 +1,16 @@
 //! The loop: wait for completions, handle each, then sweep. One thread, no locks, no callbacks.
 //!
-//! A turn collects what has completed, handles it, and sends one batch to members that are behind. A sweep of a large
-//! room is many turns, so accepting and receiving go on in the middle of it. The server owns every connection and says
-//! how each operation ended; what is said to whom is the room's affair. Connections come and go in `lifecycle`, bytes come
-//! in by `receive` and go out by `send`, what has to wait stands in `schedule`, and `shutdown` is how it all ends.
+//! A turn collects completions, handles them, and sends one batch to members that are behind. A sweep of a large room
+//! takes many turns, so accepting and receiving go on in the middle of it. The server owns every connection and handles
+//! the outcome of each operation; the rooms decide which messages there are and which member gets them. `lifecycle`
+//! opens and closes connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits, and
+//! `shutdown` ends it all.
 //!
-//! 1. A connection has at most one receive and one watch for room in flight, and its slot is freed when it has none.
-//! 2. A connection is received from only while its lines are taken: held bytes are used first. One receive may be
-//!    in flight already when what ended a chunk is held.
-//! 3. Every accepted socket is a member, or is told why not and closed in the same turn.
+//! 1. A connection has at most one receive and one watch for writability in flight. Once it is closed, its slot is
+//!    freed as soon as it has neither.
+//! 2. No receive is asked for while a connection is held: its held bytes are used first. One receive may be in flight
+//!    already when the end of a chunk is held.
+//! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
 mod held;
 mod invariants;
@@ -23,7 +25,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 use std::{fmt, io};
 
-pub use crate::config::Config;
+use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
@@ -47,7 +49,7 @@ pub enum Flow {
     On,
     /// Everything was said and sent, or the time for it is over.
     Stop,
-    /// A second signal came before that.
+    /// A second signal came before.
     StopAtOnce,
 }
 
@@ -62,18 +64,18 @@ pub struct Server<I: Io, W> {
     transcript: Option<Transcript<W>>,
     journal: Journal<W>,
     counters: Counters,
-    /// The time of this turn.
+    /// The time at which this turn's completions were collected.
     now: Instant,
     schedule: Schedule,
     phase: Phase,
     door: Door,
     accepting: Accepting,
-    /// The round of those who were sent something and may be gone.
+    /// Which connections have not acknowledged everything, and which of them is looked at next.
     silence: Silence,
     spare: SpareBuffers,
-    /// Connections that are in no room yet and have something to be sent.
+    /// Connections that are in no room yet and have private bytes to be sent.
     greetings: VecDeque<ConnectionId>,
-    /// What is left of the closes that may be logged.
+    /// How many closes may be logged now.
     close_reports: Bucket,
 }
 
@@ -106,20 +108,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Writes what is said from now on to `outlet`, after `heading`.
+    /// Writes `heading` to `outlet`, and then every message from now on.
     pub fn keep_transcript(&mut self, outlet: W, heading: &str) {
         let mut transcript = Transcript::new(outlet, self.rooms.log());
         transcript.note(heading);
         self.transcript = Some(transcript);
     }
 
-    /// Has connections begin as at another door.
+    /// Has connections begin as `door` says.
     #[cfg(test)]
     pub fn open_door(&mut self, door: Door) {
         self.door = door;
     }
 
-    /// Everything counted so far. Looks at every member that lags.
+    /// Everything counted so far. Looks at every member outside the sweep.
     pub fn statistics(&self) -> Statistics {
         Statistics {
             members: self.rooms.online() as u64,
@@ -142,7 +144,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.journal.report(self.now, event);
     }
 
-    /// Turns until the server has stopped. An error means that the kernel refuses what it granted before.
+    /// Turns until the server has stopped. An error means that the kernel can no longer be used.
     pub fn run(&mut self) -> io::Result<Flow> {
         let mut completions = Completions::new();
         loop {
@@ -190,7 +192,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match completion {
             Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
             Completion::Accepted(_, Err(errno)) => self.on_accept_failed(errno),
-            Completion::Unwatchable(_, socket) => self.on_full_house(socket),
+            Completion::Unwatchable(_, socket) => self.on_server_full(socket),
             Completion::Received(id, outcome) => self.on_received(id, outcome, scratch),
             Completion::Writable(id) => self.on_writable(id),
             Completion::Signal(signal) => self.on_signal(signal),
@@ -243,15 +245,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Whether chunks are received: while the log of every room that somebody is in is full, they are not.
+    /// Whether chunks are received: not while the logs of all rooms with members are full.
     pub(super) fn receiving(&self) -> Receiving {
         let full = self.schedule.held.full_rooms().count();
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
+    /// True when a sweep has made space in a log that held lines, or the goodbye, wait for.
+    fn has_space_to_use(&self) -> bool {
+        self.phase.owes_goodbye() || self.room_with_space().is_some()
+    }
+
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
-        if self.has_due() || self.schedule.held.has_resumable() {
+        if self.has_due() || self.schedule.held.has_resumable() || self.has_space_to_use() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());

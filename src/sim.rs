@@ -1,9 +1,10 @@
-//! The whole server, driven on the simulated kernel: peers that a seed chooses, and a model of what each must be sent.
+//! The whole server on the simulated kernel: peers that a seed chooses, and a model of the bytes that each must be
+//! sent.
 //!
-//! [`run`] plays one seed: peers come, talk and go while faults happen; the faults end and everything has to settle; the
-//! server stops. What each member was sent is compared byte for byte with what the model says that it must have read, and
-//! every structure's invariants are checked after every turn. Any run can be played again from its seed. The kernel and
-//! its faults are [`crate::io::sim`].
+//! [`run`] plays one seed. Peers connect, talk and leave while faults happen; then the faults end and everything has to
+//! settle; then the server stops. The bytes sent to each member are compared with the model, and every structure's
+//! invariants are asserted after every turn. Any run can be played again from its seed. The kernel and its faults are
+//! [`crate::io::sim`].
 //!
 //! Compiled for tests and with the feature `sim` only.
 

@@ -1,8 +1,8 @@
 //! Time-outs of one length for many connections, at the cost of a queue entry each.
 //!
-//! A connection is put at the end of the queue when its time starts. Progress does not move it: when its entry comes to
-//! the front it is taken out, and the owner, which knows since when there has really been no progress, ends the connection or
-//! puts it back. So a time-out costs nothing while it is not reached, and is found at most one period late. Reads no clock.
+//! A connection is put at the end of the queue when its time starts. Progress does not move it. When its entry is due
+//! it is taken out, and the caller, which knows when the last progress was, closes the connection or puts it back. So
+//! progress costs nothing, and a time-out is found at most one period late. Reads no clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::token::ConnectionId;
 #[derive(Debug)]
 pub struct Timeouts {
     period: Duration,
-    /// When each entry's time started, as far as was known when it was queued.
+    /// Each entry has when its time started, as known when it was queued.
     queue: VecDeque<(Instant, ConnectionId)>,
 }
 
@@ -21,12 +21,12 @@ impl Timeouts {
         Self { period, queue: VecDeque::new() }
     }
 
-    /// Watches a connection that is not being watched.
+    /// Times a connection that is not being timed, from `since` on.
     pub fn watch(&mut self, id: ConnectionId, since: Instant) {
         self.queue.push_back((since, id));
     }
 
-    /// Entries, those of connections that are gone among them.
+    /// Entries, including those of freed connections.
     pub fn len(&self) -> usize {
         self.queue.len()
     }
@@ -35,17 +35,17 @@ impl Timeouts {
         self.queue.is_empty()
     }
 
-    /// Drops the entries that are not to be kept.
+    /// Drops the entries for which `keep` is false.
     pub fn retain(&mut self, mut keep: impl FnMut(ConnectionId) -> bool) {
         self.queue.retain(|(_, id)| keep(*id));
     }
 
-    /// When [`Timeouts::due`] is next worth a call.
+    /// When the next entry is due.
     pub fn deadline(&self) -> Option<Instant> {
         self.queue.front().map(|(since, _)| *since + self.period)
     }
 
-    /// Takes out the next connection to be looked at: it is over its time, unless it has made progress since it was queued.
+    /// Takes out the next connection that is due. It is over its time unless it has made progress since it was queued.
     pub fn due(&mut self, now: Instant) -> Option<ConnectionId> {
         self.deadline().filter(|deadline| *deadline <= now)?;
         self.queue.pop_front().map(|(_, id)| id)
@@ -58,11 +58,16 @@ impl Timeouts {
         self.queue.capacity() * size_of::<(Instant, ConnectionId)>()
     }
 
+    /// Entries of a connection.
+    pub fn entries(&self, id: ConnectionId) -> usize {
+        self.queue.iter().filter(|(_, other)| *other == id).count()
+    }
+
     /// Panics when a connection is queued twice.
     pub fn invariants(&self) {
         let mut ids: Vec<ConnectionId> = self.queue.iter().map(|(_, id)| *id).collect();
         ids.sort_unstable();
-        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "a connection is watched once");
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "a connection is timed once");
     }
 }
 

@@ -1,7 +1,7 @@
-//! What identifies a thing in flight: operation, generation, slot. A descriptor is never an identity.
+//! Tokens, which identify operations in flight by operation, generation and slot. A descriptor is never an identity.
 //!
-//! The kernel hands back 64 bits with each completion. They name the slot in the slab, the generation of that slot, so
-//! that a completion meant for an earlier tenant is recognised, and the kind of operation.
+//! The kernel hands back 64 bits with each completion. They have the kind of the operation, the slot in the slab, and
+//! the generation of the connection, so that a completion for an earlier connection in the slot is recognised.
 
 /// Index of a connection in the slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,8 +13,8 @@ impl Slot {
     }
 }
 
-/// Which tenant of a slot is meant, 24 bits. Two tenants of one slot have different generations until 16 million
-/// connections later.
+/// Tells connections apart that have the same slot one after the other. 24 bits, so the same generation comes again
+/// only 16 million connections later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u32);
 
@@ -28,7 +28,7 @@ impl Generation {
         Self((self.0 + 1) & Self::MASK)
     }
 
-    /// A number below 2^24 that stands for it.
+    /// It as a number below 2^24.
     pub fn bits(self) -> u32 {
         self.0
     }
@@ -42,7 +42,7 @@ impl Generation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub u32);
 
-/// One connection, and never another one that later has the same slot.
+/// Identifies one connection, and no other that has the same slot later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     pub slot: Slot,
@@ -74,7 +74,7 @@ pub enum Op {
     Accept = 1,
     /// Waiting until a connection has bytes to receive.
     Readable,
-    /// Waiting until a full socket has room.
+    /// Waiting until a full socket is writable.
     Writable,
     /// Receiving a chunk into the scratch memory of the turn; the slot is an index there.
     Receive,
@@ -115,7 +115,7 @@ impl Token {
         self.id.slot.index()
     }
 
-    /// Whom a token of [`Token::accept`] is for.
+    /// The listener of a token made by [`Token::accept`].
     pub fn listener(self) -> ListenerId {
         ListenerId(u8::try_from(self.index()).expect("it was made from a listener"))
     }

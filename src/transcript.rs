@@ -1,8 +1,9 @@
-//! What the room says, on the server's own terminal or in a file: one more reader of the log, bounded like any other.
+//! The transcript: the room's messages on the server's own terminal or in a file. It reads the log as a member does.
 //!
-//! The transcript is never waited for. What it cannot take stays in the log, and when the log has moved past it, it is
-//! told how many messages it missed, like any member. So it is while a disk is full, and when the disk takes bytes again
-//! the line that it cut is finished first. A line is whole in one file also when the file is opened anew.
+//! The server never waits for it. Messages that its outlet does not take stay in the log. When the log has forgotten
+//! some of them, a line says how many messages are missing, as for any member. The same happens while a disk is full;
+//! when the disk takes bytes again the line that was cut is finished first. When the file is opened anew, each line is
+//! whole in one of the two files.
 
 use std::io;
 use std::time::Instant;
@@ -19,10 +20,10 @@ pub struct Transcript<W> {
     cursor: Position,
     /// Messages in the log before the cursor.
     messages: u64,
-    /// Written before what follows the cursor: lines that are not in the log, or may be forgotten there. Begins where a
-    /// line does.
+    /// Bytes to be written before the log goes on at the cursor: lines that are not in the log, or that it may forget.
+    /// Begins at the start of a line.
     pending: Vec<u8>,
-    /// Bytes of the first of those lines that were written.
+    /// How many bytes of the first line in `pending` were written.
     written: usize,
     /// Set exactly while the outlet takes nothing: when to try again.
     retry: Option<Instant>,
@@ -32,13 +33,13 @@ pub struct Transcript<W> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    /// The disk takes nothing.
+    /// The disk takes no bytes.
     Paused,
-    /// Nothing will be written before it is opened anew.
+    /// The outlet takes no bytes any more; only opening it anew helps.
     Ended,
 }
 
-/// What became of a transcript, to be logged.
+/// A change of a transcript's state, to be logged.
 #[derive(Debug)]
 pub enum Change {
     Paused(io::Error),
@@ -47,7 +48,7 @@ pub enum Change {
 }
 
 impl<W: Outlet> Transcript<W> {
-    /// A transcript of what is said in `log` from now on.
+    /// A transcript of the messages that are appended to `log` from now on.
     pub fn new(outlet: W, log: &Log) -> Self {
         Self {
             outlet,
@@ -60,7 +61,7 @@ impl<W: Outlet> Transcript<W> {
         }
     }
 
-    /// Writes a line that no member sees, after what has been written so far.
+    /// Adds a line that no member sees, behind the lines so far.
     pub fn note(&mut self, line: &str) {
         let stamp = stamp(&self.outlet);
         self.pending.extend_from_slice(stamp.as_bytes());
@@ -68,12 +69,13 @@ impl<W: Outlet> Transcript<W> {
         self.pending.push(b'\n');
     }
 
-    /// When [`Transcript::write`] is worth another call although nothing was said; the past when there is work now.
+    /// When [`Transcript::write`] is to be called although no message was said; a time in the past when there is work
+    /// now.
     pub fn deadline(&self, log: &Log, now: Instant) -> Option<Instant> {
         if self.is_quiet(log) { None } else { self.retry.or(Some(now)) }
     }
 
-    /// Writes some of what it has not written yet, as much as the outlet takes without waiting.
+    /// Writes some of the bytes that are not written yet, as many as the outlet takes without waiting.
     pub fn write(&mut self, log: &Log, now: Instant) -> Option<Change> {
         if self.state == State::Ended || self.retry.is_some_and(|retry| now < retry) {
             return None;
@@ -81,9 +83,9 @@ impl<W: Outlet> Transcript<W> {
         self.retry = None;
         let mut budget = TRANSCRIPT_WRITE_BYTES;
         while budget > 0 {
-            // What is pending is written first, so that however long it takes there is one gap to tell of.
+            // Pending bytes are written first, so that there is one gap to tell of, however long they take.
             if self.pending.is_empty() {
-                self.skip_what_is_forgotten(log);
+                self.skip_forgotten(log);
             }
             if self.pending.is_empty() {
                 self.stamp_lines(log);
@@ -122,13 +124,13 @@ impl<W: Outlet> Transcript<W> {
         (before == State::Paused).then_some(Change::Resumed)
     }
 
-    /// Goes on in the same place opened anew. `None` where there is nothing to open; an error leaves all as it is.
+    /// Goes on in the file at the same path, opened anew. `None` where there is no path; an error leaves all as it is.
     pub fn reopen(&mut self) -> Option<io::Result<()>> {
         let mut outlet = match self.outlet.reopen()? {
             Ok(outlet) => outlet,
             Err(error) => return Some(Err(error)),
         };
-        // A line that was begun is finished where it was begun. Where that cannot be, it is written again, whole.
+        // A line that was begun is finished in the old file. If that fails, the new file gets the whole line.
         while self.written > 0 && self.state != State::Ended {
             let end = memchr::memchr(b'\n', &self.pending).expect("lines that are kept are whole");
             match self.outlet.write(&self.pending[self.written..=end]) {
@@ -145,13 +147,13 @@ impl<W: Outlet> Transcript<W> {
         Some(Ok(()))
     }
 
-    /// True when everything was written, or nothing will be.
+    /// True when everything was written, or the outlet takes no bytes any more.
     pub fn is_quiet(&self, log: &Log) -> bool {
         self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head())
     }
 
-    /// Where the log has moved past the cursor, tells how many messages were missed.
-    fn skip_what_is_forgotten(&mut self, log: &Log) {
+    /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed.
+    fn skip_forgotten(&mut self, log: &Log) {
         if self.cursor < log.tail() {
             let messages = log.messages_before(log.tail()) - self.messages;
             let stamp = stamp(&self.outlet);
@@ -162,7 +164,7 @@ impl<W: Outlet> Transcript<W> {
         }
     }
 
-    /// Has what one turn may write stamped, where lines are.
+    /// Where lines are stamped, copies as many of them with their stamps into `pending` as one turn may write.
     fn stamp_lines(&mut self, log: &Log) {
         let stamp = stamp(&self.outlet);
         if stamp.is_empty() {
@@ -180,7 +182,7 @@ impl<W: Outlet> Transcript<W> {
 
     fn on_written_from_log(&mut self, count: usize, log: &Log) {
         self.cursor = self.cursor + count;
-        // It is written whole, whatever becomes of the log meanwhile.
+        // The rest of a line that was cut is copied, because the log may forget it before the outlet takes more.
         let rest = log.rest_of_message(self.cursor);
         if !rest.is_empty() {
             let start = log.message_start(self.cursor);
@@ -218,10 +220,10 @@ mod tests {
         log.append_bytes(line.as_bytes());
     }
 
-    /// A log of five lines, and a transcript of it that takes so many bytes.
-    fn stage(room: usize) -> (Log, Transcript<TestOutlet>, Instant) {
+    /// A log of five lines, and a transcript of it whose outlet takes `space` bytes.
+    fn set_up(space: usize) -> (Log, Transcript<TestOutlet>, Instant) {
         let log = Log::new(LOG_SEGMENTS_MIN * (10 + LOG_ENTRY_BYTES), 10, 0);
-        let transcript = Transcript::new(TestOutlet { room, ..TestOutlet::default() }, &log);
+        let transcript = Transcript::new(TestOutlet { space, ..TestOutlet::default() }, &log);
         (log, transcript, Instant::now())
     }
 
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_transcript_that_lags_finishes_its_line_and_is_told() {
-        let (mut log, mut transcript, start) = stage(9);
+        let (mut log, mut transcript, start) = set_up(9);
         transcript.note("hi");
         say(&mut log, "1 aaaa\n");
         say(&mut log, "2 aaaa\n");
@@ -244,7 +246,7 @@ mod tests {
         for number in 3..10 {
             say(&mut log, &format!("{number} aaaa\n"));
         }
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         transcript.write(&log, start);
         assert!(!transcript.is_quiet(&log), "it is not tried again at once");
         transcript.write(&log, start + SECOND);
@@ -255,12 +257,12 @@ mod tests {
 
     #[test]
     fn a_line_cut_by_a_full_outlet_is_completed_from_a_copy() {
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));
             transcript.write(&log, start);
         }
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         transcript.write(&log, start + SECOND);
         let expected = "1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
         assert_eq!(text(&transcript), expected);
@@ -268,16 +270,16 @@ mod tests {
 
     #[test]
     fn each_line_in_a_file_has_its_time_also_the_one_that_was_cut_and_the_gap() {
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         transcript.outlet.stamped = true;
         transcript.note("hi");
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));
             transcript.write(&log, start);
         }
-        transcript.outlet.room = 30;
+        transcript.outlet.space = 30;
         transcript.write(&log, start + SECOND);
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         transcript.write(&log, start + 2 * SECOND);
         assert!(transcript.is_quiet(&log));
         let lines = ["hi", "! you missed 5 messages", "6 aaaa", "7 aaaa", "8 aaaa", "9 aaaa"];
@@ -286,8 +288,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_of_once_and_the_transcript_goes_on_when_it_has_room() {
-        let (mut log, mut transcript, start) = stage(3);
+    fn a_full_disk_is_reported_once_and_the_transcript_goes_on_when_it_has_space() {
+        let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         transcript.write(&log, start);
         transcript.outlet.failure = Some(disk_is_full);
@@ -298,7 +300,7 @@ mod tests {
         }
         assert_eq!(transcript.deadline(&log, start), Some(start + 2 * SECOND + DISK_RETRY));
         transcript.outlet.failure = None;
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         assert!(matches!(transcript.write(&log, start + 4 * SECOND), Some(Change::Resumed)));
         let expected = "1 aaaa\n! you missed 4 messages\n6 aaaa\n7 aaaa\n8 aaaa\n9 aaaa\n";
         assert_eq!(text(&transcript), expected);
@@ -307,11 +309,11 @@ mod tests {
     #[test]
     fn a_line_is_whole_in_one_of_two_files() {
         // The old file takes the rest of the line.
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         say(&mut log, "2 aaaa\n");
         transcript.write(&log, start);
-        transcript.outlet.room = 1000;
+        transcript.outlet.space = 1000;
         let old = transcript.outlet.taken.clone();
         assert_eq!(old, b"1 a");
         transcript.reopen().expect("it can be opened").unwrap();
@@ -319,7 +321,7 @@ mod tests {
         assert!(transcript.outlet.reopened);
         assert_eq!(text(&transcript), "2 aaaa\n");
         // It does not, and the line is written again.
-        let (mut log, mut transcript, start) = stage(3);
+        let (mut log, mut transcript, start) = set_up(3);
         say(&mut log, "1 aaaa\n");
         transcript.write(&log, start);
         transcript.reopen().expect("it can be opened").unwrap();
@@ -328,12 +330,12 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_ended_goes_on_when_it_is_opened_anew() {
-        let (mut log, mut transcript, start) = stage(1000);
+    fn a_transcript_that_has_ended_goes_on_when_it_is_opened_anew() {
+        let (mut log, mut transcript, start) = set_up(1000);
         transcript.outlet.failure = Some(|| Unwritten::HungUp);
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));
-            assert!(transcript.write(&log, start).is_none(), "a terminal that goes away is not worth a word");
+            assert!(transcript.write(&log, start).is_none(), "the end of a terminal is not reported");
         }
         assert!(transcript.is_quiet(&log) && transcript.deadline(&log, start).is_none());
         transcript.reopen().expect("it can be opened").unwrap();

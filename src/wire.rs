@@ -1,9 +1,9 @@
-//! What goes over the wire: bytes to lines, and messages and notices to bytes. Pure: no I/O, no clock, no state but the
-//! splitter's and that of how a peer begins.
+//! The wire: bytes to lines, and messages and notices to bytes. Pure: no I/O, no clock, and no state except that of the
+//! splitter and of a connection's first bytes.
 //!
-//! A line is what lies before a line feed, without one carriage return before it. The splitter gives the same lines
-//! however the bytes were cut into chunks. `text` is the format of the original, `sanitise` makes a line safe for any
-//! terminal, `foreign` knows peers that speak another protocol.
+//! A line is the bytes before a line feed, without one carriage return directly before it. The splitter gives the same
+//! lines however the bytes were cut into chunks. `text` is the format of the original, `sanitise` makes a line safe for
+//! any terminal, `foreign` recognises peers that speak another protocol.
 
 pub mod foreign;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::names::Name;
 pub use self::foreign::{Foreign, Opening, Verdict};
 pub use self::sanitise::sanitise;
 
-/// A format in which messages and notices are written. Each that is in use in a room is a feed there.
+/// A format of messages and notices. A room has one feed for each that its members read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Text,
@@ -29,7 +29,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Writes a message. False, and nothing to send, when nothing of it can be seen, which is so in every encoding or in none.
+    /// Writes a message. False, and nothing to send, when no byte of it is visible. That is the same in all encodings.
     pub fn message(self, message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
         match self {
             Self::Text => text::message(message, out),
@@ -48,7 +48,7 @@ impl Encoding {
         written.expect("writing to a Vec does not fail");
     }
 
-    /// Most bytes that a message takes.
+    /// The most bytes that a message can take.
     pub fn message_bytes_max(self, body: &Body<'_>) -> usize {
         match self {
             Self::Text => text::message_bytes_max(body),
@@ -72,11 +72,11 @@ impl Encoding {
 pub enum Framing {
     /// A line feed ends a message.
     Line,
-    /// As `line`, and what a chunk has after its last line feed is a message too, for clients that send none.
+    /// As `Line`, and bytes behind the last line feed of a chunk are a message too. For clients that send no line feed.
     Chunk,
 }
 
-/// What the splitter found.
+/// A line as the splitter finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// A whole line without its line ending, as it was sent.
@@ -93,8 +93,8 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Takes the next item off the front of `rest`. At `None`, what is left in `rest` is an incomplete line; the caller
-    /// keeps it and calls again with it in front of the next bytes. It is never longer than `line_bytes_max + 1`.
+    /// Takes the next item off the front of `rest`. On `None` the bytes in `rest` are an incomplete line; the caller
+    /// keeps them and calls again with them in front of the next bytes. They are never more than `line_bytes_max + 1`.
     pub fn next<'a>(&mut self, rest: &mut &'a [u8], line_bytes_max: usize) -> Option<Item<'a>> {
         loop {
             let bytes = *rest;
@@ -123,7 +123,7 @@ impl Splitter {
         }
     }
 
-    /// Takes what belongs to a line that was reported as too long off the front of `rest`.
+    /// Takes bytes of a line that was reported as too long off the front of `rest`.
     pub fn discard(&mut self, rest: &mut &[u8]) {
         if self.discarding {
             let end = memchr::memchr(b'\n', rest);
@@ -137,7 +137,8 @@ impl Splitter {
         self.discarding
     }
 
-    /// Takes what `rest` holds as one line, for [`Framing::Chunk`]. `None` when there is nothing.
+    /// Takes all of `rest` as one line, for [`Framing::Chunk`]. `None` when it is empty, or ends a line that was too
+    /// long.
     pub fn finish<'a>(&mut self, rest: &mut &'a [u8]) -> Option<Item<'a>> {
         let line = std::mem::take(rest);
         if std::mem::take(&mut self.discarding) || line.is_empty() {
@@ -158,7 +159,7 @@ mod tests {
         TooLong,
     }
 
-    /// Splits `chunks` as a connection does: what is left of one goes in front of the next.
+    /// Splits `chunks` as a connection does: the rest of one chunk goes in front of the next.
     fn split(chunks: &[&[u8]], line_bytes_max: usize) -> Vec<Owned> {
         let mut splitter = Splitter::default();
         let mut kept = Vec::new();
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn chunk_framing_takes_what_has_no_line_feed() {
+    fn chunk_framing_takes_bytes_without_a_line_feed() {
         let mut splitter = Splitter::default();
         let mut rest: &[u8] = b"one\ntwo";
         assert_eq!(splitter.next(&mut rest, 9), Some(Item::Line(b"one")));

@@ -1,4 +1,4 @@
-//! Counts that do not drift from machine to machine: allocations per line, sends per line, memory per member.
+//! Counts that are the same on every machine: allocations per line, sends per line, memory per member.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use uproar::outlet::Descriptor;
 use uproar::server::Server;
 use uproar::{limits, net, room};
 
-/// A server in this very thread, turned by hand.
+/// A server in this thread, which a test has turn.
 struct World {
     server: Server<Uring, Descriptor>,
     completions: Completions<Socket>,
@@ -45,11 +45,11 @@ impl World {
         while self.server.statistics().members < self.members.len() as u64 {
             self.turn();
         }
-        self.drain();
+        self.read_everything();
     }
 
-    /// Turns until nobody is sent anything more, reading everything. Returns the bytes read.
-    fn drain(&mut self) -> usize {
+    /// Turns until there is nothing to send, and reads everything. Returns the number of bytes read.
+    fn read_everything(&mut self) -> usize {
         let mut total = 0;
         while self.server.has_due() {
             self.turn();
@@ -67,14 +67,14 @@ impl World {
         total
     }
 
-    /// One member speaks and everybody has heard it.
+    /// One member says a line, and all others hear it.
     fn say(&mut self, author: usize, line: &[u8]) -> usize {
         self.members[author].write_all(line).unwrap();
         let messages = self.server.statistics().messages;
         while self.server.statistics().messages == messages {
             self.turn();
         }
-        self.drain()
+        self.read_everything()
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the house asks of its files, checked: each opens with what it provides, unsafe code stays in its rooms, and the
-//! map names every file.
+//! Rules for the files of this repository, asserted: each opens with what it provides, unsafe code stands in few of
+//! them, the map names every file, and figures in README.md stand in the runs that it links to.
 
 #[path = "support/layers.rs"]
 mod layers;
@@ -48,7 +48,7 @@ fn every_file_opens_with_what_it_provides() {
 }
 
 #[test]
-fn unsafe_code_stays_in_its_rooms_and_says_why_it_is_sound() {
+fn unsafe_code_stays_in_its_files_and_says_why_it_is_sound() {
     for file in all_files() {
         let name = file.to_str().unwrap();
         let text = fs::read_to_string(root().join(&file)).unwrap();
@@ -60,7 +60,7 @@ fn unsafe_code_stays_in_its_rooms_and_says_why_it_is_sound() {
     }
 }
 
-/// Only the command line knows the library that parses it.
+/// Only the command line imports clap.
 #[test]
 fn clap_stays_in_the_command_line() {
     for file in rust_files("src") {
@@ -84,7 +84,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
 fn io_and_the_pure_parts_never_import_the_server() {
     let is_in =
         |file: &str, room: &&str| file.strip_prefix(room).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
-    for (file, imports) in layers::imports(&root().join("src")) {
+    for (file, imports) in layers::imports(&root().join("src"), false) {
         for (rooms, others) in LAYERS {
             let is_of_layer = rooms.iter().any(|room| is_in(&file, room));
             let wrong = imports.iter().find(|import| is_of_layer && others.iter().any(|other| is_in(import, other)));
@@ -95,7 +95,7 @@ fn io_and_the_pure_parts_never_import_the_server() {
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let circles = layers::circles(&layers::imports(&root().join("src")));
+    let circles = layers::circles(&layers::imports(&root().join("src"), false));
     assert!(circles.is_empty(), "these files of src/ import each other: {circles:#?}");
 }
 
@@ -129,7 +129,7 @@ fn the_change_log_knows_this_version() {
 
 /// What a results folder may hold outside `raw/`, which git ignores.
 const SET_BYTES_MAX: u64 = 3_000_000;
-/// Units that belong to the figure before them.
+/// Words that are a unit when they stand behind a figure.
 const UNITS: &[&str] = &["ns", "us", "ms", "s", "%", "B", "KiB", "MiB", "GiB", "thousand", "million", "billion"];
 
 /// The folders of measurements.
@@ -253,7 +253,7 @@ fn states(text: &str, figure: &str) -> bool {
     })
 }
 
-/// What in `document` is claimed of a run and does not stand in the file that it links to; `read` gives those files.
+/// Figures that `document` claims and that do not stand in the files that it links to; `read` gives those files.
 fn unfounded(document: &str, read: impl Fn(&str) -> String) -> Vec<String> {
     let mut found = Vec::new();
     let mut in_block = false;

@@ -1,4 +1,4 @@
-//! A storm of joins, in a process of its own: it needs almost all descriptors that one may have.
+//! A storm of joins, in a process of its own: it needs almost all descriptors that a process may have.
 
 mod support;
 
@@ -28,7 +28,7 @@ fn nineteen_thousand_joins_are_said_in_a_dozen_lines() {
     for (number, member) in members.iter_mut().enumerate() {
         let mut online = None;
         let mut lines = 0;
-        // The very last may have been welcomed with that count, and then hears of itself.
+        // The last member may have been welcomed with that count already, and then reads the summary of its own join.
         for line in member.lines_until(|line| line.ends_with(&all) && line.contains(" entered, ")) {
             let said = line.rsplit_once('(').and_then(|(_, rest)| rest.split(' ').next()).unwrap();
             let said: u64 = said.parse().unwrap();
@@ -44,7 +44,7 @@ fn nineteen_thousand_joins_are_said_in_a_dozen_lines() {
                 online = Some(said);
             }
         }
-        // Who is among the first hears each of the others come in, as in the original.
+        // The first members hear each single join, as in the original.
         let dozen = 12 + announce_max.saturating_sub(number + 1);
         assert!(lines <= dozen, "member {number} heard {lines} presence lines");
     }

@@ -1,5 +1,5 @@
-//! The mutants of `just mutants`: each can be put into the code as it is now. That each is noticed is not shown here, because
-//! each has to be built for that.
+//! The mutants of `just mutants`: each can be put into the code as it is now. Whether a test notices it is not shown
+//! here, because that needs a build for each.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use toml_edit::{Document, Table};
 
-/// What a mutant has: what it is called, what goes wrong, the file, a text that stands in it exactly once, and what stands in
-/// its place.
+/// The fields of a mutant: its name, what goes wrong, the file, a text that stands in the file exactly once, and the
+/// text that replaces it.
 const FIELDS: [&str; 5] = ["name", "wrong", "file", "text", "instead"];
 
 /// The arguments that have cargo run the test which notices it. Without them a seed of the simulated kernel does.

@@ -1,5 +1,5 @@
-//! docs/PROTOCOL.md is held to the code and the code to it: each of its sections is cited by a case of `uproar-conform` or names the
-//! test that sees to it, each case cites a section that exists, and each line of the server stands there word for word.
+//! docs/PROTOCOL.md and the code agree: each of its sections is cited by a case of `uproar-conform` or names the test
+//! that shows it, each case cites a section that exists, and each line of the server stands there word for word.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ fn document() -> String {
     read("docs/PROTOCOL.md")
 }
 
-/// A section: its number and its text, by its anchor. Those that have no anchor ask for nothing and are not among them.
+/// The sections that have an anchor, by that: number and text. A section without an anchor asks for nothing.
 fn sections(document: &str) -> BTreeMap<String, (String, String)> {
     let mut sections = BTreeMap::new();
     for part in document.split("\n## ").flat_map(|chapter| chapter.split("\n### ").skip(1)) {

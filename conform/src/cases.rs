@@ -1,4 +1,5 @@
-//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its members.
+//! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its
+//! members.
 
 pub mod conversation;
 pub mod foreign;
@@ -16,18 +17,19 @@ pub enum Step {
     Sends(&'static str, Vec<u8>),
     /// One byte at a time.
     SendsSlowly(&'static str, Vec<u8>),
-    /// Sends as much of this as the server takes before it closes, and reads what it is told; its last line is a dismissal.
+    /// Sends as much of this as the server takes before it closes, and reads until the end; the last line is the
+    /// refusal.
     SendsUntilClosed(&'static str, Vec<u8>),
-    /// Reads these lines next. Where the case does not say everything, presence of others is passed over unless a line of it
-    /// is expected, for which a sum may stand. `(# online)` is any number of users.
+    /// Reads these lines next. Unless the case names every line, presence lines about others are skipped, except
+    /// expected ones; a summary may stand for an expected one. `(# online)` is any number of users.
     Reads(&'static str, Vec<String>),
-    /// All of them read so many messages next, the same in the same order.
+    /// All of them read this many messages next, the same in the same order.
     Agree(Vec<&'static str>, usize),
     /// The server closes the connection, and has nothing more to say.
     Ends(&'static str),
     /// Says that it will send no more, and goes on reading.
     HalfCloses(&'static str),
-    /// Goes in good order.
+    /// Leaves in good order.
     Leaves(&'static str),
     /// The connection is reset.
     Vanishes(&'static str),
@@ -39,10 +41,10 @@ pub struct Case {
     pub name: String,
     /// The anchor of the section of `docs/PROTOCOL.md` that says what this case asks for.
     pub section: &'static str,
-    /// How the server has to be started; without any, by its defaults.
+    /// The options that the server has to be started with; empty for its defaults.
     pub options: &'static [&'static str],
-    /// True when the steps name every line, and with its number of users, that their readers read if the room is empty at the
-    /// start. The runner holds a server of its own to that.
+    /// True when the steps name every line, and with its number of users, that their readers read if the room is empty
+    /// at the start. The runner holds a server of its own to that.
     pub says_everything: bool,
     pub steps: Vec<Step>,
 }
@@ -150,7 +152,7 @@ pub fn all() -> Vec<Case> {
     cases.chain(foreign::chunk_cases()).collect()
 }
 
-/// Two who talk to each other: what a server that serves lets them do.
+/// Two members that talk to each other, which shows that the server serves.
 pub(crate) fn canary() -> Case {
     let steps = vec![
         Step::Joins("p"),

@@ -1,11 +1,11 @@
-//! What a client of an uproar server may do and must see: named cases, played against any running server. What they ask for
-//! is written down in `docs/PROTOCOL.md`, and each names its section there.
+//! Named cases for any running uproar server: what a client may do, and what it must see. The rules stand in
+//! `docs/PROTOCOL.md`, and each case names its section there.
 //!
-//! A case is data: members that join, send bytes, read lines and go. One runner plays it: with a server of its own, where
-//! every line counts that the case speaks of; and with a server that is a black box with an address, where others may be in
-//! the room, so that lines about strangers are passed over and counts of users are not compared. Real sockets are one
-//! [`Transport`]; a simulated kernel may be another. What a server was told at its start is named by a case where it
-//! matters; the others hold for the defaults.
+//! A case is data: members that join, send bytes, read lines and leave. One runner plays it in two ways. With a server
+//! that was started for the case, every line is compared. With any server at an address, others may be in the room, so
+//! lines about strangers are skipped and counts of users are not compared. Real sockets are one [`Transport`]; a
+//! simulated kernel may be another. A case names the options of the server if it needs any; the others hold for the
+//! defaults.
 
 pub mod cases;
 mod lines;
@@ -20,7 +20,7 @@ pub use runner::Room;
 use runner::Runner;
 pub use transport::{Tcp, TcpConnection, Transport};
 
-/// How a case went.
+/// The outcome of a case.
 #[derive(Debug)]
 pub struct Outcome {
     pub name: String,
@@ -31,8 +31,8 @@ pub struct Outcome {
     pub failure: Option<String>,
 }
 
-/// Plays `case` against the server at `address`, in each of its cuts, and fails when a line has not come after `patience`. Then
-/// two new members talk to each other, which shows that the server still serves.
+/// Plays `case` against the server at `address`, in each of its cuts, and fails when a line has not come after
+/// `patience`. Then two new members talk to each other, which shows that the server still serves.
 pub fn play(case: &Case, address: SocketAddr, patience: Duration) -> Outcome {
     let started = Instant::now();
     let server = Tcp { address, patience };

@@ -1,6 +1,7 @@
-//! Lines of a server, as far as a case has to tell them apart: whom each is about, and what strangers change in it.
+//! Lines of a server, as far as a case has to tell them apart: the member that each is about, and what strangers change
+//! in it.
 
-/// What a line says instead of the number of users, where that does not matter or strangers change it.
+/// Stands in a line for the number of users where it does not matter, or where strangers change it.
 pub const COUNT: &str = "(# online)";
 
 /// Joins and leaves that a server says together where there are many: `> 3 users entered, 1 left. (9 users online)`.
@@ -10,8 +11,8 @@ pub struct Summary {
     pub left: u64,
 }
 
-/// Whether a line is about one of `names`, or for one person alone. A server may slow an address from which many cases were
-/// played: what it says of that concerns none of them.
+/// Whether a line is about one of `names`, or for one person alone. A server may slow an address from which many cases
+/// were played: what it says of that concerns none of them.
 pub fn concerns<'a>(line: &str, mut names: impl Iterator<Item = &'a String>) -> bool {
     let is_slowed = line.starts_with("! slow down: ");
     names.any(|name| is_about(line, name)) || (is_to_oneself(line) && !is_slowed)
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_concerns_a_case_is_told_from_what_does_not() {
+    fn lines_that_concern_a_case_are_told_from_others() {
         let name = "127.0.0.1:50";
         assert!(is_about("[127.0.0.1:50] hi", name));
         assert!(is_about("> New user 127.0.0.1:50 entered. (2 users online)", name));

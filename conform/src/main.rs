@@ -105,8 +105,8 @@ fn report(outcomes: &[Outcome]) -> Result<String, String> {
     report.to_string().map_err(|error| error.to_string())
 }
 
-/// Writes a line. A reader that has seen enough does not change what is played, nor the verdict. Any other error ends the
-/// program.
+/// Writes a line. A reader that has seen enough does not change what is played, nor the verdict. Any other error ends
+/// the program.
 fn say(line: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! Plays one case: the connections of its members, what they have read, and what of it concerns the case.
+//! Plays one case: the connections of its members, the lines that they have read, and which of these concern the case.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,12 +6,12 @@ use crate::cases::{Case, Cut, Step};
 use crate::lines::{COUNT, Summary, concerns, is_presence, without_count};
 use crate::transport::Transport;
 
-/// Who is in the room besides the members of a case.
+/// Whether others than the members of a case may be in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// Nobody: the room is empty at the start, and a case that says everything that is read is held to it.
+    /// No others: the room is empty at the start, so every line is compared when the case names every line.
     Own,
-    /// Perhaps others: lines about them are passed over, and the number of users is not compared.
+    /// Perhaps others: lines about them are skipped, and the number of users is not compared.
     Shared,
 }
 
@@ -19,7 +19,7 @@ struct Member<C> {
     connection: C,
     /// Lines that were read while a summary of presence was waited for; they are read before those of the connection.
     aside: VecDeque<String>,
-    /// Those who entered and who left by the summaries read so far, less those expected since.
+    /// Joins and leaves by the summaries read so far, less those expected since.
     summed: Summary,
 }
 
@@ -114,8 +114,8 @@ impl<T: Transport> Runner<T> {
         is_as_expected(who, &expected, line)
     }
 
-    /// `who` reads next that another came or went: in a line of its own, or, where there are many of them, in a sum that is
-    /// said later and may stand behind other lines.
+    /// `who` reads next that another came or went: in a line of its own, or, where there are many of them, in a sum
+    /// that is said later and may stand behind other lines.
     fn read_presence(&mut self, who: &str, expected: &str) -> Result<(), String> {
         let deadline = self.transport.deadline();
         let enters = expected.starts_with("> New user ");

@@ -1,10 +1,11 @@
-//! How a case reaches a server: what is asked of connections, and the real ones. A simulated kernel may give others.
+//! How a case reaches a server: a trait for connections, and real ones. A simulated kernel may give others.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// How long after the last step a line may take that should not come. A server needs less to say it.
+/// How long after the last step to wait for a line that should not come. A server needs less time than this to send
+/// one.
 const SURPLUS_WAIT: Duration = Duration::from_millis(20);
 
 /// Connections to one server.
@@ -21,7 +22,8 @@ pub trait Transport {
     /// When a wait that begins now is over.
     fn deadline(&self) -> Instant;
 
-    /// The next line without its line feed; `None` at the end of the stream. An error when nothing has come by `deadline`.
+    /// The next line without its line feed; `None` at the end of the stream. An error when nothing has come by
+    /// `deadline`.
     fn line(&mut self, connection: &mut Self::Connection, deadline: Instant) -> Result<Option<String>, String>;
 
     /// A line that is there, or comes at once.

@@ -1,4 +1,4 @@
-//! What is taken for another protocol, and what is not.
+//! Recognition of other protocols.
 
 #![no_main]
 

@@ -1,18 +1,18 @@
-//! What became of the lines of a piped input, as far as a client can know. Pure: no I/O.
+//! Which lines of a piped input were said, as far as a client can know. Pure: no I/O.
 //!
-//! A server does not say what it has read, so this is what counts:
+//! A server does not say which lines it has read, so the client concludes it:
 //!
 //! - A notice says that this client was not let in: no line was said.
-//! - A notice says that a line was too long, and for which limit: every line longer than it was not said. They are counted
-//!   here, not by the notices, of which a server holds back those that are not read fast enough.
+//! - A notice says that a line was too long, and for which limit: every line longer than it was not said. They are
+//!   counted here, not by the notices, of which a server holds back those that are not read fast enough.
 //! - The server closed after the end of the input had reached it, in order, without a reset and without a notice that
-//!   explains why: it has read to the end, and the rest was said. A server that closes with bytes unread, because it was
-//!   killed, for instance, resets the connection.
-//! - Anything else, a server that is stopping or does not close at all: the last lines may not have been said, and nobody
-//!   can tell how many.
+//!   explains why: it has read to the end, and the rest was said. A server that closes with bytes unread, because it
+//!   was killed, for instance, resets the connection.
+//! - Any other end, such as a server that is stopping or does not close at all: the last lines may not have been said,
+//!   and their number is unknown.
 //!
-//! What stays unknown: a server that is killed while it holds back lines that it has read (`! slow down`) ends the
-//! connection as one does that has said them.
+//! One case cannot be recognised: a server that is killed while it holds lines that it has read (`! slow down`) ends
+//! the connection just as a server does that has said them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +23,8 @@ use crate::limits::LINE_BYTES_MAX;
 /// The lines of an input, counted by their length.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// How many have each length in bytes; those longer than any server takes are counted as one byte longer. Empty lines
-    /// are left out: they say nothing.
+    /// How many have each length in bytes; those longer than any server takes are counted as one byte longer. Empty
+    /// lines are left out: they say nothing.
     by_length: BTreeMap<usize, u64>,
     /// The bytes of the line whose end has not been read yet.
     begun: usize,
@@ -89,7 +89,7 @@ pub struct Unsaid {
 }
 
 impl Unsaid {
-    /// What there is to say about `lines`; `None` when all of them were said.
+    /// The lines of `lines` that were not said, or may not have been; `None` when all were said.
     pub fn of(lines: &Lines, heard: &Heard, end: End) -> Option<Self> {
         let of = lines.count();
         let all = |is_certain, why: Option<&str>| {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_said_is_told_as_exactly_as_it_is_known() {
+    fn lines_that_were_not_said_are_counted_as_exactly_as_possible() {
         let nothing = Heard::default();
         let refused = Heard { refused: Some("the house is full".into()), ..nothing.clone() };
         let goodbye = Heard { goodbye: true, ..nothing.clone() };

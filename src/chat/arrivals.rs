@@ -1,8 +1,8 @@
 //! Bytes from a server to lines that are safe to show. Pure: no I/O.
 //!
-//! A client trusts no server: control characters are dropped, and a line of any length takes bounded memory because
-//! what is longer than the bound is cut up. Only whole lines are shown, so a character that arrives in two pieces is one
-//! character.
+//! A client trusts no server: control characters are dropped. A line of any length takes bounded memory, because a line
+//! longer than the bound is cut up. Only whole lines are shown, so a character that arrives in two pieces is shown as
+//! one.
 
 use std::mem;
 
@@ -25,7 +25,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// Takes in what has arrived.
+    /// Takes in bytes that have arrived.
     pub fn add(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             self.keep(&bytes[..end]);
@@ -35,7 +35,7 @@ impl Arrivals {
         self.keep(bytes);
     }
 
-    /// Nothing more arrives: what has no line feed is the last line.
+    /// Nothing more arrives: bytes without a line feed are the last line.
     pub fn finish(&mut self) {
         if !self.kept.is_empty() {
             self.end_line(self.kept.len());

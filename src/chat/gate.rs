@@ -1,9 +1,9 @@
-//! Whether the line editor takes lines to print, what is being typed in it, and the terminal's mode meanwhile.
+//! Whether the line editor takes lines to print, the text being typed in it, and the terminal's mode.
 //!
-//! The editor writes what it is handed to the screen at once when it is not reading a line, into the middle of whatever
-//! stands there. The [`Gate`] is open only while a prompt is on the screen. The editor cannot be called back either: it is
-//! stopped the next time it draws its prompt, which is when all that came before is on the screen. The one moment that the
-//! gate cannot guard is leaving by Ctrl-D: a line that arrives just then may stand behind the prompt that is left.
+//! While the editor is not reading a line, it writes a line that it is handed into the middle of the screen's last row.
+//! So the [`Gate`] is open only while a prompt is on the screen. A running editor cannot be stopped from another
+//! thread: it is stopped the next time it draws its prompt, when all earlier lines are on the screen. The gate cannot
+//! guard the moment of leaving by Ctrl-D: a line that arrives just then may stand behind the prompt that is left.
 
 use std::borrow::Cow;
 use std::io;
@@ -24,11 +24,11 @@ use super::rows::WRAP_ON;
 /// How long an accepted line waits for a print that has begun.
 const PRINT_WAIT: Duration = Duration::from_millis(10);
 
-/// Begins what the editor has the terminal do while a line is edited, bracketed paste, for a terminal that was used by
-/// somebody else meanwhile.
+/// Switches bracketed paste on, as the editor does while a line is edited. For a terminal that another program has used
+/// in between.
 const MODES_ON: &str = "\x1b[?2004h";
 
-/// Ends it, and whatever else the editor or a print that was cut short has begun.
+/// Switches it off, and the synchronized update that a print which was cut short may have begun.
 const MODES_OFF: &str = "\x1b[?2004l\x1b[?2026l";
 
 #[derive(Debug)]
@@ -37,12 +37,11 @@ pub struct Gate {
     changed: Condvar,
     /// True exactly while something is handed to the editor to print.
     printing: AtomicBool,
-    /// What is being typed, as far as the editor has told.
+    /// The text being typed, as the editor has last reported it.
     draft: Mutex<String>,
     /// The terminal's mode before anything was changed.
     original: Termios,
-    /// Its mode between two lines: keys that are pressed then wait for the editor as they are. They are not echoed, and
-    /// Ctrl-C is a key.
+    /// Its mode between two lines: keys pressed then wait for the editor. They are not echoed, and Ctrl-C is a key.
     patient: Termios,
     /// Its mode while a line is edited, from the first prompt on.
     raw: Mutex<Option<Termios>>,
@@ -55,7 +54,7 @@ enum State {
     Shut,
     /// A prompt is being drawn or stands on the screen, and the terminal is raw.
     Open,
-    /// Nothing is to be printed any more, and the editor is to stop when it draws a prompt.
+    /// No more lines are printed, and the editor is to stop when it draws a prompt.
     Stopping,
     /// The editor has stopped and touches the screen no more.
     Stopped,
@@ -82,7 +81,7 @@ impl Gate {
         self.state.lock().expect("no holder of the gate panics")
     }
 
-    /// What is being typed.
+    /// The text being typed.
     pub fn draft(&self) -> String {
         self.draft.lock().expect("no holder of the draft panics").clone()
     }
@@ -120,8 +119,8 @@ impl Gate {
         let _forever = self.changed.wait_while(state, |state| *state == State::Stopped);
     }
 
-    /// After the shell has used the terminal, gives it the mode that belongs to what the editor is doing: true when a line
-    /// is being edited.
+    /// After the shell has used the terminal, gives it the mode that belongs to what the editor is doing: true when a
+    /// line is being edited.
     pub fn take_terminal(&self) -> bool {
         let raw = self.raw.lock().expect("no holder of the mode panics");
         let open = *self.state() == State::Open;
@@ -135,8 +134,8 @@ impl Gate {
         open
     }
 
-    /// A line was accepted. A print that has begun is awaited: once the terminal is not raw, it would go ahead of what the editor
-    /// has taken before and not printed yet. One that waits for the editor itself is not awaited for long.
+    /// A line was accepted. A print that has begun is awaited: once the terminal is not raw, it would go ahead of what
+    /// the editor has taken before and not printed yet. One that waits for the editor itself is not awaited for long.
     pub fn shut(&self) {
         let mut state = self.state();
         if *state == State::Open {
@@ -145,7 +144,7 @@ impl Gate {
         }
     }
 
-    /// Prints as soon as the gate is open. False when nothing is to be printed any more.
+    /// Prints as soon as the gate is open. False when no more lines are printed.
     pub fn print(&self, print: impl FnOnce()) -> bool {
         let state = self.changed.wait_while(self.state(), |state| *state == State::Shut);
         let state = state.expect("no holder of the gate panics");
@@ -181,7 +180,7 @@ fn write_raw(pieces: &[&str]) {
     }
 }
 
-/// What the editor calls while it works.
+/// Called by the editor while it works.
 pub struct Watch(pub Arc<Gate>);
 
 impl Highlighter for Watch {

@@ -1,13 +1,14 @@
-//! What a server's own lines tell a client about its lines: whether they were refused, and whether it said goodbye.
+//! The server's own lines, as far as they tell a client whether its lines were refused and whether the server said
+//! goodbye.
 //!
-//! Such lines begin with `! `, and nothing that a member types can. A notice that this client does not know is remembered
-//! only when it is the last line: it is then taken for the reason why the server closes.
+//! Such lines begin with `! `, and nothing that a member types can. A notice that this client does not know is
+//! remembered only when it is the last line: it is then taken for the reason why the server closes.
 
 use std::fmt;
 
 use crate::message::{Announcement, Notice};
 
-/// What was heard so far.
+/// What the notices so far have told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// Why the server did not let this client in: none of its lines was said.
@@ -30,7 +31,7 @@ impl Heard {
         self.last_words = None;
         let Some(words) = line.strip_prefix("! ") else { return };
         let is = |known: &dyn fmt::Display| line == known.to_string();
-        let not_let_in = [Notice::HouseFull, Notice::TooManyConnections, Notice::TooManyJoins];
+        let not_let_in = [Notice::ServerFull, Notice::TooManyConnections, Notice::TooManyJoins];
         if is(&Announcement::Stopping) {
             self.goodbye = true;
         } else if not_let_in.into_iter().any(|notice| is(&notice)) || words.starts_with("this is a ") {
@@ -69,7 +70,7 @@ mod tests {
             assert_eq!(heard(&[line]), nothing, "{line}");
         }
         for line in [
-            &Notice::HouseFull,
+            &Notice::ServerFull,
             &Notice::TooManyConnections,
             &Notice::TooManyJoins,
             &Notice::Foreign(Foreign::Tls),

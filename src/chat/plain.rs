@@ -1,10 +1,10 @@
 //! The client between pipes: every line of the input is sent as it is, every line that arrives is printed.
 //!
-//! One thread sends and one prints; this one decides what the end of either means. At the end of the input the
-//! connection is half closed, and what the server still has to say is printed until it closes too. What an exit code of
-//! 0 promises is that the server read to the end of what was sent and refused nothing; otherwise the lines that were not
-//! said are counted, as far as that can be known (`account`). A standard output that is a terminal gets its rows indented
-//! as the line editor's does; in a pipe lines stay as they are.
+//! One thread sends and one prints; the main thread decides what the end of either means. At the end of the input the
+//! connection is half closed, and further lines are printed until the server closes too. Exit code 0 means that the
+//! server read to the end of the input and refused nothing. Otherwise the lines that were not said are counted, as far
+//! as that is possible (`account`). On a terminal long lines get indented rows, as with the line editor; in a pipe
+//! lines stay as they are.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ use super::account::{End, Lines, Unsaid};
 use super::notices::Heard;
 use super::{CLOSED, INPUT_LAST_WAIT, READ_BYTES, ReceiveEnd, closed_in_order, complain, page, receive};
 
-/// What one of the threads has come to.
+/// How one of the threads has ended.
 #[derive(Debug)]
 enum Event {
     /// All of the input was handed to the kernel, and the connection is half closed.
@@ -31,7 +31,7 @@ enum Event {
     Received(ReceiveEnd),
 }
 
-/// What the threads know of the talk.
+/// The state that the threads share.
 #[derive(Debug, Default)]
 struct Talk {
     heard: Mutex<Heard>,
@@ -56,7 +56,7 @@ pub fn run(stream: TcpStream, input_end_wait: Duration) -> Result<ExitCode, Box<
                 print(lines)
             });
             *lock(&talk.closed) = true;
-            // Nobody hears it when this program has come to its end.
+            // The receiver is gone when this program is ending.
             let _ = tell.send(Event::Received(end));
         }
     });
@@ -78,8 +78,8 @@ fn print(lines: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Copies the input to the server, completes its last line, and half closes the connection. When the server takes no more,
-/// the rest of the input is read and counted.
+/// Copies the input to the server, completes its last line, and half closes the connection. When the server takes no
+/// more, the rest of the input is read and counted.
 fn send_input(mut stream: &TcpStream, talk: &Talk) -> Event {
     let mut input = io::stdin().lock();
     let mut chunk = vec![0; READ_BYTES];

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::limits::CHAT_QUEUE_BYTES_MAX;
 
-/// What waits, and the line that is being sent.
+/// The lines that wait, and the line that is being sent.
 #[derive(Debug, Default)]
 pub struct Waiting {
     bytes: AtomicUsize,
@@ -46,10 +46,10 @@ pub fn queue() -> (Typed, ToSend, Arc<Waiting>) {
 }
 
 impl Typed {
-    /// Takes in a line, which gets its line feed: false when too much waits already.
+    /// Takes in a line, which gets its line feed. False when too many bytes wait already.
     pub fn add(&self, line: &str) -> bool {
         let bytes = line.len() + 1;
-        // Nobody else adds, so what waits only becomes less meanwhile.
+        // Only this thread adds, so the number of waiting bytes can only fall meanwhile.
         if self.waiting.bytes.load(Ordering::SeqCst) + bytes > CHAT_QUEUE_BYTES_MAX {
             return false;
         }
@@ -62,7 +62,7 @@ impl Typed {
 }
 
 impl ToSend {
-    /// Hands each line to `send` until nothing more can be typed, or a line cannot be sent: false then.
+    /// Hands each line to `send` until no more lines can come, or a line cannot be sent: false then.
     pub fn drain(&self, mut send: impl FnMut(&[u8]) -> bool) -> bool {
         for line in &self.lines {
             if !send(&line) {

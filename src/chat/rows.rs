@@ -1,33 +1,33 @@
-//! Lines to rows of a terminal: what does not fit into one row goes on in the next, indented. Pure: no I/O.
+//! Lines to rows of a terminal: a line that does not fit into one row goes on in the next, indented. Pure: no I/O.
 //!
 //! A terminal breaks a long line by itself, and the next row then begins with text that the line's author has chosen:
-//! padded to the right width, `[10.0.0.9:4242] I resign` stands at the left edge as if another member had said it. So rows
-//! are broken here, and every row of a line but its first begins with spaces. What follows the last column of a row is
-//! kept from going on in the next one where a terminal counts columns in another way ([`WRAP_OFF`]).
+//! padded to the right width, `[10.0.0.9:4242] I resign` stands at the left edge as if another member had said it. So
+//! rows are broken here, and every row of a line but its first begins with spaces. Where a terminal counts columns in
+//! another way, characters behind the last column do not go on in the next row ([`WRAP_OFF`]).
 //!
-//! What it cannot keep: rows that a terminal breaks anew when its window is made narrower later; and a terminal of one
-//! column has no place for an indentation.
+//! Two cases are not covered: a terminal breaks rows anew when its window is made narrower later; and a terminal of one
+//! column has no space for an indentation.
 
 use unicode_width::UnicodeWidthChar;
 
-/// Spaces in front of what goes on in another row, where the terminal is wide enough for them.
+/// Spaces in front of each further row of a line, where the terminal is wide enough for them.
 const INDENT_COLUMNS: usize = 4;
 
 /// Columns between two stops of the tabulator, on any terminal.
 const TAB_COLUMNS: usize = 8;
 
-/// Columns of a terminal that does not tell.
+/// Columns of a terminal that does not report them.
 const COLUMNS_UNKNOWN: usize = 80;
 
 /// Printed for a character that is wider than a row.
 const TOO_WIDE: char = '?';
 
-/// What a terminal does with a character behind the last column of a row (DECAWM): put it into the last column, or into the
-/// first of the next row, as at first.
+/// What a terminal does with a character behind the last column of a row (DECAWM): put it into the last column, or into
+/// the first of the next row, as at first.
 pub const WRAP_OFF: &str = "\x1b[?7l";
 pub const WRAP_ON: &str = "\x1b[?7h";
 
-/// A terminal, as far as it decides where rows end.
+/// The properties of a terminal that decide where rows end.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     pub columns: usize,
@@ -46,7 +46,8 @@ impl Page {
         Self { columns: if columns == 0 { COLUMNS_UNKNOWN } else { columns }, ambiguous_is_wide }
     }
 
-    /// The rows of `lines`, each with its line feed. Nothing changes but tabs, which become spaces, where all lines fit.
+    /// The rows of `lines`, each with its line feed. Nothing changes but tabs, which become spaces, where all lines
+    /// fit.
     pub fn rows(&self, lines: &str) -> String {
         let mut out = String::with_capacity(lines.len() + lines.len() / 8);
         for line in lines.lines() {
@@ -92,8 +93,8 @@ impl Page {
         }
     }
 
-    /// Columns that a character takes from `column` on, or more: of what may be drawn as one with its neighbours, each is
-    /// counted by itself.
+    /// Columns that a character takes from `column` on, or more: of what may be drawn as one with its neighbours, each
+    /// is counted by itself.
     fn width(&self, character: char, column: usize) -> usize {
         match character {
             // Up to the next stop, or to the end of the row.
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_goes_on_in_an_indented_row() {
+    fn a_line_that_does_not_fit_goes_on_in_an_indented_row() {
         check(10, "", &[""]);
         check(10, "0123456789", &["0123456789"]);
         check(10, "0123456789a", &["0123456789", "    a"]);

@@ -1,12 +1,13 @@
-//! Where a client connects to, from what was typed: the port may be left out. Pure: no name is resolved here.
+//! The address that a client connects to, from the text that was typed: the port may be left out. Pure: resolves no
+//! name.
 
 use std::net::Ipv6Addr;
 
 /// The port when none is given.
 const PORT_DEFAULT: u16 = 8888;
 
-/// The address that `text` means, with its port: `HOST` is `HOST:8888`, `::1` is `[::1]:8888`. Refused is a number alone,
-/// which may be meant as a port.
+/// The address that `text` means, with its port: `HOST` is `HOST:8888`, `::1` is `[::1]:8888`. A number alone is
+/// refused, because it may be meant as a port.
 pub fn complete(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(match text.parse::<u16>() {
@@ -40,7 +41,7 @@ mod tests {
             ("[::1]", "[::1]:8888"),
             ("[::1]:1", "[::1]:1"),
             (":1", ":1"),
-            // What is wrong stays as it is: resolving it says what is wrong.
+            // A wrong address stays as it is: resolving it gives the error.
             ("", ""),
             ("host:", "host:"),
             ("host:http", "host:http"),

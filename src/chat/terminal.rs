@@ -1,9 +1,9 @@
 //! The client on a terminal: a line is edited while others' lines are printed above it.
 //!
-//! The line editor blocks in a thread of its own and is handed what to print while the [`Gate`] is open. One thread prints
-//! what arrives, one sends what was typed, and one waits for signals: whatever ends this program, the terminal's mode is put
-//! back first. What the keyboard gave is never dropped without a word: it waits in a `queue`, and what was not sent is
-//! counted at the end.
+//! The line editor blocks in a thread of its own and is handed what to print while the [`Gate`] is open. One thread
+//! prints arriving lines, one sends typed lines, and one waits for signals: the terminal's mode is restored before this
+//! program ends, however it ends. A typed line is never dropped without a word: lines wait in a `queue`, and those that
+//! were not sent are counted at the end.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -39,14 +39,14 @@ const PROMPT: &str = "[You] ";
 /// Typed alone, it leaves.
 const QUIT: &str = "/quit";
 
-/// Said on leaving, in the original's words.
+/// Printed on leaving, in the original's words.
 const LEFT: &str = "You have been disconnected.";
 const INTERRUPTED: &str = "KeyboardInterrupt";
 
 /// Handed to the editor, it changes nothing on the screen: up into the line above, and down again.
 const NOTHING: &str = "\x1b[A\n";
 
-/// From where an editor that was stopped has left the cursor, clears its prompt.
+/// Clears the prompt of an editor that was stopped, from where it has left the cursor.
 const PROMPT_OFF: &str = "\r\x1b[J";
 
 /// Exit code of a program that has panicked, as Rust's own.
@@ -54,14 +54,14 @@ const PANICKED: i32 = 101;
 
 type LineEditor = Editor<Watch, MemHistory>;
 
-/// What one of the threads has come to.
+/// How one of the threads has ended.
 #[derive(Debug)]
 enum Event {
     /// The user left, and the editor has ended.
     Left { words: &'static str, has_spoken: bool },
     /// The terminal cannot be read.
     EditorFailed(ReadlineError),
-    /// The server closed. All that it said is on the screen when the editor has stopped.
+    /// The server closed. All of its lines are on the screen once the editor has stopped.
     ServerClosed(Heard),
     /// This program was asked to end; the editor is still at work.
     Signalled(Signal),
@@ -100,8 +100,8 @@ pub fn open() -> Option<Terminal> {
 }
 
 impl Terminal {
-    /// Talks until the user leaves or the server closes. After leaving, the server is given `leave_wait` to take what was
-    /// typed.
+    /// Talks until the user leaves or the server closes. After leaving, the server is given `leave_wait` to take what
+    /// was typed.
     pub fn run(self, stream: TcpStream, leave_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
         let Self { editor, mut printer, mut redrawer, gate } = self;
         let signals = SigSet::from_iter([
@@ -146,7 +146,7 @@ impl Terminal {
     }
 }
 
-/// A panic of any thread puts the terminal's mode back, is told, and ends the program.
+/// Has a panic of any thread restore the terminal's mode, print its message and end the program.
 fn restore_on_panic(gate: &Arc<Gate>) {
     let (gate, tell) = (Arc::clone(gate), panic::take_hook());
     panic::set_hook(Box::new(move |panic| {
@@ -255,7 +255,7 @@ fn die_of(signal: Signal) {
     let _ = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
 }
 
-/// Writes a line. A terminal that has gone away is no reason to complain to it.
+/// Writes a line. Ignores a failure, because there is no other place to report that the terminal was closed.
 fn say(line: &str) {
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
@@ -285,7 +285,7 @@ fn wait_for_signals(signals: &SigSet, redrawer: &mut dyn ExternalPrinter, gate: 
     }
 }
 
-/// Reads lines from the user until it ends. The editor is gone when it returns, so nothing waits for it any more.
+/// Reads lines from the user until the editor ends. It is dropped when this returns, so no other thread waits for it.
 fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &Typed) -> Event {
     let mut has_spoken = false;
     loop {
@@ -345,8 +345,8 @@ fn print_arrivals(stream: &TcpStream, printer: &mut dyn ExternalPrinter, gate: &
     });
     assert!(matches!(end, ReceiveEnd::Closed | ReceiveEnd::Broken), "showing does not fail");
     let _ = tell.send(Event::ServerClosed(heard));
-    // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken is
-    // on the screen when the prompt is drawn the next time, and that is where the editor stops.
+    // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken
+    // is on the screen when the prompt is drawn the next time, and that is where the editor stops.
     gate.print(|| {
         let _ = printer.print(NOTHING.to_owned());
     });
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_any_thread_puts_the_terminal_back_and_is_told() {
+    fn a_panic_of_any_thread_restores_the_terminal_and_is_printed() {
         if env::var_os(PANICS).is_some() {
             let gate = Arc::new(Gate::new(tcgetattr(io::stdin()).unwrap()));
             restore_on_panic(&gate);
@@ -386,7 +386,7 @@ mod tests {
         }
         let pair = openpty(None, None).unwrap();
         let terminal = || Stdio::from(pair.slave.try_clone().unwrap());
-        let name = "chat::terminal::tests::a_panic_of_any_thread_puts_the_terminal_back_and_is_told";
+        let name = "chat::terminal::tests::a_panic_of_any_thread_restores_the_terminal_and_is_printed";
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
         let status = command.stdin(terminal()).stdout(terminal()).stderr(terminal()).status().unwrap();

@@ -1,4 +1,5 @@
-//! Environment variables of options: an empty one counts as not set, and an error of a value that came from one names it.
+//! Environment variables of options: an empty one counts as not set, and an error of a value that came from one names
+//! it.
 
 use std::env;
 use std::ffi::OsString;
@@ -16,7 +17,7 @@ pub struct Variables(Vec<Set>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Set {
     id: String,
-    /// As it is typed, `--backend`; empty for an argument without a name.
+    /// The option as it is typed, such as `--backend`; empty for an argument without a name.
     option: String,
     variable: String,
 }
@@ -33,7 +34,7 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
     }
 }
 
-/// Leaves to options only the variables that are to count.
+/// Removes from options the variables that are not to count.
 fn with_variables(command: Command, counts: fn(&Arg) -> bool) -> Command {
     command
         .mut_subcommands(|command| command.mut_args(|arg| if counts(&arg) { arg } else { arg.env(Resettable::Reset) }))
@@ -43,7 +44,7 @@ fn value(arg: &Arg) -> Option<OsString> {
     arg.get_env().and_then(env::var_os)
 }
 
-/// An error about a value that is not on the command line is about the variable.
+/// Names the variable in an error about a value that is not on the command line.
 fn with_name(mut error: clap::Error, command: &Command, arguments: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg).cloned() else { return error };
     // Only a command that is built knows its options' names as errors give them.

@@ -1,10 +1,10 @@
-//! The inbound half of a connection: what it has sent that was not used yet, and why not.
+//! The inbound half of a connection: bytes that the peer has sent and that are not used yet, and why they have to wait.
 
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::CloseReason;
 use super::queued::Queued;
+use crate::counters::CloseReason;
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::room::Blocked;
 use crate::wire::{Encoding, Opening, Splitter, Verdict};
@@ -15,13 +15,13 @@ pub struct Inbound {
     pub received: Option<Box<Received>>,
     /// True exactly when a receive is in flight.
     pub receiving: bool,
-    /// Set exactly while the next line has to wait, and no receive is asked for: what it waits for. The line and what
-    /// follows it stay in `received`.
+    /// What the next line waits for; `None` when it does not have to wait. While it is set no receive is asked for. The
+    /// line and the bytes behind it stay in `received`.
     pub held: Option<Hold>,
-    /// The queues of the schedule that have an entry of this connection. This and the next stand here because they fill a gap:
-    /// a connection that only listens is no larger for them.
+    /// The queues of the schedule that have an entry of this connection. This field and the next stand in this struct
+    /// because they fit into its padding: they make no connection larger.
     pub queued: Queued,
-    /// What its peer is written to in.
+    /// The format of everything that is sent to the peer.
     pub encoding: Encoding,
 }
 
@@ -31,50 +31,54 @@ impl Inbound {
     }
 }
 
-/// What a held connection waits for. From when on, and in which order, is the schedule's affair.
+/// What a held connection waits for. The schedule decides when, and in which order, held connections go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Space in the room's log, or, when it has that or its other reason has passed, its turn to be tried again.
-    Space,
-    /// Its own reading: it has not been sent what was said before its own lines.
+    /// Space in the room's log.
+    LogSpace,
+    /// Its own reading: it may not speak before it has been sent the messages between its own lines.
     Reading,
+    /// Nothing any more: it has read, and goes on when its entry in the schedule is handed out.
+    Resumed,
     /// Its own rate, or that of its address.
     Rate,
-    /// The room's ration, in a queue.
+    /// The room's ration, for which connections stand in a queue.
     Ration,
 }
 
 impl From<Blocked> for Hold {
     fn from(reason: Blocked) -> Self {
         match reason {
-            Blocked::LogFull => Self::Space,
-            Blocked::Unread => Self::Reading,
-            Blocked::Until(_) => Self::Rate,
+            Blocked::LogFull => Self::LogSpace,
+            Blocked::AuthorBehind => Self::Reading,
+            Blocked::OverRate(_) => Self::Rate,
             Blocked::Rationed(_) => Self::Ration,
         }
     }
 }
 
-/// What only a connection that has sent something needs.
+/// The state that only a connection needs whose peer has sent something.
 #[derive(Debug)]
 pub struct Received {
     pub splitter: Splitter,
-    /// Received and not yet used: the start of a line, or whole lines while the connection is held. At most a line,
-    /// its ending and a chunk; without a buffer when empty.
+    /// Received and not used yet: the start of a line, or also whole lines while the connection is held. At most one
+    /// line, its ending and one chunk. Has no buffer when it is empty.
     pub input: Vec<u8>,
     /// When the last byte arrived.
     pub last_at: Instant,
     pub flood: Bucket,
-    /// Set exactly while the next line is taken from what its address may say: from when on it may be said.
+    /// Set exactly while a line of the address's rate is reserved for the next line: from when on that line may be
+    /// said.
     pub reserved: Option<Instant>,
-    /// True once the member was told that it is being slowed.
+    /// True once the member was told that its lines are delayed.
     pub slowed: bool,
-    /// How it begins, until a line of it was said: what comes then is no other protocol's greeting.
+    /// How its bytes begin; `None` once a line of it was said, because what follows is then no other protocol's
+    /// greeting.
     pub opening: Option<Opening>,
-    /// Set exactly while the last chunk ended with what could still become another protocol's beginning, and the end of a
-    /// chunk ends a line: when that line began.
+    /// Used where the end of a chunk ends a line. Set exactly while the last chunk ended with bytes that could still
+    /// become another protocol's beginning: when that line began.
     pub undecided_since: Option<Instant>,
-    /// Set once the peer has sent its last byte and something of it is still to be said: why it is closed then.
+    /// Set once the peer sends no more while lines of it still wait to be said: why it is closed after them.
     pub ended: Option<CloseReason>,
 }
 
@@ -93,7 +97,7 @@ impl Received {
         }
     }
 
-    /// Looks at what was received, as far as nothing was said.
+    /// Looks whether `rest` begins like another protocol. Once a line was said it is not looked at any more.
     pub fn look(&mut self, rest: &[u8]) -> Verdict {
         let Some(opening) = &mut self.opening else { return Verdict::Plain };
         opening.look(rest)
@@ -104,7 +108,7 @@ impl Received {
         self.opening.is_some_and(|opening| opening.is_undecided())
     }
 
-    /// A line was taken, or passed over as far as it has come.
+    /// A line was said, or was passed over as far as it has arrived.
     pub fn line_taken(&mut self, said: bool) {
         let goes_on = self.splitter.is_discarding();
         if said {
@@ -117,7 +121,7 @@ impl Received {
         }
     }
 
-    /// What the last chunk ended with is a line of a person.
+    /// The bytes that the last chunk ended with are a person's line.
     pub fn end_opening(&mut self) {
         if self.splitter.is_discarding() {
             self.splitter.finish(&mut &[][..]);
@@ -129,8 +133,9 @@ impl Received {
         }
     }
 
-    /// `Ok` when one more line is within what the member and its address may say, otherwise when it is. The address's share is
-    /// taken at once and kept until [`Received::charge_line`], so that each connection that waits for it has its place.
+    /// `Ok` when the member and its address may say one more line now, otherwise from when on they may. A line of the
+    /// address's rate is reserved at once and kept until [`Received::charge_line`], so connections of one address take
+    /// their turns.
     pub fn allow_line(
         &mut self,
         member: Option<Rate>,
@@ -139,13 +144,13 @@ impl Received {
         now: Instant,
     ) -> Result<(), Instant> {
         if let Some(rate) = member {
-            self.flood.check(rate, 1.0, now)?;
+            self.flood.allows(rate, 1.0, now)?;
         }
         let from = *self.reserved.get_or_insert_with(|| addresses.reserve_line(address, now));
         if from <= now { Ok(()) } else { Err(from) }
     }
 
-    /// Counts a line that [`Received::allow_line`] allowed as said.
+    /// Charges a line that [`Received::allow_line`] allowed.
     pub fn charge_line(&mut self, member: Option<Rate>, now: Instant) {
         self.reserved = None;
         if let Some(rate) = member {

@@ -1,36 +1,37 @@
-//! What is meant for one peer alone, whatever the state of its connection: notices, and later whatever a greeting asks for.
+//! Private bytes: bytes for one peer alone, such as notices. A connection may have them in any state.
 //!
-//! It goes out between two messages of the log only, and what of it was begun is finished before the log goes on.
+//! They are sent only between two messages of the log. Once a part of them was sent, the rest is sent before the log
+//! goes on.
 
 use crate::limits::PRIVATE_BYTES_MAX;
 use crate::message::Notice;
 use crate::wire::Encoding;
 
-/// Empty for almost everybody, and then it takes no memory of its own.
+/// Empty for almost every connection, and then it takes no memory of its own.
 #[derive(Debug, Default)]
 pub struct Private(Option<Box<Unsent>>);
 
 #[derive(Debug, Default)]
 struct Unsent {
     bytes: Vec<u8>,
-    /// How many of them were sent, fewer than there are.
+    /// How many of `bytes` were sent, always fewer than all.
     sent: usize,
 }
 
 impl Private {
-    /// What a box of it takes, for the memory bound.
+    /// Size of the box that holds them, for the memory bound.
     pub const UNSENT_BYTES: usize = size_of::<Unsent>();
 
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// True when some of it was sent and the rest is still to come.
+    /// True when a part was sent and the rest was not.
     pub fn is_begun(&self) -> bool {
         self.0.as_deref().is_some_and(|unsent| unsent.sent > 0)
     }
 
-    /// Adds a notice. False, and nothing done, when too much waits already.
+    /// Adds a notice. False, and nothing added, when [`PRIVATE_BYTES_MAX`] bytes wait already.
     pub fn tell(&mut self, notice: Notice, encoding: Encoding) -> bool {
         let full = self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= PRIVATE_BYTES_MAX);
         if !full {
@@ -39,12 +40,12 @@ impl Private {
         !full
     }
 
-    /// Adds a notice that must not be left out, however much waits.
+    /// Adds a notice that must not be dropped, however many bytes wait.
     pub fn tell_always(&mut self, notice: Notice, encoding: Encoding) {
         encoding.notice(notice, &mut self.0.get_or_insert_default().bytes);
     }
 
-    /// What is to be sent; empty when there is nothing.
+    /// The bytes that are to be sent.
     pub fn due(&self) -> &[u8] {
         self.0.as_deref().map_or(&[], |unsent| &unsent.bytes[unsent.sent..])
     }
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_begun_is_finished_and_nothing_is_kept() {
+    fn bytes_that_were_sent_are_forgotten() {
         let mut private = Private::default();
         assert!(private.is_empty() && private.due().is_empty() && private.footprint() == 0);
         assert!(private.tell(Notice::SlowDown, Encoding::Text));
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_does_not_read_is_told_so_much_and_always_what_it_missed() {
+    fn notices_to_a_peer_that_does_not_read_are_bounded_but_those_of_missed_messages() {
         let mut private = Private::default();
         let told = (0..100).filter(|_| private.tell(Notice::LineTimeout, Encoding::Text)).count();
         let bytes = private.due().len();

@@ -1,19 +1,19 @@
-//! Which queues of the schedule have an entry of a connection, so that none has two.
+//! Which queues of the schedule have an entry of a connection, so that no queue has two.
 
-/// A queue that a connection may have an entry in, whatever else it waits for.
+/// A queue of the schedule. A connection may have an entry in several of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// An operation is tried again that the kernel had no memory for.
+    /// Connections with an operation that the kernel had no memory for.
     Retry = 1,
-    /// Its socket is or was full.
+    /// Connections whose sockets are, or were, full.
     Stall = 2,
-    /// It has or had begun a line.
+    /// Connections that have, or had, begun a line.
     Line = 4,
-    /// It has or had begun what could be another protocol.
+    /// Connections whose last chunk ended, or had ended, with bytes that could become another protocol's beginning.
     Opening = 8,
 }
 
-/// Which queues have an entry of a connection. It stands with the connection, and the schedule keeps it.
+/// The queues that have an entry of a connection. It is stored in the connection, and the schedule keeps it up to date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queued(u8);
 
@@ -22,12 +22,12 @@ impl Queued {
         self.0 & queue as u8 != 0
     }
 
-    /// An entry was handed out and is in its queue no more.
+    /// The entry was taken out of its queue.
     pub fn remove(&mut self, queue: Queue) {
         self.0 &= !(queue as u8);
     }
 
-    /// An entry is put into its queue. False when there is one already.
+    /// An entry is to be put into its queue. False when it has one already.
     pub fn insert(&mut self, queue: Queue) -> bool {
         let is_new = !self.contains(queue);
         self.0 |= queue as u8;

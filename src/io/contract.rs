@@ -1,6 +1,6 @@
 //! The contract of the seam as tests, the same for every back end: each is a function over [`World`], a kernel with two
-//! listeners and peers beyond it. What only a process can show (descriptors running out, a refused ring) is tested from
-//! outside.
+//! listeners and peers that connect to them. Other tests run the program for what needs a whole process: descriptors
+//! that run out, a refused ring.
 
 mod real;
 
@@ -15,10 +15,10 @@ use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Short, and long enough for something that should not happen to happen.
 const MOMENT: Duration = Duration::from_millis(20);
-/// The listener that most tests have nobody come by.
+/// The second listener, which most tests do not use.
 pub const SECOND: ListenerId = ListenerId(1);
 
-/// A kernel under test and what lies beyond its sockets.
+/// A kernel under test, and the peers at the other ends of its sockets.
 pub trait World {
     type Io: Io;
     type Peer;
@@ -32,7 +32,7 @@ pub trait World {
     /// Has accepting on a listener end with an error.
     fn break_listener(&mut self, listener: ListenerId);
     fn address(&self, peer: &Self::Peer) -> SocketAddr;
-    /// Everything is taken.
+    /// Sends all of `bytes`.
     fn peer_sends(&mut self, peer: &mut Self::Peer, bytes: &[u8]);
     /// What has arrived, at least one byte; empty at the end of the stream.
     fn peer_reads(&mut self, peer: &mut Self::Peer) -> Vec<u8>;
@@ -44,7 +44,7 @@ pub trait World {
 
 type Socket<W> = <<W as World>::Io as Io>::Socket;
 
-/// What has completed and has not been looked at, chunks as bytes.
+/// A completion that a test has not looked at yet, with a chunk as bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     NoMoreAccepted(ListenerId),
@@ -53,19 +53,19 @@ enum Seen {
     Signal(Signal),
 }
 
-/// A world with its completions.
-struct Stage<W: World> {
+/// A world, and the completions that it has given.
+struct Harness<W: World> {
     world: W,
     completions: Completions<Socket<W>>,
     accepted: Vec<(ListenerId, Socket<W>, SocketAddr)>,
     seen: Vec<Seen>,
 }
 
-impl<W: World> Stage<W> {
+impl<W: World> Harness<W> {
     fn new(world: W) -> Self {
-        let mut stage = Self { world, completions: Completions::new(), accepted: Vec::new(), seen: Vec::new() };
-        stage.world.io().accept(ListenerId::FIRST);
-        stage
+        let mut harness = Self { world, completions: Completions::new(), accepted: Vec::new(), seen: Vec::new() };
+        harness.world.io().accept(ListenerId::FIRST);
+        harness
     }
 
     fn io(&mut self) -> &mut W::Io {
@@ -92,7 +92,7 @@ impl<W: World> Stage<W> {
         }
     }
 
-    /// Goes on until `done`, which must come.
+    /// Waits again and again until `done`, which must happen.
     fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !done(self) {
@@ -102,7 +102,7 @@ impl<W: World> Stage<W> {
         }
     }
 
-    /// Goes on for a moment, in which nothing may complete.
+    /// Waits for a moment in which nothing may complete.
     fn nothing_happens(&mut self) {
         let deadline = self.io().now() + MOMENT;
         while self.io().now() < deadline {
@@ -113,7 +113,7 @@ impl<W: World> Stage<W> {
 
     fn join(&mut self) -> (W::Peer, Socket<W>) {
         let peer = self.world.connect(ListenerId::FIRST);
-        self.until("an accept", |stage| !stage.accepted.is_empty());
+        self.until("an accept", |harness| !harness.accepted.is_empty());
         let (listener, socket, address) = self.accepted.remove(0);
         assert_eq!((listener, address), (ListenerId::FIRST, self.world.address(&peer)));
         (peer, socket)
@@ -126,7 +126,7 @@ impl<W: World> Stage<W> {
     /// Asks for a chunk and waits for it.
     fn received(&mut self, socket: &Socket<W>, id: ConnectionId) -> Result<Vec<u8>, ()> {
         self.receive(socket, id);
-        self.until("a receive", |stage| !stage.seen.is_empty());
+        self.until("a receive", |harness| !harness.seen.is_empty());
         match self.seen.remove(0) {
             Seen::Received(of, chunk) if of == id => chunk,
             other => panic!("not what was asked for: {other:?}"),
@@ -152,7 +152,7 @@ impl<W: World> Stage<W> {
                     assert!(part > 0 && part < bytes.len(), "a part is some and not all");
                     taken += part;
                 }
-                // What is under way may still make room.
+                // Bytes that are still on their way may free space.
                 Sent::Full if self.rests(socket, &bytes, &mut taken) => return taken,
                 Sent::Full => {}
                 other => panic!("a socket that nobody reads is full, not {other:?}"),
@@ -180,141 +180,141 @@ fn id(slot: u32) -> ConnectionId {
 
 /// Plays every test on worlds made by `new`.
 pub fn check<W: World>(new: impl Fn() -> W) {
-    accepting_stays_armed(Stage::new(new()));
-    newcomers_carry_the_listener_that_they_came_by(Stage::new(new()));
-    a_listener_accepts_once_it_is_armed(Stage::new(new()));
-    an_error_ends_accepting_on_its_listener_alone(Stage::new(new()));
-    nobody_is_accepted_after_the_end(Stage::new(new()));
-    a_chunk_comes_when_it_is_asked_for(Stage::new(new()));
-    many_chunks_come_in_order(Stage::new(new()));
-    a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so(Stage::new(new()));
-    the_end_of_a_stream_is_an_empty_chunk(Stage::new(new()));
-    a_reset_is_an_error(Stage::new(new()));
-    a_full_socket_is_reported_once_it_has_room(Stage::new(new()));
-    what_a_peer_has_not_taken_is_outstanding(Stage::new(new()));
-    each_send_of_a_batch_has_its_own_outcome(Stage::new(new()));
-    shutting_down_completes_what_is_in_flight(Stage::new(new()));
-    what_was_sent_before_shutting_down_is_delivered(Stage::new(new()));
-    closing_ends_the_connection(Stage::new(new()));
-    a_slot_has_a_new_tenant(Stage::new(new()));
-    waiting_ends_when_it_was_told_to(Stage::new(new()));
-    signals_arrive(Stage::new(new()));
+    accepting_stays_armed(Harness::new(new()));
+    newcomers_carry_the_listener_that_they_came_by(Harness::new(new()));
+    a_listener_accepts_once_it_is_armed(Harness::new(new()));
+    an_error_ends_accepting_on_its_listener_alone(Harness::new(new()));
+    no_newcomer_is_accepted_after_the_end(Harness::new(new()));
+    a_chunk_comes_when_it_is_asked_for(Harness::new(new()));
+    many_chunks_come_in_order(Harness::new(new()));
+    a_turn_receives_from_a_bounded_number_and_from_none_while_receiving_is_off(Harness::new(new()));
+    the_end_of_a_stream_is_an_empty_chunk(Harness::new(new()));
+    a_reset_is_an_error(Harness::new(new()));
+    a_full_socket_is_reported_once_it_is_writable(Harness::new(new()));
+    bytes_that_a_peer_has_not_taken_are_outstanding(Harness::new(new()));
+    each_send_of_a_batch_has_its_own_outcome(Harness::new(new()));
+    shutting_down_completes_operations_in_flight(Harness::new(new()));
+    bytes_sent_before_shutting_down_are_delivered(Harness::new(new()));
+    closing_ends_the_connection(Harness::new(new()));
+    a_slot_has_a_new_connection(Harness::new(new()));
+    waiting_ends_when_it_was_told_to(Harness::new(new()));
+    signals_arrive(Harness::new(new()));
 }
 
-fn accepting_stays_armed<W: World>(mut stage: Stage<W>) {
-    let peers: Vec<W::Peer> = (0..40).map(|_| stage.world.connect(ListenerId::FIRST)).collect();
-    stage.until("all accepts", |stage| stage.accepted.len() == peers.len());
-    let mut expected: Vec<SocketAddr> = peers.iter().map(|peer| stage.world.address(peer)).collect();
-    let mut accepted: Vec<SocketAddr> = stage.accepted.iter().map(|(_, _, address)| *address).collect();
+fn accepting_stays_armed<W: World>(mut harness: Harness<W>) {
+    let peers: Vec<W::Peer> = (0..40).map(|_| harness.world.connect(ListenerId::FIRST)).collect();
+    harness.until("all accepts", |harness| harness.accepted.len() == peers.len());
+    let mut expected: Vec<SocketAddr> = peers.iter().map(|peer| harness.world.address(peer)).collect();
+    let mut accepted: Vec<SocketAddr> = harness.accepted.iter().map(|(_, _, address)| *address).collect();
     expected.sort();
     accepted.sort();
     assert_eq!(accepted, expected);
 }
 
-fn newcomers_carry_the_listener_that_they_came_by<W: World>(mut stage: Stage<W>) {
-    stage.io().accept(SECOND);
+fn newcomers_carry_the_listener_that_they_came_by<W: World>(mut harness: Harness<W>) {
+    harness.io().accept(SECOND);
     let order = [SECOND, ListenerId::FIRST, ListenerId::FIRST, SECOND, SECOND];
-    let peers = order.map(|listener| (listener, stage.world.connect(listener)));
-    stage.until("all accepts", |stage| stage.accepted.len() == peers.len());
-    let mut expected = peers.map(|(listener, peer)| (listener, stage.world.address(&peer)));
-    let mut accepted: Vec<_> = stage.accepted.iter().map(|(listener, _, address)| (*listener, *address)).collect();
+    let peers = order.map(|listener| (listener, harness.world.connect(listener)));
+    harness.until("all accepts", |harness| harness.accepted.len() == peers.len());
+    let mut expected = peers.map(|(listener, peer)| (listener, harness.world.address(&peer)));
+    let mut accepted: Vec<_> = harness.accepted.iter().map(|(listener, _, address)| (*listener, *address)).collect();
     expected.sort();
     accepted.sort();
     assert_eq!(accepted, expected);
 }
 
-fn a_listener_accepts_once_it_is_armed<W: World>(mut stage: Stage<W>) {
-    let peer = stage.world.connect(SECOND);
-    stage.join();
-    stage.nothing_happens();
-    assert!(stage.accepted.is_empty(), "the other listener is armed, and not this one");
-    stage.io().accept(SECOND);
-    stage.until("an accept", |stage| !stage.accepted.is_empty());
-    let (listener, _, address) = &stage.accepted[0];
-    assert_eq!((*listener, *address), (SECOND, stage.world.address(&peer)));
+fn a_listener_accepts_once_it_is_armed<W: World>(mut harness: Harness<W>) {
+    let peer = harness.world.connect(SECOND);
+    harness.join();
+    harness.nothing_happens();
+    assert!(harness.accepted.is_empty(), "the other listener is armed, and not this one");
+    harness.io().accept(SECOND);
+    harness.until("an accept", |harness| !harness.accepted.is_empty());
+    let (listener, _, address) = &harness.accepted[0];
+    assert_eq!((*listener, *address), (SECOND, harness.world.address(&peer)));
 }
 
-fn an_error_ends_accepting_on_its_listener_alone<W: World>(mut stage: Stage<W>) {
-    stage.io().accept(SECOND);
-    stage.nothing_happens();
+fn an_error_ends_accepting_on_its_listener_alone<W: World>(mut harness: Harness<W>) {
+    harness.io().accept(SECOND);
+    harness.nothing_happens();
     for _ in 0..2 {
-        stage.world.break_listener(SECOND);
-        stage.until("the error", |stage| !stage.seen.is_empty());
-        assert_eq!(stage.seen, [Seen::NoMoreAccepted(SECOND)]);
-        stage.seen.clear();
+        harness.world.break_listener(SECOND);
+        harness.until("the error", |harness| !harness.seen.is_empty());
+        assert_eq!(harness.seen, [Seen::NoMoreAccepted(SECOND)]);
+        harness.seen.clear();
         // It is told once, until it is armed again.
-        stage.nothing_happens();
-        stage.join();
-        stage.io().accept(SECOND);
+        harness.nothing_happens();
+        harness.join();
+        harness.io().accept(SECOND);
     }
 }
 
-fn nobody_is_accepted_after_the_end<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    stage.io().accept(SECOND);
-    stage.io().stop_accepting();
+fn no_newcomer_is_accepted_after_the_end<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    harness.io().accept(SECOND);
+    harness.io().stop_accepting();
     // Back ends may end it only with the next wait.
-    stage.nothing_happens();
+    harness.nothing_happens();
     for listener in [ListenerId::FIRST, SECOND] {
-        assert!(stage.world.try_connect(listener).is_none(), "newcomers are refused");
-        stage.io().accept(listener);
+        assert!(harness.world.try_connect(listener).is_none(), "newcomers are refused");
+        harness.io().accept(listener);
     }
-    stage.nothing_happens();
-    assert!(stage.accepted.is_empty());
-    stage.world.peer_sends(&mut peer, b"still here");
-    assert_eq!(stage.received(&socket, id(0)), Ok(b"still here".to_vec()));
+    harness.nothing_happens();
+    assert!(harness.accepted.is_empty());
+    harness.world.peer_sends(&mut peer, b"still here");
+    assert_eq!(harness.received(&socket, id(0)), Ok(b"still here".to_vec()));
 }
 
-fn a_chunk_comes_when_it_is_asked_for<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    stage.world.peer_sends(&mut peer, b"one");
-    stage.nothing_happens();
-    assert_eq!(stage.received(&socket, id(0)), Ok(b"one".to_vec()));
+fn a_chunk_comes_when_it_is_asked_for<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    harness.world.peer_sends(&mut peer, b"one");
+    harness.nothing_happens();
+    assert_eq!(harness.received(&socket, id(0)), Ok(b"one".to_vec()));
     // Not asking again is backpressure: nothing comes, and nothing is lost.
-    stage.world.peer_sends(&mut peer, b"two");
-    stage.nothing_happens();
-    assert_eq!(stage.received(&socket, id(0)), Ok(b"two".to_vec()));
+    harness.world.peer_sends(&mut peer, b"two");
+    harness.nothing_happens();
+    assert_eq!(harness.received(&socket, id(0)), Ok(b"two".to_vec()));
     // Asked first, said afterwards.
-    stage.receive(&socket, id(0));
-    stage.nothing_happens();
-    stage.world.peer_sends(&mut peer, b"three");
-    stage.until("the chunk", |stage| !stage.seen.is_empty());
-    assert_eq!(stage.seen, [Seen::Received(id(0), Ok(b"three".to_vec()))]);
+    harness.receive(&socket, id(0));
+    harness.nothing_happens();
+    harness.world.peer_sends(&mut peer, b"three");
+    harness.until("the chunk", |harness| !harness.seen.is_empty());
+    assert_eq!(harness.seen, [Seen::Received(id(0), Ok(b"three".to_vec()))]);
 }
 
-fn many_chunks_come_in_order<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
+fn many_chunks_come_in_order<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
     let said: Vec<u8> = (0..5 * RECEIVE_CHUNK_BYTES + 17).map(|index| (index % 251) as u8).collect();
-    stage.world.peer_sends(&mut peer, &said);
+    harness.world.peer_sends(&mut peer, &said);
     let mut heard = Vec::new();
     while heard.len() < said.len() {
-        let chunk = stage.received(&socket, id(0)).unwrap();
+        let chunk = harness.received(&socket, id(0)).unwrap();
         assert!(!chunk.is_empty() && chunk.len() <= RECEIVE_CHUNK_BYTES);
         heard.extend_from_slice(&chunk);
     }
     assert_eq!(heard, said);
 }
 
-fn a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so<W: World>(mut stage: Stage<W>) {
+fn a_turn_receives_from_a_bounded_number_and_from_none_while_receiving_is_off<W: World>(mut harness: Harness<W>) {
     let count = RECEIVES_PER_TURN_MAX + 5;
-    let mut members: Vec<(W::Peer, Socket<W>)> = (0..count).map(|_| stage.join()).collect();
+    let mut members: Vec<(W::Peer, Socket<W>)> = (0..count).map(|_| harness.join()).collect();
     for (slot, (_, socket)) in members.iter().enumerate() {
-        stage.io().receive(socket, id(slot as u32));
+        harness.io().receive(socket, id(slot as u32));
     }
     for (peer, _) in &mut members {
-        stage.world.peer_sends(peer, b"me");
+        harness.world.peer_sends(peer, b"me");
     }
     let start = Instant::now();
-    while stage.seen.len() < count {
+    while harness.seen.len() < count {
         assert!(start.elapsed() < PATIENCE, "everybody's turn comes");
-        let before = stage.seen.len();
-        stage.wait(Until::Now, Receiving::Off);
-        assert_eq!(stage.seen.len(), before, "none is none");
-        stage.wait(Until::Now, Receiving::On);
-        assert!(stage.seen.len() - before <= RECEIVES_PER_TURN_MAX, "a turn is bounded");
+        let before = harness.seen.len();
+        harness.wait(Until::Now, Receiving::Off);
+        assert_eq!(harness.seen.len(), before, "no chunk is handed over while receiving is off");
+        harness.wait(Until::Now, Receiving::On);
+        assert!(harness.seen.len() - before <= RECEIVES_PER_TURN_MAX, "a turn is bounded");
     }
     let mut slots: Vec<u32> = Vec::new();
-    for seen in &stage.seen {
+    for seen in &harness.seen {
         let Seen::Received(of, Ok(chunk)) = seen else { panic!("{seen:?}") };
         assert_eq!(chunk, b"me");
         slots.push(of.slot.0);
@@ -323,147 +323,147 @@ fn a_turn_receives_from_as_many_as_it_may_and_from_nobody_when_told_so<W: World>
     assert!(slots.into_iter().eq(0..count as u32), "each once");
 }
 
-fn the_end_of_a_stream_is_an_empty_chunk<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    stage.world.peer_sends(&mut peer, b"bye");
-    stage.world.peer_finishes(&mut peer);
-    assert_eq!(stage.received(&socket, id(0)), Ok(b"bye".to_vec()));
-    assert_eq!(stage.received(&socket, id(0)), Ok(Vec::new()));
+fn the_end_of_a_stream_is_an_empty_chunk<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    harness.world.peer_sends(&mut peer, b"bye");
+    harness.world.peer_finishes(&mut peer);
+    assert_eq!(harness.received(&socket, id(0)), Ok(b"bye".to_vec()));
+    assert_eq!(harness.received(&socket, id(0)), Ok(Vec::new()));
     // Half closed: it still reads.
-    assert_eq!(stage.send(&socket, b"later"), Sent::Whole);
-    assert_eq!(stage.world.peer_reads(&mut peer), b"later");
+    assert_eq!(harness.send(&socket, b"later"), Sent::Whole);
+    assert_eq!(harness.world.peer_reads(&mut peer), b"later");
 }
 
-fn a_reset_is_an_error<W: World>(mut stage: Stage<W>) {
-    let (peer, socket) = stage.join();
-    stage.receive(&socket, id(0));
-    stage.nothing_happens();
-    stage.world.peer_resets(peer);
-    stage.until("the error", |stage| !stage.seen.is_empty());
-    assert_eq!(stage.seen, [Seen::Received(id(0), Err(()))]);
-    assert!(matches!(stage.send(&socket, b"anybody?"), Sent::Dead(_)));
+fn a_reset_is_an_error<W: World>(mut harness: Harness<W>) {
+    let (peer, socket) = harness.join();
+    harness.receive(&socket, id(0));
+    harness.nothing_happens();
+    harness.world.peer_resets(peer);
+    harness.until("the error", |harness| !harness.seen.is_empty());
+    assert_eq!(harness.seen, [Seen::Received(id(0), Err(()))]);
+    assert!(matches!(harness.send(&socket, b"anybody?"), Sent::Dead(_)));
 }
 
-fn a_full_socket_is_reported_once_it_has_room<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    let taken = stage.fill(&socket);
-    stage.io().watch_writable(&socket, id(0));
-    stage.nothing_happens();
+fn a_full_socket_is_reported_once_it_is_writable<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    let taken = harness.fill(&socket);
+    harness.io().watch_writable(&socket, id(0));
+    harness.nothing_happens();
     let mut read = 0;
     while read < taken {
-        read += stage.world.peer_reads(&mut peer).len();
+        read += harness.world.peer_reads(&mut peer).len();
     }
     assert_eq!(read, taken, "what was sent in part is what arrives");
-    stage.until("room", |stage| !stage.seen.is_empty());
-    assert_eq!(stage.seen, [Seen::Writable(id(0))]);
-    stage.seen.clear();
-    assert_eq!(stage.send(&socket, b"and on"), Sent::Whole);
-    assert_eq!(stage.world.peer_reads(&mut peer), b"and on");
-    // One-shot: not told again.
-    stage.nothing_happens();
+    harness.until("a report that it is writable", |harness| !harness.seen.is_empty());
+    assert_eq!(harness.seen, [Seen::Writable(id(0))]);
+    harness.seen.clear();
+    assert_eq!(harness.send(&socket, b"and on"), Sent::Whole);
+    assert_eq!(harness.world.peer_reads(&mut peer), b"and on");
+    // One-shot: it is not reported again.
+    harness.nothing_happens();
 }
 
-fn what_a_peer_has_not_taken_is_outstanding<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    assert_eq!(stage.io().outstanding(&socket), 0);
-    let taken = stage.fill(&socket);
-    let outstanding = stage.io().outstanding(&socket) as usize;
+fn bytes_that_a_peer_has_not_taken_are_outstanding<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    assert_eq!(harness.io().outstanding(&socket), 0);
+    let taken = harness.fill(&socket);
+    let outstanding = harness.io().outstanding(&socket) as usize;
     assert!((1..=taken).contains(&outstanding), "{outstanding} of {taken}");
     let mut read = 0;
     while read < taken {
-        read += stage.world.peer_reads(&mut peer).len();
+        read += harness.world.peer_reads(&mut peer).len();
     }
     let start = Instant::now();
-    while stage.io().outstanding(&socket) > 0 {
+    while harness.io().outstanding(&socket) > 0 {
         assert!(start.elapsed() < PATIENCE, "everything was read and is outstanding");
-        stage.nothing_happens();
+        harness.nothing_happens();
     }
 }
 
-fn each_send_of_a_batch_has_its_own_outcome<W: World>(mut stage: Stage<W>) {
-    let (mut first, healthy) = stage.join();
-    let (_second, full) = stage.join();
-    let (third, dead) = stage.join();
-    let (mut fourth, last) = stage.join();
-    stage.fill(&full);
-    stage.receive(&dead, id(2));
-    stage.world.peer_resets(third);
-    stage.until("the reset", |stage| !stage.seen.is_empty());
+fn each_send_of_a_batch_has_its_own_outcome<W: World>(mut harness: Harness<W>) {
+    let (mut first, healthy) = harness.join();
+    let (_second, full) = harness.join();
+    let (third, dead) = harness.join();
+    let (mut fourth, last) = harness.join();
+    harness.fill(&full);
+    harness.receive(&dead, id(2));
+    harness.world.peer_resets(third);
+    harness.until("the reset", |harness| !harness.seen.is_empty());
     let mut sends = [Send::new(&healthy, b"a"), Send::new(&full, b"b"), Send::new(&dead, b"c"), Send::new(&last, b"d")];
-    stage.world.io().send_batch(&mut sends);
+    harness.world.io().send_batch(&mut sends);
     let outcomes = sends.map(|send| send.sent);
     assert!(matches!(outcomes, [Sent::Whole, Sent::Full, Sent::Dead(_), Sent::Whole]), "{outcomes:?}");
-    assert_eq!(stage.world.peer_reads(&mut first), b"a");
-    assert_eq!(stage.world.peer_reads(&mut fourth), b"d");
+    assert_eq!(harness.world.peer_reads(&mut first), b"a");
+    assert_eq!(harness.world.peer_reads(&mut fourth), b"d");
 }
 
-fn shutting_down_completes_what_is_in_flight<W: World>(mut stage: Stage<W>) {
-    let (_peer, socket) = stage.join();
-    stage.fill(&socket);
-    stage.receive(&socket, id(0));
-    stage.io().watch_writable(&socket, id(0));
-    stage.nothing_happens();
-    stage.io().shutdown(&socket);
-    stage.until("both completions", |stage| stage.seen.len() == 2);
-    assert!(stage.seen.contains(&Seen::Writable(id(0))), "{:?}", stage.seen);
-    assert!(stage.seen.iter().any(|seen| matches!(seen, Seen::Received(..))), "{:?}", stage.seen);
-    stage.seen.clear();
-    stage.io().close(socket);
-    stage.nothing_happens();
+fn shutting_down_completes_operations_in_flight<W: World>(mut harness: Harness<W>) {
+    let (_peer, socket) = harness.join();
+    harness.fill(&socket);
+    harness.receive(&socket, id(0));
+    harness.io().watch_writable(&socket, id(0));
+    harness.nothing_happens();
+    harness.io().shutdown(&socket);
+    harness.until("both completions", |harness| harness.seen.len() == 2);
+    assert!(harness.seen.contains(&Seen::Writable(id(0))), "{:?}", harness.seen);
+    assert!(harness.seen.iter().any(|seen| matches!(seen, Seen::Received(..))), "{:?}", harness.seen);
+    harness.seen.clear();
+    harness.io().close(socket);
+    harness.nothing_happens();
 }
 
-fn what_was_sent_before_shutting_down_is_delivered<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
-    stage.io().shutdown(&socket);
-    stage.io().close(socket);
-    assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
-    assert_eq!(stage.world.peer_reads(&mut peer), b"");
+fn bytes_sent_before_shutting_down_are_delivered<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    assert_eq!(harness.send(&socket, b"goodbye"), Sent::Whole);
+    harness.io().shutdown(&socket);
+    harness.io().close(socket);
+    assert_eq!(harness.world.peer_reads(&mut peer), b"goodbye");
+    assert_eq!(harness.world.peer_reads(&mut peer), b"");
 }
 
-fn closing_ends_the_connection<W: World>(mut stage: Stage<W>) {
-    let (mut peer, socket) = stage.join();
-    let (mut other, other_socket) = stage.join();
-    assert_eq!(stage.send(&socket, b"goodbye"), Sent::Whole);
-    stage.io().close(socket);
-    assert_eq!(stage.world.peer_reads(&mut peer), b"goodbye");
-    assert_eq!(stage.world.peer_reads(&mut peer), b"");
-    stage.nothing_happens();
-    stage.world.peer_sends(&mut other, b"still here");
-    assert_eq!(stage.received(&other_socket, id(1)), Ok(b"still here".to_vec()));
+fn closing_ends_the_connection<W: World>(mut harness: Harness<W>) {
+    let (mut peer, socket) = harness.join();
+    let (mut other, other_socket) = harness.join();
+    assert_eq!(harness.send(&socket, b"goodbye"), Sent::Whole);
+    harness.io().close(socket);
+    assert_eq!(harness.world.peer_reads(&mut peer), b"goodbye");
+    assert_eq!(harness.world.peer_reads(&mut peer), b"");
+    harness.nothing_happens();
+    harness.world.peer_sends(&mut other, b"still here");
+    assert_eq!(harness.received(&other_socket, id(1)), Ok(b"still here".to_vec()));
 }
 
-fn a_slot_has_a_new_tenant<W: World>(mut stage: Stage<W>) {
+fn a_slot_has_a_new_connection<W: World>(mut harness: Harness<W>) {
     let mut tenant = id(3);
     for round in 0..4u8 {
-        let (mut peer, socket) = stage.join();
-        stage.world.peer_sends(&mut peer, &[round]);
-        assert_eq!(stage.received(&socket, tenant), Ok(vec![round]));
-        stage.receive(&socket, tenant);
-        stage.io().shutdown(&socket);
-        stage.until("the last completion", |stage| !stage.seen.is_empty());
-        assert!(matches!(stage.seen[..], [Seen::Received(of, _)] if of == tenant), "{:?}", stage.seen);
-        stage.seen.clear();
-        stage.io().close(socket);
+        let (mut peer, socket) = harness.join();
+        harness.world.peer_sends(&mut peer, &[round]);
+        assert_eq!(harness.received(&socket, tenant), Ok(vec![round]));
+        harness.receive(&socket, tenant);
+        harness.io().shutdown(&socket);
+        harness.until("the last completion", |harness| !harness.seen.is_empty());
+        assert!(matches!(harness.seen[..], [Seen::Received(of, _)] if of == tenant), "{:?}", harness.seen);
+        harness.seen.clear();
+        harness.io().close(socket);
         tenant.generation = tenant.generation.next();
     }
 }
 
-fn waiting_ends_when_it_was_told_to<W: World>(mut stage: Stage<W>) {
-    stage.wait(Until::Now, Receiving::On);
-    let deadline = stage.io().now() + MOMENT;
-    stage.wait(Until::Deadline(deadline), Receiving::On);
-    assert!(stage.io().now() >= deadline, "nothing had completed");
-    let past = stage.io().now();
-    stage.wait(Until::Deadline(past), Receiving::On);
-    assert_eq!(stage.seen, []);
+fn waiting_ends_when_it_was_told_to<W: World>(mut harness: Harness<W>) {
+    harness.wait(Until::Now, Receiving::On);
+    let deadline = harness.io().now() + MOMENT;
+    harness.wait(Until::Deadline(deadline), Receiving::On);
+    assert!(harness.io().now() >= deadline, "nothing had completed");
+    let past = harness.io().now();
+    harness.wait(Until::Deadline(past), Receiving::On);
+    assert_eq!(harness.seen, []);
 }
 
-fn signals_arrive<W: World>(mut stage: Stage<W>) {
+fn signals_arrive<W: World>(mut harness: Harness<W>) {
     for signal in [Signal::Statistics, Signal::Hangup, Signal::Interrupt, Signal::Terminate] {
-        stage.world.signal(signal);
-        stage.until("the signal", |stage| !stage.seen.is_empty());
-        assert_eq!(stage.seen, [Seen::Signal(signal)]);
-        stage.seen.clear();
+        harness.world.signal(signal);
+        harness.until("the signal", |harness| !harness.seen.is_empty());
+        assert_eq!(harness.seen, [Seen::Signal(signal)]);
+        harness.seen.clear();
     }
 }

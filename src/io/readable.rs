@@ -1,5 +1,5 @@
-//! Who is received from: connections that were asked for a chunk and have one stand in a queue, and a turn takes the
-//! first of them.
+//! The connections that are received from: those with a receive in flight that are readable stand in a queue, and a
+//! turn takes the first of them.
 
 use std::collections::VecDeque;
 
@@ -7,12 +7,12 @@ use super::Receiving;
 use crate::limits::RECEIVES_PER_TURN_MAX;
 use crate::token::ConnectionId;
 
-/// A connection stands in it at most once, and only while a receive is in flight on it.
+/// A connection stands in the queue at most once, and only while a receive is in flight on it.
 #[derive(Debug)]
 pub struct Readable {
     /// In the order in which they became readable.
     queue: VecDeque<ConnectionId>,
-    /// Those of this turn, by piece of scratch memory.
+    /// The connections of this turn, by piece of scratch memory.
     taken: Vec<ConnectionId>,
 }
 
@@ -30,14 +30,14 @@ impl Readable {
         receiving.count(self.queue.len())
     }
 
-    /// Takes those of this turn and returns how many they are.
+    /// Takes the connections of this turn and returns their number.
     pub fn take(&mut self, receiving: Receiving) -> usize {
         self.taken.clear();
         self.taken.extend(self.queue.drain(..receiving.count(self.queue.len())));
         self.taken.len()
     }
 
-    /// Who was taken for the `piece`th piece of scratch memory.
+    /// The connection that was taken for the `piece`th piece of scratch memory.
     pub fn taken(&self, piece: usize) -> ConnectionId {
         self.taken[piece]
     }
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(readable.due(Receiving::On), RECEIVES_PER_TURN_MAX);
         assert_eq!(readable.take(Receiving::On), RECEIVES_PER_TURN_MAX);
         assert!((0..RECEIVES_PER_TURN_MAX).all(|piece| readable.taken(piece) == id(piece)));
-        // One that comes again stands behind those who have waited.
+        // A connection that is readable again stands behind those that have waited.
         readable.push(id(0));
         assert_eq!(readable.take(Receiving::On), 3);
         let taken = [0, 1, 2].map(|piece| readable.taken(piece));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_taken_while_nothing_is_received() {
+    fn no_connection_is_taken_while_receiving_is_off() {
         let mut readable = Readable::new();
         readable.push(id(4));
         assert_eq!((readable.due(Receiving::Off), readable.take(Receiving::Off)), (0, 0));

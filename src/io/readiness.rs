@@ -1,8 +1,9 @@
-//! What the back ends share that learn of readiness and then act: epoll and select behind the completion-style seam.
+//! The common part of the back ends that report readiness, epoll and select, behind the completion-style seam.
 //!
-//! A [`Poller`] says which descriptors are ready; everything else is here: a chunk is received when it was asked for and
-//! there is something, a full socket is reported when it was watched and has room, and a send is `send(2)`. The poller may
-//! tell of readiness once per change or as long as it lasts: what is known to be readable is remembered here.
+//! A [`Poller`] reports which descriptors are ready. Everything else is here: a chunk is received when a receive is in
+//! flight and the socket is readable, a full socket is reported when it is watched and writable, and a send is
+//! `send(2)`. A poller may report readiness once per change or as long as it lasts, so this file remembers which
+//! sockets are readable.
 
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -24,8 +25,8 @@ pub trait Poller {
     /// The kernel's name for it, as in the ready line.
     const NAME: &'static str;
 
-    /// Has `descriptor` watched for `interest` from now on, in place of what it was watched for. `token` comes back with
-    /// its readiness.
+    /// Has `descriptor` watched for `interest` from now on, in place of what it was watched for. `token` comes back
+    /// with its readiness.
     fn watch(&mut self, descriptor: BorrowedFd<'_>, token: Token, interest: Interest) -> Result<(), Errno>;
 
     /// Waits for readiness, at most for `timeout`, and appends it to `ready`.
@@ -47,16 +48,16 @@ pub struct Interest {
 pub struct Ready {
     pub readable: bool,
     pub writable: bool,
-    /// The peer has sent its last byte, or the connection is gone; reading tells which.
+    /// The peer has sent its last byte, or the connection is broken; receiving tells which.
     pub hung_up: bool,
 }
 
-/// A connection as far as its readiness goes.
+/// The readiness of a connection, and its operations in flight.
 #[derive(Clone, Copy, Debug)]
 struct Watched {
     id: ConnectionId,
     descriptor: RawFd,
-    /// True when there may be something to receive that the poller will not tell of again.
+    /// True when there may be bytes to receive that the poller will not report again.
     readable: bool,
     wants_chunk: bool,
     wants_room: bool,
@@ -102,7 +103,7 @@ impl<P: Poller> Readiness<P> {
         })
     }
 
-    /// The slot's entry, a new one when the slot has changed hands.
+    /// The slot's entry, a new one when the slot has a new connection.
     fn entry(&mut self, socket: &Socket, id: ConnectionId) -> &mut Watched {
         let entry = self.watched.at_mut(id.slot.index()).get_or_insert_with(|| Watched::new(socket, id));
         if entry.id != id {
@@ -143,7 +144,8 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    /// Accepts who waits, at most so many that the others are not kept waiting; the rest is told of again.
+    /// Accepts newcomers, up to a bound so that members are not kept waiting. The poller reports the listener again for
+    /// the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
         let Some(listener) = self.listeners.get(id.index()).filter(|listener| listener.accepting) else { return };
         for _ in 0..ACCEPTS_PER_TURN_MAX {
@@ -183,7 +185,8 @@ impl<P: Poller> Readiness<P> {
             let socket = unsafe { BorrowedFd::borrow_raw(entry.descriptor) };
             let outcome = match rustix::net::recv(socket, completions.scratch.piece(piece), RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
-                    // Only a refusal says that there is no more: a chunk is also short in front of urgent data.
+                    // Only `EAGAIN` says that there is no more: a receive also returns fewer bytes in front of urgent
+                    // data.
                     entry.readable = length > 0;
                     Ok(Chunk::new(piece, length))
                 }

@@ -1,7 +1,8 @@
-//! Readiness by select, the original's own: a set of 1,024 descriptors, copied, searched and copied back at every wait.
+//! Readiness by select, as the original has it: a set of 1,024 descriptors, copied, searched and copied back at every
+//! wait.
 //!
-//! It is kept so that its ceiling and its cost can be measured. A descriptor from 1,024 on is refused, never written past
-//! the set's end.
+//! It is kept so that its ceiling and its cost can be measured. A descriptor from 1,024 on is refused, never written
+//! past the set's end.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -84,14 +85,14 @@ impl Poller for Select {
         self.readable.copy_from_slice(&self.reading);
         self.writable.copy_from_slice(&self.writing);
         let (readable, writable) = (&mut self.readable, &mut self.writable);
-        // SAFETY: a descriptor is in a set only while an operation is in flight on it, and until then the server does not
-        // close it; the listener and the signals are closed after they were taken out, or at the end.
+        // SAFETY: a descriptor is in a set only while an operation is in flight on it, and until then the server does
+        // not close it; the listener and the signals are closed after they were taken out, or at the end.
         match unsafe { select(self.bound, Some(readable), Some(writable), None, timeout.as_ref()) } {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(()),
             Err(errno) => return Err(errno.into()),
         }
-        // What a connection is ready for is told once and then no longer watched: its socket may be closed now.
+        // A connection is reported once and then no longer watched, because its socket may be closed from now on.
         for descriptor in FdSetIter::new(&self.readable) {
             let token = self.tokens[descriptor as usize].expect("what is watched has a token");
             ready.push((token, Ready { readable: true, ..Ready::default() }));

@@ -1,4 +1,4 @@
-//! Signals as something that can be waited for: blocked from interrupting, read from a descriptor.
+//! Signals read from a descriptor, so that a back end can wait for them. They are blocked and interrupt nothing.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::{io, mem, ptr};
@@ -12,8 +12,8 @@ pub struct Signals(OwnedFd);
 
 impl Signals {
     /// Blocks the signals for this thread and the threads that it starts later, and opens the descriptor. Two others
-    /// are ignored, which would end or stop the server for what it writes: SIGXFSZ, so that a file as large as it may be
-    /// is an error (`EFBIG`), and SIGTTOU, which a terminal sends to a program in the background (`stty tostop`).
+    /// are ignored, which would end or stop the server for what it writes: SIGXFSZ, so that a file as large as it may
+    /// be is an error (`EFBIG`), and SIGTTOU, which a terminal sends to a program in the background (`stty tostop`).
     pub fn new() -> io::Result<Self> {
         let mut set = mem::MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: ignoring a signal runs no code of ours, and only fails for a signal that there is not.

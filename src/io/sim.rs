@@ -1,8 +1,8 @@
 //! A simulated kernel: sockets in memory, virtual time, and every choice drawn from one number.
 //!
-//! The real server runs on it unchanged. What goes wrong, and in which order things complete, is decided by a seed, so
-//! any run can be played again from that number. Who the peers are is not decided here: a [`kernel::Script`] moves them,
-//! and the one that plays seeds is in `src/sim/`.
+//! The real server runs on it unchanged. A seed decides which operations fail and in which order operations complete,
+//! so any run can be played again from that number. A [`kernel::Script`] moves the peers; the one that plays seeds is
+//! in `src/sim/`.
 //!
 //! Compiled for tests and with the feature `sim` only.
 
@@ -24,7 +24,7 @@ use super::{Completions, Io, Receiving, Send, Sent, Until};
 use crate::token::{ConnectionId, ListenerId};
 use kernel::Kernel;
 
-/// The back end. Whoever plays the peers shares the kernel with it.
+/// The back end. It shares the kernel with the code that moves the peers.
 #[derive(Debug)]
 pub struct Sim {
     pub kernel: Rc<RefCell<Kernel>>,
@@ -107,7 +107,7 @@ impl Io for Sim {
         self.kernel.borrow().outstanding(socket.peer)
     }
 
-    /// Nobody vanishes without a word here.
+    /// A simulated peer never vanishes without an end or a reset.
     fn silent_for(&self, _socket: &Socket) -> Option<Duration> {
         None
     }

@@ -1,4 +1,4 @@
-//! Sockets: the listening one with the options that connections inherit from it, and what a connected one is asked.
+//! Sockets: the listening one with the options that connections inherit from it, and a connected one.
 //!
 //! Options set on the listener are inherited by the connections it accepts, so a connection costs no further call.
 
@@ -14,8 +14,8 @@ use crate::limits::{
     KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
 };
 
-/// Listens on `address`. A peer that answers nothing for `dead_after` while there is nothing to send is given up by the
-/// kernel.
+/// Listens on `address`. The kernel ends a connection whose peer answers nothing for `dead_after` while there is
+/// nothing to send.
 pub fn listen(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListener> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -34,8 +34,8 @@ pub fn listen(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListen
     Ok(TcpListener::from(socket))
 }
 
-/// Has the kernel ask peers that were sent nothing for a while whether they are there, and end connections to those who do
-/// not answer (keepalive, RFC 9293 section 3.8.4). It does not ask while something is unacknowledged: see `server::silence`.
+/// Has the kernel probe peers that were sent nothing for a while, and end the connections of peers that do not answer
+/// (keepalive, RFC 9293 section 3.8.4). It does not probe while bytes are unacknowledged: see `server::silence`.
 fn ask_the_silent(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     sockopt::set_socket_keepalive(socket, true)?;
     // Half of the time passes in silence, the other half with probes.
@@ -47,8 +47,8 @@ fn ask_the_silent(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Bounds the bytes that a socket takes before it has sent them (TCP_NOTSENT_LOWAT, Linux 3.12). A peer that reads is sent
-/// them at once and never meets the bound.
+/// Bounds the bytes that a socket holds and has not sent yet (TCP_NOTSENT_LOWAT, Linux 3.12). Bytes for a peer that
+/// reads are sent at once, so its socket does not reach the bound.
 fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of_val(&bytes)).expect("four bytes");
     // SAFETY: the value lives until the call returns, and `length` is its size.
@@ -59,7 +59,7 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A connected socket, as the server has it: what it is to the kernel only the back ends know.
+/// A connected socket, as the server has it. Only the back ends see its descriptor.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
 
@@ -68,8 +68,8 @@ impl Socket {
         Self(descriptor)
     }
 
-    /// A newcomer and its peer's address as people know it: IPv4 also where the listener takes both. `None` for a peer
-    /// that is already gone: it has no address any more and is no newcomer.
+    /// A newcomer and its peer's address. An IPv4 address is one also where the listener takes IPv6 and IPv4. `None`
+    /// for a connection that is already reset: it has no address any more.
     pub(super) fn accepted(descriptor: OwnedFd) -> Option<(Self, SocketAddr)> {
         let address = SocketAddr::try_from(rustix::net::getpeername(&descriptor).ok()??).ok()?;
         Some((Self(descriptor), SocketAddr::new(address.ip().to_canonical(), address.port())))
@@ -82,8 +82,8 @@ impl Socket {
     /// Bytes that it took and its peer has not acknowledged (SIOCOUTQ, tcp(7)).
     pub(super) fn outstanding(&self) -> u32 {
         let mut outstanding: libc::c_int = 0;
-        // SAFETY: the value lives until the call returns. A socket that is gone leaves it as it is: nothing is
-        // outstanding.
+        // SAFETY: the value lives until the call returns. For a broken connection the call fails and leaves 0: nothing
+        // is outstanding.
         unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
         outstanding.unsigned_abs()
     }
@@ -107,7 +107,7 @@ impl Socket {
 
     /// Ends both directions of a connection. What was sent is still delivered.
     pub(super) fn shut_down(&self) {
-        // It only fails on a connection that is already gone.
+        // It only fails on a connection that is already broken.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
 }

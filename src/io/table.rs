@@ -1,10 +1,10 @@
-//! A list that has an entry for every index, however high: what a back end keeps by slot or by descriptor.
+//! A list with an entry for every index: a back end's data by slot or by descriptor.
 
 /// Grows to the highest index that was asked for and never shrinks.
 #[derive(Debug)]
 pub struct Table<T> {
     entries: Vec<T>,
-    /// What an entry is until it is set.
+    /// The value of an entry that was not set.
     vacant: T,
 }
 
@@ -13,7 +13,7 @@ impl<T: Copy> Table<T> {
         Self { entries: Vec::new(), vacant }
     }
 
-    /// The entry, without making place for it.
+    /// The entry, without growing the list.
     pub fn at(&self, index: usize) -> T {
         self.entries.get(index).copied().unwrap_or(self.vacant)
     }
@@ -25,7 +25,7 @@ impl<T: Copy> Table<T> {
         &mut self.entries[index]
     }
 
-    /// An entry for which there is place.
+    /// An entry that the list has already.
     pub fn find_mut(&mut self, index: usize) -> Option<&mut T> {
         self.entries.get_mut(index)
     }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_set_is_vacant() {
+    fn an_entry_that_was_not_set_is_vacant() {
         let mut table = Table::new(-1);
         assert_eq!(table.at(1000), -1);
         *table.at_mut(3) = 7;
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_makes_no_place() {
+    fn reading_an_entry_does_not_grow_the_list() {
         let mut table = Table::new(0);
         assert_eq!((table.at(5), table.find_mut(5)), (0, None));
         assert_eq!(table.at_mut(5), &0);

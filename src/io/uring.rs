@@ -1,13 +1,13 @@
 //! The back end that uproar exists for: one io_uring, one thread, batches of submissions, exceptions-only sends.
 //!
-//! Each listener is armed once with a multishot accept. A connection that is to be received from waits in a one-shot poll
-//! request; when it becomes readable its chunk is received by a `RECV` that runs inside the submitting call, into scratch
-//! memory of the turn. A send runs inside the submitting call too: with `MSG_DONTWAIT` it never waits, with
-//! `MSG_WAITALL` a short send counts as a failure, and with `IOSQE_CQE_SKIP_SUCCESS` only failures post a completion. So
-//! no request that names memory of ours outlives the call that submits it, and there are no buffers to give to the
+//! Each listener is armed once with a multishot accept. A connection with a receive in flight has a one-shot poll
+//! request. When it becomes readable its chunk is received by a `RECV` that runs inside the submitting call, into
+//! scratch memory of the turn. A send runs inside the submitting call too: with `MSG_DONTWAIT` it never waits, with
+//! `MSG_WAITALL` a short send counts as a failure, and with `IOSQE_CQE_SKIP_SUCCESS` only failures post a completion.
+//! So no request that names memory of ours outlives the call that submits it, and there are no buffers to give to the
 //! kernel, no zero copy, no links, no cancelling and no kernel thread.
 //!
-//! Whether this kernel behaves like that is tried out when the ring is made, on a pair of sockets. Needs Linux 6.1.
+//! When the ring is made, a pair of sockets shows whether this kernel behaves like that. Needs Linux 6.1.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -237,7 +237,8 @@ impl Io for Uring {
 
     fn stop_accepting(&mut self) {
         for listener in self.listeners.drain(..) {
-            // The armed accept holds the listener open; shutting it down ends both. It only fails when already ended.
+            // The armed accept holds the listener open, so closing it would not do; shutting it down ends both. It only
+            // fails when accepting has ended already.
             let _ = rustix::net::shutdown(&listener, Shutdown::Both);
         }
     }

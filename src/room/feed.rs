@@ -1,9 +1,11 @@
-//! A feed: one log, and the members that read it. It knows positions and bytes, and no word of chat.
+//! A feed: one log, and the members that read it. It knows positions and bytes, and nothing of what they say.
 //!
-//! Nothing is queued for anybody: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment must
-//! go. Members of the sweep are never in it: [`Feed::fits`] is false while one of them has yet to be sent what would be forgotten,
-//! so those who speak wait for the sweep. Parked members, and those that have just returned, are skipped, and only they are
-//! looked at, once until they return.
+//! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment
+//! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::fits`] is false, so
+//! authors wait for the sweep. Members that are parked or returning are skipped instead. When a segment goes, only they
+//! are looked at, and a parked one only once until it returns.
+
+use std::io;
 
 use arrayvec::ArrayVec;
 
@@ -11,7 +13,7 @@ use super::log::{Entry, Log, Position};
 use super::member::Member;
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
-use crate::limits::{SEND_BATCH_DRAINED, SEND_BATCH_MEMBERS};
+use crate::limits::{SEND_BATCH_MEMBERS, SEND_BATCH_RETURNING};
 use crate::message::{Body, Message};
 use crate::token::{ConnectionId, RoomId};
 use crate::wire::Encoding;
@@ -26,15 +28,16 @@ pub struct Feed {
     roster: Roster,
     /// Most bytes of a message.
     message_bytes_max: usize,
-    /// Messages that members were skipped over, all members together.
+    /// Messages that members were told they missed, over all members.
     skipped_messages: u64,
-    /// Messages sent whole to members, as far as they are counted: a member that is behind is counted when it is level.
+    /// Messages sent whole to members. Those sent to a member that is behind are added when it is level, skipped or
+    /// leaves.
     deliveries: u64,
 }
 
 impl Feed {
-    /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`; `messages` were
-    /// said before it began.
+    /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`;
+    /// `messages` were said before it began.
     pub fn new(encoding: Encoding, log_bytes: usize, message_bytes_max: usize, messages: u64) -> Self {
         Self {
             encoding,
@@ -72,7 +75,8 @@ impl Feed {
         self.skipped_messages
     }
 
-    /// Messages handed whole to members' sockets. Those behind are counted when they are level, skipped or gone.
+    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
+    /// skipped or leaves.
     pub fn deliveries(&self) -> u64 {
         self.deliveries
     }
@@ -83,13 +87,13 @@ impl Feed {
         let slow = outside.into_iter().filter_map(|place| self.roster.first(place));
         let slow = slow.flat_map(|first| std::iter::successors(Some(first), |id| self.roster.next(members, *id)));
         let lags = slow.chain(self.roster.first_behind()).map(|id| {
-            // A member that has lost its place lags by more than the log.
+            // A skipped member lags by more than the whole log.
             members[id].lag(&self.log).unwrap_or(self.log.head() - self.log.tail())
         });
         lags.max().unwrap_or(0)
     }
 
-    /// A member that will be sent what is said from now on.
+    /// Adds a member, which will be sent every message from now on.
     pub fn join(&mut self, members: &mut Members, connection: ConnectionId, room: RoomId) -> MemberId {
         self.roster.insert(members, Member::new(connection, &self.log), room, self.encoding)
     }
@@ -98,7 +102,7 @@ impl Feed {
         self.deliveries += self.roster.remove(members, id).count_delivered(&self.log);
     }
 
-    /// False while a member of the sweep has yet to be sent what the log would forget for this message.
+    /// False while a member of the sweep has not been sent what the log would forget for this message.
     pub fn fits(&self, members: &Members, body: &Body<'_>) -> bool {
         self.has_space_of(members, self.encoding.message_bytes_max(body))
     }
@@ -113,8 +117,8 @@ impl Feed {
         !self.roster.first_behind().is_some_and(|id| members[id].needs_before(tail))
     }
 
-    /// Appends a message that [`Feed::fits`], rendered in the log itself. False, and nothing appended, when nothing of it can be
-    /// seen. Members that are skipped for it are told apart by `on_skipped`.
+    /// Renders a message that [`Feed::fits`] into the log. False, and nothing appended, when no byte of it is visible.
+    /// `on_skipped` is called for each member that is skipped to make space.
     pub fn append(
         &mut self,
         members: &mut Members,
@@ -124,6 +128,10 @@ impl Feed {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let bytes_max = self.encoding.message_bytes_max(&message.body);
         if let Some(tail) = self.log.tail_needed(bytes_max) {
+            // For a message without a visible byte no segment must be retired and no member skipped.
+            if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
+                return false;
+            }
             self.skip_before(members, tail, on_skipped);
             self.log.retire();
         }
@@ -138,11 +146,12 @@ impl Feed {
         appended
     }
 
-    /// The message from `start` to the head is not sent to its author. `is_woken` is true when there is something for it alone.
-    pub fn spoke(&mut self, members: &mut Members, author: MemberId, start: Position, is_woken: bool) {
-        let at_head = members[author].spoke(start, &self.log);
+    /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait
+    /// for the author.
+    pub fn on_own_message(&mut self, members: &mut Members, author: MemberId, start: Position, has_private: bool) {
+        let at_head = members[author].on_own_message(start, &self.log);
         if at_head && members.place(author) == Place::InSweep {
-            if !is_woken && members[author].is_level(&self.log) {
+            if !has_private && members[author].is_level(&self.log) {
                 self.roster.put_level(members, author);
             } else {
                 self.roster.put_behind(members, author);
@@ -150,7 +159,7 @@ impl Feed {
         }
     }
 
-    /// A member of the sweep that is level is to be visited all the same: there is something for it alone.
+    /// Private bytes wait for a member: if it is level, the sweep is to visit it all the same.
     pub fn wake(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id) == Place::InSweep && members[id].lag(&self.log) == Some(0) {
             self.roster.put_behind(members, id);
@@ -162,11 +171,12 @@ impl Feed {
         self.roster.first_behind().is_some() || self.roster.first(Place::Returning).is_some()
     }
 
-    /// Takes the members of the next batch. They are given back by [`Feed::try_level`] or [`Feed::park`], or they leave, before
-    /// anything else is said. `on_missed` hears of those that missed messages, and how many.
+    /// Takes the members of the next batch. Before the next message each of them goes back by [`Feed::try_level`] or
+    /// [`Feed::park`], or leaves. `on_missed` is called for each member that missed messages, with their number.
     pub fn take_batch(&mut self, members: &mut Members, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         let mut batch = Batch::new();
-        let returning_max = if self.roster.first_behind().is_some() { SEND_BATCH_DRAINED } else { SEND_BATCH_MEMBERS };
+        let returning_max =
+            if self.roster.first_behind().is_some() { SEND_BATCH_RETURNING } else { SEND_BATCH_MEMBERS };
         while batch.len() < returning_max
             && let Some(id) = self.roster.first(Place::Returning)
         {
@@ -188,17 +198,17 @@ impl Feed {
         batch
     }
 
-    /// What a member of the batch is to be sent next; empty when it has been sent everything.
+    /// The bytes that are next for a member of the batch; empty when it has been sent everything.
     pub fn due<'a>(&'a self, members: &'a Members, id: MemberId) -> &'a [u8] {
         members[id].due(&self.log)
     }
 
-    /// A member of the batch was sent `bytes` of what was due.
+    /// A member of the batch was sent the first `bytes` of those due.
     pub fn advance(&self, members: &mut Members, id: MemberId, bytes: usize) {
         members[id].advance(bytes, &self.log);
     }
 
-    /// True when a member of the batch has been sent everything: then it is level, and no longer in the batch.
+    /// When a member of the batch has been sent everything, makes it level, takes it out of the batch and returns true.
     pub fn try_level(&mut self, members: &mut Members, id: MemberId) -> bool {
         let member = &mut members[id];
         let level = member.is_level(&self.log);
@@ -209,19 +219,19 @@ impl Feed {
         level
     }
 
-    /// A member is not to be sent to until it is unparked.
+    /// Has nothing sent to a member until it is unparked.
     pub fn park(&mut self, members: &mut Members, id: MemberId) {
-        self.roster.put_aside(members, id, Place::Parked);
+        self.roster.put_outside_sweep(members, id, Place::Parked);
     }
 
     /// A parked member can be sent to again.
     pub fn unpark(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id).is_parked() {
-            self.roster.put_aside(members, id, Place::Returning);
+            self.roster.put_outside_sweep(members, id, Place::Returning);
         }
     }
 
-    /// Skips the members outside the sweep whose place lies before `tail`.
+    /// Skips the members outside the sweep whose cursors lie before `tail`.
     fn skip_before(&mut self, members: &mut Members, tail: Position, mut on_skipped: impl FnMut(ConnectionId)) {
         for place in [Place::Parked, Place::Returning] {
             let mut next = self.roster.first(place);
@@ -234,22 +244,22 @@ impl Feed {
                 self.deliveries += member.skip(&self.log);
                 on_skipped(member.connection);
                 if place == Place::Parked {
-                    self.roster.put_aside(members, id, Place::Skipped);
+                    self.roster.put_outside_sweep(members, id, Place::Skipped);
                 }
             }
         }
     }
 
-    /// Memory in use, in bytes, that of its members not among it.
+    /// Memory in use, in bytes, without that of its members.
     pub fn footprint(&self) -> usize {
         self.log.footprint()
     }
 
-    /// Panics when the feed is not as it must be between two batches. `is_woken` tells whether there is something for a member
-    /// alone.
-    pub fn invariants(&self, members: &Members, is_woken: impl Fn(ConnectionId) -> bool) {
-        assert_eq!(self.roster.in_batch(), 0, "nobody is in a batch between two batches");
+    /// Panics when the feed is not as it must be between two batches. `has_private` tells whether private bytes wait
+    /// for a member.
+    pub fn invariants(&self, members: &Members, has_private: impl Fn(ConnectionId) -> bool) {
+        assert_eq!(self.roster.in_batch(), 0, "between two batches no member is in one");
         self.log.invariants();
-        self.roster.invariants(members, &self.log, is_woken);
+        self.roster.invariants(members, &self.log, has_private);
     }
 }

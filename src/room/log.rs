@@ -1,13 +1,13 @@
 //! The log of a feed: the wire bytes of every message said, in order, in fixed-size segments up to a cap.
 //!
-//! Each message is rendered once, into the segment where it stays; nobody's copy of it is kept. A position counts bytes from
-//! the first message ever appended, so it stays valid when older segments are retired. Beside its bytes a message has an
-//! entry: where it begins, when it was said, by whom, and what it is. Its number is its place among the entries. So what
-//! the bytes are does not matter: they may be frames that hold line feeds. A segment is one piece of memory, bytes from
-//! its front and entries from its end, and both count towards the cap.
+//! Each message is rendered once, into the segment where it stays, and is copied for no reader. A position counts bytes
+//! from the first message ever appended, so it stays valid when older segments are retired. Beside its bytes a message
+//! has an entry: where it begins, when it was said, by whom, and its kind. Its number follows from its index among the
+//! entries. So the log never looks at the bytes: they may be frames that hold line feeds. A segment is one piece of
+//! memory with messages from its front and entries from its end, and both count towards the cap.
 //!
-//! Retiring is the caller's decision: only the feed knows which members still read from the oldest segment. The log
-//! reads no clock and does no I/O.
+//! The caller decides when the oldest segment is retired, because only the feed knows which members still read from it.
+//! The log reads no clock and does no I/O.
 
 use std::collections::VecDeque;
 use std::ops::{Add, Sub};
@@ -38,7 +38,7 @@ impl Sub for Position {
     }
 }
 
-/// What is known of a message beside its bytes and its number.
+/// What a log knows of a message beside its bytes and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Time from the start of the room until it was said.
@@ -48,8 +48,8 @@ pub struct Entry {
     pub kind: Kind,
 }
 
-/// An entry in a segment: `start:32 | kind:8 | generation:24 | slot:32 | nanoseconds:64`, each number little-endian. The slot of
-/// the server is `u32::MAX`.
+/// An entry in a segment: `start:32 | kind:8 | generation:24 | slot:32 | nanoseconds:64`, each number little-endian.
+/// The slot of the server is `u32::MAX`.
 type Encoded = [u8; LOG_ENTRY_BYTES];
 
 const SERVER: u32 = u32::MAX;
@@ -90,7 +90,7 @@ struct Segment {
     base: Position,
     /// Messages appended before its first byte.
     messages_before: u64,
-    /// Messages whole from the front, their entries from the end, the first one last.
+    /// Whole messages from the front, one behind the other; their entries from the end, the first entry last.
     memory: Box<[u8]>,
     /// Bytes of its messages.
     length: usize,
@@ -100,7 +100,7 @@ struct Segment {
 
 impl Segment {
     fn new(bytes: usize) -> Self {
-        // Zeroed memory of this size comes from the kernel and is not touched before it is used.
+        // An allocation of this size is mapped from the kernel, zeroed, and takes memory only as it is written.
         let memory = vec![0; bytes].into_boxed_slice();
         Self { base: Position::default(), messages_before: 0, memory, length: 0, messages: 0 }
     }
@@ -122,7 +122,7 @@ impl Segment {
 
     /// Messages that start before `offset`.
     fn messages_before(&self, offset: usize) -> usize {
-        // Most who ask are at the head.
+        // Most callers ask at the head.
         if offset == self.length {
             return self.messages;
         }
@@ -134,7 +134,7 @@ impl Segment {
         low
     }
 
-    /// Where message `index` starts; the end of the last one for the index behind it.
+    /// Where message `index` starts. The index behind the last message gives the end of that message.
     fn start(&self, index: usize) -> usize {
         if index == self.messages { self.length } else { start_of(self.encoded(index)) }
     }
@@ -143,17 +143,17 @@ impl Segment {
 /// The bytes of a feed from [`Log::tail`], the oldest byte kept, to [`Log::head`], the end.
 #[derive(Debug)]
 pub struct Log {
-    /// Oldest first, at least one. They adjoin: each base is its predecessor's end.
+    /// Oldest first, at least one. Each begins at the position where the one before it ends.
     segments: VecDeque<Segment>,
-    /// The segment retired last, empty, to be the next one.
+    /// The segment that was retired last, kept to be reused for the next one.
     spare: Option<Segment>,
     segment_bytes: usize,
     segments_max: usize,
 }
 
 impl Log {
-    /// An empty log of at most `bytes_max` bytes, entries included, whose messages are at most `message_bytes_max` long.
-    /// `messages` were said before it began, which are not in it.
+    /// An empty log of at most `bytes_max` bytes, entries included, for messages of at most `message_bytes_max` bytes.
+    /// The room said `messages` before this log began; they are not in it.
     pub fn new(bytes_max: usize, message_bytes_max: usize, messages: u64) -> Self {
         let segment_bytes = LOG_SEGMENT_BYTES_MAX.min(bytes_max / LOG_SEGMENTS_MIN);
         assert!(segment_bytes >= message_bytes_max + LOG_ENTRY_BYTES, "every message fits a segment");
@@ -170,7 +170,7 @@ impl Log {
         self.segments[0].base
     }
 
-    /// The number of the last message, counted by the room from 1: how many were said.
+    /// The number of the last message, which is how many the room has said.
     pub fn messages(&self) -> u64 {
         let last = self.last();
         last.messages_before + last.messages as u64
@@ -181,8 +181,8 @@ impl Log {
         self.segments_max * self.segment_bytes
     }
 
-    /// Where the tail would be after the retirement that a message of at most `bytes` calls for; `None` when it calls for
-    /// none.
+    /// Where the tail will be once the oldest segment was retired to make space for a message of at most `bytes`;
+    /// `None` when there is space already.
     pub fn tail_needed(&self, bytes: usize) -> Option<Position> {
         let full = self.segments.len() == self.segments_max;
         (full && !self.last_fits(bytes)).then(|| self.segments[1].base)
@@ -195,8 +195,8 @@ impl Log {
         self.spare = Some(Segment { length: 0, messages: 0, ..retired });
     }
 
-    /// Appends what `render` writes into the space of `bytes_max` bytes that it is given, as one message. Nothing is appended
-    /// when it returns false. The caller has retired what [`Log::tail_needed`] asked for.
+    /// Gives `render` a space of `bytes_max` bytes, and appends what it writes as one message. Appends nothing when
+    /// `render` returns false. The caller has retired the oldest segment if [`Log::tail_needed`] asked for it.
     pub fn append(&mut self, entry: Entry, bytes_max: usize, render: impl FnOnce(&mut &mut [u8]) -> bool) -> bool {
         if !self.last_fits(bytes_max) {
             assert!(self.segments.len() < self.segments_max, "the oldest segment was retired first");
@@ -230,7 +230,7 @@ impl Log {
         segment.start(segment.messages_before(offset)) == offset
     }
 
-    /// Where the message that `position` lies in starts; at the start of one, that one.
+    /// The start of the message that `position` lies in, which is `position` itself where a message starts.
     pub fn message_start(&self, position: Position) -> Position {
         let (segment, offset) = self.find(position);
         let next = segment.messages_before(offset);
@@ -252,14 +252,14 @@ impl Log {
             .then(|| (Entry::decode(segment.encoded(index)), &segment.bytes()[offset..segment.start(index + 1)]))
     }
 
-    /// Messages that start before `position`, those said before this log began among them. At the start of a message its
-    /// number is one more.
+    /// Messages that start before `position`, including those said before this log began. At the start of a message
+    /// this is one less than its number.
     pub fn messages_before(&self, position: Position) -> u64 {
         let (segment, offset) = self.find(position);
         segment.messages_before + segment.messages_before(offset) as u64
     }
 
-    /// True exactly when `position` can be read from: neither retired nor past the head.
+    /// True exactly when the log has `position`: it is neither retired nor past the head.
     pub fn contains(&self, position: Position) -> bool {
         self.tail() <= position && position <= self.head()
     }
@@ -290,7 +290,7 @@ impl Log {
         self.segments.iter().chain(&self.spare).map(|segment| segment.memory.len()).sum()
     }
 
-    /// Panics when the segments do not adjoin, miscount or exceed their sizes.
+    /// Panics when segments do not adjoin, are larger than they may be, or count their messages wrong.
     pub fn invariants(&self) {
         assert!((1..=self.segments_max).contains(&self.segments.len()), "the cap holds");
         let mut before: Option<&Segment> = None;
@@ -313,7 +313,7 @@ impl Log {
 
 #[cfg(test)]
 impl Log {
-    /// Appends `message`, of which nothing else is known.
+    /// Appends `message` with an entry that says nothing.
     pub fn append_bytes(&mut self, message: &[u8]) {
         let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
         let appended = self.append(entry, message.len(), |space| {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_log_starts_and_ends_at_nothing() {
+    fn an_empty_log_starts_and_ends_at_0() {
         let log = Log::new(400, 50, 7);
         assert_eq!((log.tail(), log.head(), log.messages()), (at(0), at(0), 7));
         assert_eq!(log.bytes_from(at(0)), b"");
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_who_when_and_what() {
+    fn an_entry_says_the_author_the_time_and_the_kind() {
         let mut log = log(24, 3);
         let author = ConnectionId { slot: Slot(70_000), generation: Generation::FIRST.next().next() };
         let entries = [
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_rendered_is_not_appended() {
+    fn a_message_that_is_not_rendered_is_not_appended() {
         let mut log = log(10, 1);
         let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
         assert!(!log.append(entry, 5, |space| {
@@ -416,7 +416,7 @@ mod tests {
     }
 
     proptest! {
-        /// The log against a plain vector of messages, with bytes that mean nothing.
+        /// The log compared with a plain vector of messages of random bytes.
         #[test]
         fn a_log_is_the_last_messages_said(
             messages in prop::collection::vec(prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 1..20), 1..120),

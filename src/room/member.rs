@@ -1,9 +1,9 @@
-//! One member of a feed: a cursor into its log, and the little that only some members need.
+//! One member of a feed: a cursor into the log, and more state for those members that need it.
 //!
-//! A member receives every message of the log from where it joined on, except its own: it keeps the ranges of its own messages
-//! that its cursor has not reached and jumps over them. When the log has to forget what a slow member has not read, the
-//! member is skipped: the message it was in the middle of is finished from a copy, how many messages it missed is
-//! counted exactly, and it goes on from the oldest message kept. A member does no I/O.
+//! A member receives every message of the log from where it joined, except its own: it keeps the ranges of its own
+//! messages that its cursor has not reached, and its cursor jumps over them. When the log has to forget messages that a
+//! slow member has not been sent, the member is skipped. A copy finishes the message that it was in the middle of, the
+//! messages that it missed are counted exactly, and it goes on from the oldest message kept. A member does no I/O.
 
 use std::collections::VecDeque;
 
@@ -14,22 +14,24 @@ use crate::token::ConnectionId;
 #[derive(Debug)]
 pub struct Member {
     pub connection: ConnectionId,
-    /// Everything before it was sent, or was not for this member. Meaningless while the member is skipped.
+    /// Everything before it was sent, or is the member's own. Meaningless while the member is skipped.
     cursor: Position,
-    /// Messages of the log that need not be counted as delivered any more: counted already, its own, or missed.
+    /// The first messages of the room up to this number are settled: counted as delivered, its own, missed, or said
+    /// before it joined.
     counted: u64,
-    /// Present once the member has spoken or was skipped; most members of a large room only listen.
+    /// Present once the member was skipped, or has spoken while it was behind. Most members of a large room only
+    /// listen.
     aside: Option<Box<Aside>>,
 }
 
 #[derive(Debug, Default)]
 struct Aside {
-    /// Its own messages at or ahead of the cursor, in order, adjacent ones merged, at most [`OWN_RANGES_MAX`] and one.
+    /// Its own messages at or ahead of the cursor, in order, adjacent ones merged, at most [`OWN_RANGES_MAX`] + 1.
     own: VecDeque<OwnRange>,
-    /// What is left to be sent of the message that the member was in the middle of when it was skipped.
-    torn: Vec<u8>,
-    /// The number of messages before the first one missed. Set exactly while the member is skipped: from when its place in
-    /// the log was forgotten until it goes on.
+    /// The part still to be sent of the message that the member was in the middle of when it was skipped.
+    unfinished: Vec<u8>,
+    /// The number of messages before the first one missed. Set exactly while the member is skipped: from when the log
+    /// forgot the bytes at its cursor until it goes on.
     missed_from: Option<u64>,
 }
 
@@ -43,7 +45,7 @@ struct OwnRange {
 }
 
 impl Member {
-    /// What the memory bound reckons for one range of own lines, and for what is kept aside.
+    /// Sizes for the memory bound: one range of own messages, and the state that only some members need.
     pub const OWN_RANGE_BYTES: usize = size_of::<OwnRange>();
     pub const ASIDE_BYTES: usize = size_of::<Aside>();
 
@@ -52,14 +54,14 @@ impl Member {
         Self { connection, cursor: log.head(), counted: log.messages(), aside: None }
     }
 
-    /// What is to be sent to this member next, in one piece; empty exactly when there is nothing.
+    /// The bytes that are to be sent to this member next, in one piece; empty exactly when there are none.
     pub fn due<'a>(&'a self, log: &'a Log) -> &'a [u8] {
         let Some(aside) = self.aside.as_deref() else {
             return log.bytes_from(self.cursor);
         };
         assert!(aside.missed_from.is_none(), "a skipped member goes on before it is sent anything");
-        if !aside.torn.is_empty() {
-            return &aside.torn;
+        if !aside.unfinished.is_empty() {
+            return &aside.unfinished;
         }
         let bytes = log.bytes_from(self.cursor);
         match aside.own.front() {
@@ -71,17 +73,17 @@ impl Member {
         }
     }
 
-    /// True when the member has been sent whole messages alone, so that something else may be sent before the next.
+    /// True when the member has been sent no part of its next message, so that private bytes may be sent before it.
     pub fn is_between_messages(&self, log: &Log) -> bool {
-        let torn = self.aside.as_deref().is_some_and(|aside| !aside.torn.is_empty());
-        !torn && log.is_message_start(self.cursor)
+        let unfinished = self.aside.as_deref().is_some_and(|aside| !aside.unfinished.is_empty());
+        !unfinished && log.is_message_start(self.cursor)
     }
 
-    /// What is left of the message that the member is in the middle of; `None` when it has lost its place.
+    /// The rest of the message that the member is in the middle of; `None` while it is skipped.
     pub fn rest_of_message<'a>(&'a self, log: &'a Log) -> Option<&'a [u8]> {
         match self.aside.as_deref() {
             Some(aside) if aside.missed_from.is_some() => None,
-            Some(aside) if !aside.torn.is_empty() => Some(&aside.torn),
+            Some(aside) if !aside.unfinished.is_empty() => Some(&aside.unfinished),
             _ => Some(log.rest_of_message(self.cursor)),
         }
     }
@@ -89,10 +91,10 @@ impl Member {
     /// Notes that the first `bytes` of [`Member::due`] were sent.
     pub fn advance(&mut self, bytes: usize, log: &Log) {
         match self.aside.as_deref_mut() {
-            Some(aside) if !aside.torn.is_empty() => {
-                aside.torn.drain(..bytes);
-                if aside.torn.is_empty() {
-                    aside.torn = Vec::new();
+            Some(aside) if !aside.unfinished.is_empty() => {
+                aside.unfinished.drain(..bytes);
+                if aside.unfinished.is_empty() {
+                    aside.unfinished = Vec::new();
                     self.free_aside();
                 }
             }
@@ -104,9 +106,10 @@ impl Member {
         }
     }
 
-    /// Frees what is kept aside when nothing is. A member that speaks keeps the memory for its ranges.
+    /// Frees the extra state once it is empty. A member that has had ranges of own messages keeps the memory for them.
     fn free_aside(&mut self) {
-        self.aside.take_if(|aside| aside.own.capacity() == 0 && aside.torn.is_empty() && aside.missed_from.is_none());
+        self.aside
+            .take_if(|aside| aside.own.capacity() == 0 && aside.unfinished.is_empty() && aside.missed_from.is_none());
     }
 
     /// Moves the cursor over the member's own messages.
@@ -122,7 +125,7 @@ impl Member {
     }
 
     /// Notes that the message from `start` to the head is this member's own. True when its cursor is at the head now.
-    pub fn spoke(&mut self, start: Position, log: &Log) -> bool {
+    pub fn on_own_message(&mut self, start: Position, log: &Log) -> bool {
         let end = log.head();
         if self.cursor == start && !self.is_skipped() {
             self.cursor = end;
@@ -141,7 +144,8 @@ impl Member {
         false
     }
 
-    /// False when the most ranges of its own messages lie ahead of its cursor: then it may not speak before it has read.
+    /// False while [`OWN_RANGES_MAX`] ranges of its own messages lie ahead of its cursor. Then it may not speak before
+    /// it has been sent the messages between them.
     pub fn may_speak(&self) -> bool {
         self.aside.as_deref().is_none_or(|aside| aside.own.len() < OWN_RANGES_MAX)
     }
@@ -151,12 +155,12 @@ impl Member {
         self.due(log).is_empty()
     }
 
-    /// Bytes of the log ahead of the cursor, `None` for a skipped member, which has lost its place.
+    /// Bytes of the log ahead of the cursor, `None` for a skipped member, whose cursor means nothing.
     pub fn lag(&self, log: &Log) -> Option<u64> {
         (!self.is_skipped()).then(|| log.head() - self.cursor)
     }
 
-    /// True when the bytes before `tail` are still needed by this member.
+    /// True when this member has still to be sent bytes before `tail`.
     pub fn needs_before(&self, tail: Position) -> bool {
         !self.is_skipped() && self.cursor < tail
     }
@@ -180,21 +184,22 @@ impl Member {
         delivered
     }
 
-    /// Takes what this member needs from a log that is about to forget its place: the rest of the message that it was
-    /// in the middle of, which is counted as delivered. Returns the messages delivered since they were last counted.
+    /// The log is about to forget the bytes at this member's cursor. Copies the rest of the message that it is in the
+    /// middle of; that message counts as delivered. Returns the messages delivered since they were last counted.
     pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
-        // One that was skipped before and has not been sent all of `torn` is at the start of a message.
-        if aside.torn.is_empty() {
-            aside.torn = log.rest_of_message(self.cursor).to_vec();
+        // After an earlier skip there may still be a part of `unfinished` to send. The cursor is at the start of a
+        // message then.
+        if aside.unfinished.is_empty() {
+            aside.unfinished = log.rest_of_message(self.cursor).to_vec();
         }
         let missed_from = log.messages_before(self.cursor);
         aside.missed_from = Some(missed_from);
         missed_from - std::mem::replace(&mut self.counted, missed_from)
     }
 
-    /// Puts a skipped member at the oldest message kept. Returns the number of messages that it missed, its own not counted, and 0
-    /// for a member that was not skipped. It is to be told of them after what it was in the middle of.
+    /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
+    /// without its own; 0 for a member that was not skipped. It is to be told that number after its unfinished message.
     pub fn resume(&mut self, log: &Log) -> u64 {
         let Some(aside) = self.aside.as_deref_mut() else { return 0 };
         let Some(missed_from) = aside.missed_from.take() else { return 0 };
@@ -227,30 +232,33 @@ impl Member {
 impl Member {
     /// Memory beyond the member itself, in bytes.
     pub fn aside_bytes(&self) -> usize {
-        self.aside
-            .as_deref()
-            .map_or(0, |aside| Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.torn.capacity())
+        self.aside.as_deref().map_or(0, |aside| {
+            Self::ASIDE_BYTES + aside.own.capacity() * Self::OWN_RANGE_BYTES + aside.unfinished.capacity()
+        })
     }
 
-    /// Where the member is, for comparing members that have not lost their place.
+    /// The cursor; `None` while the member is skipped.
     pub fn cursor(&self) -> Option<Position> {
         (!self.is_skipped()).then_some(self.cursor)
     }
 
-    /// Panics when the member could not be sent what is right.
+    /// Panics when the member is not as it must be.
     pub fn invariants(&self, log: &Log) {
         assert!(self.is_skipped() || log.contains(self.cursor), "a cursor lies in the log");
-        assert!(self.counted <= log.messages(), "no more is counted than was said");
+        assert!(self.counted <= log.messages(), "no more messages are counted than were said");
         let Some(aside) = self.aside.as_deref() else { return };
         assert!(aside.own.len() <= OWN_RANGES_MAX + 1, "own ranges are bounded");
         let mut end = if self.is_skipped() { Position::default() } else { self.cursor };
         for own in &aside.own {
             let first = end == self.cursor && !self.is_skipped();
             assert!(if first { own.start > end } else { own.start >= end }, "own ranges lie ahead, in order");
-            assert!(own.start < own.end && own.end <= log.head() && own.messages > 0, "an own range is said");
+            assert!(
+                own.start < own.end && own.end <= log.head() && own.messages > 0,
+                "an own range has messages of the log"
+            );
             end = own.end;
         }
-        let between = self.is_skipped() || aside.torn.is_empty() || log.is_message_start(self.cursor);
-        assert!(between, "what is torn comes before whole messages");
+        let between = self.is_skipped() || aside.unfinished.is_empty() || log.is_message_start(self.cursor);
+        assert!(between, "an unfinished message is followed by whole messages");
     }
 }

@@ -1,5 +1,5 @@
-//! The members of all rooms, in one slab: a member goes from room to room without moving in memory, and an empty room
-//! reserves none. The lists of the feeds are threaded through it.
+//! The members of all rooms, in one slab: a member can change rooms without moving in memory, and an empty room
+//! reserves no memory. The lists of the feeds are threaded through the slab.
 
 use std::num::NonZeroU32;
 
@@ -14,7 +14,7 @@ use crate::wire::Encoding;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemberId(u32);
 
-/// A [`MemberId`] plus one: four bytes even when there is none.
+/// A [`MemberId`] plus one, so that an `Option` of it takes four bytes too.
 pub(super) type Link = NonZeroU32;
 
 pub(super) fn link(id: MemberId) -> Option<Link> {
@@ -25,23 +25,23 @@ pub(super) fn target(link: Link) -> MemberId {
     MemberId(link.get() - 1)
 }
 
-/// What the sweep does with a member.
+/// Where a member stands in its feed, which decides what the sweep does with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// It is level, or behind and will be visited. The log forgets nothing that it has not been sent.
+    /// It is level, or it is behind and the sweep will visit it. The log forgets nothing that was not sent to it.
     InSweep,
-    /// It was parked, and is sent to again, a few of them a batch. The log does not wait for it.
+    /// It was parked and its socket is writable again. A batch takes some of these first. The log does not wait for it.
     Returning,
-    /// It is not sent to, and its place in the log is kept.
+    /// Its socket is full and nothing is sent to it. Its cursor lies in the log.
     Parked,
-    /// It is not sent to, and the log has forgotten its place.
+    /// Its socket is full and nothing is sent to it. The log has forgotten the bytes at its cursor.
     Skipped,
-    /// It was taken by the batch that is being sent.
+    /// The batch that is being sent has taken it.
     InBatch,
 }
 
 impl Place {
-    /// Those that have a list.
+    /// The places that have a list.
     pub const LISTED: [Self; 4] = [Self::InSweep, Self::Returning, Self::Parked, Self::Skipped];
 
     /// True while no sweep looks at the member.
@@ -68,7 +68,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Place for `members_max` members, most of it address space until they come.
+    /// Reserves address space for `members_max` members. Memory is used only as they join.
     pub fn new(members_max: usize) -> Self {
         Self { entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)) }
     }

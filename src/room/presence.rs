@@ -1,9 +1,11 @@
-//! Who came and went, said without the square: announcing each join of a large room to each member is N squared lines.
+//! Joins and leaves, announced at a bounded cost: a line for each join of N members to each member would be N squared
+//! lines.
 //!
-//! Up to a number of members, and to a number of lines a second, each join and leave has a line of its own. Above either
-//! they are counted, and the counts are said together after a pause. So whoever comes and goes all the time costs the others a
-//! bounded number of lines. What is counted is said before anything else about presence, so entered minus left is
-//! always exactly the change since the last presence line. Reads no clock: the time is passed in.
+//! Up to a number of members, and up to a number of lines a second, each join and leave has a line of its own. Above
+//! either bound joins and leaves are counted, and a summary says both counts after a pause. So a peer that joins and
+//! leaves all the time costs the others a bounded number of lines. While a summary is due no join or leave has a line
+//! of its own, so entered minus left in a summary is exactly the change since the last presence line. Reads no clock:
+//! the time is passed in.
 
 use std::time::Instant;
 
@@ -19,7 +21,7 @@ pub struct Presence {
     lines: Bucket,
     entered: u64,
     left: u64,
-    /// Set exactly while there are joins or leaves that no line has told of.
+    /// When the summary is due. Set exactly while there are joins or leaves that no line has told of.
     due: Option<Instant>,
 }
 
@@ -28,9 +30,9 @@ impl Presence {
         Self { announce_max, rate, lines: Bucket::default(), entered: 0, left: 0, due: None }
     }
 
-    /// True when a join or leave in a room of `online` members, the one in question included, has a line of its own.
+    /// True when a join or leave is to have a line of its own. `online` includes the member that joins or leaves.
     pub fn announces(&self, online: usize, now: Instant) -> bool {
-        let within_rate = self.rate.is_none_or(|rate| self.lines.check(rate, 1.0, now).is_ok());
+        let within_rate = self.rate.is_none_or(|rate| self.lines.allows(rate, 1.0, now).is_ok());
         self.due.is_none() && online <= self.announce_max && within_rate
     }
 
@@ -56,7 +58,7 @@ impl Presence {
         self.due
     }
 
-    /// Entered and left since the last presence line, once they are due.
+    /// The numbers of joins and leaves since the last presence line, once the summary is due.
     pub fn summary(&self, now: Instant) -> Option<(u64, u64)> {
         self.due.filter(|due| *due <= now).map(|_| (self.entered, self.left))
     }
@@ -75,7 +77,7 @@ impl Presence {
 }
 
 impl Presence {
-    /// Panics when what was counted would not be said.
+    /// Panics when joins or leaves were counted and no summary is due, or the other way round.
     pub fn invariants(&self) {
         assert_eq!(self.due.is_some(), self.entered + self.left > 0, "a summary is due exactly while there is one");
     }
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn above_the_bound_joins_and_leaves_are_counted_and_said_together() {
+    fn above_the_bound_joins_and_leaves_are_summed_up() {
         let start = Instant::now();
         let mut presence = Presence::new(2, None);
         assert!(presence.announces(2, start));
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn above_their_rate_joins_and_leaves_are_counted_and_said_together() {
+    fn above_their_rate_joins_and_leaves_are_summed_up() {
         let start = Instant::now();
         let mut presence = Presence::new(200, Rate::new(2, 3));
         for _ in 0..3 {

@@ -1,15 +1,16 @@
-//! Who is where in a feed: every member is in exactly one of five places, and moving it costs the same in any room.
+//! Where the members of a feed stand: each is in exactly one of five places, and to move it costs the same in any room.
 //!
-//! The places are doubly linked lists threaded through the slab of all members, so a member can leave its place from the
-//! middle. The list of those in the sweep is in two parts: in front those who are behind, at the end those who are level,
-//! and a mark where the level begins. A sweep takes from the front and puts back at the end, so it can stop and go on
-//! anywhere; when a message is appended everybody falls behind at once by clearing the mark.
+//! Four of the places are doubly linked lists threaded through the slab of all members, so a member can leave a list
+//! from its middle. The list of the sweep has two parts: members that are behind in front, members that are level at
+//! the end, and a mark on the first level one. A sweep takes from the front and puts back at the end, so it can stop
+//! and go on anywhere. When a message is appended the mark is cleared, and so all members are behind at once.
 //!
-//! 1. A member is in the list that its place names, once, or in the batch and in none.
+//! 1. A member is in the list that its place names, once, or in the batch and in no list.
 //! 2. A member that is level has been sent everything.
-//! 3. Among those behind cursors never decrease from front to back: the front says what all of them have.
-//! 4. A parked member costs nothing: no sweep looks at it until it is unparked, and once the log has forgotten its place it is
-//!    not looked at again when more of the log is forgotten.
+//! 3. Among members that are behind cursors never decrease from front to back. So no cursor lies before that of the
+//!    first.
+//! 4. A parked member costs nothing: no sweep looks at it until it is unparked. Once it is skipped, it is not looked at
+//!    either when more of the log is forgotten.
 
 use super::log::Log;
 use super::member::Member;
@@ -27,9 +28,9 @@ struct List {
 /// The lists of a feed's members.
 #[derive(Debug, Default)]
 pub struct Roster {
-    /// By [`Place`], without the one of the batch.
+    /// By [`Place`]; the batch has no list.
     lists: [List; 4],
-    /// The first level member of the sweep; `None` when all in it are behind.
+    /// The first level member of the sweep; `None` when all members of the sweep are behind.
     level: Option<Link>,
     /// Members in all places.
     len: usize,
@@ -84,7 +85,7 @@ impl Roster {
         members.entry(id).next.map(target)
     }
 
-    /// Puts a member, from wherever it is, at the end of the level.
+    /// Moves a member behind the last level one.
     pub fn put_level(&mut self, members: &mut Members, id: MemberId) {
         self.take(members, id);
         self.insert_before(members, id, None, Place::InSweep);
@@ -93,14 +94,14 @@ impl Roster {
         }
     }
 
-    /// Puts a member, from wherever it is, at the end of those behind. Its cursor must not be less than theirs.
+    /// Moves a member behind the last one that is behind. Its cursor must not be less than the cursors of those.
     pub fn put_behind(&mut self, members: &mut Members, id: MemberId) {
         self.take(members, id);
         self.insert_before(members, id, self.level, Place::InSweep);
     }
 
-    /// Puts a member, from wherever it is, at the end of a list outside the sweep.
-    pub fn put_aside(&mut self, members: &mut Members, id: MemberId, place: Place) {
+    /// Moves a member to the end of a list outside the sweep.
+    pub fn put_outside_sweep(&mut self, members: &mut Members, id: MemberId, place: Place) {
         assert!(matches!(place, Place::Returning | Place::Parked | Place::Skipped));
         self.take(members, id);
         self.insert_before(members, id, None, place);
@@ -130,8 +131,8 @@ impl Roster {
         entry.next = None;
     }
 
-    /// Everybody who is level falls behind: a message was appended. When nobody was behind a new sweep begins, and
-    /// `rotation` members who were first in the last one come last, so that nobody is always last.
+    /// A message was appended: all level members are behind now. When no member was behind a new sweep begins, and the
+    /// first `rotation` members of the last sweep come last in it, so that no member is always last.
     pub fn fall_behind(&mut self, members: &mut Members, rotation: usize) {
         if self.first_behind().is_none() {
             for _ in 0..rotation.min(self.len_of(Place::InSweep) / 2) {
@@ -162,7 +163,7 @@ impl Roster {
     }
 
     /// Panics when the lists are not the members, each once.
-    pub fn invariants(&self, members: &Members, log: &Log, is_woken: impl Fn(ConnectionId) -> bool) {
+    pub fn invariants(&self, members: &Members, log: &Log, has_private: impl Fn(ConnectionId) -> bool) {
         let mut listed = 0;
         for place in Place::LISTED {
             let list = &self.lists[place as usize];
@@ -175,15 +176,15 @@ impl Roster {
                 let skipped = entry.member.cursor().is_none();
                 assert!(
                     if place == Place::Skipped { skipped } else { place == Place::Returning || !skipped },
-                    "the skipped have a list of their own"
+                    "skipped members have a list of their own"
                 );
                 if place == Place::InSweep {
                     level |= self.level == Some(at);
-                    let is_level = entry.member.is_level(log) && !is_woken(entry.member.connection);
-                    assert_eq!(level, is_level, "the mark is where the level begin");
-                    let its = entry.member.cursor().expect("a member of the sweep has its place");
-                    assert!(cursor <= its, "in the sweep cursors never decrease");
-                    cursor = its;
+                    let is_level = entry.member.is_level(log) && !has_private(entry.member.connection);
+                    assert_eq!(level, is_level, "the mark is on the first level member");
+                    let next_cursor = entry.member.cursor().expect("a member of the sweep is not skipped");
+                    assert!(cursor <= next_cursor, "in the sweep cursors never decrease");
+                    cursor = next_cursor;
                 }
                 (previous, next, len) = (next, entry.next, len + 1);
             }
@@ -191,7 +192,7 @@ impl Roster {
             assert!(place != Place::InSweep || level == self.level.is_some(), "the mark is on a member of the sweep");
             listed += len;
         }
-        assert_eq!(listed, self.len, "everybody is in one place");
+        assert_eq!(listed, self.len, "every member is in one place");
     }
 }
 
@@ -279,7 +280,7 @@ mod tests {
     proptest! {
         /// The lists against plain queues.
         #[test]
-        fn everybody_is_in_one_place(steps in prop::collection::vec(step(), 1..200)) {
+        fn every_member_is_in_one_place(steps in prop::collection::vec(step(), 1..200)) {
             let mut members = Members::new(8);
         let mut roster = Roster::default();
             let mut model = Model::default();
@@ -320,15 +321,15 @@ mod tests {
                                 model.behind.push_back(id);
                             }
                             Step::Returning(_) => {
-                                roster.put_aside(&mut members, id, Place::Returning);
+                                roster.put_outside_sweep(&mut members, id, Place::Returning);
                                 model.returning.push_back(id);
                             }
                             Step::Parked(_) => {
-                                roster.put_aside(&mut members, id, Place::Parked);
+                                roster.put_outside_sweep(&mut members, id, Place::Parked);
                                 model.parked.push_back(id);
                             }
                             Step::Skipped(_) => {
-                                roster.put_aside(&mut members, id, Place::Skipped);
+                                roster.put_outside_sweep(&mut members, id, Place::Skipped);
                                 model.skipped.push_back(id);
                             }
                             _ => roster.take(&mut members, id),

@@ -1,4 +1,4 @@
-//! The room against a plain record of what was said, with sockets that take what a test lets them.
+//! The room compared with a plain record of every message, with sockets that take as many bytes as a test lets them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
 
-fn settings(announce_max: usize) -> Settings {
-    Settings {
+fn settings(announce_max: usize) -> RoomSettings {
+    RoomSettings {
         members_max: 8,
         log_bytes: log_bytes_min(LINE_BYTES),
         line_bytes: LINE_BYTES,
@@ -28,17 +28,17 @@ fn settings(announce_max: usize) -> Settings {
     }
 }
 
-/// A room whose members are sent to as far as a test lets them, with a plain record of what was said.
+/// A room whose members' sockets take as much as a test lets them, with a plain record of every message.
 struct World {
     room: Rooms,
     now: Instant,
     people: BTreeMap<u16, Person>,
     /// Everything ever said, in order of its number from 1.
     said: Vec<Said>,
-    /// Messages received by those who have left.
+    /// Messages received by people that have left.
     received_before: usize,
-    /// How many of those left while their socket was full.
-    left_unread: usize,
+    /// People that left while their sockets were full.
+    left_with_full_socket: usize,
 }
 
 /// A message, as the encodings have it.
@@ -100,11 +100,11 @@ impl World {
             people: BTreeMap::new(),
             said: Vec::new(),
             received_before: 0,
-            left_unread: 0,
+            left_with_full_socket: 0,
         }
     }
 
-    /// Notes what the room has said since, going by its log.
+    /// Notes the message that the room has said since, if its log has one.
     fn heard(&mut self, author: Option<u16>, line: String, framed: &str) {
         if self.room.messages() as usize > self.said.len() {
             self.said.push(Said { author, line, framed: framed.to_string() });
@@ -142,7 +142,7 @@ impl World {
     fn leave(&mut self, port: u16) -> Person {
         let person = self.people.remove(&port).unwrap();
         self.received_before += person.messages();
-        self.left_unread += usize::from(self.room.place(person.id).is_parked());
+        self.left_with_full_socket += usize::from(self.room.place(person.id).is_parked());
         self.room.leave(person.id, name(port), self.now);
         self.announced(Announcement::Left { name: name(port), online: self.room.online() as u64 });
         person
@@ -150,7 +150,7 @@ impl World {
 
     fn say(&mut self, port: u16, text: &str) -> Result<(), Blocked> {
         let (person, line) = (&self.people[&port], text.as_bytes());
-        let author = Author { member: person.id, name: name(port), is_woken: !person.private.is_empty() };
+        let author = Author { member: person.id, name: name(port), has_private: !person.private.is_empty() };
         self.room.admit(author, line, self.now)?;
         assert!(self.room.publish(author, line, self.now));
         self.heard(Some(port), format!("[{}] {text}", name(port)), text);
@@ -213,8 +213,8 @@ impl World {
         self.room.unpark(person.id);
     }
 
-    /// What a person received is what was said since it joined, without its own lines, each message whole and with its number, and
-    /// every gap told exactly.
+    /// A person has received every message since it joined except its own, each whole and with its number, and was told
+    /// every gap exactly.
     fn check(&self, port: u16) {
         let person = &self.people[&port];
         let mut read = person.read().into_iter();
@@ -241,7 +241,7 @@ impl World {
     }
 
     /// The feeds of the room have the same messages under the same numbers, as far as each keeps them.
-    fn check_steps(&self) {
+    fn check_feeds_agree(&self) {
         let room = self.room.room(self.room.lobby());
         let mut known: BTreeMap<u64, log::Entry> = BTreeMap::new();
         for log in room.feeds().iter().map(Feed::log) {
@@ -302,13 +302,13 @@ fn a_slow_member_is_skipped_and_told() {
 }
 
 #[test]
-fn a_room_is_pressed_until_the_sweep_has_visited_those_who_keep_up() {
+fn a_log_is_full_until_the_sweep_has_sent_its_oldest_messages() {
     let mut world = World::new(10);
     world.join(1, None);
     world.join(2, None);
     world.settle();
-    let pressed = (0..1000).find(|number| world.say(1, &format!("line {number}")).is_err());
-    assert!(pressed.is_some_and(|number| number * LINE_BYTES < world.room.log().bytes_max()));
+    let refused = (0..1000).find(|number| world.say(1, &format!("line {number}")).is_err());
+    assert!(refused.is_some_and(|number| number * LINE_BYTES < world.room.log().bytes_max()));
     world.settle();
     world.say(1, "again").unwrap();
     world.settle();
@@ -346,7 +346,7 @@ fn two_feeds_of_a_room_stay_in_step_and_skip_each_on_its_own() {
     for number in 0..200 {
         world.say(2 - number % 2, &format!("line {number}")).unwrap();
         world.settle();
-        world.check_steps();
+        world.check_feeds_agree();
     }
     for port in [3, 4] {
         world.give_space(port, None);
@@ -376,13 +376,13 @@ fn a_feed_that_begins_later_goes_on_with_the_numbers() {
     world.say(1, "after").unwrap();
     world.settle();
     assert_eq!(world.people[&2].read().last(), Some(&(21, "after".to_string())));
-    world.check_steps();
+    world.check_feeds_agree();
 }
 
 #[test]
 fn a_small_room_does_not_wait_for_a_large_one() {
     let now = Instant::now();
-    let settings = Settings { members_max: 1000, ..settings(0) };
+    let settings = RoomSettings { members_max: 1000, ..settings(0) };
     let mut rooms = Rooms::new(settings, now);
     let small = rooms.open(settings, now);
     let lobby = rooms.lobby();
@@ -403,7 +403,7 @@ fn a_small_room_does_not_wait_for_a_large_one() {
         let batch = rooms.take_batch(|_, _| {});
         send_all(&mut rooms, &batch);
     }
-    let author = |member, port| Author { member, name: name(port), is_woken: false };
+    let author = |member, port| Author { member, name: name(port), has_private: false };
     assert!(rooms.publish(author(large[0], 0), b"to many", now));
     let first = rooms.take_batch(|_, _| {});
     send_all(&mut rooms, &first);
@@ -450,7 +450,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever the sockets take and whenever, in two encodings: nothing torn, nothing twice, nothing missing without a word.
+    /// Sockets take any number of bytes at any time, in two encodings. No message is torn or sent twice, and none is
+    /// missing without a notice.
     #[test]
     fn each_member_receives_the_log_or_is_told(steps in prop::collection::vec(step(), 1..400)) {
         let mut world = World::new(usize::MAX);
@@ -462,7 +463,7 @@ proptest! {
                     world.join_as(encoding, port, space);
                 }
                 Step::Leave(port) if world.people.contains_key(&port) => {
-                    // Half of them in the middle of whatever their socket took.
+                    // Half of them leave while a part of their bytes is not sent.
                     if port % 2 == 0 {
                         world.give_space(port, None);
                     }
@@ -494,15 +495,16 @@ proptest! {
         }
         world.settle();
         prop_assert!(world.room.is_quiet());
-        world.check_steps();
+        world.check_feeds_agree();
         for port in world.people.keys() {
             world.check(*port);
         }
         prop_assert_eq!(world.room.online(), world.people.len());
         let received: usize = world.people.values().map(Person::messages).sum();
         let counted = world.room.deliveries() as usize;
-        // A member that was skipped and left before it read again was promised the end of a line that it never got.
-        let unread = counted - received - world.received_before;
-        prop_assert!(unread <= world.left_unread, "{counted} deliveries counted, {received} received");
+        // The unfinished message of a member that was skipped counts as delivered. It never gets the end if it leaves
+        // before it reads again.
+        let not_received = counted - received - world.received_before;
+        prop_assert!(not_received <= world.left_with_full_socket, "{counted} deliveries counted, {received} received");
     }
 }

@@ -1,10 +1,10 @@
-//! Held connections: each stands in one queue, that of what it waits for, and is not looked at before that has passed.
+//! Held connections: each stands in the queue of its reason, and is not looked at before that reason has passed.
 //!
-//! What a room makes its members wait for holds that room alone: members of others go on meanwhile. A connection that waits for
-//! its own reading is in no queue; it is brought back by [`Held::resume`].
+//! A full log and a ration are a room's own: members of other rooms go on meanwhile. A connection that waits for its
+//! own reading is in no queue: the sweep calls [`Held::resume`] once it has read.
 //!
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
-//! 2. The first in a room's ration stays first until its line is said.
+//! 2. The first connection in the queue for a room's ration stays first until its line is said.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -16,32 +16,32 @@ use crate::token::{ConnectionId, RoomId};
 /// A held connection that may go on, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// With all that it has waiting.
+    /// With all lines that it has waiting.
     All(ConnectionId),
-    /// With one line: it has waited for its room's ration longest.
+    /// With one line: it was first in the queue for its room's ration.
     One(ConnectionId),
 }
 
 #[derive(Debug, Default)]
 pub struct Held {
-    /// Those that may go on now.
+    /// Connections that may go on now.
     resumable: VecDeque<ConnectionId>,
-    /// Those that may go on from a moment on, soonest first.
+    /// Connections over their own rate, each with the moment from which it may go on, soonest first.
     delayed: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
-    /// Rooms that somebody waits for, or whose logs are full.
+    /// Rooms that connections wait for, or whose logs are full.
     rooms: BTreeMap<RoomId, Waiting>,
 }
 
-/// Those that wait for one room.
+/// The connections that wait for one room.
 #[derive(Debug, Default)]
 struct Waiting {
     /// True exactly from when a line found the log full until it has space again.
     log_full: bool,
-    /// Those whose lines found the log full, or came while it was, in that order.
+    /// Connections whose lines found the log full, or came while it was full, in that order.
     for_space: VecDeque<ConnectionId>,
-    /// Those that wait for the room's ration, in that order.
+    /// Connections that wait for the room's ration, in the order of their turns.
     rationed: VecDeque<ConnectionId>,
-    /// From when on there is more of the ration; meaningless while nobody waits for it.
+    /// From when on the first of them may be tried; meaningless while the queue is empty.
     rationed_until: Option<Instant>,
 }
 
@@ -50,7 +50,8 @@ impl Waiting {
         !self.log_full && self.for_space.is_empty() && self.rationed.is_empty()
     }
 
-    /// From when on the first of the rationed may be tried. While the log is full none may.
+    /// From when on the first connection in the queue for the ration may be tried; `None` while there is none, or while
+    /// the log is full.
     fn ration_from(&self) -> Option<Instant> {
         self.rationed_until.filter(|_| !self.rationed.is_empty() && !self.log_full)
     }
@@ -65,8 +66,8 @@ impl Held {
                 waiting.log_full = true;
                 waiting.for_space.push_back(id);
             }
-            Blocked::Unread => {}
-            Blocked::Until(from) => self.delayed.push(Reverse((from, id))),
+            Blocked::AuthorBehind => {}
+            Blocked::OverRate(from) => self.delayed.push(Reverse((from, id))),
             Blocked::Rationed(from) => {
                 let waiting = self.rooms.entry(room).or_default();
                 let before = waiting.rationed_until.filter(|_| !waiting.rationed.is_empty());
@@ -76,18 +77,23 @@ impl Held {
         }
     }
 
-    /// Puts back the connection that [`Resume::One`] was for and whose line was not said: whatever the reason, it stays first.
-    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked) {
+    /// Puts back the connection of a [`Resume::One`] whose line was not said. It stays the first for the ration, also
+    /// when it now waits for another reason.
+    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked, now: Instant) {
         let waiting = self.rooms.entry(room).or_default();
         match reason {
             Blocked::Rationed(from) => waiting.rationed_until = Some(from),
-            Blocked::LogFull => waiting.log_full = true,
-            Blocked::Unread | Blocked::Until(_) => {}
+            Blocked::LogFull => {
+                waiting.log_full = true;
+                // If it was alone in the queue, the time was forgotten with it. There is enough of the ration by now.
+                waiting.rationed_until.get_or_insert(now);
+            }
+            Blocked::AuthorBehind | Blocked::OverRate(_) => {}
         }
         waiting.rationed.push_front(id);
     }
 
-    /// Whether a line of a member that was not held waits for others of its room, which were first.
+    /// Why a new line in a room has to wait behind lines that came before it; `Ok` when there are none.
     pub fn queue_of(&self, room: RoomId) -> Result<(), Blocked> {
         let Some(waiting) = self.rooms.get(&room) else { return Ok(()) };
         if waiting.log_full {
@@ -111,7 +117,7 @@ impl Held {
         self.rooms.iter().filter(|(_, waiting)| waiting.log_full).map(|(room, _)| *room)
     }
 
-    /// The log of a room has space again: those that wait for it go on.
+    /// The log of a room has space again: the connections that wait for it may go on.
     pub fn on_space(&mut self, room: RoomId) {
         if let Some(waiting) = self.rooms.get_mut(&room) {
             waiting.log_full = false;
@@ -120,7 +126,7 @@ impl Held {
         self.forget_empty(room);
     }
 
-    /// The next that may go on: first those whose reasons have passed, then the first in a room's ration.
+    /// Takes out the next connection that may go on. The first in the queue for a room's ration comes after all others.
     pub fn next(&mut self, now: Instant) -> Option<Resume> {
         if let Some(id) = self.resumable.pop_front() {
             return Some(Resume::All(id));
@@ -135,20 +141,20 @@ impl Held {
         Some(Resume::One(id))
     }
 
-    /// When one may go on that may not now.
+    /// When the next connection may go on.
     pub fn deadline(&self) -> Option<Instant> {
         let delayed = self.delayed.peek().map(|Reverse((from, _))| *from);
         self.rooms.values().filter_map(Waiting::ration_from).chain(delayed).min()
     }
 
-    /// Nobody goes on any more.
+    /// Forgets all held connections: none goes on any more.
     pub fn forget(&mut self) {
         self.resumable.clear();
         self.delayed.clear();
         self.rooms.clear();
     }
 
-    /// Drops what the queues hold of connections that are gone, once a queue has more than `entries_max`.
+    /// Drops the entries of freed connections from queues with more than `entries_max` entries.
     pub fn forget_gone(&mut self, entries_max: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
         if self.delayed.len() > entries_max {
             self.delayed.retain(|Reverse((_, id))| is_here(*id));
@@ -177,12 +183,13 @@ impl Held {
             + rooms.len() * size_of::<(RoomId, Waiting)>()
     }
 
-    /// Those that wait for a room's ration, first come first, connections that are gone among them.
+    /// The connections that wait for a room's ration, in the order of their turns. Some may have been freed.
     pub fn rationed(&self) -> impl Iterator<Item = ConnectionId> {
         self.rooms.values().flat_map(|waiting| waiting.rationed.iter().copied())
     }
 
-    /// How many entries of a connection the queues have, those of rations not counted, and how many those of rations have.
+    /// The entries of a connection: how many the queues for rations have, as the second number, and how many all others
+    /// have.
     pub fn entries(&self, id: ConnectionId) -> (usize, usize) {
         let rooms = self.rooms.values();
         let spaces = rooms.flat_map(|waiting| &waiting.for_space).chain(&self.resumable);
@@ -220,12 +227,12 @@ mod tests {
         assert_eq!(held.queue_of(ROOM), Err(Blocked::Rationed(at(5))));
         assert_eq!((held.next(at(4)), held.deadline()), (None, Some(at(5))));
         assert_eq!(held.next(at(5)), Some(Resume::One(id(0))));
-        // Its line costs more than there is by now.
-        held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)));
+        // There is not enough of the ration yet for its line.
+        held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)), at(5));
         assert_eq!((held.next(at(6)), held.deadline()), (None, Some(at(7))));
         assert_eq!(held.next(at(7)), Some(Resume::One(id(0))));
         // There is no space for it in the log: the others do not overtake it meanwhile.
-        held.hold_first(id(0), ROOM, Blocked::LogFull);
+        held.hold_first(id(0), ROOM, Blocked::LogFull, at(7));
         assert_eq!((held.next(at(8)), held.deadline()), (None, None));
         held.on_space(ROOM);
         assert_eq!(held.next(at(8)), Some(Resume::One(id(0))));
@@ -236,13 +243,25 @@ mod tests {
     }
 
     #[test]
+    fn the_only_one_in_the_ration_goes_on_after_the_log_was_full() {
+        let (mut held, at) = (Held::default(), clock());
+        held.hold(id(0), ROOM, Blocked::Rationed(at(1)));
+        assert_eq!(held.next(at(1)), Some(Resume::One(id(0))));
+        held.hold_first(id(0), ROOM, Blocked::LogFull, at(1));
+        assert_eq!((held.next(at(2)), held.queue_of(ROOM)), (None, Err(Blocked::LogFull)));
+        held.on_space(ROOM);
+        assert_eq!(held.deadline(), Some(at(1)));
+        assert_eq!((held.next(at(2)), held.next(at(2))), (Some(Resume::One(id(0))), None));
+    }
+
+    #[test]
     fn a_connection_is_held_again_for_another_reason() {
         let (mut held, at) = (Held::default(), clock());
-        held.hold(id(0), ROOM, Blocked::Until(at(2)));
-        held.hold(id(1), ROOM, Blocked::Until(at(1)));
+        held.hold(id(0), ROOM, Blocked::OverRate(at(2)));
+        held.hold(id(1), ROOM, Blocked::OverRate(at(1)));
         assert_eq!((held.next(at(0)), held.deadline()), (None, Some(at(1))));
         assert_eq!(held.next(at(1)), Some(Resume::All(id(1))));
-        held.hold(id(1), ROOM, Blocked::Unread);
+        held.hold(id(1), ROOM, Blocked::AuthorBehind);
         assert_eq!((held.next(at(1)), held.deadline()), (None, Some(at(2))));
         held.resume(id(1));
         assert!(held.has_resumable());
@@ -272,16 +291,16 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_connections_that_are_gone_are_forgotten_within_a_bound() {
+    fn entries_of_freed_connections_are_dropped_beyond_a_bound() {
         let (mut held, at) = (Held::default(), clock());
         for slot in 0..1000 {
             held.hold(id(slot), ROOM, Blocked::Rationed(at(1)));
-            held.hold(id(slot), ROOM, Blocked::Until(at(1)));
+            held.hold(id(slot), ROOM, Blocked::OverRate(at(1)));
             held.hold(id(slot), ROOM, Blocked::LogFull);
         }
         let is_here = |id: ConnectionId| id.slot.0 >= 998;
         held.forget_gone(1000, is_here);
-        assert_eq!(held.entries(id(0)), (2, 1), "they are few for so many connections");
+        assert_eq!(held.entries(id(0)), (2, 1), "no queue has more entries than it may");
         held.forget_gone(10, is_here);
         held.on_space(ROOM);
         let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(1))).collect();

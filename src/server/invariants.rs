@@ -1,10 +1,11 @@
-//! What holds between turns, checked: for tests and the simulated kernel.
+//! What must hold between two turns, asserted: for tests and the simulated kernel.
 
 use std::collections::HashSet;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{CloseReason, Connection, Hold, Inbound, Outbound, Queue, Received, State, Uptake, Waits};
+use crate::connection::{Connection, Hold, Inbound, Outbound, Queue, Received, State, Uptake, Waits};
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::io::socket::Socket;
 use crate::io::{Io, Receiving};
@@ -19,7 +20,7 @@ use crate::token::{ConnectionId, Generation};
 use crate::wire::Framing;
 
 impl<I: Io, W: Outlet> Server<I, W> {
-    /// What the server says of itself.
+    /// The server's own log.
     pub fn journal(&self) -> &Journal<W> {
         &self.journal
     }
@@ -29,7 +30,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.rooms.messages()
     }
 
-    /// The lines in the log from the `messages`th ever said on, as far as it is kept.
+    /// The lines of the log behind the first `messages` ever said, as far as the log keeps them.
     pub fn lines_from(&self, messages: u64) -> Vec<Vec<u8>> {
         let log = self.rooms.log();
         let mut at = log.tail();
@@ -43,7 +44,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         lines
     }
 
-    /// Memory in use, in bytes, as far as it depends on who is here and what is said; sockets are reckoned as real ones.
+    /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real
+    /// ones.
     pub fn footprint(&self) -> usize {
         let connections: usize = self
             .connections
@@ -63,12 +65,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.receiving() == Receiving::On
     }
 
-    /// What connections that are held wait for, each once.
+    /// For each held connection, what it waits for.
     pub fn holds(&self) -> impl Iterator<Item = Hold> {
         self.connections.iter().filter_map(|(_, connection)| connection.inbound.held)
     }
 
-    /// Who waits for the room's ration, first come first, each with the bytes that it has waiting.
+    /// The connections that wait for the room's ration, in their order, each with the number of bytes that it has
+    /// waiting.
     pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
         self.schedule.held.rationed().filter_map(|id| {
             let connection =
@@ -78,7 +81,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         })
     }
 
-    /// Connections that have taken a line of what their address may say, and not said it although its time has come.
+    /// Connections that hold a reserved line of their address's rate whose time has come.
     pub fn late_reservations(&self) -> usize {
         let received = self.connections.iter().filter_map(|(_, connection)| connection.inbound.received.as_ref());
         received.filter(|received| received.reserved.is_some_and(|from| from <= self.now)).count()
@@ -89,7 +92,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.counters.closes(reason)
     }
 
-    /// What a connection that may be gone is called.
+    /// The name of a connection; `None` when it was freed.
     pub fn name(&mut self, id: ConnectionId) -> Option<Name> {
         self.connections.find(id).map(|connection| connection.name)
     }
@@ -115,66 +118,76 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     greeting += 1;
                     names.insert(connection.name);
                     let listens = connection.inbound.receiving || connection.inbound.queued.contains(Queue::Retry);
-                    assert!(listens || self.phase.is_stopping(), "a connection that is greeted is listened to");
+                    assert!(listens || self.phase.is_stopping(), "a connection that is greeted is received from");
                     let Outbound { socket, private } = &connection.outbound;
                     let goes_out = !socket.may_take() || self.greetings.contains(&id);
-                    assert!(private.is_empty() || goes_out, "what is meant for it alone is sent");
+                    assert!(private.is_empty() || goes_out, "private bytes are sent or wait for the socket");
                 }
                 State::Joined(member) => {
                     members += 1;
                     names.insert(connection.name);
-                    self.check_member(id, connection, member);
+                    self.member_invariants(id, connection, member);
                 }
                 State::Closing(_) => {
                     assert!(!connection.is_idle(), "a closing connection is here only while something is in flight");
                     let Inbound { received, held, .. } = &connection.inbound;
-                    assert!(received.is_none() && held.is_none(), "what it sent is gone");
-                    assert!(!connection.outbound.socket.is_unanswered(), "nobody asks whether its peer is there");
+                    assert!(received.is_none() && held.is_none(), "received bytes of a closing connection are dropped");
+                    assert!(
+                        !connection.outbound.socket.is_unanswered(),
+                        "a closing connection is not looked at for silence"
+                    );
                 }
             }
         }
-        assert_eq!(self.silence.unanswered(), unanswered, "those to be looked at are counted");
+        assert_eq!(self.silence.unanswered(), unanswered, "unanswered connections are counted");
         let look = self.schedule.moment(Moment::Silence);
-        assert_eq!(look.is_some(), unanswered > 0, "there is a look exactly while it has a reason");
+        assert_eq!(look.is_some(), unanswered > 0, "a look is due exactly while a connection is unanswered");
         let open = members + greeting;
         let counted = self.addresses.connections();
         assert!(counted.is_none_or(|counted| counted == open), "open connections are counted by address");
         assert_eq!((names.len(), self.names.len()), (open, open), "every connection has a name of its own");
         assert_eq!(self.rooms.online(), members, "members are the connections that have joined");
-        assert!(self.connections.len() <= self.config.members_max, "the server is not overfull");
+        assert!(self.connections.len() <= self.config.members_max, "connections are bounded");
         let counters = &self.counters;
         let stayed = counters[Counter::Accepted] - counters.closes_all();
-        assert_eq!(stayed, open as u64, "connections are those that came and did not go");
+        assert_eq!(stayed, open as u64, "open connections are those accepted and not closed");
     }
 
     /// Panics when a member is not as it must be.
-    fn check_member(&self, id: ConnectionId, connection: &Connection<I::Socket>, member: MemberId) {
+    fn member_invariants(&self, id: ConnectionId, connection: &Connection<I::Socket>, member: MemberId) {
         let Connection { inbound, outbound, .. } = connection;
         let queued = inbound.queued;
         assert_eq!(self.rooms.connection(member), id, "member and connection know each other");
         let place = self.rooms.place(member);
         let waits = matches!(place, Place::Parked | Place::Skipped);
         match outbound.socket {
-            Uptake::Open { .. } => assert!(!waits, "who waits for its socket has a full one"),
-            Uptake::Full { waits: Waits::ForRoom, .. } => assert!(waits, "a watched member waits for its socket"),
-            Uptake::Full { waits: Waits::ForSweep, .. } => assert!(!waits, "who has room is sent to"),
-            // While it waits for the sweep after a retry, something else may have been queued to be tried again.
+            Uptake::Open { .. } => assert!(!waits, "a parked member has a full socket"),
+            Uptake::Full { waits: Waits::ForWritable, .. } => {
+                assert!(waits, "a member whose socket is watched is parked")
+            }
+            Uptake::Full { waits: Waits::ForSweep, .. } => {
+                assert!(!waits, "a member whose socket is writable is not parked")
+            }
+            // After its retry it waits for the sweep. It may then have another retry queued, for a receive.
             Uptake::Full { waits: Waits::ForMemory { .. }, .. } => {
-                assert!(!waits || queued.contains(Queue::Retry), "who waits for memory is tried again");
+                assert!(!waits || queued.contains(Queue::Retry), "a member that waits for memory has a retry queued");
             }
         }
         assert!(!outbound.socket.is_full() || queued.contains(Queue::Stall), "a full socket is timed");
         let own = MemoryBound::of(&self.config).member_idle + own_bytes(connection) + self.rooms.aside_bytes(member);
         let most = MemoryBound::of(&self.config).member_worst;
         assert!(own <= most, "a member takes {own} bytes, at most {most}");
-        // Every member is received from, or something will have it received from. What ended a chunk may be held when its
-        // time is over; a receive is in flight by then.
+        // Every member has a receive in flight, or something will ask for one. With chunk framing the end of a chunk
+        // may be held when its time is over, and a receive is in flight by then.
         let may_be_both = self.config.framing == Framing::Chunk;
-        assert!(may_be_both || !inbound.receiving || inbound.held.is_none(), "who is held is not received from");
+        assert!(
+            may_be_both || !inbound.receiving || inbound.held.is_none(),
+            "a held connection has no receive in flight"
+        );
         let listens = inbound.receiving || queued.contains(Queue::Retry) || inbound.held.is_some();
-        assert!(listens || self.phase.is_stopping(), "every member is listened to");
+        assert!(listens || self.phase.is_stopping(), "every member is received from");
         let Some(received) = &inbound.received else {
-            assert!(inbound.held.is_none(), "who sent nothing is not held");
+            assert!(inbound.held.is_none(), "a member that sent nothing is not held");
             return;
         };
         assert!(received.input.len() <= self.config.line_bytes + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
@@ -184,16 +197,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let entries = self.schedule.held.entries(id);
         match inbound.held {
             None => {
-                assert!(received.input.len() <= self.config.line_bytes + 1, "only the start of a line waits");
-                assert_eq!(entries, (0, 0), "who is not held waits for nothing");
+                assert!(
+                    received.input.len() <= self.config.line_bytes + 1,
+                    "a connection that is not held has no whole line waiting"
+                );
+                assert_eq!(entries, (0, 0), "a connection that is not held has no entry");
             }
             Some(Hold::Reading) => {
-                assert_eq!(entries, (0, 0), "who has to read is brought back by the sweep");
+                assert_eq!(entries, (0, 0), "a member held for its reading has no entry: the sweep resumes it");
                 let goes_on = !self.rooms.may_speak(member) || place != Place::InSweep || self.rooms.has_due();
-                assert!(goes_on, "who has read goes on");
+                assert!(goes_on, "a member that has read everything goes on");
             }
-            Some(Hold::Space | Hold::Rate) => assert_eq!(entries, (1, 0), "who is held stands in one queue"),
-            Some(Hold::Ration) => assert_eq!(entries, (0, 1), "who waits for the ration stands in its queue"),
+            Some(Hold::LogSpace | Hold::Rate | Hold::Resumed) => {
+                assert_eq!(entries, (1, 0), "a held connection has one entry");
+            }
+            Some(Hold::Ration) => {
+                assert_eq!(entries, (0, 1), "a connection that waits for the ration stands in its queue")
+            }
         }
         let begun = !received.input.is_empty() && inbound.held.is_none();
         let timed = queued.contains(Queue::Line) || queued.contains(Queue::Opening);
@@ -204,7 +224,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 }
 
-/// Memory for what a connection has sent and for what is meant for it alone, in bytes.
+/// Memory for received bytes and private bytes of a connection, in bytes.
 fn own_bytes<S>(connection: &Connection<S>) -> usize {
     let received = connection.inbound.received.as_ref();
     let received = received.map_or(0, |received| size_of::<Received>() + received.input.capacity());

@@ -1,4 +1,4 @@
-//! Connections come and go: accepting, refusing, joining, ending, and freeing what a connection had.
+//! Connections begin and end: accepting, refusing, greeting, joining, closing, and freeing a slot.
 
 use std::net::SocketAddr;
 use std::{io, mem};
@@ -7,7 +7,8 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{CloseReason, Connection, State};
+use crate::connection::{Connection, State};
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
@@ -18,10 +19,10 @@ use crate::outlet::Outlet;
 use crate::token::{ConnectionId, ListenerId};
 use crate::wire::Encoding;
 
-/// What is remembered of how accepting goes. When it is armed again after an error is a moment of the schedule.
+/// What the server remembers about accepting. The schedule has the moment at which it is armed again after an error.
 #[derive(Debug, Default)]
 pub struct Accepting {
-    /// True exactly when newcomers were refused in this turn, whose descriptors are free again.
+    /// True exactly when newcomers were refused in this turn, which freed their descriptors.
     refused: bool,
     /// True once a failure to accept was logged, until a newcomer is accepted.
     reported: bool,
@@ -32,7 +33,7 @@ pub struct Accepting {
 pub enum Door {
     /// They join at once.
     Plain,
-    /// They are told something, and join when they have answered anything: for tests.
+    /// They are sent a notice, and join when they have sent any bytes. For tests.
     #[cfg(test)]
     Asking,
 }
@@ -41,7 +42,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
     pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
         if self.connections.len() >= self.config.members_max {
-            self.on_full_house(socket);
+            self.on_server_full(socket);
             return;
         }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
@@ -67,7 +68,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.greet(id);
     }
 
-    /// Goes on with the greeting of a connection that is in no room yet, after it was accepted and after each chunk of it.
+    /// Goes on with the greeting of a connection that is in no room yet: after it was accepted, and after each chunk
+    /// from it.
     pub(super) fn greet(&mut self, id: ConnectionId) {
         match self.door {
             Door::Plain => self.join(id),
@@ -91,7 +93,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let member = self.rooms.join(self.rooms.lobby(), id, connection.inbound.encoding, connection.name, self.now);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
-            // Its socket is full of what it was greeted with.
+            // Its socket is full of bytes of the greeting.
             self.rooms.park(member);
         }
         let online = self.rooms.room(self.rooms.lobby()).online() as u64;
@@ -99,10 +101,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.ask_for_chunk(id);
     }
 
-    /// There is no place for a newcomer.
-    pub(super) fn on_full_house(&mut self, socket: I::Socket) {
-        self.counters.add(Counter::FullHouse, 1);
-        self.refuse(socket, Notice::HouseFull);
+    /// There is no descriptor for a newcomer.
+    pub(super) fn on_server_full(&mut self, socket: I::Socket) {
+        self.counters.add(Counter::ServerFull, 1);
+        self.refuse(socket, Notice::ServerFull);
     }
 
     /// Accepting has ended on an error.
@@ -113,14 +115,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule.set(Moment::Accept, Some(self.now + ACCEPT_RETRY));
     }
 
-    /// Accepting may have ended because the descriptors of those who were then refused were not free yet.
+    /// Accepting may have ended for want of a descriptor that a refusal in the same turn has freed.
     pub(super) fn accept_after_refusals(&mut self) {
         if mem::take(&mut self.accepting.refused) {
             self.resume_accepting();
         }
     }
 
-    /// A descriptor is free again: accepting goes on, if it had ended for want of one.
+    /// A descriptor is free again: accepting goes on at once if it had ended on an error.
     fn resume_accepting(&mut self) {
         if self.schedule.moment(Moment::Accept).is_some() {
             self.schedule.set(Moment::Accept, None);
@@ -132,7 +134,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn refuse(&mut self, socket: I::Socket, notice: Notice) {
         let mut bytes = Vec::new();
         Encoding::Text.notice(notice, &mut bytes);
-        // A newcomer whose socket does not even take this is not told.
+        // A newcomer is not told if its socket does not take these few bytes.
         self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
         self.io.shutdown(&socket);
         self.io.close(socket);
@@ -142,7 +144,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Closes a connection with a last line, if its socket takes one.
     pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
         let connection = self.connections.at(id);
-        // It ends what it was sent of, whole, so it cannot be told when the log has forgotten its place.
+        // The notice must follow a whole message. A skipped member may lack the rest of one, so it is not told.
         let rest = match connection.state {
             State::Joined(member) => self.rooms.rest_of_message(member),
             State::Greeting => Some(&[][..]),
@@ -156,8 +158,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.close(id, reason);
     }
 
-    /// Ends a connection, whatever its state; one that was ended before stays as it is. Nothing else ends one. Its slot is
-    /// free when nothing is in flight on it, which may be at once.
+    /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends
+    /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = self.connections.at_mut(id);
         let member = match connection.state {
@@ -196,10 +198,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Logs that a member was closed by us, up to a number a second; the statistics count them all.
+    /// Logs that the server closed a connection, up to a number of them a second. The statistics count them all.
     fn report_close(&mut self, name: Name, reason: CloseReason) {
         let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
-        if self.close_reports.check(rate, 1.0, self.now).is_ok() {
+        if self.close_reports.allows(rate, 1.0, self.now).is_ok() {
             self.close_reports.take(rate, 1.0, self.now);
             self.journal.report(self.now, format_args!("closed {name}: {reason}"));
         }

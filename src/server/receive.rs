@@ -1,14 +1,14 @@
-//! From received bytes to lines said in the room, and what holds a line back.
+//! From received bytes to messages of the room, and the reasons for which a line has to wait.
 //!
-//! A connection is found once for each completion: its [`Speaker`] has what taking its lines needs. Of each line it is
-//! decided first whether it may be said ([`Server::admit`]), and then it is said ([`Server::publish`]). A connection whose next
-//! line may not be said yet is held: its bytes stay where they are and no more are asked for, so TCP slows the peer and
-//! nothing is lost. It is not looked at again before the reason has passed.
+//! A connection is looked up once for each completion: its [`Speaker`] has all that is needed to take its lines. Each
+//! line is first admitted and then published. A connection whose next line has to wait is held: its bytes stay in
+//! `received` and no more are asked for, so TCP slows the peer and nothing is lost. It is not looked at again before
+//! the reason has passed.
 //!
-//! Where a line feed ends a line nothing is said before it. With `--framing chunk` the end of a chunk ends a line too, so what
-//! a chunk ends with is kept for [`OPENING_HOLD`] while it could still become another protocol's beginning, as a chunk `GET`
-//! could, and what arrives meanwhile goes on with it. A turn in which nobody's bytes are received does not end that time,
-//! because the rest of a request may be waiting in the socket.
+//! With `--framing line` nothing is said before its line feed. With `--framing chunk` the end of a chunk ends a line
+//! too. If a chunk ends with bytes that could still become another protocol's beginning, such as `GET`, these are kept
+//! for [`OPENING_HOLD`], and bytes that arrive meanwhile continue them. That time does not end in a turn that receives
+//! nothing, because the rest of a request may be waiting in the socket.
 
 use std::mem;
 
@@ -16,7 +16,8 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::held::Resume;
-use crate::connection::{CloseReason, Connection, Hold, Queue, Received, State};
+use crate::connection::{Connection, Hold, Queue, Received, State};
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};
@@ -34,12 +35,12 @@ struct Speaker {
     name: Name,
     /// Taken out of the connection meanwhile.
     received: Box<Received>,
-    /// True until it has said a line, when it has waited for the room's ration longest.
+    /// True when this connection was first in the queue for the room's ration, until it has said a line.
     first_in_ration: bool,
 }
 
 impl Speaker {
-    /// A connection that is a member and has sent something.
+    /// Takes the received bytes out of a connection. `None` when it is no member, or has none.
     fn of<S>(id: ConnectionId, connection: &mut Connection<S>, first_in_ration: bool) -> Option<Self> {
         let member = connection.member()?;
         let received = connection.inbound.received.take()?;
@@ -47,13 +48,13 @@ impl Speaker {
     }
 }
 
-/// What is to be taken of what a speaker sent.
+/// A piece of the received bytes, as it is admitted.
 #[derive(Clone, Copy)]
 enum Piece<'a> {
     Line(&'a [u8]),
-    /// A line that is too long, as far as it has come.
+    /// A line that is too long, as far as it has arrived.
     TooLong,
-    /// More of a line that is too long. A chunk of it is charged like a line.
+    /// A further chunk of a line that is too long. It is charged like a line.
     MoreOfTooLong,
 }
 
@@ -61,15 +62,15 @@ enum Piece<'a> {
 enum Taken {
     /// All whole lines.
     All,
-    /// Up to one that has to wait.
+    /// All lines before one that has to wait.
     Held(Blocked),
-    /// None: it is the first that waits for the room's ration, and stays it.
+    /// No line: the first connection in the queue for the room's ration has to wait on, and stays the first.
     StillFirst(Blocked),
-    /// The peer takes this server for another.
+    /// The peer speaks another protocol.
     Foreign(Foreign),
 }
 
-/// Empty buffers for what is received and not used at once, so that the steady state allocates nothing.
+/// Empty buffers, kept for received bytes that are not used at once, so that the steady state allocates nothing.
 #[derive(Debug, Default)]
 pub struct SpareBuffers(Vec<Vec<u8>>);
 
@@ -111,7 +112,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Err(Errno::NOBUFS | Errno::NOMEM) => return self.retry_later(id),
             Err(_) => return self.on_end(id, CloseReason::Broken),
         };
-        // What arrives after the goodbye is not said.
+        // Lines that arrive once the server was told to stop are not said.
         if self.phase.is_stopping() {
             return;
         }
@@ -130,13 +131,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if is_greeting {
             return self.greet(id);
         }
-        // A held connection has its bytes received only when they were asked for before it was held.
+        // If the connection is held, this receive was asked for before that, and the bytes wait behind the others.
         if !is_held && let Some(speaker) = Speaker::of(id, connection, false) {
             if is_first { self.take_chunk(speaker, bytes) } else { self.take_input(speaker) }
         }
     }
 
-    /// Asks for more bytes of a member, unless they have to wait or were asked for.
+    /// Asks for a chunk of a connection, unless it is held or a receive is in flight already.
     pub(super) fn ask_for_chunk(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         let inbound = &mut connection.inbound;
@@ -146,7 +147,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Lets held connections go on whose reason has passed.
+    /// Takes lines of held connections whose reason has passed.
     pub(super) fn resume_held(&mut self) {
         while let Some(room) = self.room_with_space() {
             self.schedule.held.on_space(room);
@@ -163,7 +164,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Takes lines from what a connection that has just joined had sent before.
+    /// Takes lines from the bytes that a connection sent before it joined.
     #[cfg(test)]
     pub(super) fn take_greeted(&mut self, id: ConnectionId) {
         if let Some(speaker) = Speaker::of(id, self.connections.at_mut(id), false) {
@@ -172,7 +173,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A room whose log was full and has space again.
-    fn room_with_space(&self) -> Option<RoomId> {
+    pub(super) fn room_with_space(&self) -> Option<RoomId> {
         self.schedule.held.full_rooms().find(|room| self.rooms.has_space(*room))
     }
 
@@ -208,7 +209,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if let Err(reason) = self.admit(speaker, Piece::MoreOfTooLong) {
                 return Taken::Held(reason);
             }
-            // It is charged now, so that a line behind it that has to wait does not have it charged again.
+            // Charged now: if a line behind it has to wait, this chunk must not be charged again with that line.
             speaker.received.charge_line(self.config.flood, self.now);
             if let Verdict::Foreign(foreign) = speaker.received.look(rest) {
                 return Taken::Foreign(foreign);
@@ -228,7 +229,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             });
             let Some(item) = item else {
                 if before.0.is_discarding() && !received.splitter.is_discarding() {
-                    // The end of a chunk has ended a line that is too long.
+                    // The end of a chunk has ended a line that was too long.
                     received.line_taken(false);
                 }
                 return Taken::All;
@@ -248,14 +249,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Admits an item, and then says it. True when there was something to say.
+    /// Admits an item, and then says it. True when it became a message.
     fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<bool, Blocked> {
         let piece = match item {
             Item::Line(line) => Piece::Line(line),
             Item::TooLong => Piece::TooLong,
         };
         let admitted = self.admit(speaker, piece);
-        if matches!(admitted, Err(Blocked::Until(_))) && !mem::replace(&mut speaker.received.slowed, true) {
+        if matches!(admitted, Err(Blocked::OverRate(_))) && !mem::replace(&mut speaker.received.slowed, true) {
             self.tell(speaker.id, Notice::SlowDown);
         }
         admitted?;
@@ -268,14 +269,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Whether a piece may be taken now. Every reason why not is asked here, in order, and nothing is rendered for that.
+    /// `Ok` when a piece may be taken now. All reasons to wait are looked at here, in order. Nothing is rendered.
     fn admit(&mut self, speaker: &mut Speaker, piece: Piece<'_>) -> Result<(), Blocked> {
         if matches!(piece, Piece::Line(_)) && !self.rooms.may_speak(speaker.member) {
-            return Err(Blocked::Unread);
+            return Err(Blocked::AuthorBehind);
         }
         let address = speaker.name.address.ip();
         let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, address, self.now);
-        allowed.map_err(Blocked::Until)?;
+        allowed.map_err(Blocked::OverRate)?;
         let Piece::Line(line) = piece else { return Ok(()) };
         if !speaker.first_in_ration {
             self.schedule.held.queue_of(self.rooms.room_of(speaker.member))?;
@@ -284,17 +285,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     fn author(&self, speaker: &Speaker) -> Author {
-        let is_woken = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, name: speaker.name, is_woken }
+        let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
+        Author { member: speaker.member, name: speaker.name, has_private }
     }
 
-    /// Gives a connection back what it has received, and asks for more or sees to it that it goes on.
+    /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.
     fn on_taken(&mut self, speaker: Speaker, taken: Taken) {
         let Speaker { id, member, received, .. } = speaker;
         let connection = self.connections.at_mut(id);
         connection.inbound.held = match taken {
             Taken::Held(reason) => Some(reason.into()),
-            // Whatever keeps it waiting, its place is in that queue.
+            // It stays in the queue for the ration, also when it now waits for another reason.
             Taken::StillFirst(_) => Some(Hold::Ration),
             Taken::All | Taken::Foreign(_) => None,
         };
@@ -313,17 +314,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.ask_for_chunk(id);
             }
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
-            Taken::StillFirst(reason) => self.schedule.held.hold_first(id, self.rooms.room_of(member), reason),
+            Taken::StillFirst(reason) => {
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), reason, self.now)
+            }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
         }
     }
 
-    /// Says what was kept for its time because it could have become another protocol's beginning.
+    /// Says chunk ends that were kept because they could have become another protocol's beginning, once their time is
+    /// over.
     pub(super) fn say_kept_openings(&mut self) {
         while let Some(id) = self.schedule.next_opening(self.now) {
             let Some(connection) = self.connections.find(id) else { continue };
             connection.inbound.queued.remove(Queue::Opening);
-            // While it is held for another reason its last bytes have not been looked at.
+            // While the connection is held, lines in front of these bytes wait, so they have not been looked at yet.
             if connection.inbound.held.is_some() {
                 continue;
             }
@@ -338,7 +342,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// The peer sends no more: what is kept of it is said, and then it is closed.
+    /// The peer sends no more: lines that wait are said, and then the connection is closed.
     fn on_end(&mut self, id: ConnectionId, reason: CloseReason) {
         let inbound = &mut self.connections.at_mut(id).inbound;
         let is_held = inbound.held.is_some();
@@ -353,15 +357,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// What was kept is a line.
+    /// The bytes that a chunk ended with are a line: takes it.
     fn end_opening(&mut self, id: ConnectionId) {
         let speaker = Speaker::of(id, self.connections.at_mut(id), false);
-        let mut speaker = speaker.expect("what is kept was received from a member");
+        let mut speaker = speaker.expect("kept bytes were received from a member");
         speaker.received.end_opening();
         self.take_input(speaker);
     }
 
-    /// Looks at a connection that had begun a line a time-out ago: it is closed when it has sent nothing since.
+    /// Looks at a connection that had begun a line one time-out ago. It is closed if it has sent nothing since.
     pub(super) fn on_line_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Line);

@@ -1,10 +1,11 @@
-//! Everything that waits: which connection for what, and which moment comes next.
+//! Everything that waits: connections, each with what it waits for, and the next moment at which there is something to
+//! do.
 //!
 //! Held connections stand in [`Held`]. Time-outs and retries have queues of their own; single moments, such as the next
-//! statistics line, have a place each. The schedule does no I/O and reads no clock. It knows connections by their ids alone:
-//! one that is gone may still be handed out, and its entries are dropped when they outnumber the others.
+//! statistics line, have a place each. The schedule does no I/O and reads no clock. It knows only the ids of
+//! connections. So it may hand out one that was freed; entries of such connections are dropped once a queue has many.
 //!
-//! Of each queue in [`Queue`] a connection has at most one entry, exactly while its [`Queued`] says so.
+//! In each queue of [`Queue`] a connection has at most one entry, and has it exactly while its [`Queued`] says so.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -16,18 +17,18 @@ use crate::limits::{MEMORY_RETRY, OPENING_HOLD, TIMEOUT_SLACK};
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 
-/// What a moment is for, of which there is one at a time.
+/// Something that is done at one moment, of which at most one is set at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// Accepting has ended on an error: it is armed again.
+    /// Accepting, which has ended on an error, is armed again.
     Accept,
-    /// The statistics line.
+    /// The statistics line is written.
     Statistics,
-    /// Some of the peers that owe an answer are looked at.
+    /// Some of the connections whose peers have not acknowledged everything are looked at.
     Silence,
-    /// A stop that has begun ends.
+    /// The time to send the rest after a stop signal is over.
     Stop,
-    /// The room wants to be called.
+    /// A room has a presence summary to say.
     Room,
     /// The transcript is tried again.
     Transcript,
@@ -45,11 +46,11 @@ pub enum Due {
     Accept,
     Statistics,
     Silence,
-    /// What the kernel had no memory for is tried again.
+    /// An operation that the kernel had no memory for is tried again.
     Retry(ConnectionId),
-    /// Its socket was full a time-out ago.
+    /// A connection whose socket was full one time-out ago is looked at.
     Stall(ConnectionId),
-    /// It had begun a line a time-out ago.
+    /// A connection that had begun a line one time-out ago is looked at.
     Line(ConnectionId),
 }
 
@@ -80,51 +81,51 @@ impl Schedule {
         }
     }
 
-    /// Has an operation tried again that the kernel had no memory for.
+    /// Has an operation that the kernel had no memory for tried again after a pause.
     pub fn retry(&mut self, id: ConnectionId, queued: &mut Queued, now: Instant) {
         if queued.insert(Queue::Retry) {
             self.retries.push_back((now + MEMORY_RETRY, id));
         }
     }
 
-    /// Times a connection whose socket is full since a moment.
+    /// Times a connection whose socket has been full since `since`.
     pub fn time_stall(&mut self, id: ConnectionId, queued: &mut Queued, since: Instant) {
         if queued.insert(Queue::Stall) {
             self.stalls.watch(id, since);
         }
     }
 
-    /// Times a connection that has begun a line and sent the last byte of it at a moment.
+    /// Times a connection that has begun a line and sent its last byte at `since`.
     pub fn time_line(&mut self, id: ConnectionId, queued: &mut Queued, since: Instant) {
         if queued.insert(Queue::Line) {
             self.lines.watch(id, since);
         }
     }
 
-    /// Keeps what a chunk has ended with for its time, which began with its line.
+    /// Times a connection whose chunk ended with bytes that could become another protocol. Their line began at `since`.
     pub fn time_opening(&mut self, id: ConnectionId, queued: &mut Queued, since: Instant) {
         if queued.insert(Queue::Opening) {
             self.openings.push(Reverse((since + OPENING_HOLD, id)));
         }
     }
 
-    /// The next of those that have begun what could be another protocol and whose time was over when it was queued.
+    /// Takes out the next connection of [`Queue::Opening`] whose time, as it was when it was queued, is over.
     pub fn next_opening(&mut self, now: Instant) -> Option<ConnectionId> {
         self.openings.peek().filter(|Reverse((due, _))| *due <= now)?;
         self.openings.pop().map(|Reverse((_, id))| id)
     }
 
-    /// Sets or forgets a moment.
+    /// Sets a moment, or with `None` forgets it.
     pub fn set(&mut self, moment: Moment, at: Option<Instant>) {
         self.moments[moment as usize] = at;
     }
 
-    /// When a moment is, if it is set.
+    /// The time of a moment that is set.
     pub fn moment(&self, moment: Moment) -> Option<Instant> {
         self.moments[moment as usize]
     }
 
-    /// The next thing to be done whose moment has come. It is handed out once.
+    /// Takes out the next thing that is to be done by now.
     pub fn due(&mut self, now: Instant) -> Option<Due> {
         if self.take_moment(Moment::Accept, now) {
             return Some(Due::Accept);
@@ -144,7 +145,7 @@ impl Schedule {
         self.take_moment(Moment::Silence, now).then_some(Due::Silence)
     }
 
-    /// True when a moment has come, which is then forgotten.
+    /// Forgets a moment that has come. True when it has.
     fn take_moment(&mut self, moment: Moment, now: Instant) -> bool {
         self.moments[moment as usize].take_if(|at| *at <= now).is_some()
     }
@@ -161,7 +162,8 @@ impl Schedule {
         queues.into_iter().chain(self.moments).flatten().min()
     }
 
-    /// Drops what the queues hold of connections that are gone, where that is most of it: `connections` are here.
+    /// Drops the entries of freed connections from queues that have far more entries than the `connections` that are
+    /// open.
     pub fn forget_gone(&mut self, connections: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
         let entries_max = 2 * connections + TIMEOUT_SLACK;
         for timeouts in [&mut self.stalls, &mut self.lines] {
@@ -189,12 +191,16 @@ impl Schedule {
             + self.lines.footprint()
     }
 
-    /// Panics when the queues do not hold of a connection what it says.
+    /// Panics when the queues do not have the entries of a connection that `queued` says.
     pub fn agrees(&self, id: ConnectionId, queued: Queued) {
         let retries = self.retries.iter().filter(|(_, other)| *other == id).count();
-        assert_eq!(usize::from(queued.contains(Queue::Retry)), retries, "it is tried again once, or not");
+        assert_eq!(usize::from(queued.contains(Queue::Retry)), retries, "a connection has at most one retry");
         let openings = self.openings.iter().filter(|entry| entry.0.1 == id).count();
-        assert_eq!(usize::from(queued.contains(Queue::Opening)), openings, "its beginning is timed once, or not");
+        let timed = usize::from(queued.contains(Queue::Opening));
+        assert_eq!(timed, openings, "a connection's beginning is timed at most once");
+        let (stalls, lines) = (self.stalls.entries(id), self.lines.entries(id));
+        assert_eq!(usize::from(queued.contains(Queue::Stall)), stalls, "a full socket is timed once");
+        assert_eq!(usize::from(queued.contains(Queue::Line)), lines, "a begun line is timed once");
     }
 
     /// Panics when a connection is timed twice.
@@ -221,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_timed_is_handed_out_once_at_its_moment() {
+    fn an_entry_is_handed_out_once_at_its_moment() {
         let (mut schedule, at) = schedule();
         let mut queued = Queued::default();
         for _ in 0..2 {
@@ -241,14 +247,14 @@ mod tests {
         assert_eq!((schedule.next_opening(at(3)), schedule.next()), (None, Some(at(3) + OPENING_HOLD)));
         assert_eq!(schedule.next_opening(at(4)), Some(id(0)));
         assert_eq!(schedule.next(), Some(at(20)));
-        assert_eq!(schedule.due(at(30)), None, "a stop is the server's affair");
+        assert_eq!(schedule.due(at(30)), None, "the server looks at the moment of a stop itself");
         queued.remove(Queue::Stall);
         schedule.time_stall(id(0), &mut queued, at(30));
         assert_eq!(schedule.due(at(40)), Some(Due::Stall(id(0))));
     }
 
     #[test]
-    fn entries_of_connections_that_are_gone_are_forgotten_within_a_bound() {
+    fn entries_of_freed_connections_are_dropped_beyond_a_bound() {
         let (mut schedule, at) = schedule();
         let entries = 4 * TIMEOUT_SLACK as u32;
         for slot in 0..entries {

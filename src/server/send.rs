@@ -1,10 +1,11 @@
-//! The sweep: batches of sends that move members' cursors to the head, and what becomes of a socket that is full.
+//! The sweep: batches of sends that move members' cursors to the head, and what is done about a socket that is full.
 
 use arrayvec::ArrayVec;
 
 use super::Server;
-use crate::connection::{CloseReason, Hold, Private, Queue, State, Waits};
+use crate::connection::{Hold, Outbound, Private, Queue, State, Waits};
 use crate::connections::Connections;
+use crate::counters::CloseReason;
 use crate::counters::Counter;
 use crate::io::{Io, Send, Sent};
 use crate::limits::SEND_BATCH_MEMBERS;
@@ -17,7 +18,7 @@ use crate::token::ConnectionId;
 type Dead = ArrayVec<ConnectionId, SEND_BATCH_MEMBERS>;
 
 impl<I: Io, W: Outlet> Server<I, W> {
-    /// Sends one batch to members that are behind, each as much as its socket takes.
+    /// Sends one batch to members that are behind, to each as much as its socket takes.
     pub(super) fn sweep(&mut self) {
         self.send_greetings();
         let connections = &mut self.connections;
@@ -26,7 +27,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connection.outbound.private.tell_always(Notice::Missed { messages }, connection.inbound.encoding);
         });
         let mut dead = Dead::new();
-        // One round brings a member to the end of what lies in one piece: usually to the head of the log.
+        // One round sends a member the bytes up to the end of a segment, which is usually the head of the log.
         while !batch.is_empty() {
             let mut sends: ArrayVec<Send<'_, I::Socket>, SEND_BATCH_MEMBERS> =
                 batch.iter().map(|member| next_send(&self.connections, &self.rooms, *member)).collect();
@@ -47,7 +48,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_bytes_taken(&mut self, id: ConnectionId, member: MemberId, taken: usize) {
         self.counters.add(Counter::SentBytes, taken as u64);
         let private = is_private_next(&self.connections.at(id).outbound.private, &self.rooms, member);
-        // Nothing between the log and the socket changes a byte, so as many of the log were used as the socket has taken.
+        // Bytes go from the log to the socket unchanged, so each byte that the socket took is one byte of the log.
         let used = taken;
         if private {
             self.connections.at_mut(id).outbound.private.advance(used);
@@ -56,7 +57,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Notes how a send to a member of the batch went. The member, when it is to be sent more at once.
+    /// Notes how a send to a member of the batch went. Returns the member when there is more to send to it at once.
     fn on_sent(&mut self, member: MemberId, bytes: usize, sent: Sent, dead: &mut Dead) -> Option<MemberId> {
         let id = self.rooms.connection(member);
         match sent {
@@ -74,7 +75,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.on_not_taken(id, sent);
             }
             Sent::Dead(_) => {
-                // It leaves after the batch, and is out of it when the others are told so.
+                // It is closed after the batch. It must not be in the batch then, because its leaving is a message.
                 self.rooms.park(member);
                 dead.push(id);
             }
@@ -82,20 +83,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
         None
     }
 
-    /// A socket did not take all that it was handed: it is watched for room, or tried again after a pause.
+    /// A socket did not take all that it was handed: it is watched until it is writable, or tried again after a pause.
     fn on_not_taken(&mut self, id: ConnectionId, sent: Sent) {
-        // A socket that had room a moment ago and takes nothing all the same: TCP is out of memory, and watching the socket
-        // would spin.
-        let had_room = self.connections.at(id).outbound.socket.had_room();
-        if sent == Sent::NoMemory || (sent == Sent::Full && had_room) {
+        // The socket was just reported writable and takes nothing all the same. Then TCP is out of memory, and a watch
+        // would report the socket at once, again and again.
+        let was_writable = self.connections.at(id).outbound.socket.was_writable();
+        if sent == Sent::NoMemory || (sent == Sent::Full && was_writable) {
             self.on_no_memory(id);
         } else {
-            self.on_full(id, Waits::ForRoom);
+            self.on_full(id, Waits::ForWritable);
             self.io.watch_writable(&self.connections.at(id).socket, id);
         }
     }
 
-    /// Tells a peer something that is meant for it alone. False when it is not told, because it has not read the last notices.
+    /// Tells a peer a notice. False when the notice is dropped because too many bytes of notices wait for it already.
     pub(super) fn tell(&mut self, id: ConnectionId, notice: Notice) -> bool {
         let connection = self.connections.at_mut(id);
         let was_empty = connection.outbound.private.is_empty();
@@ -108,13 +109,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         told
     }
 
-    /// Sends what is meant for peers that are in no room yet, up to a batch of them.
+    /// Sends private bytes to peers that are in no room yet, to a batch of them at most.
     fn send_greetings(&mut self) {
         for _ in 0..self.greetings.len().min(SEND_BATCH_MEMBERS) {
             let id = self.greetings.pop_front().expect("they were counted");
             let Some(connection) = self.connections.find(id) else { continue };
-            // One that has joined meanwhile is sent to by the sweep.
-            if connection.state != State::Greeting || !connection.outbound.socket.may_take() {
+            let Outbound { socket, private } = &connection.outbound;
+            // The sweep sends to a connection that has joined meanwhile.
+            if connection.state != State::Greeting || socket.is_watched() || private.is_empty() {
                 continue;
             }
             let mut sends = [Send::new(&connection.socket, connection.outbound.private.due())];
@@ -139,22 +141,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// A send was taken whole. A member that is level and was held because it did not read has read now.
+    /// A send was taken whole. A member that is level now has been sent everything, so if it was held for its own
+    /// reading it may go on.
     fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
         let connection = self.connections.at_mut(id);
         self.silence.on_sent(connection.outbound.socket, &mut self.schedule, self.now);
         connection.outbound.socket.on_whole();
         let held = connection.inbound.held;
         if level && held == Some(Hold::Reading) && self.rooms.may_speak(member) && !self.phase.is_stopping() {
-            self.connections.at_mut(id).inbound.held = Some(Hold::Space);
+            self.connections.at_mut(id).inbound.held = Some(Hold::Resumed);
             self.schedule.held.resume(id);
         }
     }
 
-    /// A member's socket is full, after it took some bytes or for the first time.
+    /// A socket is full: for the first time, or again after it took some bytes.
     fn on_full(&mut self, id: ConnectionId, waits: Waits) {
         let connection = self.connections.at_mut(id);
-        assert!(!connection.outbound.socket.is_watched(), "a watched member is not sent to");
+        assert!(!connection.outbound.socket.is_watched(), "nothing is sent to a watched socket");
         self.silence.on_sent(connection.outbound.socket, &mut self.schedule, self.now);
         connection.outbound.socket.on_full(waits, self.io.outstanding(&connection.socket), self.now);
         self.schedule.time_stall(id, &mut connection.inbound.queued, self.now);
@@ -167,17 +170,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connection.outbound.socket.on_no_memory();
             connection.outbound.socket.note_taken(self.io.outstanding(&connection.socket), self.now);
         } else {
-            self.on_full(id, Waits::ForMemory { had_room: false });
+            self.on_full(id, Waits::ForMemory { was_writable: false });
         }
         self.retry_later(id);
     }
 
-    /// Has what the kernel had no memory for tried again after a pause.
+    /// Has an operation that the kernel had no memory for tried again after a pause.
     pub(super) fn retry_later(&mut self, id: ConnectionId) {
         self.schedule.retry(id, &mut self.connections.at_mut(id).inbound.queued, self.now);
     }
 
-    /// Tries again what the kernel had no memory for: a send, a receive, or both.
+    /// Tries an operation again that the kernel had no memory for: a send, a receive, or both.
     pub(super) fn on_retry(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Retry);
@@ -190,7 +193,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// A watched socket has room, or is dead.
+    /// A watched socket is writable, or dead.
     pub(super) fn on_writable(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id).filter(|connection| connection.outbound.socket.is_watched())
         else {
@@ -201,7 +204,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.send_again(id);
     }
 
-    /// Looks at a connection whose socket was full a time-out ago: it is closed when its peer took no byte since.
+    /// Looks at a connection whose socket was full one time-out ago. It is closed if its peer has taken no byte since.
     pub(super) fn on_stall_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Stall);
@@ -217,7 +220,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Closes members that fell off the log, where that is what is done with them.
+    /// Closes members that fell off the log. There are none where such members are skipped and told.
     pub(super) fn close_fallen(&mut self) {
         while let Some(id) = self.rooms.next_fallen() {
             if self.connections.find(id).is_some() {
@@ -226,7 +229,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// A socket may have room again: what waits for it is sent.
+    /// A socket may take bytes again: those that wait for it are sent.
     fn send_again(&mut self, id: ConnectionId) {
         match self.connections.at(id).state {
             State::Joined(member) => self.rooms.unpark(member),
@@ -236,7 +239,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 }
 
-/// What a member of the batch is to be sent next.
+/// The send that is next for a member of the batch.
 fn next_send<'a, S>(connections: &'a Connections<S>, rooms: &'a Rooms, member: MemberId) -> Send<'a, S> {
     let connection = connections.at(rooms.connection(member));
     let private = &connection.outbound.private;
@@ -245,7 +248,8 @@ fn next_send<'a, S>(connections: &'a Connections<S>, rooms: &'a Rooms, member: M
     Send::new(&connection.socket, bytes)
 }
 
-/// True when what is meant for a member alone goes out before what is said: between two messages, or once begun.
+/// True when a member's private bytes go out before the log: between two messages, or when a part of them was sent
+/// already.
 fn is_private_next(private: &Private, rooms: &Rooms, member: MemberId) -> bool {
     !private.is_empty() && (private.is_begun() || rooms.is_between_messages(member))
 }

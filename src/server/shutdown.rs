@@ -1,4 +1,5 @@
-//! How the server stops: it accepts and receives no more, says goodbye, and sends what is left while there is time.
+//! How the server stops: it accepts no more and says no more lines, says goodbye, and sends the rest while there is
+//! time.
 
 use std::time::Instant;
 
@@ -9,20 +10,20 @@ use crate::limits::STOP_FLUSH;
 use crate::message::Announcement;
 use crate::outlet::Outlet;
 
-/// How far the server's life has come.
+/// Whether the server runs, is stopping, or has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Running,
-    /// It was told to stop, and members are sent what is left.
+    /// It was told to stop, and members are sent the rest.
     Stopping {
-        /// When it stops whatever is left.
+        /// When it stops even if there is more to send.
         until: Instant,
-        /// False until the goodbye was said. A room whose log has no place for it takes it after a sweep.
+        /// False until the goodbye was said. It has to wait for the sweep while the log is full.
         goodbye_said: bool,
-        /// True once it was told a second time: it stops in this turn.
+        /// True once it was told to stop a second time: it stops in this turn.
         at_once: bool,
     },
-    /// It has reported its last line, which is written while there is time, and goes no further.
+    /// It has reported its last line, which is written while there is time, and does nothing else.
     Stopped {
         flow: Flow,
         until: Instant,
@@ -30,9 +31,14 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// True once the server was told to stop: what arrives from then on is not said.
+    /// True once the server was told to stop: lines that arrive from then on are not said.
     pub fn is_stopping(self) -> bool {
         self != Self::Running
+    }
+
+    /// True while the server is stopping and has not said goodbye.
+    pub fn owes_goodbye(self) -> bool {
+        matches!(self, Self::Stopping { goodbye_said: false, .. })
     }
 }
 
@@ -61,7 +67,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.io.stop_accepting();
     }
 
-    /// Says goodbye, if it is time for it.
+    /// Says goodbye if the server is stopping and has not said it yet.
     pub(super) fn say_goodbye(&mut self) {
         if let Phase::Stopping { goodbye_said, .. } = &mut self.phase
             && !*goodbye_said

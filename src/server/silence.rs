@@ -1,30 +1,31 @@
-//! Peers that have vanished without a word while something is on its way to them.
+//! Finds peers that have vanished without an end or a reset while bytes are on their way to them.
 //!
-//! The kernel would end such connections after a time of our choice (TCP_USER_TIMEOUT), but it also ends those whose peer
-//! answers and reads slowly, and cannot be told to tell the two apart. So it is asked: some connections a second, in the order
-//! of their slots, of those that were sent something and have not been seen to have everything since. A room in which nothing
-//! is said is not looked at, and a member costs one bit.
+//! The kernel could end such connections after a time of our choice (TCP_USER_TIMEOUT). But it would also end
+//! connections whose peers answer and read slowly. So the server asks the kernel about some connections every second,
+//! in the order of their slots. It asks only about connections that were sent bytes since their peers were last seen to
+//! have acknowledged everything. So a silent room costs nothing, and a member costs one bit.
 
 use std::time::Instant;
 
 use super::Server;
 use super::schedule::{Moment, Schedule};
-use crate::connection::{CloseReason, Uptake};
+use crate::connection::Uptake;
+use crate::counters::CloseReason;
 use crate::io::Io;
 use crate::limits::SILENCE_LOOK;
 use crate::outlet::Outlet;
 
 #[derive(Debug, Default)]
 pub struct Silence {
-    /// Connections that were sent something and have not been seen to have everything since. There is a moment for the next
-    /// look exactly while there are any.
+    /// Connections that were sent bytes since their peers were last seen to have acknowledged everything. The moment of
+    /// the next look is set exactly while there are any.
     unanswered: usize,
-    /// Where the next look goes on.
+    /// The slot that was looked at last.
     slot: usize,
 }
 
 impl Silence {
-    /// An open connection is being sent something; its half of it is still to be told so.
+    /// An open connection was sent bytes. To be called before its [`Uptake`] is told.
     pub fn on_sent(&mut self, socket: Uptake, schedule: &mut Schedule, now: Instant) {
         if !socket.is_unanswered() {
             self.unanswered += 1;
@@ -34,7 +35,7 @@ impl Silence {
         }
     }
 
-    /// A connection is going, or its peer has everything.
+    /// A connection is closing, or its peer has acknowledged everything.
     pub fn on_answered(&mut self, socket: &mut Uptake, schedule: &mut Schedule) {
         if socket.is_unanswered() {
             socket.on_answered();
@@ -51,7 +52,7 @@ impl Silence {
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
-    /// Looks at some of those who were sent something, and closes those whose peers answer nothing any more.
+    /// Looks at some of the unanswered connections, and closes those whose peers no longer answer.
     pub(super) fn look_for_silent(&mut self) {
         self.schedule.set(Moment::Silence, Some(self.now + SILENCE_LOOK));
         let slots = self.connections.slots();

@@ -1,4 +1,4 @@
-//! The cases of `uproar-conform`, which the real server is tested with over real sockets, on the simulated kernel.
+//! The cases of `uproar-conform` on the simulated kernel. The real server plays the same cases over real sockets.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::cli::Serve;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 
-/// Virtual time within which a line that is expected has to come.
+/// Virtual time within which an expected line has to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Pieces of what is sent in one step, at most: each is several turns.
+/// Most pieces of one step's bytes: each piece takes several turns.
 const PIECES_MAX: usize = 1000;
 
 #[test]
@@ -27,7 +27,7 @@ fn cases_are_the_same_on_the_simulated_kernel() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The cuts to play a case in: more than over sockets, because a play takes no time.
+/// The cuts to play a case in: more than over sockets, because virtual time costs nothing.
 fn cuts(case: &Case) -> impl Iterator<Item = Cut> {
     let pieces = |cut: &Cut| {
         let sent = case.steps.iter().map(|step| if let Step::Sends(_, bytes) = step { bytes.as_slice() } else { b"" });

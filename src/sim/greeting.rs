@@ -1,4 +1,4 @@
-//! A connection that is in no room yet: it is told things, answers, joins, and may go before that.
+//! A connection that is in no room yet: it is sent a notice, answers and joins, or leaves before that.
 
 use super::peers::address;
 use super::simulation::Simulation;
@@ -22,7 +22,7 @@ fn connect(simulation: &mut Simulation, number: u32) -> u32 {
     peer
 }
 
-/// A peer that reads nothing, and whose socket takes ten bytes.
+/// A peer that reads nothing. Its socket takes ten bytes.
 fn connect_full(simulation: &mut Simulation, number: u32) -> u32 {
     let peer = simulation.kernel.borrow_mut().connect(address(number, false), 10, true);
     simulation.kernel.borrow_mut().peer_listens(peer, false);
@@ -40,7 +40,7 @@ fn say(simulation: &mut Simulation, peer: u32, bytes: &[u8]) {
 }
 
 #[test]
-fn a_connection_is_told_things_before_it_joins_and_is_no_member_until_then() {
+fn a_connection_gets_notices_before_it_joins_and_is_no_member_until_then() {
     let mut simulation = simulation();
     let question = format!("{}\n", Notice::LineTimeout);
     let peers = [0, 1].map(|number| connect(&mut simulation, number));
@@ -63,12 +63,12 @@ fn a_connection_is_told_things_before_it_joins_and_is_no_member_until_then() {
 }
 
 #[test]
-fn what_a_full_socket_has_not_taken_follows_whole_and_comes_before_what_is_said() {
+fn bytes_that_a_full_socket_has_not_taken_come_whole_and_before_any_message() {
     let mut simulation = simulation();
     let peers = [connect(&mut simulation, 0), connect_full(&mut simulation, 1)];
     say(&mut simulation, peers[0], b"hello\n");
-    assert_eq!(simulation.kernel.borrow().pairs()[peers[1] as usize].room(), 0, "the socket is full");
-    // It answers although it has not read all that it was asked, and joins.
+    assert_eq!(simulation.kernel.borrow().pairs()[peers[1] as usize].space(), 0, "the socket is full");
+    // It answers before it has read the whole question, and joins.
     say(&mut simulation, peers[1], b"yes\n");
     assert_eq!(simulation.server.statistics().members, 2);
     say(&mut simulation, peers[0], b"again\n");
@@ -81,7 +81,7 @@ fn what_a_full_socket_has_not_taken_follows_whole_and_comes_before_what_is_said(
 }
 
 #[test]
-fn a_connection_that_goes_before_it_joins_is_not_announced_and_leaves_nothing() {
+fn a_connection_that_ends_before_it_joins_is_not_announced_and_leaves_nothing() {
     let mut simulation = simulation();
     let member = connect(&mut simulation, 0);
     say(&mut simulation, member, b"hello\n");
@@ -92,4 +92,15 @@ fn a_connection_that_goes_before_it_joins_is_not_announced_and_leaves_nothing() 
     simulation.rest();
     assert_eq!(heard(&simulation, member), "");
     assert_eq!(simulation.kernel.borrow().open_sockets(), 1);
+}
+
+#[test]
+fn what_the_kernel_had_no_memory_for_is_sent_again_before_the_connection_joins() {
+    let mut simulation = simulation();
+    simulation.kernel.borrow_mut().faults.send_memory = 255;
+    let peer = connect(&mut simulation, 0);
+    assert_eq!(heard(&simulation, peer), "");
+    simulation.kernel.borrow_mut().faults.send_memory = 0;
+    simulation.settle();
+    assert_eq!(heard(&simulation, peer), format!("{}\n", Notice::LineTimeout));
 }

@@ -1,8 +1,10 @@
-//! A room of very many who listen and a few who speak: every member hears every message, in one
-//! order, and memory stays within its bound.
+//! A room with very many members that listen and a few that speak: every member hears every message in the same order,
+//! and memory stays within its bound.
 
 use super::peers::address;
 use super::simulation::Simulation;
+use crate::config::Config;
+use crate::config::{RoomSettings, SlowPolicy};
 use crate::flood::AddressLimits;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
@@ -10,8 +12,6 @@ use crate::io::sim::pair::mix;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::memory::MemoryBound;
-use crate::room::{Settings, SlowPolicy};
-use crate::server::Config;
 use crate::wire::Framing;
 
 /// Members that come at once.
@@ -20,7 +20,7 @@ const ARRIVALS: u32 = 1000;
 /// Turns between two looks at every structure.
 const INVARIANTS_EVERY: usize = 20_000;
 
-/// What a large room took.
+/// The cost of a large room.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
     pub members: u64,
@@ -29,7 +29,7 @@ pub struct Figures {
     pub turns: usize,
     /// Bytes of memory in use, as counted from the structures.
     pub footprint: usize,
-    /// What of it grows with the members, each.
+    /// The part that grows with the members, for each of them.
     pub footprint_per_member: usize,
     pub bound: MemoryBound,
 }
@@ -45,7 +45,7 @@ fn config(members_max: usize) -> Config {
         line_timeout: LINE_TIMEOUT_DEFAULT,
         dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
-        room: Settings {
+        room: RoomSettings {
             members_max,
             log_bytes: LOG_BYTES_DEFAULT,
             line_bytes: LINE_BYTES_DEFAULT,
@@ -57,8 +57,8 @@ fn config(members_max: usize) -> Config {
     }
 }
 
-/// `members` come, then `messages` are said, each by another of them. Panics when a member has not heard exactly what the
-/// others said.
+/// `members` join, then `messages` are said, each by another member. Panics when a member has not heard exactly the
+/// messages of the others.
 pub fn play(members: u32, messages: u32) -> Figures {
     let config = config(members as usize);
     let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), config);
@@ -67,7 +67,7 @@ pub fn play(members: u32, messages: u32) -> Figures {
     for first in (0..members).step_by(ARRIVALS as usize) {
         for number in first..members.min(first + ARRIVALS) {
             let peer = simulation.kernel.borrow_mut().connect(address(number, false), usize::MAX, false);
-            // How each reads does not matter here, so reading is not simulated.
+            // When each peer reads does not matter here, so reading is not simulated.
             simulation.kernel.borrow_mut().pair_mut(peer).calm = true;
             simulation.kernel.borrow_mut().peer_listens(peer, false);
         }

@@ -1,4 +1,4 @@
-//! Where a simulated server's journal and transcript go: files in memory that take everything, a little, or nothing.
+//! The outlets of a simulated server's journal and transcript: files in memory that take all bytes, some, or none.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use crate::io::sim::draw::Draw;
 use crate::outlet::{Outlet, Unwritten};
 
-/// What every stamped line begins with: time stands still.
+/// The stamp of every line: the time of day does not change.
 pub const STAMP: &str = "2001-09-09T01:46:40.000Z ";
 
 /// How one write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
-    /// At most so many bytes are taken.
+    /// At most this many bytes are taken.
     Bytes(usize),
     Full,
     Disk,
@@ -27,7 +27,7 @@ impl Take {
     pub const EVERYTHING: Self = Self::Bytes(usize::MAX);
 }
 
-/// A file, pipe or terminal; and the files that took its place.
+/// A file, pipe or terminal, and the files that have replaced it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFile {
     state: Rc<RefCell<State>>,
@@ -42,7 +42,7 @@ struct State {
     takes: Vec<Take>,
     writes: usize,
     stamped: bool,
-    /// How often it was to be opened anew, of which every third time fails.
+    /// How often it was to be opened anew; every third time fails.
     reopened: usize,
     broken: bool,
 }
@@ -67,7 +67,8 @@ impl MemoryFile {
         self.state.borrow().stamped
     }
 
-    /// What was written, without the part of a line that one file ends with and the next repeats.
+    /// The bytes of all files, without the part of a line that one file ends with when the next file has that line
+    /// whole.
     pub fn written(&self) -> Vec<u8> {
         let state = self.state.borrow();
         let mut written = Vec::new();
@@ -79,7 +80,7 @@ impl MemoryFile {
         written
     }
 
-    /// How the writes of a run go, everything going well in half of the runs.
+    /// How the writes of a run go. In half of the runs all of them succeed.
     pub fn takes(draw: &mut Draw) -> Vec<Take> {
         if draw.chance(128) {
             return Vec::new();
@@ -104,7 +105,7 @@ impl Outlet for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten> {
         assert!(!bytes.is_empty(), "there is something to write");
         let mut state = self.state.borrow_mut();
-        assert!(!state.broken, "what is broken is not written to");
+        assert!(!state.broken, "a broken outlet is not written to");
         state.writes += 1;
         let take =
             if state.takes.is_empty() { Take::EVERYTHING } else { state.takes[state.writes % state.takes.len()] };

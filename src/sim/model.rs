@@ -1,10 +1,11 @@
-//! What each peer must have been sent, worked out without the server's means: a vector of lines, and for each member where
-//! it joined.
+//! The bytes that each peer must have been sent, computed without the server's code: a vector of lines, and for each
+//! member the line from which it joined.
 //!
-//! The lines are what the witness heard. A member's stream is its welcome and then every line from where it joined, but
-//! its own; notices for it alone stand between two lines; after `you missed N messages` it goes on exactly N lines later.
-//! A member that is still there has heard everything, and one that left has heard a prefix. What an author said is worked
-//! out again from the bytes that the server was handed ([`typed`]), and what is in the log is read ([`log`]).
+//! The lines are those that the witness heard. A member's stream is its welcome and then every line from where it
+//! joined, except its own. Notices for it alone stand between two lines. After `you missed N messages` it goes on
+//! exactly N lines later. A member that is still connected has heard every line, and one that left has heard a prefix.
+//! The messages of an author are computed from the bytes that the server was handed ([`typed`]); the lines of the log
+//! are read in [`log`].
 
 pub mod log;
 pub mod shown;
@@ -28,7 +29,7 @@ pub fn lines(stream: &[u8]) -> (Vec<&[u8]>, &[u8]) {
     (stream[..end].split_inclusive(|byte| *byte == b'\n').collect(), &stream[end..])
 }
 
-/// What one reader has heard.
+/// The lines that one reader has heard.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
     /// The line of the log that comes next.
@@ -136,9 +137,9 @@ pub fn follow_member(
     last
 }
 
-/// A newcomer who was not let in is told why, and nothing else.
+/// A newcomer that was not let in is told why, and nothing else.
 pub fn is_refusal(stream: &[u8]) -> bool {
-    [Notice::HouseFull, Notice::TooManyConnections, Notice::TooManyJoins]
+    [Notice::ServerFull, Notice::TooManyConnections, Notice::TooManyJoins]
         .into_iter()
         .any(|line| !stream.is_empty() && rendered(line).starts_with(stream))
 }

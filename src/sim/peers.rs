@@ -1,9 +1,10 @@
 //! The peers of a simulated run: when each connects, what it types, and how it reads and leaves.
 //!
-//! Each follows a script that is drawn as it is played: lines, pieces of lines, lines that are too long or not text,
-//! several at once; pauses; reading nothing for a while; leaving in good order, with a reset, or silently; a new peer in
-//! place of one that left. Some open as a browser, a proxy or a TLS client does, in pieces. The first peer is the witness:
-//! it says nothing, reads everything, and no fault touches it, so that what it hears is what was said in the room.
+//! Each peer follows a script that is drawn while it is played. It sends lines, pieces of lines, lines that are too
+//! long or not text, or several lines at once; pauses; stops reading for a while; leaves in good order, with a reset,
+//! or by closing its socket. A new peer may replace one that left. Some begin as a browser, a proxy or a TLS client
+//! does, in pieces. The first peer is the witness: it says nothing, reads everything, and has no faults, so it hears
+//! exactly the room's messages.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -14,16 +15,16 @@ use crate::io::sim::kernel::{Kernel, Script};
 /// The witness is the first connection of a run.
 pub const WITNESS: u32 = 0;
 
-/// Stands for a peer in a step that belongs to none: a new one comes.
+/// Stands for a peer in a step in which a new one connects.
 const ARRIVAL: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Default)]
 struct Peer {
     steps_left: usize,
     lines: usize,
-    /// What is left of an opening in another protocol. It is sent before anything else.
+    /// The rest of an opening in another protocol. It is sent before anything else.
     opening: Vec<u8>,
-    /// It opens in another protocol: nothing that it sends may be said.
+    /// True when it opens in another protocol: nothing that it sends may be said.
     foreign: bool,
 }
 
@@ -32,7 +33,7 @@ pub struct Peers {
     workload: Workload,
     /// By connection.
     peers: Vec<Peer>,
-    /// Peers still to come in place of those that leave.
+    /// Peers that may still replace ones that leave.
     spare: usize,
     /// True once the scripts are over.
     over: bool,
@@ -48,7 +49,7 @@ impl Peers {
         Self { workload, peers: vec![Peer::default()], spare: workload.returns, over: false }
     }
 
-    /// The others come, at once or one after the other.
+    /// The other peers connect, at once or one after the other.
     pub fn begin(&mut self, kernel: &mut Kernel) {
         for _ in 0..self.workload.peers {
             if kernel.draw.chance(128) {
@@ -61,17 +62,17 @@ impl Peers {
 
     fn arrive(&mut self, kernel: &mut Kernel) {
         let number = u32::try_from(self.peers.len()).expect("there are few peers");
-        let deaf = self.workload.deaf_first && number == 1;
-        let roomy = kernel.draw.chance(128) && !deaf;
-        let room = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.room as u64) as usize };
+        let never_reads = self.workload.first_never_reads && number == 1;
+        let roomy = kernel.draw.chance(128) && !never_reads;
+        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.capacity as u64) as usize };
         // The witness is the first number.
         let apart = if self.workload.namesakes && number > 1 { number - number % 2 } else { number };
-        let peer = kernel.connect(address(apart, self.workload.neighbours), room, true);
+        let peer = kernel.connect(address(apart, self.workload.neighbours), capacity, true);
         assert_eq!(peer, number);
-        if deaf {
+        if never_reads {
             kernel.peer_listens(peer, false);
         }
-        let steps_left = if deaf { self.workload.steps } else { kernel.draw.between(0, self.workload.steps) };
+        let steps_left = if never_reads { self.workload.steps } else { kernel.draw.between(0, self.workload.steps) };
         let opening =
             if kernel.draw.chance(self.workload.foreign) { self.opening(&mut kernel.draw) } else { Vec::new() };
         self.peers.push(Peer { steps_left, lines: 0, foreign: !opening.is_empty(), opening });
@@ -117,7 +118,7 @@ impl Peers {
         out
     }
 
-    /// What a peer types next.
+    /// Composes the bytes that a peer sends next.
     fn compose(&mut self, kernel: &mut Kernel, peer: u32, out: &mut Vec<u8>) {
         let draw = &mut kernel.draw;
         let opening = &mut self.peers[peer as usize].opening;
@@ -179,7 +180,7 @@ impl Peers {
         self.peers.iter().map(|peer| peer.foreign).collect()
     }
 
-    /// A new peer comes when everything is at rest, says a line, and stays.
+    /// A new peer connects when nothing happens any more, says a line, and stays.
     pub fn latecomer(&mut self, kernel: &mut Kernel) {
         let number = u32::try_from(self.peers.len()).expect("there are few peers");
         kernel.connect(address(number, false), 1 << 16, true);
@@ -214,7 +215,7 @@ impl Script for Peers {
             kernel.peer_resets(peer);
         } else if kernel.draw.chance(workload.finishes) {
             kernel.peer_finishes(peer);
-        } else if kernel.draw.chance(workload.deaf) {
+        } else if kernel.draw.chance(workload.stops_reading) {
             let listens = kernel.pairs()[peer as usize].reading;
             kernel.peer_listens(peer, !listens);
         } else {

@@ -10,6 +10,8 @@ use super::peers::Peers;
 use super::simulation::{Holds, Simulation};
 use super::verdict::Verdict;
 use super::workload::Workload;
+use crate::config::Config;
+use crate::config::{RoomSettings, SlowPolicy};
 use crate::counters::Statistics;
 use crate::flood::{AddressLimits, Rate};
 use crate::io::Signal;
@@ -18,20 +20,19 @@ use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::trace::Event;
 use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
-use crate::room::{Settings, SlowPolicy};
-use crate::server::{Config, Flow};
+use crate::server::Flow;
 use crate::wire::Framing;
 
-/// Turns in which things go wrong, at most.
+/// Most turns with faults.
 const FAULTY_TURNS_MAX: usize = 1500;
 
-/// Virtual time that a stop may take beyond the time for what is left to send: turns take time too.
+/// Virtual time that a stop may take beyond [`STOP_FLUSH`], because turns take time too.
 const STOP_SLACK: Duration = Duration::from_millis(500);
 
-/// What a run was.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of everything that happened.
+    /// A hash of everything that happened.
     pub hash: u64,
     pub events: u64,
     pub turns: usize,
@@ -39,11 +40,11 @@ pub struct Outcome {
     pub statistics: Statistics,
     /// How often a line had to wait, by reason.
     pub holds: Holds,
-    /// What became of the server's own log.
+    /// The outcome of the server's own log.
     pub log: LogOutcome,
 }
 
-/// What the server's own log says.
+/// The lines of the server's own log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogOutcome {
     pub lines: u64,
@@ -99,7 +100,7 @@ fn config(draw: &mut Draw) -> Config {
         line_timeout: timeout(draw),
         dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
-        room: Settings {
+        room: RoomSettings {
             members_max,
             log_bytes,
             line_bytes,
@@ -144,7 +145,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     let mut config = config(&mut draw);
     let mut workload = Workload::draw(&mut draw, config.line_bytes);
     if draw.chance(32) {
-        // One talks for long, in turn with others, and does not read: it has to be held back.
+        // One peer talks for long, in turn with others, and does not read, so that it has to be held.
         workload = Workload::monologue(config.line_bytes);
         config.flood = None;
         config.room.rate = None;
@@ -156,7 +157,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     }
     let visits = draw.chance(20);
     if visits {
-        // One comes again and again: what was said from its address is not forgotten meanwhile.
+        // One peer connects again and again: the buckets of its address must not be forgotten meanwhile.
         workload = Workload::visits(config.line_bytes);
         config.flood = None;
         config.room.rate = None;
@@ -168,26 +169,27 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         faults = Faults::default();
     }
     if workload.namesakes {
-        // None leaves before the end: its name would be given to another, and the two could not be told apart in the log.
+        // No peer leaves before the end: its name would be given to another, and the log would not tell the two apart.
         (faults.send_breaks, faults.receive_breaks, faults.accept_gone) = (0, 0, 0);
         (config.stall_timeout, config.line_timeout) = (Duration::from_secs(1 << 30), Duration::from_secs(1 << 30));
         config.room.slow = SlowPolicy::Skip;
     }
-    if workload.deaf_first {
+    if workload.first_never_reads {
         faults.latency = faults.latency.min(1_000_000);
         faults.clock_jump = 0;
     }
-    let faulty_turns = if workload.deaf_first { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
+    let faulty_turns =
+        if workload.first_never_reads { FAULTY_TURNS_MAX } else { draw.pick(&[300, 40, FAULTY_TURNS_MAX]) };
     let cut_short = draw.chance(24);
     let takes = [usize::MAX, 0, 1, 9, 200];
     let takes: Vec<usize> = (0..draw.below(4)).map(|_| draw.pick(&takes)).collect();
     let take = |most| if most == 0 { Take::Full } else { Take::Bytes(most) };
     let mut takes: Vec<Take> = takes.into_iter().map(take).collect();
-    // Drawn apart, so that kept seeds stay what they are.
+    // Drawn from a second sequence, so that kept seeds stay as they are.
     let mut apart = draw.apart();
     let transcribed = !takes.is_empty();
-    // A long talk needs all of its turns, so nothing else takes any.
-    let calm = workload.deaf_first;
+    // A long talk needs all of its turns, so there are no other faults.
+    let calm = workload.first_never_reads;
     if apart.chance(64) && !calm {
         takes = MemoryFile::takes(&mut apart);
     }
@@ -195,7 +197,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     let log = MemoryFile::new(apart.chance(64));
     let log_takes = if calm { Vec::new() } else { MemoryFile::takes(&mut apart) };
     let log_bytes_max = apart.pick(&[JOURNAL_BYTES_MAX, 900, 500]);
-    // The log says more than anybody would ask for, and files are opened anew.
+    // Signals ask for statistics lines, and for files to be opened anew.
     let statistics_every = if calm { 97 } else { apart.pick(&[97, 97, 7, 2]) };
     let hangup_every = if calm { usize::MAX } else { apart.pick(&[usize::MAX, usize::MAX, 60, 11]) };
     let log_full_at_the_end = apart.chance(32);
@@ -250,7 +252,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
         simulation.settle();
         with_peers(&simulation, &peers, Faults::default(), Peers::latecomer);
         simulation.settle();
-        verdict.note_who_is_here(&simulation);
+        verdict.note_members(&simulation);
         simulation.kernel.borrow_mut().note(Event::Settled);
         if log_full_at_the_end {
             simulation.log.set_takes(vec![Take::Full]);

@@ -1,4 +1,4 @@
-//! A server on the simulated kernel, turned by hand, with what must hold after every turn.
+//! A server on the simulated kernel, which tests have turn, and the assertions that must hold after every turn.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::memory_file::MemoryFile;
+use crate::config::Config;
 use crate::connection::Hold;
 use crate::counters::CloseReason;
 use crate::io::Completions;
@@ -15,25 +16,25 @@ use crate::io::sim::{Sim, Socket};
 use crate::journal::Journal;
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
-use crate::server::{Config, Flow, Server};
+use crate::server::{Flow, Server};
 use crate::token::ConnectionId;
 
-/// Turns in which a room has to settle once nothing goes wrong any more.
+/// Most turns until a room has settled once there are no faults.
 const SETTLE_TURNS_MAX: usize = 200_000;
 
-/// Turns in which a server that was told to stop has to stop.
+/// Most turns until a server that was told to stop has stopped.
 const STOP_TURNS_MAX: usize = 200_000;
 
-/// Turns after which structures are looked at less often: long runs are the same thing many times.
+/// Turns after which invariants are asserted less often, because long runs repeat themselves.
 const LONG_TURNS: usize = 3000;
 
-/// Connections that were held between two turns, by why.
+/// Connections that were held between two turns, by [`Hold`]; those that go on are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
-    pub pressed: u64,
-    pub unread: u64,
-    pub until: u64,
-    pub rationed: u64,
+    pub log_space: u64,
+    pub reading: u64,
+    pub rate: u64,
+    pub ration: u64,
 }
 
 /// A server on a simulated kernel, and what a run keeps of it.
@@ -50,15 +51,16 @@ pub struct Simulation {
     pub said: Vec<u64>,
     /// When each turn was over.
     pub times: Vec<Duration>,
-    /// Whether bytes were received from anybody in each turn, if there were any.
+    /// Whether each turn received.
     pub receiving: Vec<bool>,
     pub holds: Holds,
     stall_timeout: Duration,
-    /// Most lines at a time that may have been said late: those of one turn, and those whose time has come.
+    /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
+    /// time has come.
     pub late_max: usize,
-    /// The connection that has waited longest for the room's ration, with the bytes that it has waiting.
-    rationed_first: Option<(ConnectionId, usize)>,
-    /// The invariants of structures are looked at after every so many turns.
+    /// The connections that wait for the room's ration, in order, each with the bytes that it has waiting.
+    rationed: Vec<(ConnectionId, usize)>,
+    /// The invariants are asserted after every this many turns.
     pub invariants_every: usize,
 }
 
@@ -67,7 +69,8 @@ impl Simulation {
         Self::with_log(kernel, config, MemoryFile::default(), JOURNAL_BYTES_MAX)
     }
 
-    /// As [`Simulation::new`], and of the server's own log `log_bytes_max` are kept at most that `log` does not take.
+    /// As [`Simulation::new`], with a journal that writes to `log` and keeps at most `log_bytes_max` bytes that it does
+    /// not take.
     pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
@@ -84,7 +87,7 @@ impl Simulation {
             holds: Holds::default(),
             stall_timeout: config.stall_timeout,
             late_max: 0,
-            rationed_first: None,
+            rationed: Vec::new(),
             invariants_every: 1,
         }
     }
@@ -113,21 +116,22 @@ impl Simulation {
             self.server.journal().invariants(&self.log.written());
             for held in self.server.holds() {
                 *match held {
-                    Hold::Space => &mut self.holds.pressed,
-                    Hold::Reading => &mut self.holds.unread,
-                    Hold::Rate => &mut self.holds.until,
-                    Hold::Ration => &mut self.holds.rationed,
+                    Hold::Resumed => continue,
+                    Hold::LogSpace => &mut self.holds.log_space,
+                    Hold::Reading => &mut self.holds.reading,
+                    Hold::Rate => &mut self.holds.rate,
+                    Hold::Ration => &mut self.holds.ration,
                 } += 1;
             }
         }
         let said = (messages - self.said[self.said.len() - 2]) as usize;
         self.late_max = self.late_max.max(self.server.late_reservations() + said);
-        let mut rationed = self.server.rationed();
-        let first = rationed.next();
-        let overtaken = rationed.any(|waits| Some(waits) == self.rationed_first);
-        assert!(!overtaken, "what has waited longest for the room's ration stays first until its line is said");
-        drop(rationed);
-        self.rationed_first = first;
+        let rationed: Vec<_> = self.server.rationed().collect();
+        let mut still_waiting = self.rationed.drain(..).filter(|waits| rationed.contains(waits));
+        let overtaken = still_waiting.by_ref().zip(&rationed).any(|(before, now)| before != *now);
+        assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
+        drop(still_waiting);
+        self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
         if let Some(breach) = kernel.breach {

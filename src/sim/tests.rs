@@ -1,17 +1,27 @@
 //! Seeds played in the ordinary tests.
 
-use super::large_room;
-use super::run::{Outcome, check, fuzz, run};
-use crate::counters::{CloseReason, Counter};
-use crate::io::sim::draw::Draw;
+use std::time::Duration;
 
-/// Seeds that failed once, each with what it found. They are played for ever after.
+use super::large_room;
+use super::peers::address;
+use super::run::{Outcome, check, fuzz, run};
+use super::simulation::Simulation;
+use crate::cli::Serve;
+use crate::connection::Hold;
+use crate::counters::{CloseReason, Counter};
+use crate::io::Signal;
+use crate::io::sim::draw::Draw;
+use crate::io::sim::kernel::Kernel;
+use crate::limits::log_bytes_min;
+use crate::message::Announcement;
+
+/// Seeds that failed once, each with the fault that it found. Every test run plays them.
 const KEPT: &str = include_str!("seeds.txt");
 
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 5000;
 
-/// Inputs of a fuzzer, made up.
+/// Inputs as a fuzzer would choose them.
 const INPUTS: u64 = 500;
 
 fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
@@ -22,7 +32,7 @@ fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
 #[test]
 fn seeds() {
     let outcomes = play(0..SEEDS);
-    // Everything that can happen to a connection and to a line has happened.
+    // Each thing that can happen to a connection and to a line has happened in some run.
     let total = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
     let happened = [
         ("left", total(|outcome| outcome.statistics.counters.closes(CloseReason::Left))),
@@ -31,14 +41,14 @@ fn seeds() {
         ("stalled", total(|outcome| outcome.statistics.counters.closes(CloseReason::Stalled))),
         ("line timeout", total(|outcome| outcome.statistics.counters.closes(CloseReason::LineTimeout))),
         ("foreign", total(|outcome| outcome.statistics.counters.closes(CloseReason::Foreign))),
-        ("full house", total(|outcome| outcome.statistics.counters[Counter::FullHouse])),
+        ("server full", total(|outcome| outcome.statistics.counters[Counter::ServerFull])),
         ("turned away", total(|outcome| outcome.statistics.counters[Counter::TurnedAway])),
         ("stale", total(|outcome| outcome.statistics.counters[Counter::Stale])),
         ("skipped", total(|outcome| outcome.statistics.skipped)),
-        ("pressed", total(|outcome| outcome.holds.pressed)),
-        ("unread", total(|outcome| outcome.holds.unread)),
-        ("over its rate", total(|outcome| outcome.holds.until)),
-        ("rationed", total(|outcome| outcome.holds.rationed)),
+        ("waited for log space", total(|outcome| outcome.holds.log_space)),
+        ("waited for its own reading", total(|outcome| outcome.holds.reading)),
+        ("waited for its rate", total(|outcome| outcome.holds.rate)),
+        ("waited for the ration", total(|outcome| outcome.holds.ration)),
         ("logged", total(|outcome| outcome.log.lines)),
         ("not logged", total(|outcome| outcome.log.gaps)),
         ("transcript paused", total(|outcome| outcome.log.transcript_paused)),
@@ -97,4 +107,80 @@ fn the_corpus_of_the_fuzzer_passes() {
 fn a_room_of_twenty_thousand() {
     let figures = large_room::play(20_000, 50);
     println!("{figures:?}");
+}
+
+/// Longest line in the rooms with small logs.
+const SMALL_LINE_BYTES: usize = 16;
+
+/// A room with the smallest log, its first member, which will speak, and others that read everything.
+fn room_with_small_log(options: &[&str], others: u32) -> (Simulation, u32, Vec<u32>) {
+    let (line_bytes, log_bytes) = (SMALL_LINE_BYTES.to_string(), log_bytes_min(SMALL_LINE_BYTES).to_string());
+    let small = ["--flood-rate", "0", "--line-bytes", &line_bytes, "--log-bytes", &log_bytes];
+    let serve = Serve::with(&[&small, options].concat()).expect("the options are known");
+    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(1000));
+    let connect = |number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true);
+    let (author, others) = (connect(0), (1..=others).map(connect).collect());
+    simulation.rest();
+    (simulation, author, others)
+}
+
+/// The number of members' lines that a peer was sent since the last call.
+fn lines(simulation: &Simulation, peer: u32) -> usize {
+    let heard = simulation.kernel.borrow_mut().pair_mut(peer).look();
+    heard.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"[")).count()
+}
+
+#[test]
+fn what_waits_for_space_goes_on_as_soon_as_a_sweep_has_made_some() {
+    let (mut simulation, author, others) = room_with_small_log(&[], 2);
+    let start = simulation.kernel.borrow().time();
+    simulation.kernel.borrow_mut().peer_writes(author, &b"hello\n".repeat(500));
+    let mut said = 0;
+    while said < 500 {
+        simulation.turn();
+        said += lines(&simulation, others[0]);
+        let time = simulation.kernel.borrow().time() - start;
+        assert!(time < Duration::from_millis(500), "{said} lines were said in {time:?}");
+    }
+}
+
+#[test]
+fn a_goodbye_that_waits_for_space_is_said_as_soon_as_a_sweep_has_made_some() {
+    // The room needs several batches, so a sweep is going on when the server is told to stop.
+    let (mut simulation, author, others) = room_with_small_log(&[], 130);
+    simulation.kernel.borrow_mut().peer_writes(author, &b"hello\n".repeat(500));
+    while !simulation.server.holds().any(|hold| hold == Hold::LogSpace) {
+        simulation.turn();
+    }
+    let start = simulation.kernel.borrow().time();
+    simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+    simulation.stop();
+    let time = simulation.kernel.borrow().time() - start;
+    assert!(time < Duration::from_millis(500), "it took {time:?}");
+    for peer in others {
+        let heard = simulation.kernel.borrow_mut().pair_mut(peer).look();
+        assert!(heard.ends_with(format!("{}\n", Announcement::Stopping).as_bytes()), "each is told goodbye");
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_seen_has_nobody_miss_a_message() {
+    // How many of `said` lines a member misses that reads only after them.
+    let missed = |said: usize, unseen: &[u8]| {
+        let (mut simulation, author, _) = room_with_small_log(&[], 1);
+        let slow = simulation.kernel.borrow_mut().connect(address(2, false), 10, true);
+        simulation.kernel.borrow_mut().peer_listens(slow, false);
+        simulation.rest();
+        for line in std::iter::repeat_n(&b"hello\n"[..], said).chain([unseen]) {
+            simulation.kernel.borrow_mut().peer_writes(author, line);
+            simulation.rest();
+        }
+        simulation.kernel.borrow_mut().peer_listens(slow, true);
+        simulation.rest();
+        said - lines(&simulation, slow)
+    };
+    // It could take more space than the others.
+    let unseen = "\u{200b}".repeat(SMALL_LINE_BYTES / 3) + "\n";
+    let of_each = |unseen: &[u8]| (0..30).map(|said| missed(said, unseen)).collect::<Vec<_>>();
+    assert_eq!(of_each(unseen.as_bytes()), of_each(b""));
 }

@@ -1,4 +1,4 @@
-//! The end of a run: everything that was sent, said and counted, held against the model.
+//! The end of a run: everything that was sent, said and counted is compared with the model.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use super::model::log::{self, Contents};
 use super::model::typed::{self, Turns};
 use super::model::{self, Heard};
 use super::simulation::Simulation;
+use crate::config::Config;
 use crate::counters::{CloseReason, Counter, Statistics};
 use crate::flood::Addresses;
 use crate::io::sim::kernel::Kernel;
@@ -16,21 +17,20 @@ use crate::io::sim::pair::Pair;
 use crate::limits::rendered_bytes_max;
 use crate::message::Announcement;
 use crate::names::Name;
-use crate::server::Config;
 use crate::wire::Framing;
 
-/// Lines that are too long of which each is told: more could find the notices of a member full, and so could the end of
-/// a line before a gap.
+/// Up to this many lines that are too long, a member is told of each. With more, or with the rest of a line before a
+/// gap, [`PRIVATE_BYTES_MAX`](crate::limits::PRIVATE_BYTES_MAX) may be reached and notices dropped.
 const NOTICES_SURE: u64 = 4;
 
 #[derive(Debug)]
 pub struct Verdict {
     config: Config,
-    /// Whether everything had come to rest before the end, so that everybody must have everything.
+    /// Whether everything had settled before the end, so that every member must have every message.
     pub settled: bool,
-    /// By connection: whether it was a member when everything had come to rest.
+    /// By connection: whether it was a member when everything had settled.
     here: Vec<bool>,
-    /// Lines that were said when it was too late for the witness to hear them.
+    /// Lines that were said too late for the witness to hear them.
     pub unheard: Vec<Vec<u8>>,
     pub transcript: Option<MemoryFile>,
     /// What the server called each member, by connection.
@@ -40,7 +40,7 @@ pub struct Verdict {
     pub statistics: Option<Statistics>,
     /// When each turn was over.
     pub times: Vec<Duration>,
-    /// Most lines at a time that may have been said late.
+    /// Most lines at a time that may be said later than their rate allows.
     pub late_max: usize,
     /// Whether each turn received.
     pub receiving: Vec<bool>,
@@ -63,8 +63,8 @@ impl Verdict {
         }
     }
 
-    /// Everything is at rest: each connection is a member, none waits for anything, and there are no other members.
-    pub fn note_who_is_here(&mut self, simulation: &Simulation) {
+    /// Everything has settled: each connection is a member, none waits for anything, and there are no other members.
+    pub fn note_members(&mut self, simulation: &Simulation) {
         let kernel = simulation.kernel.borrow();
         let statistics = simulation.server.statistics();
         self.here =
@@ -75,18 +75,18 @@ impl Verdict {
         assert_eq!(kernel.backlog(), 0, "all that came were let in");
         assert_eq!((statistics.waiting, statistics.lag_bytes_max), (0, 0), "every member has everything");
         for (peer, pair) in kernel.pairs().iter().enumerate().filter(|(peer, _)| self.here[*peer]) {
-            assert!(pair.up.is_empty() && !pair.fin && !pair.gone && !pair.reset, "{peer} was heard");
+            assert!(pair.up.is_empty() && !pair.fin && !pair.peer_closed && !pair.reset, "{peer} was heard");
             assert_eq!(pair.unread == 0, pair.reading, "{peer} has read what there is");
         }
     }
 
-    /// What a peer is called: the server's name for it, or its address when it was no member.
+    /// A peer's name: the server's name for it, or its address when it was no member.
     fn name(&self, peer: usize, pair: &Pair) -> Name {
         let peer = u32::try_from(peer).expect("connections are numbered so");
         self.names.get(&peer).copied().unwrap_or_else(|| Name::first(pair.address))
     }
 
-    /// Every line that the witness heard, and the one before it came, which it caused.
+    /// Every line that the witness heard, and in front of them the line about its own join.
     fn lines_of_witness(&self, kernel: &Kernel) -> Vec<Vec<u8>> {
         let witness = &kernel.pairs()[0];
         let mut log: Vec<Vec<u8>> = Vec::new();
@@ -156,7 +156,7 @@ impl Verdict {
         self.compare_rates(&contents, said);
         self.compare_counts(&contents, &statistics, kernel);
         let counters = statistics.counters;
-        let turned_away = counters[Counter::FullHouse] + counters[Counter::TurnedAway];
+        let turned_away = counters[Counter::ServerFull] + counters[Counter::TurnedAway];
         assert!(refused <= turned_away, "{refused} were told that they are turned away");
         let dismissed = counters.closes(CloseReason::LineTimeout) + counters.closes(CloseReason::Foreign);
         if dismissed == 0 {
@@ -165,7 +165,8 @@ impl Verdict {
         assert!(dismissals <= dismissed);
         assert!(total.missed <= statistics.skipped, "{} were told, {} counted", total.missed, statistics.skipped);
         let difference = total.delivered.abs_diff(statistics.deliveries);
-        // A connection that is closed may take the end of a line, counted as sent, with it; a last line brings the end of another.
+        // A closed connection may lose the end of a line that counts as sent; the last notice to another may bring such
+        // an end.
         let slack = slack + dismissed;
         // Members that are not level when the server stops have not been counted.
         assert!(
@@ -181,7 +182,7 @@ impl Verdict {
         statistics
     }
 
-    /// What an author typed is what was said, as far as it was heard.
+    /// The room said the lines that an author typed, as far as the server was handed them.
     fn compare_author(&self, peer: usize, pair: &Pair, here: bool, heard: Heard, contents: &Contents) {
         let record = model::record(pair);
         let turns = Turns { times: &self.times, receiving: &self.receiving };
@@ -198,7 +199,7 @@ impl Verdict {
         }
         let glued;
         let spoken = if typed.cuts_unsure {
-            // Which pieces are one message is not known, but what they are together is.
+            // It is not known which pieces are one message, but it is known what they are together.
             let said = spoken.concat();
             let begun = typed.messages.concat().starts_with(&said);
             assert!(begun, "{peer} has said {:?}", String::from_utf8_lossy(&said));
@@ -219,7 +220,7 @@ impl Verdict {
             let [spoken, typed] = [spoken, typed].map(|line| String::from_utf8_lossy(line));
             assert_eq!(spoken, typed, "message {index} of {peer}");
         }
-        // A line may be too long before it is seen to be another protocol's.
+        // A line may be found too long before it is recognised as another protocol.
         let too_long_most = typed.too_long + u64::from(typed.foreign);
         assert!(heard.too_long <= too_long_most, "{peer} was told of more lines that are too long than there were");
         let limited = self.config.flood.is_some() || self.config.addresses.line_rate.is_some();
@@ -254,8 +255,8 @@ impl Verdict {
             assert!(authors.values().all(|times| rate.held(times, 0)), "an author has said more than its rate allows");
         }
         if let Some(rate) = self.config.addresses.line_rate {
-            // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks had
-            // taken may be said at another time.
+            // Lines whose time has come wait for each other when the machine is late, and what a connection that breaks
+            // had taken may be said at another time.
             let counters = self.statistics.expect("it was taken at the end").counters;
             let cut_off = [CloseReason::Broken, CloseReason::Stalled, CloseReason::Slow];
             let slack = self.late_max + cut_off.map(|reason| counters.closes(reason) as usize).iter().sum::<usize>();
@@ -270,17 +271,13 @@ impl Verdict {
 
     fn compare_counts(&self, contents: &Contents, statistics: &Statistics, kernel: &Kernel) {
         let counters = statistics.counters;
-        let let_in = counters[Counter::Accepted] + counters[Counter::FullHouse] + counters[Counter::TurnedAway];
+        let let_in = counters[Counter::Accepted] + counters[Counter::ServerFull] + counters[Counter::TurnedAway];
         assert_eq!(let_in, kernel.counts.accepted, "every connection that was accepted was counted");
-        assert_eq!(
-            counters[Counter::Stale],
-            kernel.counts.stale,
-            "completions of connections that are gone were counted"
-        );
+        assert_eq!(counters[Counter::Stale], kernel.counts.stale, "stale completions were counted");
         assert!(counters[Counter::ReceivedBytes] <= kernel.counts.received_bytes);
         let accepted = counters[Counter::Accepted];
         let closed = counters.closes_all();
-        assert_eq!(accepted - closed, statistics.members, "members are those that came and did not leave");
+        assert_eq!(accepted - closed, statistics.members, "members are the connections accepted and not closed");
         if self.settled {
             assert_eq!((contents.entered, contents.left), (accepted, closed), "every join and leave was told");
         }
@@ -293,7 +290,7 @@ impl Verdict {
         let mut transcript = Vec::new();
         for line in written.split_inclusive(|byte| *byte == b'\n') {
             let text = if file.is_stamped() { line.strip_prefix(STAMP.as_bytes()) } else { Some(line) };
-            // The last may be cut anywhere.
+            // The last line may be cut anywhere.
             assert!(text.is_some() || STAMP.as_bytes().starts_with(line), "a line in a file has its time");
             transcript.extend_from_slice(text.unwrap_or_default());
         }

@@ -1,9 +1,9 @@
-//! Peers that take this server for another: recognised by the first bytes of a line, before anything of it is said.
+//! Peers that speak another protocol: recognised by the first bytes of a line, before any of it is said.
 //!
-//! A browser can be made by any web page to send a request to this port, with lines of that page's choice in it. So the
-//! decision is made on the beginning of a line, at the first byte that settles it: a target that is longer than any line, or
-//! that never ends, does not put it off. [`Opening`] is given the bytes as they come, in pieces of any size, and remembers
-//! all that it needs of those before; it keeps none of them.
+//! Any web page can make a browser send a request to this port, with lines that the page chooses in it. So a line is
+//! judged by its beginning, at the first byte that decides: a target that is longer than any line, or that never ends,
+//! cannot delay the decision. [`Opening`] is given bytes as they arrive, in pieces of any size. It stores its state and
+//! no bytes except the start of a word.
 //!
 //! | What | Begins with |
 //! | --- | --- |
@@ -13,9 +13,9 @@
 //! | STUN | a header with its cookie (RFC 8489, section 5), bare or behind a length (RFC 4571) |
 //! | PROXY | `PROXY TCP4`, `PROXY TCP6` or `PROXY UNKNOWN` alone, or the twelve bytes of version 2 |
 //!
-//! A method is a token (RFC 9110, section 5.6.2) with at least one capital and no small letter: browsers ask first before
-//! they send any other. What was recognised is never taken back, and a line that is none of these is never asked about
-//! again. Lines that are not said, because they are empty or too long, settle nothing: the next one is looked at.
+//! A method is a token (RFC 9110, section 5.6.2) with at least one capital and no small letter: before they send any
+//! other, browsers ask the server (CORS). A decision is never changed. A line that is not said, because it is empty or
+//! too long, decides nothing: the next line is looked at.
 
 /// Another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,21 +23,21 @@ pub enum Foreign {
     Tls,
     Http,
     Proxy,
-    /// What a browser sends to find a way to another one: a web page chooses a part of it.
+    /// Sent by a browser that looks for a path to another browser. A web page chooses a part of it.
     Stun,
 }
 
-/// What the bytes so far are.
+/// The decision on the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing yet, or a beginning that may still become another protocol's.
+    /// None yet: there are no bytes, or they may still become another protocol's beginning.
     Undecided,
     /// A line of a person.
     Plain,
     Foreign(Foreign),
 }
 
-/// Longest word that is compared with one that means something.
+/// Longest word that has a meaning here.
 const WORD_BYTES_MAX: usize = 8;
 
 /// The fifth to eighth byte of a STUN message.
@@ -46,27 +46,28 @@ const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 /// Most digits of a port.
 const PORT_DIGITS_MAX: u8 = 5;
 
-/// Where in a line the bytes so far have led.
+/// The state that the bytes of a line so far have led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// Nothing but carriage returns.
     #[default]
     Start,
-    /// It can become nothing else any more.
+    /// A person's line: it can become no other protocol any more.
     Plain,
     Is(Foreign),
     /// A byte that is the type of a TLS record.
     RecordType,
-    /// So many bytes of what may be a hello of SSL 2 (draft-hickman-netscape-ssl-00): length, length, 1, version.
+    /// The number of bytes so far of a possible hello of SSL 2 (draft-hickman-netscape-ssl-00): length, length, 1,
+    /// version.
     OldHello(u8),
-    /// What follows the two line endings in the signature of PROXY version 2, up to its next line ending and with it. As a
-    /// line it is nothing to see: see `pass_over`.
+    /// The part of PROXY version 2's signature behind its two line endings, up to and with its next line ending. As a
+    /// line it has no visible byte, see `pass_over`.
     Nul,
     /// A length, or the first byte of one, and behind it the first byte of the type of a STUN message.
     Length,
     FramedType,
     FramedTypeEnd,
-    /// So many bytes of the header of a STUN message, from its type on.
+    /// The number of bytes so far of a STUN message's header, from its type on.
     Stun(u8),
     NulReturn,
     NulLine,
@@ -76,28 +77,28 @@ enum State {
     Target,
     /// A target of `*`, if it is one.
     Star,
-    /// The letters of a scheme, or of a word that is none.
+    /// The letters of a scheme, or of a word that turns out to be none.
     Scheme,
     SchemeColon,
     SchemeSlash,
     /// The word after `PROXY `.
     Family,
-    /// A host after `CONNECT `, or a word that is none.
+    /// A host after `CONNECT `, or a word that turns out to be none.
     Host,
-    /// A colon in it, and so many digits behind it.
+    /// A host, a colon, and this many digits.
     Port(u8),
     PortSlash,
-    /// A word after `CONNECT `, a space, and so many bytes of `HTTP/`.
+    /// A word after `CONNECT `, a space, and this many bytes of `HTTP/`.
     Version(u8),
 }
 
-/// How a peer begins, as long as nothing of it has been said.
+/// The beginning of a connection's bytes, until a line of it was said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
     state: State,
     /// The first bytes of the word that is being read.
     word: [u8; WORD_BYTES_MAX],
-    /// How long that word is, up to one more than is kept.
+    /// Length of that word, up to one more than the bytes that are kept.
     word_bytes: u8,
     /// Bytes of the line that were looked at and are still kept by the caller.
     looked_at: usize,
@@ -106,8 +107,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Looks at a line as far as it has come. `rest` begins with the bytes of the line that the caller has kept: those of
-    /// the last call, unless [`Opening::pass_over`] was called since. What follows a line feed is not looked at.
+    /// Looks at a line as far as it has come. `rest` begins with the bytes of the line that the caller has kept: those
+    /// of the last call, unless [`Opening::pass_over`] was called since. What follows a line feed is not looked at.
     pub fn look(&mut self, rest: &[u8]) -> Verdict {
         for byte in &rest[self.looked_at.min(rest.len())..] {
             if matches!(self.state, State::Plain | State::Is(_) | State::NulLine) {
@@ -123,12 +124,12 @@ impl Opening {
         }
     }
 
-    /// True when there are bytes that may still become another protocol's.
+    /// True when there are bytes that may still become another protocol's beginning.
     pub fn is_undecided(&self) -> bool {
         !matches!(self.state, State::Start | State::Plain | State::Is(_) | State::NulLine)
     }
 
-    /// The line was not said and its bytes are gone. `goes_on` when there is more of it to come.
+    /// The line was not said, and the caller has dropped its bytes. `goes_on` is true when more of it is to come.
     pub fn pass_over(&mut self, goes_on: bool) {
         if goes_on {
             self.looked_at = 0;
@@ -137,7 +138,7 @@ impl Opening {
         }
     }
 
-    /// Nothing more belongs to this line: it is one of a person.
+    /// No more bytes belong to this line, so it is a person's.
     pub fn settle(&mut self) {
         self.state = State::Plain;
     }
@@ -231,7 +232,7 @@ impl Opening {
     }
 }
 
-/// True for what a token may hold, but small letters.
+/// True for bytes of a token, except small letters.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -246,7 +247,7 @@ mod tests {
 
     const LIMIT: usize = 20;
 
-    /// How a conversation begins, taken as a connection takes it, and everything of it that was said.
+    /// Takes chunks as a connection does. Returns the decision, and the lines that were said.
     fn hear(chunks: &[&[u8]]) -> (Verdict, Vec<String>) {
         let (mut opening, mut splitter) = (Some(Opening::default()), Splitter::default());
         let (mut kept, mut said, mut rendered) = (Vec::new(), Vec::new(), Vec::new());
@@ -408,13 +409,13 @@ mod tests {
     }
 
     #[test]
-    fn who_has_spoken_may_say_anything() {
+    fn a_peer_that_has_spoken_may_say_anything() {
         check(b"hi\nGET / HTTP/1.1\n", Verdict::Plain, &["hi", "GET / HTTP/1.1"]);
         check(b"\nhi\nGET /\n\x16\x03\nPROXY TCP4\n", Verdict::Plain, &["hi", "GET /", "PROXY TCP4"]);
     }
 
     #[test]
-    fn what_may_still_become_another_protocol_is_undecided() {
+    fn bytes_that_may_still_become_another_protocol_are_undecided() {
         for bytes in ["", "\r\n", "G", "GET", "GET ", "GET http:/", "CONNECT a:4", "GET *", "PROXY TCP", "\x16", "\0\r"]
         {
             check(bytes.as_bytes(), Verdict::Undecided, &[]);
@@ -487,7 +488,7 @@ mod tests {
         }
 
         #[test]
-        fn who_writes_a_small_letter_first_is_a_person(line in "[a-z][ -~]{0,15}") {
+        fn a_line_that_begins_with_a_small_letter_is_a_persons(line in "[a-z][ -~]{0,15}") {
             prop_assert_eq!(hear(&[line.as_bytes(), b"\n"]), (Verdict::Plain, vec![line]));
         }
     }

@@ -1,5 +1,5 @@
-//! A second format, for tests alone: frames, as a browser or another program would have them. A frame is the length of what
-//! follows it (two bytes), the number of the message (eight bytes, 0 for a notice), its kind, and its text.
+//! A second format, for tests alone: frames. A frame is the length of the bytes behind it (two bytes), the number of
+//! the message (eight bytes, 0 for a notice), its kind (one byte), and its text.
 
 use std::io::{self, Write};
 

@@ -1,29 +1,29 @@
-//! What others may see of a line: valid UTF-8 in which nothing moves a terminal, reorders text or hides it.
+//! Makes a line safe for others: valid UTF-8 in which no character controls a terminal, reorders text or hides it.
 //!
-//! Clean text is unchanged, and sanitising twice equals sanitising once. A line of printable ASCII, which is almost every
-//! line, is copied in one pass.
+//! Clean text is unchanged, and sanitising twice equals sanitising once. A line of printable ASCII, which is almost
+//! every line, is copied in one pass.
 
 use std::io::{self, Write};
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Combining marks in a row that are kept: the longest that any language needs is some five. More of them reach into the
-/// lines above and below.
+/// Combining marks in a row that are kept: the longest that any language needs is some five. More of them reach into
+/// the lines above and below.
 const MARKS_MAX: u32 = 8;
 
 /// The base of the flags of England, Scotland and others: the only emoji that is followed by tags (UTS #51, ED-14a).
 const FLAG: char = '\u{1f3f4}';
 
-/// What becomes of a character.
+/// How a character is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// It is seen.
+    /// It is visible.
     Visible,
-    /// It is kept, and takes room at most: spaces and letters that look like one.
+    /// It is kept, and is not visible: spaces and letters that look like a space.
     Blank,
-    /// It is kept, and changes what is next to it: joiners.
+    /// It is kept, and changes its neighbours: joiners.
     Joiner,
-    /// It goes on top of what is before it; true when it can be seen there.
+    /// It is drawn onto the character before it; true when it is visible there.
     Mark(bool),
     /// It is kept in a flag.
     Tag,
@@ -62,7 +62,7 @@ fn kind(character: char) -> Kind {
     }
 }
 
-/// What the characters before mean for the next.
+/// What the earlier characters mean for the next one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Before {
     /// Marks since the last character that is neither mark nor joiner.
@@ -72,7 +72,7 @@ struct Before {
 }
 
 impl Before {
-    /// True when `character` is kept. What is dropped changes nothing for those behind it.
+    /// True when `character` is kept. A dropped character changes nothing for those behind it.
     fn keeps(&mut self, character: char, kind: Kind) -> bool {
         match kind {
             Kind::Dropped => return false,
@@ -91,13 +91,13 @@ impl Before {
     }
 }
 
-/// Writes `line` to `out` as others may see it, and returns whether there is anything to see.
+/// Writes `line` to `out` as others may see it, and returns whether anything of it is visible.
 ///
-/// Dropped are controls but tab (C0, DEL, C1), line and paragraph separators, format characters (general category Cf) but
-/// U+200C and U+200D, code points that Unicode keeps for more of these, the ninth and later of combining marks in a row
-/// (joiners between them do not count), and tags (U+E0020 to U+E007F) but the first eight behind U+1F3F4. Each run of
-/// invalid bytes becomes one U+FFFD. Spaces, tabs, joiners, variation selectors and letters that look like a space are kept
-/// and are nothing to see.
+/// Dropped are controls but tab (C0, DEL, C1), line and paragraph separators, format characters (general category Cf)
+/// but U+200C and U+200D, code points that Unicode keeps for more of these, the ninth and later of combining marks in a
+/// row (joiners between them do not count), and tags (U+E0020 to U+E007F) but the first eight behind U+1F3F4. Each run
+/// of invalid bytes becomes one U+FFFD. Spaces, tabs, joiners, variation selectors and letters that look like a space
+/// are kept but are not visible.
 pub fn sanitise(line: &[u8], out: &mut impl Write) -> io::Result<bool> {
     if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
         out.write_all(line)?;
@@ -123,7 +123,7 @@ pub fn sanitise(line: &[u8], out: &mut impl Write) -> io::Result<bool> {
     Ok(visible)
 }
 
-/// True for what no terminal is ever sent, whatever is around it.
+/// True for characters that are always dropped.
 #[cfg(test)]
 pub(super) fn is_forbidden(character: char) -> bool {
     kind(character) == Kind::Dropped
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reorders_or_hides_text_is_dropped() {
+    fn characters_that_reorder_or_hide_text_are_dropped() {
         for character in "\u{ad}\u{600}\u{61c}\u{6dd}\u{70f}\u{180e}\u{200b}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\
             \u{202d}\u{202e}\u{2060}\u{2061}\u{2062}\u{2063}\u{2064}\u{2065}\u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\
             \u{206f}\u{feff}\u{fff0}\u{fff9}\u{fffa}\u{fffb}\u{110bd}\u{13430}\u{1bca0}\u{1d173}\u{e0001}\u{e0041}\
@@ -219,14 +219,14 @@ mod tests {
         check(format!("z{eight}"), &format!("z{eight}"));
         check(format!("z{eight}\u{308}x{eight}\u{308}"), &format!("z{eight}x{eight}"));
         check(format!("z{}", "\u{489}".repeat(500)), &format!("z{}", "\u{489}".repeat(8)));
-        // Nothing that is dropped or not seen begins a new row.
+        // A character that is dropped or not visible does not begin a new row.
         check(format!("z{eight}\u{200b}\u{308}\x1b\u{308}"), &format!("z{eight}"));
         check(format!("z{eight}\u{200d}\u{308}\u{200c}\u{fe0f}"), &format!("z{eight}\u{200d}\u{200c}"));
         check("\u{915}\u{94d}\u{937}\u{93f}\u{901}", "\u{915}\u{94d}\u{937}\u{93f}\u{901}");
     }
 
     #[test]
-    fn what_cannot_be_seen_is_told_from_what_can() {
+    fn visible_and_invisible_characters_are_told_apart() {
         for line in [
             "",
             " ",

@@ -1,7 +1,7 @@
 //! The text format: messages and notices as lines of UTF-8, each ended by a line feed, in the words of the original.
 //!
-//! Every line that a member says carries its author's prefix, so nothing that a member types can start like a line of the
-//! server. docs/PROTOCOL.md has every text.
+//! Every line that a member says carries its author's prefix, so nothing that a member types can start like a line of
+//! the server. docs/PROTOCOL.md has every text.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use crate::names::Name;
 /// Most bytes of a message, its line feed included.
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
     match body {
-        // Nothing that is dropped or replaced makes ASCII longer.
+        // Sanitising never makes ASCII longer.
         Body::Line { text, .. } if text.is_ascii() => PREFIX_BYTES_MAX + text.len() + 1,
         Body::Line { text, .. } => rendered_bytes_max(text.len()),
         Body::Announcement(_) => ANNOUNCEMENT_BYTES_MAX,
@@ -43,7 +43,7 @@ impl Write for Length {
     }
 }
 
-/// Writes a message. False, and nothing to send, when nothing of it can be seen.
+/// Writes a message. False, and nothing to send, when no byte of it is visible.
 pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
     match message.body {
         Body::Line { name, text } => line(name, text, out),
@@ -51,8 +51,8 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
     }
 }
 
-/// Writes what everybody but its author receives of a line: `[IP:PORT] text` and a line feed. False, and nothing to send, when
-/// nothing of `text` can be seen.
+/// Writes a line as others receive it: `[IP:PORT] text` and a line feed. False, and nothing to send, when no byte of
+/// `text` is visible.
 pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
     write!(out, "[{author}] ")?;
     let visible = sanitise(text, out)?;
@@ -65,7 +65,7 @@ pub fn notice(notice: Notice, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{notice}")
 }
 
-/// A count of users as people say it: `1 user`, `2 users`.
+/// A count of users in words: `1 user`, `2 users`.
 #[derive(Clone, Copy, Debug)]
 pub struct Users(pub u64);
 
@@ -97,7 +97,7 @@ impl fmt::Display for Notice {
             }
             Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
             Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
-            Self::HouseFull => write!(f, "! the house is full"),
+            Self::ServerFull => write!(f, "! the house is full"),
             Self::TooManyConnections => write!(f, "! too many connections from your address"),
             Self::TooManyJoins => write!(f, "! too many joins from your address: try again later"),
             Self::SlowDown => write!(f, "! slow down: your lines are delayed, not lost"),
@@ -149,7 +149,7 @@ mod tests {
             ),
             (Notice::Missed { messages: 1 }.to_string(), "! you missed 1 message"),
             (Notice::Missed { messages: 1204 }.to_string(), "! you missed 1204 messages"),
-            (Notice::HouseFull.to_string(), "! the house is full"),
+            (Notice::ServerFull.to_string(), "! the house is full"),
         ] {
             assert_eq!(line, expected);
         }

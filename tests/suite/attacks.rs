@@ -1,8 +1,8 @@
 //! Attacks on text, as data: bytes that a member may send, and exactly what the others read because of it.
 //!
-//! Every case goes through the splitter and the sanitiser whole, cut in two at every place and byte by byte, and through a
-//! running server on every back end. So do the openings of other protocols. The attacks that need no certain limit, and the rules, are those that `uproar-conform`
-//! plays too; here are the ones on the length of a line as well.
+//! Every case goes through the splitter and the sanitiser whole, cut in two at every place and byte by byte, and
+//! through a running server on every back end. So do the openings of other protocols. Most attacks are those that
+//! `uproar-conform` plays; the ones on the length of a line need a certain limit and stand here.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ const LIMIT: usize = 40;
 /// Stands for the refusal of a line that is too long.
 const REFUSED: &str = "\n";
 
-/// What is dropped counts too, because a line is measured as it comes.
+/// Characters that are dropped count too, because a line is measured as it was sent.
 const LENGTHS: &[Attack] = &[
     ("one below the limit", b"123456789012345678901234567890123456789", &["123456789012345678901234567890123456789"]),
     ("at the limit", b"1234567890123456789012345678901234567890", &["1234567890123456789012345678901234567890"]),
@@ -67,7 +67,7 @@ fn author() -> Name {
     Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)))
 }
 
-/// What comes of `chunks`, as a connection takes them: what is left of one goes in front of the next.
+/// The lines of `chunks`, as a connection takes them: the rest of one chunk goes in front of the next.
 fn lines(chunks: &[&[u8]]) -> Vec<String> {
     let (mut splitter, mut kept, mut lines) = (Splitter::default(), Vec::new(), Vec::new());
     let mut rendered = Vec::new();
@@ -94,7 +94,7 @@ fn lines(chunks: &[&[u8]]) -> Vec<String> {
 }
 
 #[test]
-fn what_comes_of_an_attack_is_the_same_wherever_the_bytes_are_cut() {
+fn the_lines_of_an_attack_are_the_same_wherever_the_bytes_are_cut() {
     assert!(attacks().count() >= 150);
     for (name, input, expected) in attacks() {
         let bytes = [input, &b"\n"[..]].concat();
@@ -163,7 +163,7 @@ fn the_same_comes_of_it_through_a_server_on_every_back_end() {
     }
 }
 
-/// How peers open that take the server for something else. Some of it looks like lines, and none of it is said.
+/// The first bytes of peers that speak another protocol. Some look like lines, and none of them is said.
 fn openings() -> Vec<Vec<u8>> {
     let long = "a".repeat(3 * LIMIT);
     let mut openings: Vec<Vec<u8>> = [
@@ -188,11 +188,11 @@ fn openings() -> Vec<Vec<u8>> {
     openings
 }
 
-/// Longest time between the first byte and the last at which a chunk's end is certainly not taken for a line's: half of what
-/// it is held for.
+/// If the last byte follows the first within this time, the end of a chunk is certainly not taken for the end of a
+/// line: half of the time for which such an end is kept.
 const HASTE: Duration = Duration::from_millis(100);
 
-/// Sends `pieces`, one after the other is on its way; false when that took too long to say anything about chunks.
+/// Sends `pieces` one after the other; false when that took so long that nothing is known about chunks.
 fn send_pieces(server: &Server, pieces: &[&[u8]]) -> bool {
     let mut attacker = Person::connect(server.address);
     let start = Instant::now();
@@ -205,9 +205,9 @@ fn send_pieces(server: &Server, pieces: &[&[u8]]) -> bool {
     }
     let in_time = start.elapsed() < HASTE;
     let rest = attacker.stream().write_all(b"Host: x\r\nCookie: id=1\r\n\r\nI resign\n").is_ok();
-    // It is closed before anything else is asked of the server; how it was told is another test's affair.
+    // Waits until it is closed; another test looks at the line that it is told.
     if rest {
-        attacker.drain();
+        attacker.read_to_end();
     }
     in_time
 }
@@ -222,7 +222,7 @@ fn nothing_of_another_protocol_is_said_wherever_the_bytes_are_cut() {
         let mut speaker = server.join();
         let mut openings = openings();
         if framing == "line" {
-            // In chunks, a piece of the long line is somebody's word.
+            // With chunk framing a piece of the long line may be a person's line.
             openings.push([&[b'a'; 2 * LIMIT][..], b"\nGET / HTTP/1.1\r\n"].concat());
         }
         for opening in openings {
@@ -252,7 +252,7 @@ fn a_chunk_that_could_become_a_request_is_said_after_a_moment() {
             speaker.send(text);
             listener.expect(format!("[{}] {text}", speaker.name()));
             assert!(start.elapsed() >= Duration::from_millis(200), "{text} is held");
-            // Who has spoken is not held.
+            // The lines of a member that has spoken are not kept.
             let mut times = Vec::new();
             for _ in 0..5 {
                 let start = Instant::now();
@@ -264,7 +264,7 @@ fn a_chunk_that_could_become_a_request_is_said_after_a_moment() {
             speaker.leave();
             listener.expect_start("< The user ");
         }
-        // Who sends one and leaves at once is heard.
+        // A peer that sends such a line and leaves at once is heard.
         let mut speaker = server.join();
         listener.expect_start("> New user ");
         let name = speaker.name();

@@ -168,7 +168,7 @@ fn say_two_lines(address: &str) -> Piped {
 const TWO_LINES_LOST: &str = "uproar: 2 lines were read from the input, the last of them may not have been said";
 
 #[test]
-fn lines_that_a_full_house_refuses_are_a_failure_and_counted() {
+fn lines_that_a_full_server_refuses_are_a_failure_and_counted() {
     // Descriptors for one member beside those that the server keeps for itself.
     let serve = format!("ulimit -n 33; exec {} serve 127.0.0.1:0 --transcript off", env!("CARGO_BIN_EXE_uproar"));
     let mut command = Command::new("sh");
@@ -180,10 +180,10 @@ fn lines_that_a_full_house_refuses_are_a_failure_and_counted() {
     check_refused(bob, "the house is full");
     let mut nobody = Piped::start(&server.address);
     nobody.input = None;
-    assert_eq!(nobody.program.exit().code(), Some(1), "who has nothing to say is refused all the same");
+    assert_eq!(nobody.program.exit().code(), Some(1), "a client with no input is refused too");
 }
 
-/// The server says why it refuses, and the client says it too, beside whatever the race between the two has it say.
+/// The server says why it refuses, and the client's last error says it too. Whether it reports more depends on timing.
 fn check_refused(mut client: Piped, why: &str) {
     assert_eq!(client.program.exit().code(), Some(1));
     assert_eq!(rest_of(&client.output).last(), Some(&format!("! {why}")));
@@ -239,7 +239,7 @@ fn a_server_that_is_killed_with_lines_unread_is_a_failure() {
 }
 
 #[test]
-fn a_server_that_stands_still_is_a_failure() {
+fn a_server_that_is_stopped_is_a_failure() {
     let server = Server::start(&[]);
     server.program.signal(Signal::STOP);
     let client = say_two_lines(&server.address);
@@ -272,7 +272,7 @@ fn lines_that_the_server_holds_back_are_waited_for() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_the_client_quietly() {
+fn a_closed_output_ends_the_client_quietly() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = uproar();
     command.args(["chat", &listener.local_addr().unwrap().to_string()]);
@@ -287,7 +287,7 @@ fn a_reader_that_has_seen_enough_ends_the_client_quietly() {
 }
 
 #[test]
-fn what_a_hostile_server_sends_is_made_harmless() {
+fn lines_of_a_hostile_server_are_made_harmless() {
     let (client, mut stream) = piped_to_test();
     for piece in [
         &b"\x1b]0;title\x07\x1b[2Jplain\rtext\x08\x7f\n"[..],
@@ -320,7 +320,7 @@ fn a_line_without_end_is_shown_in_pieces() {
 }
 
 #[test]
-fn a_server_that_does_not_read_is_heard_all_the_same() {
+fn lines_of_a_server_that_does_not_read_are_shown() {
     let (mut client, mut stream) = piped_to_test();
     let line = "x".repeat(999) + "\n";
     let count = 30_000;
@@ -331,7 +331,7 @@ fn a_server_that_does_not_read_is_heard_all_the_same() {
             input.write_all(line.as_bytes()).unwrap();
         }
     });
-    // Thirty megabytes are more than two sockets and a pipe hold, so the client is held up from some point on.
+    // Thirty megabytes are more than two sockets and a pipe hold, so at some point the client has to wait.
     for number in 0..100 {
         stream.write_all(format!("{number}\n").as_bytes()).unwrap();
         assert_eq!(client.next(), number.to_string());

@@ -1,5 +1,5 @@
-//! The cases of `uproar-conform` against this server, on every back end: as a black box in which many cases are played, and
-//! each that says everything alone with a server of its own, with what is sent cut in several ways.
+//! The cases of `uproar-conform` against this server, on every back end: many cases with one server, and each case that
+//! names every line with a server of its own, with its bytes cut in several ways.
 
 use std::thread;
 
@@ -33,7 +33,7 @@ fn on_every_back_end(failures: fn(&str) -> Vec<String>) {
 fn failures_together(backend: &str, is_chosen: fn(&Case) -> bool) -> Vec<String> {
     let mut cases = cases::all();
     cases.retain(is_chosen);
-    // All come from one address, and waiting for what it may say would be most of the time.
+    // All cases come from one address. With its rate of lines, most of the time would be spent waiting.
     let options = [cases.first().expect("there are such cases").options, &["--address-rate", "0"]].concat();
     let server = start(backend, &options);
     let outcomes = cases.iter().map(|case| play(case, server.address, PATIENCE));

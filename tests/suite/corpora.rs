@@ -1,5 +1,5 @@
-//! The inputs that fuzzing found worth keeping, replayed without a fuzzer. Those of the whole server are replayed by the
-//! tests of the simulated kernel.
+//! The inputs that fuzzing found worth keeping, replayed without a fuzzer. Those of the whole server are replayed by
+//! the tests of the simulated kernel.
 
 #[path = "../../fuzz/properties.rs"]
 mod properties;
@@ -7,7 +7,7 @@ mod properties;
 use std::fs;
 use std::path::Path;
 
-/// Calls `property` with each input of `target`, which are some.
+/// Calls `property` with each input of `target`, of which there must be some.
 fn replay(target: &str, property: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let inputs = fs::read_dir(&folder).expect("a target has a corpus").map(|entry| entry.unwrap().path());

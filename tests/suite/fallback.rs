@@ -1,4 +1,4 @@
-//! Where io_uring is refused: epoll takes over and says why, and whoever insists on io_uring is told what would allow it.
+//! Where io_uring is refused: epoll takes over and says why; with `--backend uring` the error says what would allow it.
 //!
 //! The refusal is real: a seccomp filter like a container's, put on the thread that starts the server.
 
@@ -63,7 +63,7 @@ fn a_filter_that_allows_the_set_up_and_nothing_more() {
     check(libc::SYS_io_uring_enter, libc::EPERM, "io_uring_enter", "allow io_uring_setup, io_uring_enter");
 }
 
-/// What `contrib/seccomp-io-uring.json` allows on top of a container's profile is enough, and nothing of it can be left out.
+/// The calls that `contrib/seccomp-io-uring.json` adds to a container's profile are enough, and none can be left out.
 #[test]
 fn the_addition_to_a_container_profile_is_exactly_what_is_needed() {
     let addition = include_str!("../../contrib/seccomp-io-uring.json");

@@ -1,4 +1,5 @@
-//! What no simulated kernel shows: a process that is killed, stopped or short of memory, on every back end.
+//! Faults that the simulated kernel does not have: a process that is killed, stopped or short of memory, on every back
+//! end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ fn start_at(address: &str, backend: &str) -> Server {
 }
 
 #[test]
-fn killed_in_mid_line_it_starts_again_on_the_same_port_at_once() {
+fn a_server_killed_in_mid_line_starts_again_on_the_same_port_at_once() {
     for backend in BACKENDS {
         let mut server = start_at("127.0.0.1:0", backend);
         let address = server.address.to_string();
@@ -35,7 +36,7 @@ fn killed_in_mid_line_it_starts_again_on_the_same_port_at_once() {
 }
 
 #[test]
-fn stopped_for_five_seconds_it_loses_nothing_and_nobody() {
+fn a_server_stopped_for_five_seconds_loses_no_line_and_no_member() {
     const LINES: usize = 50;
     let servers = BACKENDS.map(|backend| start_at("127.0.0.1:0", backend));
     let mut people = Vec::new();
@@ -85,7 +86,7 @@ impl Group {
         Ok(group)
     }
 
-    /// Whether its sockets, or with the second version all of it, have held as much as they may.
+    /// Whether its sockets, or with the second version all of its memory, have reached the limit.
     fn has_been_full(&self) -> bool {
         ["memory.kmem.tcp.max_usage_in_bytes", "memory.peak"].iter().any(|name| {
             let most = fs::read_to_string(self.0.join(name)).ok().and_then(|bytes| bytes.trim().parse::<usize>().ok());
@@ -105,7 +106,7 @@ impl Drop for Group {
 }
 
 #[test]
-fn short_of_memory_it_serves_those_who_read() {
+fn a_server_short_of_memory_serves_members_that_read() {
     for backend in BACKENDS {
         let group = match Group::new(backend) {
             Ok(group) => group,
@@ -117,7 +118,7 @@ fn short_of_memory_it_serves_those_who_read() {
         }
         let silent: Vec<Person> = (0..180).map(|_| server.join()).collect();
         let (mut author, mut listener) = (server.join(), server.join());
-        // What the kernel keeps for those who do not read grows with what is said, by how much is its own business.
+        // Kernel memory for members that do not read grows with the lines said; by how much depends on the kernel.
         for _ in 0..8 {
             support::talk(&mut author, &mut listener, 4_000);
             if group.has_been_full() {

@@ -1,4 +1,4 @@
-//! What one address and one member may do to the others, over real sockets: limits that coming again does not lift.
+//! Limits of one address and one member, over real sockets: connecting again does not lift them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ fn heard(listener: &mut Person, starts: &[&str]) -> usize {
     lines.iter().filter(|line| starts.iter().any(|start| line.starts_with(start))).count()
 }
 
-/// Connects again and again for the time of an attack, and does something each time. Returns how often it came.
+/// Connects again and again for the time of an attack, and calls `visit` each time. Returns how often it connected.
 fn visits(address: SocketAddr, mut visit: impl FnMut(TcpStream) + Send + 'static) -> JoinHandle<usize> {
     thread::spawn(move || {
         let end = Instant::now() + ATTACK;
@@ -32,7 +32,7 @@ fn most(rate: usize, burst: usize) -> usize {
 }
 
 #[test]
-fn an_address_says_no_more_by_coming_again() {
+fn an_address_says_no_more_by_connecting_again() {
     let server = Server::start(&[]);
     let mut listener = server.join();
     let address = server.address;
@@ -54,7 +54,7 @@ fn an_address_says_no_more_by_coming_again() {
 }
 
 #[test]
-fn who_comes_and_goes_costs_the_others_few_lines() {
+fn a_peer_that_joins_and_leaves_all_the_time_costs_the_others_few_lines() {
     let server = Server::start(&[]);
     let mut listener = server.join();
     let address = server.address;
@@ -62,7 +62,7 @@ fn who_comes_and_goes_costs_the_others_few_lines() {
     let heard = heard(&mut listener, &["> ", "< "]);
     let visits = attacker.join().expect("the attacker ends");
     assert!(visits > 500, "it came {visits} times");
-    // Between two sums there may be a second's worth of single lines.
+    // Between two summaries there may be as many single lines as one second allows.
     assert!(heard <= most(20 + 1, 100), "{heard} presence lines of {visits} visits");
 }
 
@@ -76,7 +76,7 @@ fn joins_of_an_address_have_a_rate_by_default() {
     elsewhere.expect_start("> Connected to the chat server (");
 }
 
-/// A long line comes to its turn although others say short ones all the time, for which the ration would always do.
+/// A long line is said although others say short lines all the time, for which less of the ration is enough.
 #[test]
 fn a_long_line_is_not_overtaken_for_ever() {
     let server = Server::start(&["--room-rate", "2000B", "--flood-rate", "0"]);
@@ -86,7 +86,7 @@ fn a_long_line_is_not_overtaken_for_ever() {
     for talker in &mut talkers {
         talker.send("short\n".repeat(2000));
     }
-    // The ration is at work before the long line comes.
+    // Lines wait for the ration before the long line is sent.
     listener.lines_until(|line| line.ends_with("] short"));
     author.send("L".repeat(300) + "\n");
     let start = Instant::now();
@@ -95,13 +95,14 @@ fn a_long_line_is_not_overtaken_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(10), "it was said after {:?}", start.elapsed());
 }
 
-/// A member that reads slowly has room for more only once in minutes, and is not closed for that; one that reads nothing is.
+/// The socket of a member that reads slowly is writable only once in minutes. That member is not closed; one that reads
+/// nothing is.
 #[test]
 fn reading_slowly_is_reading() {
     let server = Server::start(&["--stall-timeout", "4s", "--flood-rate", "0", "--log-bytes", "64KiB"]);
     let mut slow = Person::connect_small(server.address);
     slow.expect_start("> Connected to the chat server (");
-    let deaf = Person::connect_small(server.address);
+    let stalled = Person::connect_small(server.address);
     let mut author = server.join();
     let stream = slow.stream().try_clone().expect("a descriptor is free");
     let start = Instant::now();
@@ -112,20 +113,20 @@ fn reading_slowly_is_reading() {
             thread::sleep(Duration::from_millis(100));
         }
     });
-    let deaf_left = format!("< The user {} left ", deaf.name());
+    let stalled_left = format!("< The user {} left ", stalled.name());
     let mut closed = None;
     while start.elapsed() < Duration::from_secs(14) {
         author.send("x".repeat(1000) + "\n");
-        if author.line_within(Duration::from_millis(20)).is_some_and(|line| line.starts_with(&deaf_left)) {
+        if author.line_within(Duration::from_millis(20)).is_some_and(|line| line.starts_with(&stalled_left)) {
             closed = Some(start.elapsed());
         }
     }
-    reader.join().expect("who reads is not closed");
-    let closed = closed.expect("who reads nothing is closed");
+    reader.join().expect("a member that reads is not closed");
+    let closed = closed.expect("a member that reads nothing is closed");
     assert!(closed >= Duration::from_secs(4), "it was closed after {closed:?}");
 }
 
-/// A peer whose machine is gone acknowledges nothing, and is found out whether or not something was on its way to it.
+/// A peer whose machine is lost acknowledges nothing. It is found whether or not bytes were on their way to it.
 #[test]
 fn a_peer_that_vanished_is_found_out() {
     // What arrives for this socket is dropped before TCP sees it (SO_ATTACH_FILTER, socket(7)).
@@ -159,7 +160,7 @@ time.sleep(60)
     }
 }
 
-/// A port may be connected to two addresses of the server at once: those are two members, and told apart.
+/// A client's port may be connected to two addresses of the server: these are two members with different names.
 #[test]
 fn two_members_never_have_one_name() {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};

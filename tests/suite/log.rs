@@ -1,4 +1,5 @@
-//! The server's own log on every kind of standard error: full, stopped, broken or gone, it holds up nobody.
+//! The server's own log on every kind of standard error: the server serves on when that is full, stopped, broken or
+//! closed.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
@@ -37,7 +38,7 @@ fn expect_waiting_writes(descriptor: impl AsFd) {
     assert!(!flags.contains(OFlags::NONBLOCK), "other programs' writes wait as before");
 }
 
-/// Has the server report more than it keeps.
+/// Has the server report more lines than it keeps.
 fn flood_log(server: &Server, watcher: &mut Person, author: &mut Person) {
     let name = author.name();
     for number in 0..300 {
@@ -49,7 +50,7 @@ fn flood_log(server: &Server, watcher: &mut Person, author: &mut Person) {
 }
 
 #[test]
-fn a_pipe_that_nobody_drains_holds_up_nobody_and_is_told_what_is_missing_once_it_is() {
+fn a_full_pipe_holds_up_nobody_and_is_told_what_is_missing_once_it_is_read() {
     for backend in BACKENDS {
         let (mut reader, writer) = full_pipe();
         let kept = writer.try_clone().unwrap();
@@ -78,13 +79,13 @@ fn a_pipe_that_nobody_drains_holds_up_nobody_and_is_told_what_is_missing_once_it
         let dropped: usize = lines.iter().filter_map(count).sum();
         let statistics = lines.iter().filter(|line| line.starts_with("uproar: members=")).count();
         assert!(dropped > 0 && statistics > 0, "{backend}: {statistics} lines and {dropped} not logged");
-        // What was asked for 300 times, and a line for the request.
+        // The line was asked for 300 times here, and perhaps once more by `statistics`.
         assert!((300..=301).contains(&(statistics + dropped)), "{backend}: {statistics} lines, {dropped} not logged");
     }
 }
 
 #[test]
-fn a_pipe_that_nobody_ever_drains_does_not_hold_up_a_stop() {
+fn a_pipe_that_is_never_read_does_not_hold_up_a_stop() {
     for backend in BACKENDS {
         let (_reader, writer) = full_pipe();
         let mut server = start(writer, &["--backend", backend]);
@@ -94,7 +95,7 @@ fn a_pipe_that_nobody_ever_drains_does_not_hold_up_a_stop() {
 }
 
 #[test]
-fn what_was_kept_is_written_although_nothing_else_happens() {
+fn lines_that_were_kept_are_written_although_nothing_else_happens() {
     let (mut reader, writer) = full_pipe();
     let _server = start(writer, &[]);
     let size = rustix::pipe::fcntl_getpipe_size(&reader).unwrap();
@@ -256,7 +257,8 @@ fn a_terminal_that_goes_away_does_not_take_the_server_with_it() {
         let terminal = terminal(None);
         let address = free_address();
         let stream = || Stdio::from(terminal.slave.try_clone().unwrap());
-        // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes away.
+        // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes
+        // away.
         let mut command = Command::new("setsid");
         command.args(["--ctty", env!("CARGO_BIN_EXE_uproar"), "serve", &address.to_string(), "--backend", backend]);
         command.stdin(stream()).stdout(stream()).stderr(stream());

@@ -1,7 +1,7 @@
-//! The tests of the built program, in one binary so that they are linked once and wait beside each other.
+//! The tests of the built program, in one binary so that they are linked once and run at the same time.
 //!
-//! Those that cannot share a process are beside this folder: one counts allocations, one needs almost all descriptors that a
-//! process may have, and those of documents need nothing built.
+//! Those that cannot share a process are beside this folder: one counts allocations, one needs almost all descriptors
+//! that a process may have, and those of documents need nothing built.
 
 mod attacks;
 mod chat;

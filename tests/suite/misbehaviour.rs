@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::{self, BACKENDS, BACKENDS_WITHOUT_CEILING, PATIENCE, Person, Server, statistics, talk, wait_for};
 
 #[test]
-fn where_slow_members_are_closed_they_are_closed_and_counted() {
+fn slow_members_are_closed_and_counted_with_the_option_for_it() {
     for backend in BACKENDS {
         let options = ["--backend", backend, "--slow", "close", "--log-bytes", "1MiB", "--flood-rate", "0"];
         let server = Server::start(&options);
@@ -76,7 +76,7 @@ fn a_flooder_is_slowed_told_once_and_loses_nothing() {
 }
 
 #[test]
-fn what_a_flooder_left_behind_is_still_said() {
+fn lines_of_a_flooder_that_has_left_are_still_said() {
     for backend in BACKENDS {
         let server = Server::start(&["--backend", backend, "--flood-rate", "100", "--flood-burst", "1"]);
         let mut listener = server.join();
@@ -226,7 +226,8 @@ fn the_counters_agree_with_what_the_members_saw() {
 #[test]
 fn running_out_of_descriptors_pauses_accepting_and_nothing_else() {
     for backend in BACKENDS {
-        // Descriptors that the server does not know of: its own count says there is place, the kernel says there is not.
+        // The server does not know of these descriptors: by its count there is one for a newcomer, for the kernel there
+        // is not.
         let inherited: String = (3..40).map(|number| format!("exec {number}</dev/null; ")).collect();
         let serve = format!(
             "ulimit -n 64; {inherited} exec {} serve 127.0.0.1:0 --transcript off --backend {backend}",
@@ -263,16 +264,17 @@ fn running_out_of_descriptors_pauses_accepting_and_nothing_else() {
 }
 
 #[test]
-fn many_that_die_at_once_while_their_sockets_are_full_take_nobody_with_them() {
+fn many_connections_that_break_at_once_while_full_do_no_harm() {
     for backend in BACKENDS {
         let options = ["--backend", backend, "--line-bytes", "1000", "--log-bytes", "16KiB"];
         // All are of one address.
         let limits = ["--flood-rate", "1", "--flood-burst", "200", "--address-rate", "0"];
         let server = Server::start(&[&options[..], &limits].concat());
-        let deaf: Vec<Person> = (0..60)
+        let silent_readers: Vec<Person> = (0..60)
             .map(|_| {
                 let mut person = Person::connect_small(server.address);
-                // Held by the flood limit: no receive is in flight, so only a send finds out that it is gone.
+                // It is held by its rate, so no receive is in flight, and only a send finds that its connection is
+                // broken.
                 person.send("\n".repeat(1000));
                 person
             })
@@ -285,7 +287,7 @@ fn many_that_die_at_once_while_their_sockets_are_full_take_nobody_with_them() {
             author.leave();
         }
         server.signal("STOP");
-        for person in deaf {
+        for person in silent_readers {
             person.vanish();
         }
         server.signal("CONT");
@@ -311,7 +313,7 @@ fn urgent_data_in_the_middle_holds_up_nothing() {
 }
 
 #[test]
-fn a_ration_is_shared_by_those_who_wait_for_it() {
+fn a_ration_is_shared_by_the_members_that_wait_for_it() {
     for backend in BACKENDS {
         let options = ["--backend", backend, "--flood-rate", "0", "--room-rate", "2KB"];
         let server = Server::start(&options);
@@ -363,7 +365,7 @@ fn twenty_thousand_visits_leave_nothing_behind() {
 }
 
 #[test]
-fn the_reset_the_half_closed_and_the_half_open_are_all_gone_in_the_end() {
+fn connections_that_are_reset_half_closed_or_half_open_are_all_freed() {
     support::raise_descriptor_limit();
     for backend in BACKENDS_WITHOUT_CEILING {
         let limits = ["--dead-after", "6s"];

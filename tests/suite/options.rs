@@ -1,4 +1,4 @@
-//! Options of the program that come from environment variables, and readers of its output that have seen enough.
+//! Options of the program that come from environment variables, and an output that is closed early.
 
 use std::io;
 use std::process::{Output, Stdio};

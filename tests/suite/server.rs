@@ -1,4 +1,4 @@
-//! The real server over real sockets: large rooms, full sockets, limits, signals, and what it says when it cannot start.
+//! The real server over real sockets: large rooms, full sockets, limits, signals, and its errors when it cannot start.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -30,7 +30,7 @@ fn two_thousand_members_all_hear_one_line_and_its_author_does_not() {
 }
 
 #[test]
-fn a_full_socket_that_drains_gets_every_byte_once() {
+fn a_member_that_reads_again_gets_every_byte_once() {
     for backend in BACKENDS {
         let server = Server::start(&["--backend", backend, "--log-bytes", "64MiB", "--flood-rate", "0"]);
         let mut slow = server.join();
@@ -78,7 +78,7 @@ fn a_member_that_does_not_read_is_skipped_and_told_and_hurts_nobody() {
 }
 
 #[test]
-fn a_full_house_says_so_and_opens_again() {
+fn a_full_server_says_so_and_accepts_again() {
     for backend in BACKENDS {
         let mut command = std::process::Command::new("sh");
         let serve = format!(
@@ -95,7 +95,7 @@ fn a_full_house_says_so_and_opens_again() {
             .expect("the ready line says how many");
         assert!(places < 64);
         let mut members: Vec<Person> = (0..places).map(|_| server.join()).collect();
-        // Newcomers are told, one after the other, without end and without harm.
+        // Any number of newcomers are told, one after the other.
         for _ in 0..100 {
             let mut late = Person::connect(server.address);
             late.expect("! the house is full");
@@ -103,7 +103,7 @@ fn a_full_house_says_so_and_opens_again() {
         }
         let before = server.cpu();
         thread::sleep(Duration::from_millis(500));
-        assert!(server.cpu() - before < Duration::from_millis(25), "{backend}: a full house does not spin");
+        assert!(server.cpu() - before < Duration::from_millis(25), "{backend}: a full server does not spin");
         members.pop().unwrap().leave();
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
@@ -162,7 +162,7 @@ fn a_member_that_does_not_read_does_not_hold_up_a_stop_and_a_second_signal_exits
 }
 
 #[test]
-fn what_cannot_start_says_why_in_one_line() {
+fn a_server_that_cannot_start_says_why_in_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (address, code, words) in [
@@ -202,7 +202,7 @@ fn every_interface_is_ipv4_and_ipv6() {
 }
 
 #[test]
-fn the_transcript_is_what_the_original_printed() {
+fn the_transcript_is_as_the_original_printed_it() {
     let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "-"]);
     command.stdout(Stdio::piped());
     let mut server = Server::spawn(command);
@@ -233,7 +233,7 @@ fn the_transcript_is_what_the_original_printed() {
 }
 
 #[test]
-fn a_transcript_that_nobody_reads_holds_up_nobody() {
+fn a_transcript_that_is_not_read_holds_up_nobody() {
     let mut command =
         uproar(&["serve", "127.0.0.1:0", "--transcript", "-", "--log-bytes", "1MiB", "--flood-rate", "0"]);
     command.stdout(Stdio::piped());
@@ -259,7 +259,7 @@ fn a_transcript_that_nobody_reads_holds_up_nobody() {
 }
 
 #[test]
-fn check_says_what_stands_in_the_way_and_changes_nothing() {
+fn check_names_what_prevents_serving_and_changes_nothing() {
     let output = uproar(&["check", "127.0.0.1:0", "--members", "10"]).stdout(Stdio::piped()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -286,7 +286,7 @@ fn select_serves_up_to_its_ceiling_and_says_so_beyond_it() {
         late.expect("! the house is full");
         late.expect_end();
     }
-    // Those who come at once are all told, although there are not descriptors for all of them.
+    // Newcomers that connect at once are all told, although there are not descriptors for all of them.
     let start = Instant::now();
     let late: Vec<Person> = (0..400).map(|_| Person::connect(server.address)).collect();
     for mut late in late {

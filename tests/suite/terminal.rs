@@ -1,4 +1,4 @@
-//! The terminal client on a pseudo-terminal whose screen is looked at. Through pipes it is `chat.rs`.
+//! The terminal client on a pseudo-terminal, whose screen the tests read. Its tests through pipes are in `chat.rs`.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -308,7 +308,7 @@ fn a_paste_of_hundreds_of_lines_is_said_whole_to_a_server_that_takes_them_slowly
 }
 
 #[test]
-fn what_is_pasted_beyond_the_bound_is_refused_and_the_rest_counted_when_the_server_goes() {
+fn lines_pasted_beyond_the_bound_are_refused_and_the_rest_counted_when_the_server_goes() {
     let mut screen = Screen::start_with(120, &[]);
     // More than the bound and two sockets hold, so the end of it is refused.
     let paste = format!("{}\n", "x".repeat(10_000)).repeat(200);
@@ -335,7 +335,7 @@ fn what_is_pasted_beyond_the_bound_is_refused_and_the_rest_counted_when_the_serv
 }
 
 #[test]
-fn who_leaves_is_told_when_the_server_has_not_taken_all_lines() {
+fn a_user_that_leaves_is_told_when_the_server_has_not_taken_all_lines() {
     let mut screen = Screen::start_with(120, &["--wait", "1s"]);
     screen.press("bye\r\r");
     let waits = "! the server has not taken all of your lines yet; waiting up to 1s, Ctrl-C leaves at once";

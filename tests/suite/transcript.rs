@@ -1,4 +1,4 @@
-//! The transcript in files: opened anew on SIGHUP, on a full disk, with its times, and what is refused.
+//! The transcript in files: opened anew on SIGHUP, on a full disk, with its times, and paths that are refused.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -155,7 +155,7 @@ fn a_file_that_cannot_be_opened_anew_is_kept() {
 }
 
 #[test]
-fn a_full_disk_is_told_of_and_the_transcript_goes_on_when_it_has_room() {
+fn a_full_disk_is_reported_and_the_transcript_goes_on_when_it_has_space() {
     let Some(disk) = SmallDisk::new("full") else { return };
     let path = disk.0.path("transcript");
     let filler = disk.0.path("filler");
@@ -192,7 +192,7 @@ fn a_file_as_large_as_it_may_be_does_not_end_the_server() {
     count(&mut a, &mut b, 0..40, 1000);
     let paused = server_line(&server, "transcript");
     assert!(paused.ends_with("File too large (os error 27)"), "{paused}");
-    // A new file has room again. What it takes is whole lines, the cut one among them.
+    // A new file has space again. It gets whole lines, also the one that was cut.
     let old = folder.path("old");
     fs::rename(&path, &old).unwrap();
     server.signal("HUP");
@@ -226,7 +226,7 @@ fn a_new_file_is_its_owners_alone_and_one_with_a_torn_end_goes_on_in_a_new_line(
     assert_eq!(rest.lines().count(), before, "{text}");
 }
 
-/// What a server says that does not start because of its transcript.
+/// The error of a server that does not start because of its transcript.
 fn refusal(path: &str) -> String {
     let mut child = uproar(&["serve", "127.0.0.1:0", "--transcript", path]).spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;

@@ -1,5 +1,5 @@
-//! What the tests of the chat client share: programs that end with the test, the lines of a stream, the real server, and a
-//! connection to a server that is the test itself.
+//! What the tests of the chat client share: programs that end with the test, the lines of a stream, the real server,
+//! and a connection to a server that is the test itself.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
@@ -23,7 +23,7 @@ pub fn uproar() -> Command {
     command
 }
 
-/// A program that ends with the test, whatever becomes of the test.
+/// A program that is killed when the test ends, also when the test fails.
 pub struct Program(pub Child);
 
 impl Program {
@@ -96,7 +96,7 @@ impl Server {
         let log = lines_of(child.stderr.take().unwrap());
         let program = Program(child);
         let ready = log.recv_timeout(PATIENCE).expect("the server says that it is ready");
-        // Whatever else it logs is read, so that it is never held up.
+        // All further lines of its log are read, so that it never waits for its reader.
         thread::spawn(move || while log.recv().is_ok() {});
         let address = ready.strip_prefix("uproar: listening on ").and_then(|rest| rest.split(' ').next());
         Self { program, address: address.unwrap_or_else(|| panic!("{ready}")).to_owned() }

@@ -1,7 +1,7 @@
-//! Which file of a crate imports which, read from its `use` lines and its paths, and the circles among them.
+//! The imports between the files of a crate, read from `use` lines and paths, and the circles among them.
 //!
-//! A file is a part of the file that its folder is named after, so what it takes from that does not count. Nor does what is
-//! compiled for tests alone.
+//! Imports that are compiled for tests alone do not count. Whether imports count from the file that a file's folder is
+//! named after depends on the crate: see [`imports`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,8 +13,9 @@ pub type Imports = BTreeMap<String, BTreeSet<String>>;
 /// A path in the code, or the place of a file in the tree of modules.
 type Module = Vec<String>;
 
-/// The imports of the crate whose files stand in `source`.
-pub fn imports(source: &Path) -> Imports {
+/// The imports of the crate whose files stand in `source`. `room.rs` stands beside the folder `room/`: imports of it by
+/// the files in that folder count if `parents_count` is true; otherwise those files are parts of it.
+pub fn imports(source: &Path, parents_count: bool) -> Imports {
     let files = rust_files(source);
     // A program beside a library is a crate of its own.
     let root = if files.contains_key("lib.rs") { "lib.rs" } else { "main.rs" };
@@ -33,7 +34,8 @@ pub fn imports(source: &Path) -> Imports {
     let counts = |module: &Module| !only_in_tests.iter().any(|tests| module.starts_with(tests));
     let imports = modules.iter().filter(|(module, _)| counts(module)).map(|(module, name)| {
         let found = paths(&files[*name]).into_iter().filter_map(|path| target(&path, module, &modules));
-        let others = found.filter(|(other, _)| !module.starts_with(other)).map(|(_, other)| other.to_string());
+        let counts = |other: &Module| if parents_count { other != module } else { !module.starts_with(other) };
+        let others = found.filter(|(other, _)| counts(other)).map(|(_, other)| other.to_string());
         (name.to_string(), others.collect())
     });
     imports.collect()
@@ -110,7 +112,8 @@ fn test_modules(code: &str) -> Vec<String> {
     found
 }
 
-/// Every path that is imported, and every other that begins at `crate`, at `super` or at a module that this file declares.
+/// Every path that is imported, and every other that begins at `crate`, at `super` or at a module that this file
+/// declares.
 fn paths(code: &str) -> Vec<Module> {
     let mut found = Vec::new();
     let mut rest = String::new();

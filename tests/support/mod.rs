@@ -1,4 +1,4 @@
-//! What the tests that run the real server share: the server as a process, and people who talk to it.
+//! Shared by the tests that run the real server: the server as a process, and people that talk to it.
 //!
 //! Nothing here waits for a fixed time: a test says what it waits for, and fails when that has not come after a
 //! generous deadline.
@@ -114,8 +114,8 @@ impl Server {
         Self { child, address, ready, before_ready, stderr }
     }
 
-    /// Starts a prepared server whose standard error is the test's affair, and waits until it answers. `arguments` of the
-    /// command include `address`.
+    /// Starts a prepared server whose standard error is the test's affair, and waits until it answers. `arguments` of
+    /// the command include `address`.
     pub fn spawn_silent(mut command: Command, address: SocketAddr) -> Self {
         let child = command.spawn().expect("the server's binary was built with the tests");
         let (_, stderr) = channel();
@@ -247,7 +247,7 @@ fn lines_of(stderr: ChildStderr) -> Receiver<String> {
     receiver
 }
 
-/// One who talks to the server over a socket.
+/// A person that talks to the server over a socket.
 pub struct Person {
     stream: TcpStream,
     /// Read and not yet expected.
@@ -375,7 +375,7 @@ impl Person {
         assert_ne!(self.stream.peek(&mut [0]).expect("something arrives"), 0, "the stream has ended");
     }
 
-    /// What has not been expected yet, with what arrives in a short time.
+    /// Lines that no test has expected yet, with those that arrive within `time`.
     pub fn rest_after(&mut self, time: Duration) -> Vec<String> {
         let deadline = Instant::now() + time;
         std::iter::from_fn(|| self.line_before(deadline).ok().flatten()).collect()
@@ -388,13 +388,13 @@ impl Person {
     }
 
     /// Reads until the server closes, or breaks, the connection.
-    pub fn drain(&mut self) {
+    pub fn read_to_end(&mut self) {
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut bytes = [0; 65536];
         while self.stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
     }
 
-    /// Goes without reading what is left.
+    /// Closes the socket without reading the rest.
     pub fn close(self) {}
 
     /// Says that nothing more comes, and stays.
@@ -402,7 +402,7 @@ impl Person {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Is gone without a word: no end and no reset is sent. `Err` where the kernel does not allow that.
+    /// Vanishes: neither an end nor a reset is sent. `Err` where the kernel does not allow that.
     pub fn become_half_open(self) -> Result<(), Self> {
         // A socket in repair mode is closed silently (tcp_repair, Linux 3.5).
         match nix::sys::socket::setsockopt(&self.stream, nix::sys::socket::sockopt::TcpRepair, &1) {
@@ -411,7 +411,7 @@ impl Person {
         }
     }
 
-    /// Is gone: the server sees a reset.
+    /// Ends the connection with a reset.
     pub fn vanish(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Coming, talking and going, in every way a client can.
+//! Joining, talking and leaving, in every way a client can.
 
 use super::Step::{Agree, Connects, Ends, HalfCloses, Joins, Leaves, Vanishes};
 use super::{Case, Draft, about, case, reads, sends, whole_case};

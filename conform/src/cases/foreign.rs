@@ -1,4 +1,4 @@
-//! Peers that take the server for something else: one clear line and the end, and nobody reads what they sent.
+//! Peers that speak another protocol: they get one clear line and the end, and no member reads their bytes.
 
 use super::{CHUNK_FRAMING, Case, Draft, Step, about, case, reads, sends, sends_slowly, whole_case};
 
@@ -159,8 +159,8 @@ fn needed(bytes: &[u8]) -> usize {
     end.map_or(bytes.len(), |end| end + 1)
 }
 
-/// With `--framing chunk`, where the end of a chunk ends a line too: no cut gets a byte through, and who sends no line feed is
-/// heard.
+/// With `--framing chunk`, where the end of a chunk ends a line too: in no cut is a byte of another protocol said, and
+/// a person that sends no line feed is heard.
 pub(super) fn chunk_cases() -> Vec<Case> {
     let mut foreign = Vec::new();
     let mut talk = Vec::new();

@@ -1,11 +1,11 @@
 //! Attacks on text: bytes that a member may send, and exactly what the others read because of it.
 //!
-//! The rules are few. A line ends at a line feed, and a carriage return before it belongs to the ending. C0 but tab, DEL, C1,
-//! the line and paragraph separators and format characters (general category Cf) are dropped, but the joiners U+200C and
-//! U+200D, and the tags of a flag. Of combining marks in a row the ninth and later are dropped. Each run of invalid bytes
-//! becomes one U+FFFD. A line with nothing to see in it is none: spaces, joiners, variation selectors, fillers. Everything
-//! else is left alone: what letters look like is not a server's business, because the author's address stands in front of
-//! every line.
+//! The rules are few. A line ends at a line feed, and a carriage return before it belongs to the ending. C0 but tab,
+//! DEL, C1, the line and paragraph separators and format characters (general category Cf) are dropped, but the joiners
+//! U+200C and U+200D, and the tags of a flag. Of combining marks in a row the ninth and later are dropped. Each run of
+//! invalid bytes becomes one U+FFFD. A line with nothing to see in it is none: spaces, joiners, variation selectors,
+//! fillers. Everything else is left alone: what letters look like is not a server's business, because the author's
+//! address stands in front of every line.
 
 use super::{Case, Draft, Step, about, case, reads, sends};
 

@@ -9,8 +9,8 @@ use crate::io::contract::{SECOND, World, check};
 use crate::io::{Completion, Completions, Io, Receiving, Signal, Until};
 use crate::token::{ConnectionId, Generation, ListenerId, Slot};
 
-/// What a socket takes ahead of being read.
-const ROOM: usize = 200_000;
+/// Bytes that a socket takes before its peer reads.
+const CAPACITY: usize = 200_000;
 
 /// Where the peer of a number comes from.
 fn address(number: u32) -> SocketAddr {
@@ -35,7 +35,7 @@ impl World for Simulated {
         if !kernel.is_listening(listener) {
             return None;
         }
-        let peer = kernel.connect_to(listener, address(self.connected), ROOM, true);
+        let peer = kernel.connect_to(listener, address(self.connected), CAPACITY, true);
         self.connected += 1;
         kernel.peer_listens(peer, false);
         Some(peer)
@@ -112,7 +112,7 @@ fn closing_with_a_receive_in_flight_is_found() {
 
 #[test]
 #[should_panic(expected = "nothing is in flight")]
-fn closing_while_watched_for_room_is_found() {
+fn closing_while_a_watch_is_in_flight_is_found() {
     let (mut world, socket) = connected();
     world.io.watch_writable(&socket, ID);
     world.io.close(socket);

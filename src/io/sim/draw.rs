@@ -1,7 +1,7 @@
 //! Every choice of a simulated run, drawn from one number, or from bytes that a fuzzer chose.
 //!
-//! The sequence that a number gives must stay what it is: a kept seed means nothing otherwise. So the generator is written
-//! out here (splitmix64, public domain) rather than taken from a library that may improve it.
+//! The sequence that a number gives must stay what it is: a kept seed means nothing otherwise. So the generator is
+//! written out here (splitmix64, public domain) rather than taken from a library that may improve it.
 
 use std::collections::VecDeque;
 
@@ -21,8 +21,8 @@ impl Draw {
         Self { state: 0, bytes: Some(bytes.iter().copied().collect()) }
     }
 
-    /// Choices of their own, so that those of `self` stay what they are. With this constant the kept seeds find what they
-    /// found before there were any.
+    /// A second sequence of choices, so that the sequence of `self` stays as it is. With this constant the kept seeds
+    /// still find what they were kept for.
     pub fn apart(&self) -> Self {
         let bytes = self.bytes.as_ref().map(|bytes| bytes.iter().rev().copied().collect());
         Self { state: self.state ^ 0xb999_c4e2_7eeb_7be1, bytes }

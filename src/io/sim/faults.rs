@@ -1,12 +1,12 @@
-//! What may go wrong in a run, and how often. Each seed switches each fault on or off and draws its intensity, so that
-//! some runs are calm but for one fault.
+//! The faults of a run, and how often each happens. A seed switches each fault on or off and draws its frequency, so
+//! that some runs have one fault alone.
 
 use super::draw::Draw;
 
 /// Frequencies are out of 256. All zero is a kernel without faults.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
-    /// A send takes some of its bytes although there is room for all.
+    /// A send takes some of its bytes although there is space for all.
     pub short_send: u8,
     /// A send finds its socket full although it is not.
     pub full_send: u8,
@@ -22,14 +22,14 @@ pub struct Faults {
     pub small_chunk: u8,
     /// Accepting ends on an error.
     pub accept: u8,
-    /// A peer that was in the backlog is gone when it is accepted.
+    /// A peer in the backlog has already left when it is accepted.
     pub accept_gone: u8,
-    /// A newcomer's socket cannot be waited for.
+    /// A newcomer's socket cannot be watched.
     pub unwatchable: u8,
-    /// A completion that nobody waits for: of a connection that is gone.
+    /// A stale completion: of a connection that was freed.
     pub stale: u8,
-    /// A full socket is reported to have room, and has none.
-    pub false_room: u8,
+    /// A full socket is reported writable, and takes nothing.
+    pub false_writable: u8,
     /// The clock jumps: the machine was suspended, or the process stopped.
     pub clock_jump: u8,
     /// Completions of one turn come in any order, and events of one moment too.
@@ -60,7 +60,7 @@ impl Faults {
             accept_gone: rate() / 4,
             unwatchable: rate() / 4,
             stale: rate(),
-            false_room: rate(),
+            false_writable: rate(),
             clock_jump: rate() / 16,
             ..Self::default()
         };

@@ -1,9 +1,9 @@
-//! The kernel in memory: sockets, listeners, a clock, and what may complete when.
+//! The kernel in memory: sockets, listeners, a clock, and the events to come.
 //!
-//! Time is virtual: it passes a little with every turn and jumps to the next event when the server waits. Whatever peers do
-//! and whatever completes is an event with a time; two runs from one seed are the same run. The kernel also watches its
-//! user: an operation started twice, a socket closed with something in flight, an accept armed again at once or a loop
-//! that spins is a failure.
+//! Time is virtual: it passes a little with every turn and jumps to the next event when the server waits. Every act of
+//! a peer and every completion is an event with a time, and two runs of one seed have the same events. The kernel also
+//! checks that the server keeps the contract: an operation started twice, a socket closed with something in flight, an
+//! accept armed again at once, or a loop that spins is a failure.
 
 mod peers;
 mod waiting;
@@ -25,13 +25,13 @@ use crate::io::Signal;
 use crate::limits::ACCEPT_RETRY;
 use crate::token::{ConnectionId, ListenerId};
 
-/// What a turn costs at most, in nanoseconds of virtual time.
+/// Longest turn, in nanoseconds of virtual time.
 const TURN_NANOSECONDS: u64 = 100_000;
 
 /// Turns in a row in which the server does not wait and nothing moves: it spins.
 const IDLE_TURNS_MAX: u32 = 300;
 
-/// What freed scratch memory is filled with.
+/// The byte that freed scratch memory is filled with.
 const POISON: u8 = 0xdb;
 
 const LOST: [Errno; 4] = [Errno::CONNRESET, Errno::PIPE, Errno::TIMEDOUT, Errno::HOSTUNREACH];
@@ -67,9 +67,9 @@ pub struct Counts {
     pub stale: u64,
 }
 
-/// What moves the peers of a run.
+/// The code that moves the peers of a run.
 pub trait Script: fmt::Debug {
-    /// A pause that was asked for with [`Kernel::act_after`] is over: `peer` does what it does next.
+    /// A pause that [`Kernel::act_after`] asked for is over: `peer` takes its next step.
     fn act(&mut self, kernel: &mut Kernel, peer: u32);
 }
 
@@ -82,9 +82,10 @@ pub struct Kernel {
     pub faults: Faults,
     pub trace: Trace,
     pub counts: Counts,
-    /// What moves the peers.
+    /// Moves the peers.
     pub script: Option<Rc<RefCell<dyn Script>>>,
-    /// Whether the user is held to the contract: tests of the seam end in the middle.
+    /// Whether a breach of the contract is a failure. It is not in tests of the seam, which end with operations in
+    /// flight.
     pub strict: bool,
     /// True once nothing will happen any more.
     pub idle: bool,
@@ -102,9 +103,9 @@ pub struct Kernel {
     ready: VecDeque<u32>,
     writable: Vec<ConnectionId>,
     signals: Vec<Signal>,
-    /// Identities of connections that are gone.
-    gone: Vec<ConnectionId>,
-    /// By slot: who has it.
+    /// Ids of connections whose sockets were closed.
+    closed_ids: Vec<ConnectionId>,
+    /// By slot: the peer whose connection has it.
     tenants: Vec<u32>,
     open: usize,
     /// Pieces of scratch memory in use since the last wait.
@@ -139,7 +140,7 @@ impl Kernel {
             ready: VecDeque::new(),
             writable: Vec::new(),
             signals: Vec::new(),
-            gone: Vec::new(),
+            closed_ids: Vec::new(),
             tenants: Vec::new(),
             open: 0,
             pieces: 0,
@@ -222,7 +223,7 @@ impl Kernel {
     }
 }
 
-/// What the server asks for.
+/// The operations that the server asks for.
 impl Kernel {
     pub fn accept(&mut self, id: ListenerId) {
         let listener = &mut self.listeners[id.index()];
@@ -289,13 +290,13 @@ impl Kernel {
             assert!(known.is_none_or(|known| known == id), "a connection keeps its identity");
             let tenant = std::mem::replace(&mut self.tenants[slot], peer);
             let free = tenant == u32::MAX || tenant == peer || self.pairs[tenant as usize].closed;
-            assert!(free, "a slot has one tenant at a time");
+            assert!(free, "a slot has one connection at a time");
         }
     }
 
     pub fn outstanding(&self, peer: u32) -> u32 {
         let pair = &self.pairs[peer as usize];
-        // The witness is one that reads at once.
+        // A connection without faults, such as the witness, acknowledges at once.
         let unread = if pair.calm { 0 } else { pair.unread };
         u32::try_from(unread).expect("a socket holds less")
     }
@@ -316,7 +317,7 @@ impl Kernel {
         self.forget(peer);
     }
 
-    /// The user has let go of a socket, closed or not.
+    /// The server has dropped a socket, which it may have closed before.
     pub fn dropped(&mut self, peer: u32) {
         if self.pairs[peer as usize].closed {
             return;
@@ -331,14 +332,14 @@ impl Kernel {
         let pair = &mut self.pairs[peer as usize];
         assert!(!pair.closed, "a socket is closed once");
         pair.closed = true;
-        self.gone.extend(pair.id);
+        self.closed_ids.extend(pair.id);
         self.open -= 1;
         self.listeners.iter_mut().for_each(|listener| listener.failed_at = None);
         self.moved = true;
         self.note(Event::Closed { peer });
     }
 
-    /// Takes bytes for a peer, as many as its socket has room for. `Err` as the system call has it.
+    /// Takes as many bytes for a peer as its socket has space for. `Err` as the system call returns it.
     pub fn send(&mut self, peer: u32, bytes: &[u8]) -> Result<usize, Errno> {
         let pair = &self.pairs[peer as usize];
         assert!(!pair.closed, "a closed socket is not sent to");
@@ -377,8 +378,8 @@ impl Kernel {
             self.poke_receive(peer);
             return Err(self.draw.pick(&LOST));
         }
-        if self.pairs[peer as usize].gone {
-            // The peer's host answers what it no longer wants with a reset.
+        if self.pairs[peer as usize].peer_closed {
+            // The peer has closed its socket, so its host answers with a reset.
             self.pairs[peer as usize].reset = true;
             self.poke_receive(peer);
             return Ok(bytes.len());
@@ -389,7 +390,7 @@ impl Kernel {
         if !calm && self.draw.chance(faults.full_send) {
             return Err(Errno::AGAIN);
         }
-        let taken = bytes.len().min(self.pairs[peer as usize].room());
+        let taken = bytes.len().min(self.pairs[peer as usize].space());
         if !calm && taken > 1 && self.draw.chance(faults.short_send) {
             return Ok(self.draw.between(1, taken - 1));
         }

@@ -8,7 +8,7 @@ use crate::token::ConnectionId;
 #[derive(Debug)]
 pub struct Pair {
     pub address: SocketAddr,
-    /// How the server names it, once it has asked for something.
+    /// The server's id of it, once the server has asked for an operation.
     pub id: Option<ConnectionId>,
     /// Bytes on the way to the server.
     pub up: VecDeque<u8>,
@@ -16,7 +16,7 @@ pub struct Pair {
     pub unread: usize,
     /// When it last took some, or the peer last read some, in nanoseconds.
     pub moved_at: u64,
-    /// Most of those that it holds.
+    /// The most bytes that the socket holds.
     capacity: usize,
     /// A hash of every byte sent since [`Pair::forget`].
     pub sent_hash: u64,
@@ -29,7 +29,7 @@ pub struct Pair {
     /// The peer sends no more.
     pub fin: bool,
     /// The peer has closed: it reads no more either.
-    pub gone: bool,
+    pub peer_closed: bool,
     /// The connection is broken.
     pub reset: bool,
     /// The peer reads what arrives.
@@ -43,7 +43,7 @@ pub struct Pair {
     /// True exactly when a receive is in flight, and when an event will complete it.
     pub receiving: bool,
     pub receive_scheduled: bool,
-    /// The same for a watch for room.
+    /// The same for a watch for writability.
     pub watching: bool,
     pub watch_scheduled: bool,
     pub read_scheduled: bool,
@@ -78,7 +78,7 @@ impl Pair {
             accepted_in: None,
             calm: false,
             fin: false,
-            gone: false,
+            peer_closed: false,
             reset: false,
             reading: true,
             refused: false,
@@ -92,14 +92,14 @@ impl Pair {
         }
     }
 
-    /// Bytes that the socket takes now.
-    pub fn room(&self) -> usize {
+    /// Bytes that the socket can take now.
+    pub fn space(&self) -> usize {
         self.capacity.saturating_sub(self.unread)
     }
 
-    /// The socket takes at least so many bytes ahead of being read from now on.
-    pub fn widen(&mut self, room: usize) {
-        self.capacity = self.capacity.max(room);
+    /// From now on the socket takes at least `capacity` bytes before the peer reads.
+    pub fn widen(&mut self, capacity: usize) {
+        self.capacity = self.capacity.max(capacity);
     }
 
     /// Notes bytes that the socket takes.
@@ -146,7 +146,7 @@ impl Pair {
 
     /// True while the peer could still say and hear something.
     pub fn is_alive(&self) -> bool {
-        !(self.fin || self.gone || self.reset || self.refused || self.shut || self.closed)
+        !(self.fin || self.peer_closed || self.reset || self.refused || self.shut || self.closed)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What happened in a simulated run: always as a hash, so that two runs can be compared, and as text when it is asked for.
+//! What happened in a simulated run: always as a hash, so that two runs can be compared, and as text when it is asked
+//! for.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;

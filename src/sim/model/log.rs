@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use super::Line;
 use super::shown::shown;
 
-/// Who said what and who came and went, by the log.
+/// The messages, joins and leaves that the log has.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// By author: messages without the author's name.
+    /// By author: its messages, without the author's name.
     pub messages: HashMap<String, Vec<Line>>,
     pub entered: u64,
     pub left: u64,
-    /// Which lines tell of a single join or leave.
+    /// The lines that tell of a single join or leave.
     pub announced: Vec<usize>,
-    /// Which lines are messages, and whose.
+    /// The lines that are messages, with their authors.
     pub spoken: Vec<(usize, String)>,
 }
 

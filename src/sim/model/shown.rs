@@ -1,4 +1,4 @@
-//! A line as others are shown it, by the rules of `docs/PROTOCOL.md` written down a second time.
+//! A line as others are shown it: a second implementation of the rules in `docs/PROTOCOL.md`.
 
 use super::Line;
 

@@ -1,6 +1,6 @@
-//! What a peer's bytes amount to: the messages that others must hear, and whether it speaks another protocol.
+//! The meaning of a peer's bytes: the messages that others must hear, and whether the peer speaks another protocol.
 //!
-//! It is worked out from whole lines and from the chunks that the server was handed, where the server decides byte by byte.
+//! The server decides byte by byte. This model looks at whole lines and at the chunks that the server was handed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::io::sim::pair::Record;
 use crate::limits::OPENING_HOLD;
 use crate::wire::Framing;
 
-/// What the bytes that the server was handed amount to.
+/// The meaning of the bytes that the server was handed.
 #[derive(Debug, Default)]
 pub struct Typed {
     /// Messages as others must hear them, without their author.
@@ -18,9 +18,10 @@ pub struct Typed {
     pub too_long: u64,
     /// It speaks another protocol, and nothing of it is said.
     pub foreign: bool,
-    /// The last message was held when its author had sent its last byte: something else may have ended it first.
+    /// The last message was kept when its author had sent its last byte: something else may have ended the connection
+    /// first.
     pub last_unsure: bool,
-    /// Whether two chunks are one message depends on when the room took what was before them.
+    /// True when two chunks may be one message or two, which depends on when the room took the lines before them.
     pub cuts_unsure: bool,
 }
 
@@ -32,7 +33,8 @@ pub struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// True when what was handed over in turn `first`, and not gone on with before turn `next`, was held for its time.
+    /// True when the time of a chunk end that was handed over in turn `first`, and continued in turn `next`, was over
+    /// between.
     fn hold_ends_between(&self, first: usize, next: usize) -> bool {
         (first + 1..next).any(|turn| self.receiving[turn] && self.times[turn] >= self.times[first] + OPENING_HOLD)
     }
@@ -140,7 +142,7 @@ fn beginning(line: &[u8], after_nul: bool) -> Beginning {
     if may_be && !whole { Open } else { Person }
 }
 
-/// Works out what comes of a peer's bytes. `may_wait` when a line of no message may have to wait all the same.
+/// The meaning of a peer's bytes. `may_wait` is true when also a line that is no message may have to wait.
 pub fn typed(record: &Record, framing: Framing, line_bytes: usize, turns: Turns, may_wait: bool) -> Typed {
     let mut typed = Typed::default();
     let mut author = Author::default();
@@ -175,7 +177,7 @@ pub fn typed(record: &Record, framing: Framing, line_bytes: usize, turns: Turns,
     typed
 }
 
-/// One who types, up to some byte.
+/// The state of an author after some of its bytes.
 #[derive(Debug, Default)]
 struct Author {
     has_spoken: bool,
@@ -212,7 +214,7 @@ impl Author {
         }
     }
 
-    /// What is open is a line.
+    /// The open line ends.
     fn end(&mut self, line_bytes: usize, typed: &mut Typed) {
         let line = std::mem::take(&mut self.open);
         if !line.is_empty() && !typed.foreign {

@@ -1,4 +1,4 @@
-//! What peers do, and what it makes complete.
+//! What peers do, and which operations complete because of it.
 
 use std::net::SocketAddr;
 
@@ -8,15 +8,15 @@ use crate::io::sim::trace::Event;
 use crate::token::ListenerId;
 
 impl Kernel {
-    /// A peer begins a connection whose socket takes `room` bytes ahead of being read.
-    pub fn connect(&mut self, address: SocketAddr, room: usize, recorded: bool) -> u32 {
-        self.connect_to(ListenerId::FIRST, address, room, recorded)
+    /// A peer connects. Its socket takes `capacity` bytes before the peer reads.
+    pub fn connect(&mut self, address: SocketAddr, capacity: usize, recorded: bool) -> u32 {
+        self.connect_to(ListenerId::FIRST, address, capacity, recorded)
     }
 
     /// As [`Kernel::connect`], to one of several listeners.
-    pub fn connect_to(&mut self, listener: ListenerId, address: SocketAddr, room: usize, recorded: bool) -> u32 {
+    pub fn connect_to(&mut self, listener: ListenerId, address: SocketAddr, capacity: usize, recorded: bool) -> u32 {
         let peer = u32::try_from(self.pairs.len()).expect("a run has fewer than 2^32 connections");
-        let mut pair = Pair::new(address, room, recorded);
+        let mut pair = Pair::new(address, capacity, recorded);
         let closed = self.listeners[listener.index()].closed;
         pair.refused = closed;
         self.pairs.push(pair);
@@ -34,7 +34,7 @@ impl Kernel {
         self.poke_receive(peer);
     }
 
-    /// A peer reads from now on, as soon as there is something, or no more.
+    /// A peer reads bytes as soon as they arrive from now on, or stops reading.
     pub fn peer_listens(&mut self, peer: u32, listens: bool) {
         self.pairs[peer as usize].reading = listens;
         if listens {
@@ -62,11 +62,11 @@ impl Kernel {
         self.poke_watch(peer);
     }
 
-    /// Closes its socket: what it was sent and has not read is lost, and it answers more with a reset.
+    /// A peer closes its socket: bytes that it has not read are lost, and its host answers further ones with a reset.
     pub fn peer_goes(&mut self, peer: u32) {
         let pair = &mut self.pairs[peer as usize];
         pair.fin = true;
-        pair.gone = true;
+        pair.peer_closed = true;
         pair.reset |= pair.unread > 0;
         self.note(Event::Goes { peer });
         self.poke_receive(peer);
@@ -85,8 +85,9 @@ impl Kernel {
 
     pub(super) fn poke_watch(&mut self, peer: u32) {
         let pair = &mut self.pairs[peer as usize];
-        let (watching, complete) = (pair.watching && !pair.watch_scheduled, pair.room() > 0 || pair.reset || pair.shut);
-        if watching && (complete || self.draw.chance(self.faults.false_room)) {
+        let (watching, complete) =
+            (pair.watching && !pair.watch_scheduled, pair.space() > 0 || pair.reset || pair.shut);
+        if watching && (complete || self.draw.chance(self.faults.false_writable)) {
             self.pairs[peer as usize].watch_scheduled = true;
             let delay = self.latency(peer);
             self.schedule(delay, What::Writable(peer));
@@ -106,7 +107,7 @@ impl Kernel {
         let slow = self.faults.slow_reads;
         let pair = &mut self.pairs[peer as usize];
         pair.read_scheduled = false;
-        if !pair.reading || pair.unread == 0 || pair.gone {
+        if !pair.reading || pair.unread == 0 || pair.peer_closed {
             return;
         }
         let bytes = if slow { 1 + self.draw.below(pair.unread as u64) as usize } else { pair.unread };
@@ -114,7 +115,7 @@ impl Kernel {
         self.poke_read(peer);
     }
 
-    /// A peer has read so many of the bytes that its socket holds.
+    /// A peer has read `bytes` bytes of those that its socket holds.
     pub fn peer_has_read(&mut self, peer: u32, bytes: usize) {
         self.pairs[peer as usize].unread -= bytes;
         self.pairs[peer as usize].moved_at = self.now;
@@ -122,7 +123,7 @@ impl Kernel {
         self.poke_watch(peer);
     }
 
-    /// Looks again at everything that waits for something: the faults have changed.
+    /// The faults have changed: looks at every operation in flight again.
     pub fn poke_all(&mut self) {
         for peer in 0..u32::try_from(self.pairs.len()).expect("counted when they began") {
             self.poke_receive(peer);

@@ -1,4 +1,4 @@
-//! Waiting: time passes, events happen, and what has completed is handed over.
+//! Waiting: time passes, events happen, and completions are handed over.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -87,7 +87,7 @@ impl Kernel {
                     self.writable.extend(self.pairs[peer as usize].id);
                 }
                 What::Act(peer) => {
-                    let script = self.script.clone().expect("whoever asks for a pause has given the script");
+                    let script = self.script.clone().expect("a kernel that is asked for pauses has a script");
                     script.borrow_mut().act(self, peer);
                 }
                 What::Read(peer) => self.on_read(peer),
@@ -108,10 +108,10 @@ impl Kernel {
         completions.list.extend(self.writable.drain(..).map(Completion::Writable));
         completions.list.extend(self.signals.drain(..).map(Completion::Signal));
         for _ in 0..receiving.count(self.ready.len()) {
-            let peer = self.ready.pop_front().expect("so many were counted");
+            let peer = self.ready.pop_front().expect("the queue is as long as was counted");
             self.collect_chunk(peer, completions);
         }
-        if !self.gone.is_empty() && self.draw.chance(self.faults.stale) {
+        if !self.closed_ids.is_empty() && self.draw.chance(self.faults.stale) {
             self.collect_stale(completions);
         }
     }
@@ -137,7 +137,7 @@ impl Kernel {
             if !calm && self.draw.chance(self.faults.accept_gone) {
                 pair.reset = true;
             }
-            // A peer that is already gone has no address any more, and may be no newcomer.
+            // A peer that has already left has no address any more, so no back end hands it over.
             if pair.reset && self.draw.chance(128) {
                 pair.refused = true;
                 continue;
@@ -203,9 +203,9 @@ impl Kernel {
         completions.list.push(Completion::Received(id, Ok(Chunk::new(index, length))));
     }
 
-    /// A completion of a connection that is gone, with something to say.
+    /// Hands over a completion of a connection that was freed, with bytes.
     fn collect_stale(&mut self, completions: &mut Completions<Socket>) {
-        let id = self.gone[self.draw.below(self.gone.len() as u64) as usize];
+        let id = self.closed_ids[self.draw.below(self.closed_ids.len() as u64) as usize];
         self.counts.stale += 1;
         self.note(Event::Stale);
         let completion = match self.draw.below(4) {
