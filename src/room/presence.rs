@@ -94,13 +94,15 @@ mod tests {
         assert!(presence.announces(2, start));
         assert!(!presence.announces(3, start));
         presence.count_entered(start);
-        presence.count_entered(start);
+        presence.count_entered(start + PRESENCE_SUMMARY_INTERVAL / 2);
         presence.count_left(start);
         assert!(!presence.announces(2, start), "what was counted is said first");
         assert_eq!(presence.summary(start), None);
         let due = presence.deadline().unwrap();
         assert_eq!(due, start + PRESENCE_SUMMARY_INTERVAL);
         assert_eq!(presence.summary(due), Some((2, 1)));
+        presence.postpone(due);
+        assert_eq!((presence.deadline(), presence.summary(due)), (Some(due + PRESENCE_SUMMARY_INTERVAL), None));
         presence.said();
         assert_eq!((presence.deadline(), presence.summary(due)), (None, None));
         assert!(presence.announces(2, due));

@@ -18,8 +18,17 @@ use crate::token::{ConnectionId, RoomId};
 pub enum Resume {
     /// With all lines that it has waiting.
     All(ConnectionId),
-    /// With one line: it was first in the queue for its room's ration.
-    One(ConnectionId),
+    /// As the first in a queue: it keeps its place there if its next line has to wait for the same again.
+    First(ConnectionId, Turn),
+}
+
+/// The queues of a room in which the first stays the first until a line of it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// For space in the log. All that it has waiting may be said.
+    Space,
+    /// For the ration. One line may be said, and then it is the turn of the next.
+    Ration,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +59,11 @@ impl Waiting {
         !self.log_full && self.for_space.is_empty() && self.rationed.is_empty()
     }
 
+    /// True when connections may go on that waited for space.
+    fn has_space_for_some(&self) -> bool {
+        !self.log_full && !self.for_space.is_empty()
+    }
+
     /// From when on the first connection in the queue for the ration may be tried; `None` while there is none, or while
     /// the log is full.
     fn ration_from(&self) -> Option<Instant> {
@@ -77,20 +91,23 @@ impl Held {
         }
     }
 
-    /// Puts back the connection of a [`Resume::One`] whose line was not said. It stays the first for the ration, also
-    /// when it now waits for another reason.
-    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, reason: Blocked, now: Instant) {
+    /// Puts back the connection of a [`Resume::First`] of which no line was said. It stays the first for the ration also when it
+    /// now waits for another reason.
+    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, turn: Turn, reason: Blocked, now: Instant) {
         let waiting = self.rooms.entry(room).or_default();
         match reason {
             Blocked::Rationed(from) => waiting.rationed_until = Some(from),
             Blocked::LogFull => {
                 waiting.log_full = true;
-                // If it was alone in the queue, the time was forgotten with it. There is enough of the ration by now.
+                // Nothing is remembered of a queue that it was alone in. There is enough of the ration by now.
                 waiting.rationed_until.get_or_insert(now);
             }
             Blocked::AuthorBehind | Blocked::OverRate(_) => {}
         }
-        waiting.rationed.push_front(id);
+        match turn {
+            Turn::Space => waiting.for_space.push_front(id),
+            Turn::Ration => waiting.rationed.push_front(id),
+        }
     }
 
     /// Why a new line in a room has to wait behind lines that came before it; `Ok` when there are none.
@@ -121,13 +138,18 @@ impl Held {
     pub fn on_space(&mut self, room: RoomId) {
         if let Some(waiting) = self.rooms.get_mut(&room) {
             waiting.log_full = false;
-            self.resumable.append(&mut waiting.for_space);
         }
         self.forget_empty(room);
     }
 
-    /// Takes out the next connection that may go on. The first in the queue for a room's ration comes after all others.
+    /// Takes out the next connection that may go on: first those for whose lines there is space again, until the log is full
+    /// again, and after all others the first in the queue for a room's ration.
     pub fn next(&mut self, now: Instant) -> Option<Resume> {
+        if let Some((room, waiting)) = self.rooms.iter_mut().find(|(_, waiting)| waiting.has_space_for_some()) {
+            let (room, id) = (*room, waiting.for_space.pop_front()?);
+            self.forget_empty(room);
+            return Some(Resume::First(id, Turn::Space));
+        }
         if let Some(id) = self.resumable.pop_front() {
             return Some(Resume::All(id));
         }
@@ -138,7 +160,7 @@ impl Held {
         let (room, waiting) = rooms.find(|(_, waiting)| waiting.ration_from().is_some_and(|from| from <= now))?;
         let (room, id) = (*room, waiting.rationed.pop_front()?);
         self.forget_empty(room);
-        Some(Resume::One(id))
+        Some(Resume::First(id, Turn::Ration))
     }
 
     /// When the next connection may go on.
@@ -226,32 +248,32 @@ mod tests {
         }
         assert_eq!(held.queue_of(ROOM), Err(Blocked::Rationed(at(5))));
         assert_eq!((held.next(at(4)), held.deadline()), (None, Some(at(5))));
-        assert_eq!(held.next(at(5)), Some(Resume::One(id(0))));
+        assert_eq!(held.next(at(5)), Some(Resume::First(id(0), Turn::Ration)));
         // There is not enough of the ration yet for its line.
-        held.hold_first(id(0), ROOM, Blocked::Rationed(at(7)), at(5));
+        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::Rationed(at(7)), at(5));
         assert_eq!((held.next(at(6)), held.deadline()), (None, Some(at(7))));
-        assert_eq!(held.next(at(7)), Some(Resume::One(id(0))));
+        assert_eq!(held.next(at(7)), Some(Resume::First(id(0), Turn::Ration)));
         // There is no space for it in the log: the others do not overtake it meanwhile.
-        held.hold_first(id(0), ROOM, Blocked::LogFull, at(7));
+        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::LogFull, at(7));
         assert_eq!((held.next(at(8)), held.deadline()), (None, None));
         held.on_space(ROOM);
-        assert_eq!(held.next(at(8)), Some(Resume::One(id(0))));
+        assert_eq!(held.next(at(8)), Some(Resume::First(id(0), Turn::Ration)));
         // It was said. The next line of the same connection comes after those of the others.
         held.hold(id(0), ROOM, Blocked::Rationed(at(9)));
         assert_eq!(held.rationed().collect::<Vec<_>>(), [1, 2, 0].map(id));
-        assert_eq!((held.next(at(8)), held.next(at(9))), (None, Some(Resume::One(id(1)))));
+        assert_eq!((held.next(at(8)), held.next(at(9))), (None, Some(Resume::First(id(1), Turn::Ration))));
     }
 
     #[test]
     fn the_only_one_in_the_ration_goes_on_after_the_log_was_full() {
         let (mut held, at) = (Held::default(), clock());
         held.hold(id(0), ROOM, Blocked::Rationed(at(1)));
-        assert_eq!(held.next(at(1)), Some(Resume::One(id(0))));
-        held.hold_first(id(0), ROOM, Blocked::LogFull, at(1));
+        assert_eq!(held.next(at(1)), Some(Resume::First(id(0), Turn::Ration)));
+        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::LogFull, at(1));
         assert_eq!((held.next(at(2)), held.queue_of(ROOM)), (None, Err(Blocked::LogFull)));
         held.on_space(ROOM);
         assert_eq!(held.deadline(), Some(at(1)));
-        assert_eq!((held.next(at(2)), held.next(at(2))), (Some(Resume::One(id(0))), None));
+        assert_eq!((held.next(at(2)), held.next(at(2))), (Some(Resume::First(id(0), Turn::Ration)), None));
     }
 
     #[test]
@@ -268,7 +290,7 @@ mod tests {
         assert_eq!(held.next(at(2)), Some(Resume::All(id(1))));
         held.hold(id(1), ROOM, Blocked::Rationed(at(2)));
         assert_eq!(held.next(at(2)), Some(Resume::All(id(0))), "its own rate is over, and comes first");
-        assert_eq!(held.next(at(2)), Some(Resume::One(id(1))));
+        assert_eq!(held.next(at(2)), Some(Resume::First(id(1), Turn::Ration)));
         assert_eq!((held.entries(id(0)), held.entries(id(1))), ((0, 0), (0, 0)));
     }
 
@@ -281,12 +303,18 @@ mod tests {
         held.hold(id(2), ROOM, Blocked::Rationed(at(0)));
         held.hold(id(3), OTHER, Blocked::Rationed(at(0)));
         assert_eq!(held.queue_of(OTHER), Err(Blocked::Rationed(at(0))));
-        assert_eq!(held.next(at(0)), Some(Resume::One(id(3))));
+        assert_eq!(held.next(at(0)), Some(Resume::First(id(3), Turn::Ration)));
         assert_eq!((held.next(at(0)), held.queue_of(OTHER)), (None, Ok(())));
         assert_eq!(held.full_rooms().collect::<Vec<_>>(), [ROOM]);
         held.on_space(ROOM);
-        let resumed: Vec<Option<Resume>> = (0..4).map(|_| held.next(at(0))).collect();
-        assert_eq!(resumed, [Some(Resume::All(id(0))), Some(Resume::All(id(1))), Some(Resume::One(id(2))), None]);
+        assert_eq!(held.next(at(0)), Some(Resume::First(id(0), Turn::Space)));
+        // The log is full again before a line of it was said: it stays the first, and the others are not tried.
+        held.hold_first(id(0), ROOM, Turn::Space, Blocked::LogFull, at(0));
+        assert_eq!(held.next(at(0)), None);
+        held.on_space(ROOM);
+        let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(0))).collect();
+        let spaces = [0, 1].map(|slot| Resume::First(id(slot), Turn::Space));
+        assert_eq!(resumed, [&spaces[..], &[Resume::First(id(2), Turn::Ration)]].concat());
         assert_eq!((held.full_rooms().count(), held.queue_of(ROOM)), (0, Ok(())));
     }
 
@@ -305,8 +333,9 @@ mod tests {
         held.on_space(ROOM);
         let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(1))).collect();
         let [first, second] = [998, 999].map(id);
-        let twice = [first, second, first, second].map(Resume::All);
-        assert_eq!(resumed, [&twice[..], &[Resume::One(first), Resume::One(second)]].concat());
+        let first_of = |turn| [first, second].map(|id| Resume::First(id, turn));
+        let all = [first, second].map(Resume::All);
+        assert_eq!(resumed, [first_of(Turn::Space), all, first_of(Turn::Ration)].concat());
         assert_eq!(held.deadline(), None);
     }
 }

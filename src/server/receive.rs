@@ -15,7 +15,7 @@ use std::mem;
 use rustix::io::Errno;
 
 use super::Server;
-use super::held::Resume;
+use super::held::{Resume, Turn};
 use crate::connection::{Connection, Hold, Queue, Received, State};
 use crate::counters::CloseReason;
 use crate::counters::Counter;
@@ -35,16 +35,16 @@ struct Speaker {
     name: Name,
     /// Taken out of the connection meanwhile.
     received: Box<Received>,
-    /// True when this connection was first in the queue for the room's ration, until it has said a line.
-    first_in_ration: bool,
+    /// The queue of its room in which it is the first, until a line of it is said.
+    turn: Option<Turn>,
 }
 
 impl Speaker {
     /// Takes the received bytes out of a connection. `None` when it is no member, or has none.
-    fn of<S>(id: ConnectionId, connection: &mut Connection<S>, first_in_ration: bool) -> Option<Self> {
+    fn of<S>(id: ConnectionId, connection: &mut Connection<S>, turn: Option<Turn>) -> Option<Self> {
         let member = connection.member()?;
         let received = connection.inbound.received.take()?;
-        Some(Self { id, member, name: connection.name, received, first_in_ration })
+        Some(Self { id, member, name: connection.name, received, turn })
     }
 }
 
@@ -64,7 +64,7 @@ enum Taken {
     All,
     /// All lines before one that has to wait.
     Held(Blocked),
-    /// No line: the first connection in the queue for the room's ration has to wait on, and stays the first.
+    /// No line: the first connection in a queue of its room has to wait on, and stays the first.
     StillFirst(Blocked),
     /// The peer speaks another protocol.
     Foreign(Foreign),
@@ -132,7 +132,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return self.greet(id);
         }
         // If the connection is held, this receive was asked for before that, and the bytes wait behind the others.
-        if !is_held && let Some(speaker) = Speaker::of(id, connection, false) {
+        if !is_held && let Some(speaker) = Speaker::of(id, connection, None) {
             if is_first { self.take_chunk(speaker, bytes) } else { self.take_input(speaker) }
         }
     }
@@ -153,12 +153,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.schedule.held.on_space(room);
         }
         while let Some(next) = self.schedule.held.next(self.now) {
-            let (id, first_in_ration) = match next {
-                Resume::All(id) => (id, false),
-                Resume::One(id) => (id, true),
+            let (id, turn) = match next {
+                Resume::All(id) => (id, None),
+                Resume::First(id, turn) => (id, Some(turn)),
             };
             let held = self.connections.find(id).filter(|connection| connection.inbound.held.is_some());
-            if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, first_in_ration)) {
+            if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, turn)) {
                 self.take_input(speaker);
             }
         }
@@ -167,7 +167,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Takes lines from the bytes that a connection sent before it joined.
     #[cfg(test)]
     pub(super) fn take_greeted(&mut self, id: ConnectionId) {
-        if let Some(speaker) = Speaker::of(id, self.connections.at_mut(id), false) {
+        if let Some(speaker) = Speaker::of(id, self.connections.at_mut(id), None) {
             self.take_input(speaker);
         }
     }
@@ -238,12 +238,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Ok(said) => said,
                 Err(reason) => {
                     (speaker.received.splitter, *rest) = before;
-                    let stays_first =
-                        speaker.first_in_ration && matches!(reason, Blocked::Rationed(_) | Blocked::LogFull);
-                    return if stays_first { Taken::StillFirst(reason) } else { Taken::Held(reason) };
+                    return match (speaker.turn, reason) {
+                        (Some(Turn::Ration), Blocked::Rationed(_) | Blocked::LogFull)
+                        | (Some(Turn::Space), Blocked::LogFull) => Taken::StillFirst(reason),
+                        _ => Taken::Held(reason),
+                    };
                 }
             };
-            speaker.first_in_ration = false;
+            speaker.turn = None;
             speaker.received.line_taken(said);
             speaker.received.charge_line(self.config.flood, self.now);
         }
@@ -278,7 +280,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, address, self.now);
         allowed.map_err(Blocked::OverRate)?;
         let Piece::Line(line) = piece else { return Ok(()) };
-        if !speaker.first_in_ration {
+        if speaker.turn != Some(Turn::Ration) {
             self.schedule.held.queue_of(self.rooms.room_of(speaker.member))?;
         }
         self.rooms.admit(self.author(speaker), line, self.now)
@@ -291,12 +293,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.
     fn on_taken(&mut self, speaker: Speaker, taken: Taken) {
-        let Speaker { id, member, received, .. } = speaker;
+        let Speaker { id, member, received, turn, .. } = speaker;
         let connection = self.connections.at_mut(id);
         connection.inbound.held = match taken {
             Taken::Held(reason) => Some(reason.into()),
-            // It stays in the queue for the ration, also when it now waits for another reason.
-            Taken::StillFirst(_) => Some(Hold::Ration),
+            // It stays in that queue, also when it now waits for another reason.
+            Taken::StillFirst(_) if turn == Some(Turn::Ration) => Some(Hold::Ration),
+            Taken::StillFirst(_) => Some(Hold::LogSpace),
             Taken::All | Taken::Foreign(_) => None,
         };
         let received = connection.inbound.received.insert(received);
@@ -315,7 +318,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
             Taken::StillFirst(reason) => {
-                self.schedule.held.hold_first(id, self.rooms.room_of(member), reason, self.now)
+                let turn = turn.expect("only the first in a queue stays the first");
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason, self.now);
             }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
         }
@@ -359,7 +363,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// The bytes that a chunk ended with are a line: takes it.
     fn end_opening(&mut self, id: ConnectionId) {
-        let speaker = Speaker::of(id, self.connections.at_mut(id), false);
+        let speaker = Speaker::of(id, self.connections.at_mut(id), None);
         let mut speaker = speaker.expect("kept bytes were received from a member");
         speaker.received.end_opening();
         self.take_input(speaker);

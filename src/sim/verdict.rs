@@ -9,7 +9,7 @@ use super::model::log::{self, Contents};
 use super::model::typed::{self, Turns};
 use super::model::{self, Heard};
 use super::simulation::Simulation;
-use crate::config::Config;
+use crate::config::{Config, SlowPolicy};
 use crate::counters::{CloseReason, Counter, Statistics};
 use crate::flood::Addresses;
 use crate::io::sim::kernel::Kernel;
@@ -104,6 +104,16 @@ impl Verdict {
         self.lines_of_witness(kernel).len() as u64
     }
 
+    /// A server that stops says goodbye once, and no line of a member after it.
+    fn compare_goodbye(&self, lines: &[Vec<u8>]) {
+        let goodbye = format!("{}\n", Announcement::Stopping).into_bytes();
+        let mut after = lines.iter().skip_while(|line| **line != goodbye);
+        let said = after.next().is_some();
+        assert!(said || !self.settled, "a server that stops says goodbye");
+        let late = after.find(|line| line.starts_with(b"[") || **line == goodbye);
+        assert!(late.is_none(), "nothing is said after the goodbye: {late:?}");
+    }
+
     /// Compares. Returns what the server counted.
     pub fn compare(&self, kernel: &Kernel, said: &[u64]) -> Statistics {
         let statistics = self.statistics.expect("it was taken at the end");
@@ -113,6 +123,9 @@ impl Verdict {
         lines.extend(self.unheard.iter().cloned());
         assert_eq!(lines.len() as u64, statistics.messages, "the witness heard every message");
         let contents = log::read(&lines, line_max).unwrap_or_else(|wrong| panic!("{wrong}"));
+        self.compare_goodbye(&lines);
+        let closes = self.config.room.slow == SlowPolicy::Close;
+        assert!(!closes || statistics.skipped == 0, "a member that fell off the log is closed before it goes on");
 
         let mut total = Heard::default();
         let mut slack = 0;
