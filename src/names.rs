@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use hashbrown::HashTable;
@@ -26,6 +27,19 @@ impl Name {
     /// The name of the first member with this address.
     pub fn first(address: SocketAddr) -> Self {
         Self { address, ordinal: 1 }
+    }
+}
+
+impl Name {
+    /// Writes the name as it is displayed, several times as fast where the address is IPv4.
+    pub fn write(self, out: &mut impl Write) -> io::Result<()> {
+        let (SocketAddr::V4(address), 1) = (self.address, self.ordinal) else { return write!(out, "{self}") };
+        let mut number = itoa::Buffer::new();
+        for (octet, end) in address.ip().octets().into_iter().zip([b".", b".", b".", b":"]) {
+            out.write_all(number.format(octet).as_bytes())?;
+            out.write_all(end)?;
+        }
+        out.write_all(number.format(address.port()).as_bytes())
     }
 }
 
@@ -107,6 +121,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_name_is_written_as_it_is_displayed() {
+        for address in ["127.0.0.1:63155", "0.0.0.0:0", "255.255.255.255:65535", "[2001:db8::1]:80"] {
+            let address: SocketAddr = address.parse().unwrap();
+            for ordinal in [1, 2, NAMESAKES_MAX] {
+                let name = Name { address, ordinal };
+                let mut written = Vec::new();
+                name.write(&mut written).unwrap();
+                assert_eq!(String::from_utf8(written).unwrap(), name.to_string());
+            }
+        }
+    }
 
     #[test]
     fn a_name_is_an_address_and_the_later_ones_are_numbered() {

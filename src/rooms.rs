@@ -279,7 +279,9 @@ impl Rooms {
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
         let Entry { room, queued, timed } = &mut self.rooms[id.0 as usize];
         let result = change(room, &mut self.members);
-        self.fallen.extend(std::iter::from_fn(|| room.next_fallen()));
+        while let Some(id) = room.next_fallen() {
+            self.fallen.push_back(id);
+        }
         if !*queued && room.has_due() {
             *queued = true;
             self.turns.push_back(id);

@@ -104,7 +104,8 @@ impl Feed {
 
     /// False while a member of the sweep has not been sent what the log would forget for this message.
     pub fn fits(&self, members: &Members, body: &Body<'_>) -> bool {
-        self.has_space_of(members, self.encoding.message_bytes_max(body))
+        // Almost always the longest fits.
+        self.log.last_fits(self.message_bytes_max) || self.has_space_of(members, self.encoding.message_bytes_max(body))
     }
 
     /// True when the longest message fits.
@@ -126,14 +127,17 @@ impl Feed {
         on_skipped: impl FnMut(ConnectionId),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
-        let bytes_max = self.encoding.message_bytes_max(&message.body);
-        if let Some(tail) = self.log.tail_needed(bytes_max) {
-            // For a message without a visible byte no segment must be retired and no member skipped.
-            if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
-                return false;
+        let mut bytes_max = self.message_bytes_max;
+        if !self.log.last_fits(bytes_max) {
+            bytes_max = self.encoding.message_bytes_max(&message.body);
+            if let Some(tail) = self.log.tail_needed(bytes_max) {
+                // For a message without a visible byte no segment must be retired and no member skipped.
+                if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
+                    return false;
+                }
+                self.skip_before(members, tail, on_skipped);
+                self.log.retire();
             }
-            self.skip_before(members, tail, on_skipped);
-            self.log.retire();
         }
         let entry = Entry { time: message.time, author: message.author, kind: message.body.kind() };
         let encoding = self.encoding;

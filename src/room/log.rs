@@ -268,7 +268,8 @@ impl Log {
         self.segments.back().expect("a log has at least one segment")
     }
 
-    fn last_fits(&self, bytes: usize) -> bool {
+    /// True when a message of at most `bytes` fits the segment that is being written.
+    pub fn last_fits(&self, bytes: usize) -> bool {
         self.last().free() >= bytes + LOG_ENTRY_BYTES
     }
 

@@ -99,9 +99,11 @@ impl Before {
 /// of invalid bytes becomes one U+FFFD. Spaces, tabs, joiners, variation selectors and letters that look like a space
 /// are kept but are not visible.
 pub fn sanitise(line: &[u8], out: &mut impl Write) -> io::Result<bool> {
-    if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+    // Every byte is looked at, so that the compiler looks at many at once: it would not if the loop could end early.
+    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    if line.iter().fold(true, |printable, byte| printable & is_printable(byte)) {
         out.write_all(line)?;
-        return Ok(line.iter().any(|byte| *byte > b' '));
+        return Ok(line.iter().fold(false, |visible, byte| visible | (*byte > b' ')));
     }
     let mut before = Before::default();
     let (mut visible, mut in_invalid) = (false, false);

@@ -54,7 +54,9 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
 /// Writes a line as others receive it: `[IP:PORT] text` and a line feed. False, and nothing to send, when no byte of
 /// `text` is visible.
 pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
-    write!(out, "[{author}] ")?;
+    out.write_all(b"[")?;
+    author.write(out)?;
+    out.write_all(b"] ")?;
     let visible = sanitise(text, out)?;
     out.write_all(b"\n")?;
     Ok(visible)
