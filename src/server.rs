@@ -12,7 +12,7 @@
 //!    already when the end of a chunk is held.
 //! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
-mod held;
+pub mod held;
 mod invariants;
 mod lifecycle;
 mod receive;
