@@ -76,16 +76,23 @@ def cargo(*arguments):
 
 
 def build(caught_by):
+    # A compiler that was killed leaves objects which the next one would take for its own.
+    unfinished = FOLDER / "unfinished"
+    if unfinished.exists():
+        subprocess.run(cargo("clean", "--quiet", "--package", "uproar"), cwd=TREE, check=True)
+    unfinished.touch()
     what = [*shlex.split(caught_by), "--no-run"] if caught_by else ["build", "--features", "sim", "--example", "sim"]
     with running(cargo(*what, "--quiet"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         messages = process.communicate()[1]
+        unfinished.unlink()
         if process.returncode != 0:
             raise Wrong(f"does not compile\n{messages}")
 
 
 @contextlib.contextmanager
 def running(command, **options):
-    """A process in the copy. It and its children are gone afterwards: a compiler that is left would write into the next build."""
+    """A process in the copy. It and its children are gone afterwards: a compiler that is left would write into the next
+    build."""
     with subprocess.Popen(command, cwd=TREE, text=True, errors="replace", start_new_session=True, **options) as process:
         try:
             yield process

@@ -58,6 +58,6 @@ fn each_mutant_can_be_put_into_the_code() {
             }
         }
     }
-    assert!(objections.is_empty(), "{} mutants cannot be planted:\n{}", objections.len(), objections.join("\n"));
+    assert!(objections.is_empty(), "{} objections to mutants:\n{}", objections.len(), objections.join("\n"));
     assert!(names.len() >= 40, "{} mutants", names.len());
 }
