@@ -4,7 +4,7 @@
 //! own reading is in no queue: the sweep calls [`Held::resume`] once it has read.
 //!
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
-//! 2. The first connection in the queue for a room's ration stays first until its line is said.
+//! 2. The first connection in either queue of a room, for space or for the ration, stays first until a line of it is said.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
