@@ -18,19 +18,8 @@ fn root() -> &'static Path {
 
 /// Every Rust file under a folder, relative to the root.
 fn rust_files(folder: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path.strip_prefix(root()).unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
+    let found = layers::rust_files(&root().join(folder));
+    let found: Vec<PathBuf> = found.iter().map(|file| file.strip_prefix(root()).unwrap().to_owned()).collect();
     assert!(!found.is_empty());
     found
 }

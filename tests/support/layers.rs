@@ -16,7 +16,7 @@ type Module = Vec<String>;
 /// The imports of the crate whose files stand in `source`. `room.rs` stands beside the folder `room/`: imports of it by
 /// the files in that folder count if `parents_count` is true; otherwise those files are parts of it.
 pub fn imports(source: &Path, parents_count: bool) -> Imports {
-    let files = rust_files(source);
+    let files = sources(source);
     // A program beside a library is a crate of its own.
     let root = if files.contains_key("lib.rs") { "lib.rs" } else { "main.rs" };
     let module_of = |name: &str| module(if name == root { "" } else { name });
@@ -67,22 +67,28 @@ fn reached(imports: &Imports, file: &str) -> BTreeSet<String> {
     found
 }
 
-/// Every Rust file below a folder, with its code.
-fn rust_files(source: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut folders: Vec<PathBuf> = vec![source.to_owned()];
+/// Every Rust file below a folder, in order.
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(source).unwrap().to_str().unwrap().to_string();
-                found.insert(name, code(&fs::read_to_string(&path).unwrap()));
+                found.push(path);
             }
         }
     }
+    found.sort();
     found
+}
+
+/// The files of a crate by name, each with its code.
+fn sources(source: &Path) -> BTreeMap<String, String> {
+    let name = |file: &Path| file.strip_prefix(source).unwrap().to_str().unwrap().to_string();
+    rust_files(source).iter().map(|file| (name(file), code(&fs::read_to_string(file).unwrap()))).collect()
 }
 
 /// `room/log.rs` is `room::log`.
