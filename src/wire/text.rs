@@ -25,8 +25,15 @@ pub fn message_bytes_max(body: &Body<'_>) -> usize {
 /// Bytes that a line will take if nothing of it is dropped or replaced.
 pub fn line_bytes_expected(name: Name, text: &[u8]) -> usize {
     let mut length = Length(0);
-    write!(length, "[{name}] ").expect("counting does not fail");
+    prefix(name, &mut length).expect("counting does not fail");
     length.0 + text.len() + 1
+}
+
+/// Writes what stands in front of a line: its author in brackets, and a space.
+fn prefix(author: Name, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"[")?;
+    author.write(out)?;
+    out.write_all(b"] ")
 }
 
 /// Counts what is written to it.
@@ -54,9 +61,7 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
 /// Writes a line as others receive it: `[IP:PORT] text` and a line feed. False, and nothing to send, when no byte of
 /// `text` is visible.
 pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
-    out.write_all(b"[")?;
-    author.write(out)?;
-    out.write_all(b"] ")?;
+    prefix(author, out)?;
     let visible = sanitise(text, out)?;
     out.write_all(b"\n")?;
     Ok(visible)
