@@ -130,10 +130,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.counters.add(Counter::Sends, 1);
             self.counters.add(Counter::SentBytes, taken as u64);
             match sent {
-                Sent::Whole => {
-                    self.silence.on_sent(connection.outbound.socket, &mut self.schedule, self.now);
-                    connection.outbound.socket.on_whole();
-                }
+                Sent::Whole => self.on_whole(id),
                 Sent::Part(_) | Sent::Full | Sent::NoMemory => self.on_not_taken(id, sent),
                 Sent::Dead(_) => self.close(id, CloseReason::Broken),
             }
@@ -143,14 +140,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A send was taken whole. A member that is level now has been sent everything, so if it was held for its own
     /// reading it may go on.
     fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
-        let connection = self.connections.at_mut(id);
-        self.silence.on_sent(connection.outbound.socket, &mut self.schedule, self.now);
-        connection.outbound.socket.on_whole();
-        let held = connection.inbound.held;
+        self.on_whole(id);
+        let held = self.connections.at(id).inbound.held;
         if level && held == Some(Hold::Reading) && self.rooms.may_speak(member) && !self.phase.is_stopping() {
             self.connections.at_mut(id).inbound.held = Some(Hold::Resumed);
             self.schedule.held.resume(id);
         }
+    }
+
+    /// A socket took a send whole.
+    fn on_whole(&mut self, id: ConnectionId) {
+        let socket = &mut self.connections.at_mut(id).outbound.socket;
+        self.silence.on_sent(*socket, &mut self.schedule, self.now);
+        socket.on_whole();
     }
 
     /// A socket is full: for the first time, or again after it took some bytes.
