@@ -14,12 +14,14 @@
 //!    request.
 //! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, and memory is reused without
 //!    cancelling anything.
-//! 6. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
+//! 6. Sockets are in tables. A batch goes to one table, because each table costs a system call. Most back ends have one.
+//! 7. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
 //!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server
 //!    ends.
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
+mod by_index;
 #[cfg(test)]
 mod contract;
 pub mod epoll;
@@ -30,7 +32,6 @@ pub mod signals;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod socket;
-mod table;
 pub mod uring;
 
 use std::fmt;
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
-use crate::token::{ConnectionId, ListenerId};
+use crate::token::{ConnectionId, ListenerId, TableId};
 
 /// A kernel, real or simulated. It is made with one listener or more.
 pub trait Io {
@@ -65,7 +66,11 @@ pub trait Io {
     /// one may be in flight per connection.
     fn watch_writable(&mut self, socket: &Self::Socket, id: ConnectionId);
 
-    /// Sends each of `sends` without waiting and stores how it went in its `sent`. A socket may appear once.
+    /// The table that a socket is in, as long as it is open.
+    fn table(&self, socket: &Self::Socket) -> TableId;
+
+    /// Sends each of `sends` without waiting and stores how it went in its `sent`. A socket may appear once, and all of
+    /// them are in one table.
     fn send_batch(&mut self, sends: &mut [Send<'_, Self::Socket>]);
 
     /// Bytes that a socket has taken and its peer has not acknowledged. The number falls as the peer takes them, also

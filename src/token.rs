@@ -66,6 +66,19 @@ impl ListenerId {
     }
 }
 
+/// One of the tables that a back end has its sockets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId(pub u16);
+
+impl TableId {
+    /// The only one, where a back end has one.
+    pub const FIRST: Self = Self(0);
+
+    pub fn index(self) -> usize {
+        self.0.into()
+    }
+}
+
 /// Kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

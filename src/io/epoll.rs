@@ -11,8 +11,8 @@ use std::time::Duration;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
+use super::by_index::ByIndex;
 use super::readiness::{Interest, Poller, Ready};
-use super::table::Table;
 use crate::limits::READY_PER_TURN_MAX;
 use crate::token::{Op, Token};
 
@@ -20,7 +20,7 @@ pub struct Epoll {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     /// By descriptor: the bits of the token it is registered with.
-    registered: Table<u64>,
+    registered: ByIndex<u64>,
 }
 
 impl fmt::Debug for Epoll {
@@ -32,7 +32,7 @@ impl fmt::Debug for Epoll {
 impl Epoll {
     pub fn new() -> std::io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(READY_PER_TURN_MAX), registered: Table::new(0) })
+        Ok(Self { epoll, events: Vec::with_capacity(READY_PER_TURN_MAX), registered: ByIndex::new(0) })
     }
 }
 

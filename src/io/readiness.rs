@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
+use super::by_index::ByIndex;
 use super::readable::Readable;
 use super::signals::Signals;
 use super::socket::Socket;
-use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
 use crate::limits::ACCEPTS_PER_TURN_MAX;
-use crate::token::{ConnectionId, ListenerId, Op, Token};
+use crate::token::{ConnectionId, ListenerId, Op, TableId, Token};
 
 /// A mechanism that tells which of many descriptors are ready.
 pub trait Poller {
@@ -77,7 +77,7 @@ pub struct Readiness<P> {
     listeners: Vec<Listener>,
     signals: Signals,
     /// By slot.
-    watched: Table<Option<Watched>>,
+    watched: ByIndex<Option<Watched>>,
     readable: Readable,
     /// Operations whose start the kernel refused.
     refused: Vec<(ConnectionId, Errno)>,
@@ -96,7 +96,7 @@ impl<P: Poller> Readiness<P> {
             poller,
             listeners: listeners.into_iter().map(|socket| Listener { socket, accepting: false }).collect(),
             signals,
-            watched: Table::new(None),
+            watched: ByIndex::new(None),
             readable: Readable::new(),
             refused: Vec::new(),
             ready: Vec::new(),
@@ -243,6 +243,10 @@ impl<P: Poller> Io for Readiness<P> {
     fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
         self.entry(socket, id).wants_room = true;
         self.watch(socket.descriptor(), id);
+    }
+
+    fn table(&self, _socket: &Socket) -> TableId {
+        TableId::FIRST
     }
 
     fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {

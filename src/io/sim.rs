@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{Completions, Io, Receiving, Send, Sent, Until};
-use crate::token::{ConnectionId, ListenerId};
+use crate::token::{ConnectionId, ListenerId, TableId};
 use kernel::Kernel;
 
 /// The back end. It shares the kernel with the code that moves the peers.
@@ -90,6 +90,10 @@ impl Io for Sim {
 
     fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
         self.kernel.borrow_mut().watch_writable(socket.peer, id);
+    }
+
+    fn table(&self, _socket: &Socket) -> TableId {
+        TableId::FIRST
     }
 
     fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {

@@ -21,13 +21,13 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
+use super::by_index::ByIndex;
 use super::readable::Readable;
 use super::signals::Signals;
 use super::socket::Socket;
-use super::table::Table;
 use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
 use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
-use crate::token::{ConnectionId, ListenerId, Op, Token};
+use crate::token::{ConnectionId, ListenerId, Op, TableId, Token};
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
 /// completions as it waits for, and at least 20, so a call that asks for one would return twenty at a time.
@@ -40,7 +40,7 @@ pub struct Uring {
     listeners: Vec<TcpListener>,
     signals: Signals,
     /// Descriptors by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
-    descriptors: Table<RawFd>,
+    descriptors: ByIndex<RawFd>,
     readable: Readable,
     /// Completions that arrived while a batch was submitted and belong to the next turn.
     stash: Vec<cqueue::Entry>,
@@ -102,7 +102,7 @@ impl Uring {
             ring,
             listeners,
             signals,
-            descriptors: Table::new(-1),
+            descriptors: ByIndex::new(-1),
             readable: Readable::new(),
             stash: Vec::new(),
         };
@@ -250,6 +250,10 @@ impl Io for Uring {
 
     fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
         self.arm_poll(Op::Writable, id, socket.descriptor().as_raw_fd(), libc::POLLOUT);
+    }
+
+    fn table(&self, _socket: &Socket) -> TableId {
+        TableId::FIRST
     }
 
     fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {

@@ -2,13 +2,13 @@
 
 /// Grows to the highest index that was asked for and never shrinks.
 #[derive(Debug)]
-pub struct Table<T> {
+pub struct ByIndex<T> {
     entries: Vec<T>,
     /// The value of an entry that was not set.
     vacant: T,
 }
 
-impl<T: Copy> Table<T> {
+impl<T: Copy> ByIndex<T> {
     pub fn new(vacant: T) -> Self {
         Self { entries: Vec::new(), vacant }
     }
@@ -37,27 +37,27 @@ mod tests {
 
     #[test]
     fn an_entry_that_was_not_set_is_vacant() {
-        let mut table = Table::new(-1);
-        assert_eq!(table.at(1000), -1);
-        *table.at_mut(3) = 7;
-        assert_eq!([0, 2, 3, 4].map(|index| table.at(index)), [-1, -1, 7, -1]);
+        let mut list = ByIndex::new(-1);
+        assert_eq!(list.at(1000), -1);
+        *list.at_mut(3) = 7;
+        assert_eq!([0, 2, 3, 4].map(|index| list.at(index)), [-1, -1, 7, -1]);
     }
 
     #[test]
     fn reading_an_entry_does_not_grow_the_list() {
-        let mut table = Table::new(0);
-        assert_eq!((table.at(5), table.find_mut(5)), (0, None));
-        assert_eq!(table.at_mut(5), &0);
-        assert_eq!(table.find_mut(4), Some(&mut 0));
-        assert_eq!(table.find_mut(6), None);
+        let mut list = ByIndex::new(0);
+        assert_eq!((list.at(5), list.find_mut(5)), (0, None));
+        assert_eq!(list.at_mut(5), &0);
+        assert_eq!(list.find_mut(4), Some(&mut 0));
+        assert_eq!(list.find_mut(6), None);
     }
 
     #[test]
     fn entries_stay_when_it_grows() {
-        let mut table = Table::new(0);
+        let mut list = ByIndex::new(0);
         for index in 0..1000 {
-            *table.at_mut(index) = index;
+            *list.at_mut(index) = index;
         }
-        assert!((0..1000).all(|index| table.at(index) == index));
+        assert!((0..1000).all(|index| list.at(index) == index));
     }
 }
