@@ -132,12 +132,13 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", env = "UPROAR_STATS_INTERVAL")]
     pub stats_interval: Option<humantime::Duration>,
 
-    /// Room size up to which each join and leave is announced; above it they are summed up once a second
+    /// Room size up to which each join and leave is announced; above it they are summed up, once a second up to 4,000
+    /// members and more rarely above, once in 250 s with a million
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
 
-    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a
-    /// second, 0 for no limit
+    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up, 0 for
+    /// no limit
     #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
     pub announce_rate: u64,
 
