@@ -13,7 +13,7 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, RoomSettings, SlowPolicy};
+use crate::config::{self, Config, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
@@ -90,7 +90,8 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there
+    /// How long a peer that answers nothing counts as there. In a house for more than 30,000 members at least 2 ms for
+    /// each, which is 2,000 s for a million: the kernel probes silent peers, and that takes the core's time
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
@@ -280,7 +281,7 @@ impl Serve {
             },
             stall_timeout: limit_or_never(self.stall_timeout),
             line_timeout: limit_or_never(self.line_timeout),
-            dead_after: *self.dead_after,
+            dead_after: self.dead_after_for(members_max),
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: RoomSettings {
                 members_max,
@@ -292,6 +293,11 @@ impl Serve {
                 rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
             },
         }
+    }
+
+    /// How long a peer may answer nothing in a house of `members_max`.
+    pub fn dead_after_for(&self, members_max: usize) -> Duration {
+        config::dead_after(*self.dead_after, members_max)
     }
 
     /// What one address may say.

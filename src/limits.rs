@@ -154,9 +154,21 @@ pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 /// Smallest `--dead-after`: the kernel counts its probes in seconds.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
+/// Shortest silence, for each member that the house may hold, after which the kernel probes a peer. So the probes of an
+/// idle house are at most a thousand a second: probing an idle million every 30 s takes a tenth of a core.
+pub const KEEPALIVE_PAUSE_PER_MEMBER: Duration = Duration::from_millis(1);
+
+/// Most members of a house whose operator alone chooses that pause. With the default of `--dead-after` a larger one
+/// changes nothing up to here.
+pub const KEEPALIVE_FREE_MEMBERS: usize = 30_000;
+
+/// Longest pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
 /// `--dead-after`.
 pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
+
+/// Most connections that one turn looks at for silence, at up to 2 us each. Where a second has more looks, it has more
+/// pauses.
+pub const SILENCE_LOOKS_PER_TURN: usize = 256;
 
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;

@@ -65,7 +65,8 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
-    let listener = net::listen(&serve.addr, *serve.dead_after)?;
+    // Newcomers inherit it from the listener. How many members the back end holds is not known yet.
+    let listener = net::listen(&serve.addr, serve.dead_after_for(members_most(serve)))?;
     let address = listener.local_addr()?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {
@@ -90,6 +91,12 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
         (None, BackendChoice::Select) => start.serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize),
         (None, _) => start.serve_when_ready(Epoll::new()?, listener, signals, usize::MAX),
     }
+}
+
+/// Most members that a server may hold, before it is known which back end it gets.
+fn members_most(serve: &Serve) -> usize {
+    let descriptors = net::raise_descriptor_limit();
+    if serve.backend == BackendChoice::Select { descriptors.min(FD_SETSIZE as usize) } else { descriptors }
 }
 
 /// All that a server starts with, whatever its back end.
