@@ -211,7 +211,9 @@ mod tests {
             addresses: 0,
             members: 1_000_000,
             member_idle: 400,
+            member: 800,
             member_worst: 20_000,
+            buffers: 12 << 30,
         };
         let finding = |available| memory(&bound, available);
         let gib = |count: u64| Some(count << 30);

@@ -62,6 +62,29 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 /// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
 
+/// Ranges of its own lines for which a member keeps memory. They are reckoned for every member.
+pub const OWN_RANGES_KEPT: usize = 4;
+
+/// Default and least of `--buffer-bytes`, which all members share: unfinished and held lines, own ranges, notices, and
+/// what was copied for skipped members. 5,000 members at their worst at once, and 268 bytes each in a house of a
+/// million: a line as people type it. The least is several times what one member can take.
+pub const BUFFER_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
+pub const BUFFER_BYTES_MIN: usize = 1024 * 1024;
+
+/// When that memory is spent, connections are read again once this part of it is in use, in eighths. Without a
+/// distance, peers that hold it and send a byte now and then would have everybody wait for each byte that others need.
+pub const BUFFER_RESUME_EIGHTHS: usize = 7;
+
+/// While that memory is spent, how long a connection that has more than its share may make no progress. Nobody is read
+/// meanwhile, so it is short; the pieces of a line arrive closer together.
+pub const BUFFER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pause between two lines of the log that say that this memory is spent.
+pub const BUFFER_REPORT: Duration = Duration::from_secs(60);
+
+/// Most time-outs and retries in one turn: closing a connection takes some 10 us.
+pub const DUES_PER_TURN_MAX: usize = 256;
+
 /// Members for which the slabs reserve address space at the start, so that entries never move and leave no holes.
 /// Memory is used only as members come. With more members than this, where the descriptor limit allows it, the slabs
 /// grow.
@@ -70,6 +93,9 @@ pub const SLAB_RESERVED_MAX: usize = 65_536;
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
 /// messages.
 pub const PRIVATE_BYTES_MAX: usize = 512;
+
+/// Bytes of notices that are reckoned for every member, so that a newcomer is welcomed whatever others hold.
+pub const PRIVATE_BYTES_KEPT: usize = 128;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
@@ -271,6 +297,9 @@ const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
 const _: () = assert!(ANNOUNCEMENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
+const _: () = assert!(PRIVATE_BYTES_KEPT < PRIVATE_BYTES_MAX && OWN_RANGES_KEPT < OWN_RANGES_MAX);
+const _: () =
+    assert!(BUFFER_BYTES_MIN >= 2 * (2 * (LINE_BYTES_MAX + RECEIVE_CHUNK_BYTES) + rendered_bytes_max(LINE_BYTES_MAX)));
 const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);

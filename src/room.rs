@@ -268,8 +268,8 @@ impl Room {
         let mut fan_out_bytes = 0;
         for feed in &mut self.feeds {
             let start = feed.log().head();
-            let shown = feed.append(members, &message, |skipped| {
-                if closes {
+            let shown = feed.append(members, &message, |skipped, whole| {
+                if closes || !whole {
                     self.fallen.push_back(skipped);
                 }
             });

@@ -119,12 +119,13 @@ impl Feed {
     }
 
     /// Renders a message that [`Feed::fits`] into the log. False, and nothing appended, when no byte of it is visible.
-    /// `on_skipped` is called for each member that is skipped to make space.
+    /// `on_skipped` is called for each member that is skipped to make space, with false when it must be closed because
+    /// there was no memory for the rest of its message.
     pub fn append(
         &mut self,
         members: &mut Members,
         message: &Message<'_>,
-        on_skipped: impl FnMut(ConnectionId),
+        on_skipped: impl FnMut(ConnectionId, bool),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let mut bytes_max = self.message_bytes_max;
@@ -153,7 +154,7 @@ impl Feed {
     /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait
     /// for the author.
     pub fn on_own_message(&mut self, members: &mut Members, author: MemberId, start: Position, has_private: bool) {
-        let at_head = members[author].on_own_message(start, &self.log);
+        let at_head = members.change(author, |member| member.on_own_message(start, &self.log));
         if at_head && members.place(author) == Place::InSweep {
             if !has_private && members[author].is_level(&self.log) {
                 self.roster.put_level(members, author);
@@ -185,11 +186,10 @@ impl Feed {
             && let Some(id) = self.roster.first(Place::Returning)
         {
             self.roster.take(members, id);
-            let member = &mut members[id];
-            let missed = member.resume(&self.log);
+            let missed = members.change(id, |member| member.resume(&self.log));
             if missed > 0 {
                 self.skipped_messages += missed;
-                on_missed(member.connection, missed);
+                on_missed(members[id].connection, missed);
             }
             batch.push(id);
         }
@@ -209,7 +209,7 @@ impl Feed {
 
     /// A member of the batch was sent the first `bytes` of those due.
     pub fn advance(&self, members: &mut Members, id: MemberId, bytes: usize) {
-        members[id].advance(bytes, &self.log);
+        members.advance(id, bytes, &self.log);
     }
 
     /// When a member of the batch has been sent everything, makes it level, takes it out of the batch and returns true.
@@ -236,17 +236,17 @@ impl Feed {
     }
 
     /// Skips the members outside the sweep whose cursors lie before `tail`.
-    fn skip_before(&mut self, members: &mut Members, tail: Position, mut on_skipped: impl FnMut(ConnectionId)) {
+    fn skip_before(&mut self, members: &mut Members, tail: Position, mut on_skipped: impl FnMut(ConnectionId, bool)) {
         for place in [Place::Parked, Place::Returning] {
             let mut next = self.roster.first(place);
             while let Some(id) = next {
                 next = self.roster.next(members, id);
-                let member = &mut members[id];
-                if !member.needs_before(tail) {
+                if !members[id].needs_before(tail) {
                     continue;
                 }
-                self.deliveries += member.skip(&self.log);
-                on_skipped(member.connection);
+                let (delivered, whole) = members.skip(id, &self.log);
+                self.deliveries += delivered;
+                on_skipped(members[id].connection, whole);
                 if place == Place::Parked {
                     self.roster.put_outside_sweep(members, id, Place::Skipped);
                 }

@@ -101,7 +101,10 @@ mod tests {
         ] {
             let dead_after = config::dead_after(wanted, slots);
             let (looks, pause) = looks(slots, dead_after);
-            assert!((1..=SILENCE_LOOKS_PER_TURN).contains(&looks) && pause <= SILENCE_LOOK, "{slots}: {looks} {pause:?}");
+            assert!(
+                (1..=SILENCE_LOOKS_PER_TURN).contains(&looks) && pause <= SILENCE_LOOK,
+                "{slots}: {looks} {pause:?}"
+            );
             let all = pause.mul_f64(slots as f64 / looks as f64);
             assert!(all <= dead_after / 2 + SILENCE_LOOK, "{slots}: all are looked at in {all:?} of {dead_after:?}");
             let a_second = looks as f64 / pause.as_secs_f64();

@@ -19,7 +19,9 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::trace::Event;
-use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
+use crate::limits::{
+    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
+};
 use crate::server::Flow;
 use crate::wire::Framing;
 
@@ -96,6 +98,7 @@ fn config(draw: &mut Draw) -> Config {
             connections_max: draw.pick(&[0, 0, 3]),
             loopback: draw.chance(60),
         },
+        buffer_bytes: BUFFER_BYTES_DEFAULT,
         stall_timeout: timeout(draw),
         line_timeout: timeout(draw),
         dead_after: DEAD_AFTER_DEFAULT,
@@ -201,6 +204,10 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     let statistics_every = if calm { 97 } else { apart.pick(&[97, 97, 7, 2]) };
     let hangup_every = if calm { usize::MAX } else { apart.pick(&[usize::MAX, usize::MAX, 60, 11]) };
     let log_full_at_the_end = apart.chance(32);
+    // Memory is so little that it is spent again and again.
+    if apart.chance(80) && !calm && !visits && !workload.namesakes {
+        config.buffer_bytes = apart.pick(&[20_000, 3000, 1000, 300]);
+    }
     let mut kernel = Kernel::new(draw, readable);
     kernel.note(Event::Begins {
         peers: workload.peers,

@@ -41,6 +41,8 @@ fn seeds() {
         ("stalled", total(|outcome| outcome.statistics.counters.closes(CloseReason::Stalled))),
         ("line timeout", total(|outcome| outcome.statistics.counters.closes(CloseReason::LineTimeout))),
         ("foreign", total(|outcome| outcome.statistics.counters.closes(CloseReason::Foreign))),
+        ("over its share", total(|outcome| outcome.statistics.counters.closes(CloseReason::Buffer))),
+        ("buffer bytes spent", total(|outcome| outcome.statistics.counters[Counter::BufferSpent])),
         ("server full", total(|outcome| outcome.statistics.counters[Counter::ServerFull])),
         ("turned away", total(|outcome| outcome.statistics.counters[Counter::TurnedAway])),
         ("stale", total(|outcome| outcome.statistics.counters[Counter::Stale])),
