@@ -21,10 +21,13 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The back ends that every scenario is played on.
-pub const BACKENDS: [&str; 3] = ["uring", "epoll", "select"];
+pub const BACKENDS: [&str; 4] = ["uring", TABLES, "epoll", "select"];
+
+/// io_uring with direct descriptors, in tables so small that a crowd needs several.
+pub const TABLES: &str = "uring-with-tables";
 
 /// Those without the ceiling of select, for rooms beyond it.
-pub const BACKENDS_WITHOUT_CEILING: [&str; 2] = ["uring", "epoll"];
+pub const BACKENDS_WITHOUT_CEILING: [&str; 3] = ["uring", TABLES, "epoll"];
 
 /// A running `uproar serve`, killed when dropped.
 pub struct Server {
@@ -47,7 +50,13 @@ pub fn raise_descriptor_limit() {
 /// `uproar` with arguments, its standard streams closed or piped.
 pub fn uproar(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uproar"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    for argument in arguments {
+        match *argument {
+            TABLES => command.args(["uring", "--descriptors", "direct", "--table-slots", "300"]),
+            other => command.arg(other),
+        };
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
