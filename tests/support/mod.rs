@@ -47,15 +47,19 @@ pub fn raise_descriptor_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("a limit may be raised to its maximum");
 }
 
+/// The options as the program knows them: [`TABLES`] is a name of the tests.
+pub fn options<'a>(options: &[&'a str]) -> Vec<&'a str> {
+    let typed = |option: &&'a str| match *option {
+        TABLES => vec!["uring", "--descriptors", "direct", "--table-slots", "300"],
+        other => vec![other],
+    };
+    options.iter().flat_map(typed).collect()
+}
+
 /// `uproar` with arguments, its standard streams closed or piped.
 pub fn uproar(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uproar"));
-    for argument in arguments {
-        match *argument {
-            TABLES => command.args(["uring", "--descriptors", "direct", "--table-slots", "300"]),
-            other => command.arg(other),
-        };
-    }
+    command.args(options(arguments));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -100,9 +104,7 @@ pub fn expect_stop(server: &mut Server) {
 impl Server {
     /// Starts a server on a port of the kernel's choice.
     pub fn start(options: &[&str]) -> Self {
-        let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "off"]);
-        command.args(options);
-        Self::spawn(command)
+        Self::spawn(uproar(&[&["serve", "127.0.0.1:0", "--transcript", "off"], options].concat()))
     }
 
     /// Starts a prepared server and waits until it is ready.
