@@ -54,14 +54,7 @@ pub(super) fn files_behave(ring: &mut Ring) -> Result<(), Refused> {
     let installed = ring.install(1, &mut others);
     drop(installed.map_err(|errno| Refused::call("FIXED_FD_INSTALL", &errno.into(), linux))?);
     ring.set_file(1, None).map_err(update)?;
-    let mut byte = [0; 1];
-    let read = rustix::net::recv(&removed_peer, &mut byte, RecvFlags::DONTWAIT).map(|(length, _)| length);
-    if read != Ok(0) {
-        return Err(Refused::behaviour(
-            format!("a file that was removed from its table stays open beside a request in flight ({read:?})"),
-            linux,
-        ));
-    }
+    reads_the_end(&removed_peer)?;
     // The poll completes, and the table is empty again.
     drop(waiting_peer);
     for _ in 0..1000 {
@@ -76,6 +69,17 @@ pub(super) fn files_behave(ring: &mut Ring) -> Result<(), Refused> {
         std::thread::yield_now();
     }
     Err(Refused::behaviour("a poll of a table's file does not see its peer go", linux))
+}
+
+/// The other end of a connection is closed.
+fn reads_the_end(peer: &OwnedFd) -> Result<(), Refused> {
+    match rustix::net::recv(peer, &mut [0; 1], RecvFlags::DONTWAIT) {
+        Ok((0, _)) => Ok(()),
+        Ok(_) | Err(_) => {
+            let what = "a file that was removed from its table stays open beside a request in flight";
+            Err(Refused::behaviour(what, LINUX_FOR_TABLES))
+        }
+    }
 }
 
 fn try_sends(ring: &mut Ring, target: Target, peer: OwnedFd, linux: &'static str) -> Result<(), Refused> {
@@ -96,4 +100,19 @@ fn try_sends(ring: &mut Ring, target: Target, peer: OwnedFd, linux: &'static str
     try_send(&much, |sent| sent == Sent::Full, "a send to a full socket")?;
     drop(peer);
     try_send(b"x", |sent| matches!(sent, Sent::Dead(Errno::PIPE)), "a send to a dead socket")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_stays_open_is_found() {
+        let (socket, peer) = pair(LINUX_FOR_TABLES).expect("a pair of sockets");
+        let refused = reads_the_end(&peer).expect_err("it is open").to_string();
+        assert!(refused.contains("stays open beside a request in flight"), "{refused}");
+        assert!(refused.ends_with("Linux 6.13 or later is needed"), "{refused}");
+        drop(socket);
+        assert!(reads_the_end(&peer).is_ok());
+    }
 }
