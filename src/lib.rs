@@ -22,6 +22,7 @@ pub mod message;
 pub mod names;
 pub mod net;
 pub mod outlet;
+pub mod pieces;
 pub mod room;
 pub mod rooms;
 pub mod server;

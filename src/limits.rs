@@ -62,10 +62,9 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 /// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
 
-/// Members for which the slabs reserve address space at the start, so that entries never move and leave no holes.
-/// Memory is used only as members come. With more members than this, where the descriptor limit allows it, the slabs
-/// grow.
-pub const SLAB_RESERVED_MAX: usize = 65_536;
+/// Connections, or members, whose memory is one piece, so that entries never move. Address space for the first piece is
+/// reserved at the start; memory is used only as members come. Freeing a piece takes less than a millisecond.
+pub const SLOTS_CHUNK: usize = 32_768;
 
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
 /// messages.
