@@ -85,10 +85,9 @@ pub const BUFFER_REPORT: Duration = Duration::from_secs(60);
 /// Most time-outs and retries in one turn: closing a connection takes some 10 us.
 pub const DUES_PER_TURN_MAX: usize = 256;
 
-/// Members for which the slabs reserve address space at the start, so that entries never move and leave no holes.
-/// Memory is used only as members come. With more members than this, where the descriptor limit allows it, the slabs
-/// grow.
-pub const SLAB_RESERVED_MAX: usize = 65_536;
+/// Connections, or members, whose memory is one piece, so that entries never move. Address space for the first piece is
+/// reserved at the start; memory is used only as members come. Freeing a piece takes less than a millisecond.
+pub const SLOTS_CHUNK: usize = 32_768;
 
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
 /// messages.
@@ -203,12 +202,22 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// server has not received yet wait here, so it is small.
 pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
 
+/// Largest `--members`: the slots of all members are numbers of 32 bits, and so are links between members.
+pub const MEMBERS_MAX: usize = 16_000_000;
+
 /// Default of `uproar check --members`.
 pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
 
 /// Kernel memory of an idle connection, at the server's end: 3.9 KiB in the tables of `/proc/slabinfo` on Linux 6.18,
 /// mostly the socket, its inode and its file, with io_uring as with epoll.
 pub const KERNEL_CONNECTION_BYTES: usize = 4096;
+
+/// Of these, what waits for input: a poll request of io_uring, or a registration with epoll.
+pub const POLL_BYTES: usize = 256;
+pub const EPOLL_ENTRY_BYTES: usize = 192;
+
+/// Kernel memory of one short line that a peer has not read: the head of a buffer and its bytes.
+pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 
 /// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the server is full.
@@ -283,6 +292,25 @@ pub const RING_SUBMISSIONS: u32 = 1024;
 /// Completion queue of the ring: a whole accept backlog may complete at once.
 pub const RING_COMPLETIONS: u32 = 16_384;
 
+/// Most slots of a table of direct descriptors; the descriptor limit may allow fewer. A slot's number takes two bytes.
+pub const TABLE_SLOTS_MAX: u16 = 32_768;
+
+/// Most tables. Each takes a descriptor.
+pub const TABLES_MAX: usize = 1024;
+
+/// Queues of a table's ring: a batch of sends or some re-armed receives, and what completes in one collection.
+pub const TABLE_SUBMISSIONS: u32 = 256;
+pub const TABLE_COMPLETIONS: u32 = 2048;
+
+/// Deferred completions that are collected from one table at a time. Each takes the kernel some 0.3 us.
+pub const TABLE_HARVEST: usize = 1024;
+
+/// Completions of all tables after which a turn collects no more.
+pub const TABLES_HARVEST: usize = 4096;
+
+/// How long a table is empty before it is closed.
+pub const TABLE_EMPTY_MAX: Duration = Duration::from_secs(10);
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
@@ -304,3 +332,7 @@ const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);
+const _: () = assert!(SEND_BATCH_MEMBERS <= TABLE_SUBMISSIONS as usize);
+const _: () = assert!(RECEIVES_PER_TURN_MAX <= TABLE_SUBMISSIONS as usize);
+const _: () = assert!(TABLE_HARVEST <= TABLE_COMPLETIONS as usize);
+const _: () = assert!(TABLES_MAX <= u16::MAX as usize);

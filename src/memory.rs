@@ -16,6 +16,7 @@ use crate::limits::{
     TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
+use crate::pieces::slots;
 use crate::room::member::Member;
 
 /// Sizes in bytes.
@@ -50,6 +51,8 @@ impl MemoryBound {
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES
             + Names::ENTRY_BYTES_MAX;
+        // Places of members that went, in the last piece of the slabs.
+        let places_left = slots::places_max(config.members_max) - config.members_max;
         let member = member_idle
             + size_of::<Received>()
             + Member::ASIDE_BYTES
@@ -73,6 +76,7 @@ impl MemoryBound {
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
                 + SPARE_BUFFERS_MAX * input
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
+                + places_left * member_idle
                 + (2 << 20),
             log: config.room.log_bytes,
             addresses: config.addresses.footprint_max(members),
