@@ -77,7 +77,7 @@ pub const BUFFER_RESUME_EIGHTHS: usize = 7;
 
 /// While that memory is spent, how long a connection that has more than its share may make no progress. Nobody is read
 /// meanwhile, so it is short; the pieces of a line arrive closer together.
-pub const BUFFER_PATIENCE: Duration = Duration::from_secs(5);
+pub const BUFFER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Pause between two lines of the log that say that this memory is spent.
 pub const BUFFER_REPORT: Duration = Duration::from_secs(60);
