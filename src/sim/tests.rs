@@ -283,3 +283,29 @@ fn members_that_talk_and_do_not_read_give_their_memory_back_or_are_closed() {
     assert!(simulation.server.closes(CloseReason::Buffer) > 0);
     assert_eq!(simulation.server.closes(CloseReason::Stalled), 0);
 }
+
+#[test]
+fn an_author_that_is_behind_gets_no_memory_while_there_is_none() {
+    // Nothing is left over once the hoarders have begun their lines.
+    let (mut simulation, author, _) = room_with_small_budget(10_000, &["--flood-rate", "50", "--flood-burst", "1"]);
+    let behind = simulation.kernel.borrow_mut().connect(address(2, false), 300, true);
+    let hoarders: Vec<u32> =
+        (3..33).map(|number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true)).collect();
+    simulation.rest();
+    simulation.kernel.borrow_mut().peer_listens(behind, false);
+    // It has many lines waiting, between which others speak, and reads nothing.
+    takes(&mut simulation, behind, &b"mine\n".repeat(60));
+    takes(&mut simulation, author, &b"another's\n".repeat(60));
+    for hoarder in &hoarders {
+        takes(&mut simulation, *hoarder, &[b'x'; 500]);
+    }
+    assert!(!simulation.server.is_receiving(), "memory is spent");
+    let most = simulation.server.buffer_bytes();
+    let start = simulation.kernel.borrow().time();
+    while !simulation.server.is_receiving() && simulation.kernel.borrow().time() - start < BUFFER_PATIENCE / 2 {
+        simulation.turn();
+        let bytes = simulation.server.buffer_bytes();
+        assert!(bytes <= most, "{bytes} bytes, after {most}");
+    }
+    assert!(simulation.server.holds().any(|hold| hold == Hold::Reading), "its lines wait");
+}
