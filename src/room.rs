@@ -197,9 +197,9 @@ impl Room {
 
     /// Says the presence summary when it is due.
     pub fn on_deadline(&mut self, members: &mut Members, now: Instant) {
-        let Some((entered, left)) = self.presence.summary(now) else { return };
-        let online = self.online() as u64;
-        match self.announce(members, Announcement::Summary { entered, left, online }, now) {
+        let online = self.online();
+        let Some((entered, left)) = self.presence.summary(now, online) else { return };
+        match self.announce(members, Announcement::Summary { entered, left, online: online as u64 }, now) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }

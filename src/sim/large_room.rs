@@ -3,8 +3,7 @@
 
 use super::peers::address;
 use super::simulation::Simulation;
-use crate::config::Config;
-use crate::config::{RoomSettings, SlowPolicy};
+use crate::config::{Config, RoomSettings, SlowPolicy, dead_after};
 use crate::flood::AddressLimits;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
@@ -44,7 +43,7 @@ fn config(members_max: usize) -> Config {
         addresses: AddressLimits::NONE,
         stall_timeout: STALL_TIMEOUT_DEFAULT,
         line_timeout: LINE_TIMEOUT_DEFAULT,
-        dead_after: DEAD_AFTER_DEFAULT,
+        dead_after: dead_after(DEAD_AFTER_DEFAULT, members_max),
         stats_interval: None,
         room: RoomSettings {
             members_max,
