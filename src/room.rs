@@ -287,7 +287,11 @@ impl Room {
         let mut fan_out_bytes = 0;
         for feed in &mut self.feeds {
             let start = feed.log().head();
-            let shown = feed.append(members, &message, |skipped| self.fallen.extend(closes.then_some(skipped)));
+            let shown = feed.append(members, &message, |skipped| {
+                if closes {
+                    self.fallen.push_back(skipped);
+                }
+            });
             if !shown {
                 // Whether anything is visible does not depend on the encoding, so the other feeds would not append it
                 // either.

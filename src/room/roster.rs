@@ -343,6 +343,10 @@ impl Roster {
             let listed = self.with_level.iter().filter(|other| other.index() == number).count();
             assert_eq!(listed, usize::from(table.listed), "a table with level members is listed once");
         }
+        for (id, later) in self.tables.iter().flat_map(|table| table.returning.invariants(members)) {
+            let done = self.ahead && !members[id].needs_before(log.segment_base(1));
+            assert!(!later || done, "returning members in the later part need nothing of the oldest segment");
+        }
         assert_eq!(returning.len(), self.returning, "returning members are counted");
         let parked = self.slow.invariants(members, log, returning.into_iter());
         assert_eq!(parked, self.parked, "parked members are counted");
