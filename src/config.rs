@@ -34,16 +34,6 @@ pub struct Config {
     pub room: RoomSettings,
 }
 
-/// How long a peer may answer nothing in a house of `members_max`: what the operator `wanted`, and in a large house
-/// longer, because half of it passes in silence before the kernel probes a peer, and probes cost the core.
-pub fn dead_after(wanted: Duration, members_max: usize) -> Duration {
-    if members_max <= KEEPALIVE_FREE_MEMBERS {
-        return wanted;
-    }
-    let members_max = u32::try_from(members_max).unwrap_or(u32::MAX);
-    wanted.max(KEEPALIVE_PAUSE_PER_MEMBER.saturating_mul(members_max).saturating_mul(2))
-}
-
 /// How a server waits for the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackEnd {
@@ -61,6 +51,16 @@ pub enum Descriptors {
     Normal,
     /// Direct ones, in tables of io_uring.
     Direct,
+}
+
+/// How long a peer may answer nothing in a house of `members_max`: what the operator `wanted`, and in a large house
+/// longer, because half of it passes in silence before the kernel probes a peer, and probes cost the core.
+pub fn dead_after(wanted: Duration, members_max: usize) -> Duration {
+    if members_max <= KEEPALIVE_FREE_MEMBERS {
+        return wanted;
+    }
+    let members_max = u32::try_from(members_max).unwrap_or(u32::MAX);
+    wanted.max(KEEPALIVE_PAUSE_PER_MEMBER.saturating_mul(members_max).saturating_mul(2))
 }
 
 /// A room's settings.

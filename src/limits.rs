@@ -29,6 +29,14 @@ pub const SEND_BATCH_MEMBERS: usize = 64;
 /// those.
 pub const SEND_BATCH_RETURNING: usize = SEND_BATCH_MEMBERS / 4;
 
+/// Most members skipped in one turn because the log is going to forget their place. Each takes some 0.5 us, and one that
+/// is closed instead some 5 us.
+pub const SKIPS_PER_TURN_MAX: usize = 512;
+
+/// Most slow members that a statistics line looks at to find the one furthest behind. Where more of them are in one
+/// segment of the log, the start of the segment stands for its members.
+pub const LAG_LOOKS_MAX: usize = 1024;
+
 /// Largest segment of a room's log. A member whose bytes lie in two segments needs two sends, so a segment is much
 /// longer than the messages of one sweep.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;

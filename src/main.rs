@@ -16,7 +16,7 @@ use uproar::io::select::Select;
 use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Tables, Uring};
 use uproar::journal::Journal;
-use uproar::limits::{FD_SETSIZE, JOURNAL_BYTES_MAX};
+use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
 use uproar::outlet::Descriptor;
 use uproar::server::{Flow, Server};
@@ -67,9 +67,6 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
-    // Newcomers inherit it from the listener. How many members the back end holds is not known yet.
-    let listener = net::listen(&serve.addr, serve.dead_after_for(members_most(serve)))?;
-    let address = listener.local_addr()?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {
         rustix::thread::set_no_new_privs(true)?;
@@ -109,6 +106,8 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
         journal.report(Instant::now(), format_args!("{shortfall}"));
     }
     let members_max = capacity.members_max;
+    let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
+    let address = listener.local_addr()?;
     let start = Start { serve, address, journal, name, capacity };
     let listeners = vec![listener];
     match (ring, tables) {
@@ -140,14 +139,6 @@ fn open_tables(
             Ok(None)
         }
     }
-}
-
-/// Most members that a server may hold, before it is known which back end it gets.
-fn members_most(serve: &Serve) -> usize {
-    let descriptors = net::raise_descriptor_limit();
-    let ordinary =
-        if serve.backend == BackendChoice::Select { descriptors.min(FD_SETSIZE as usize) } else { descriptors };
-    serve.members.unwrap_or(ordinary)
 }
 
 /// All that a server starts with, whatever its back end.
