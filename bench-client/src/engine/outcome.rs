@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use hdrhistogram::Histogram;
 
 use crate::engine::nuisances::NuisancesOutcome;
-use crate::recorder::Record;
+use crate::recorder::record::Record;
 use crate::usage::Sample;
 
 /// What the connect phase took.
