@@ -3,11 +3,10 @@
 
 use std::num::NonZeroU32;
 
-use slab::Slab;
-
 use super::member::Member;
-use crate::limits::SLAB_RESERVED_MAX;
-use crate::token::RoomId;
+use crate::limits::SKIPS_PER_TURN_MAX;
+use crate::pieces::slots::Slots;
+use crate::token::{RoomId, TableId};
 use crate::wire::Encoding;
 
 /// Index of a member.
@@ -32,22 +31,10 @@ pub enum Place {
     InSweep,
     /// It was parked and its socket is writable again. A batch takes some of these first. The log does not wait for it.
     Returning,
-    /// Its socket is full and nothing is sent to it. Its cursor lies in the log.
+    /// Its socket is full and nothing is sent to it. It may be skipped.
     Parked,
-    /// Its socket is full and nothing is sent to it. The log has forgotten the bytes at its cursor.
-    Skipped,
     /// The batch that is being sent has taken it.
     InBatch,
-}
-
-impl Place {
-    /// The places that have a list.
-    pub const LISTED: [Self; 4] = [Self::InSweep, Self::Returning, Self::Parked, Self::Skipped];
-
-    /// True while no sweep looks at the member.
-    pub fn is_parked(self) -> bool {
-        matches!(self, Self::Parked | Self::Skipped)
-    }
 }
 
 /// A member, and where it stands in the lists of its feed.
@@ -58,19 +45,49 @@ pub(super) struct Entry {
     /// Which of the room's feeds it reads.
     pub encoding: Encoding,
     pub place: Place,
+    /// The table that its socket is in.
+    pub table: TableId,
     pub previous: Option<Link>,
     pub next: Option<Link>,
 }
 
 #[derive(Debug)]
 pub struct Members {
-    entries: Slab<Entry>,
+    entries: Slots<Entry>,
+    /// How many may be skipped in a turn, over all rooms, and how many more in this one.
+    skips_max: usize,
+    skips_left: usize,
 }
 
 impl Members {
-    /// Reserves address space for `members_max` members. Memory is used only as they join.
+    /// Memory is used only as members join.
     pub fn new(members_max: usize) -> Self {
-        Self { entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)) }
+        Self { entries: Slots::new(members_max), skips_max: SKIPS_PER_TURN_MAX, skips_left: SKIPS_PER_TURN_MAX }
+    }
+
+    /// Has at most `skips_max` of them skipped in a turn.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn limit_skips(&mut self, skips_max: usize) {
+        (self.skips_max, self.skips_left) = (skips_max, skips_max);
+    }
+
+    /// How many may be skipped in a turn.
+    pub fn skips_max(&self) -> usize {
+        self.skips_max
+    }
+
+    /// How many more may be skipped in this turn.
+    pub fn skips_left(&self) -> usize {
+        self.skips_left
+    }
+
+    /// A turn begins.
+    pub fn renew_skips(&mut self) {
+        self.skips_left = self.skips_max;
+    }
+
+    pub(super) fn spend_skips(&mut self, count: usize) {
+        self.skips_left = self.skips_left.saturating_sub(count);
     }
 
     /// Members of all rooms.
@@ -92,32 +109,37 @@ impl Members {
         self.entry(id).room
     }
 
+    /// The table that a member's socket is in.
+    pub fn table(&self, id: MemberId) -> TableId {
+        self.entry(id).table
+    }
+
     /// The encoding that a member reads.
     pub fn encoding(&self, id: MemberId) -> Encoding {
         self.entry(id).encoding
     }
 
-    pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding) -> MemberId {
-        let entry = Entry { member, room, encoding, place: Place::InBatch, previous: None, next: None };
-        let index = self.entries.insert(entry);
-        MemberId(u32::try_from(index).expect("members are bounded by connections"))
+    pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding, table: TableId) -> MemberId {
+        let entry = Entry { member, room, encoding, place: Place::InBatch, table, previous: None, next: None };
+        MemberId(self.entries.insert(entry))
     }
 
     pub(super) fn remove(&mut self, id: MemberId) -> Member {
-        self.entries.remove(id.0 as usize).member
+        self.entries.remove(id.0).member
     }
 
     pub(super) fn entry(&self, id: MemberId) -> &Entry {
-        &self.entries[id.0 as usize]
+        &self.entries[id.0]
     }
 
     pub(super) fn entry_mut(&mut self, id: MemberId) -> &mut Entry {
-        &mut self.entries[id.0 as usize]
+        &mut self.entries[id.0]
     }
 
     /// Memory of the members, in bytes.
     pub fn footprint(&self) -> usize {
-        self.entries.iter().map(|(_, entry)| size_of::<Entry>() + entry.member.aside_bytes()).sum()
+        let aside: usize = self.entries.iter().map(|(_, entry)| entry.member.aside_bytes()).sum();
+        self.entries.places() * size_of::<Entry>() + aside
     }
 }
 
@@ -132,5 +154,15 @@ impl std::ops::Index<MemberId> for Members {
 impl std::ops::IndexMut<MemberId> for Members {
     fn index_mut(&mut self, id: MemberId) -> &mut Member {
         &mut self.entry_mut(id).member
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_takes_48_bytes() {
+        assert_eq!(size_of::<Entry>(), size_of::<Member>() + 16);
     }
 }

@@ -46,12 +46,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real
     /// ones.
     pub fn footprint(&self) -> usize {
-        let connections: usize = self
-            .connections
-            .iter()
-            .map(|(_, connection)| size_of::<Connection<Socket>>() + size_of::<Generation>() + own_bytes(connection))
-            .sum();
+        let own: usize = self.connections.iter().map(|(_, connection)| own_bytes(connection)).sum();
+        let connections = self.connections.places() * (size_of::<Connection<Socket>>() + size_of::<Generation>());
         connections
+            + own
             + self.rooms.footprint()
             + self.addresses.footprint()
             + self.names.footprint()
@@ -62,6 +60,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Whether the next turn receives.
     pub fn is_receiving(&self) -> bool {
         self.receiving() == Receiving::On
+    }
+
+    /// Whether members have to be skipped in the next turn, ahead of need.
+    pub fn is_skipping(&self) -> bool {
+        self.rooms.is_skipping()
     }
 
     /// For each held connection, what it waits for.
@@ -157,8 +160,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let Connection { inbound, outbound, .. } = connection;
         let queued = inbound.queued;
         assert_eq!(self.rooms.connection(member), id, "member and connection know each other");
+        assert_eq!(self.rooms.table(member), self.io.table(&connection.socket), "a member's table is its socket's");
         let place = self.rooms.place(member);
-        let waits = matches!(place, Place::Parked | Place::Skipped);
+        let waits = place == Place::Parked;
         match outbound.socket {
             Uptake::Open { .. } => assert!(!waits, "a parked member has a full socket"),
             Uptake::Full { waits: Waits::ForWritable, .. } => {
