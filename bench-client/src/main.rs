@@ -8,6 +8,7 @@ mod out;
 mod ceiling;
 mod cli;
 mod commands;
+mod descriptors;
 mod engine;
 mod environment;
 mod error;
@@ -22,6 +23,7 @@ mod pinning;
 mod plan;
 mod protocol;
 mod quantities;
+mod ready_line;
 mod recorder;
 mod reflector;
 mod report;
@@ -74,6 +76,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Doctor(arguments) => commands::doctor::command(arguments),
         Command::Floor(arguments) => commands::floor::command(arguments),
         Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
+        Command::FloorReader(arguments) => commands::floor::reader_command(arguments),
         Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

@@ -1,7 +1,6 @@
 //! One measured run, from the start of the server to its summary.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use crate::engine;
 use crate::engine::nuisances::Shape;
@@ -15,21 +14,18 @@ use crate::pinning;
 use crate::plan::{Pace, Plan};
 use crate::protocol::Protocol;
 use crate::quantities::count;
+use crate::ready_line;
 use crate::results::summary::Summary;
 use crate::server_process::{ServerProcess, free_address};
 use crate::sources::sources;
 use crate::summarise::{Setting, summarise};
 use crate::sys;
-use crate::target::Target;
+use crate::target::{Target, command_for};
 use crate::tcp_counters;
 use crate::usage::Sampler;
 
 /// Descriptors that are not members' sockets.
 pub const OWN_DESCRIPTORS: u64 = 32;
-/// Sends a second of the floor, at most: about half of a core, so that the receiver keeps up.
-const FLOOR_SENDS_PER_S_MAX: f64 = 100_000.0;
-/// Passes of the floor, of both ways together, if they fit into its time.
-const FLOOR_PASSES: f64 = 24.0;
 
 /// A finished run.
 #[derive(Debug)]
@@ -47,8 +43,6 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
         pinning::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
-    let floor_before = load.floor.then(|| floor::measure(floor_shape(room, load))).transpose()?;
-    let counters = tcp_counters::read();
     let address = match (target.address, &target.command) {
         (Some(address), _) => address,
         (None, Some(_)) => free_address()?,
@@ -62,23 +56,32 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     settings.sources = sources(address, room.members, load.spread)?;
     let server = match &target.command {
         None => None,
-        Some(command) => Some(ServerProcess::start(command, address, load.pin)?),
+        Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
     };
-    let ceiling = server.as_ref().and_then(ServerProcess::ready_line).and_then(|line| members_max(&line));
+    let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
+    let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
     if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
         return Err(Error::new(format!("at most {} members", count(most))));
     }
+    let descriptors = match &ready_line {
+        Some(line) => ready_line::descriptors(line),
+        None => floor::fitting(room.members)?,
+    };
+    let floor = || floor::measure(floor::shape(room, load, descriptors));
+    // The server has said by now what its sockets will be in, and has none yet.
+    let floor_before = load.floor.then(floor).transpose()?;
     let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
         pinning::pin_process(pid, pin.server)?;
     }
     let sampler = Sampler::new(pid);
     let sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
+    let counters = tcp_counters::read();
     let outcome = engine::run(&settings, &plan, &sampler)?;
     let setting = Setting {
         server_name: target.name.clone(),
         server_command: target.command.clone(),
-        server_ready_line: server.as_ref().and_then(ServerProcess::ready_line),
+        server_ready_line: ready_line,
         arrival: load.arrival,
         seed: load.seed,
         rate_per_s: room.rate_per_s,
@@ -89,24 +92,10 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     drop(server);
     let mut summary = summarise(setting, &settings, &plan, &outcome);
     if let Some(before) = floor_before {
-        let after = floor::measure(floor_shape(room, load))?;
-        let (send, uring) = floor::join(&[before, after]);
+        let (send, uring) = floor::join(&[before, floor()?]);
         summary.set_floor(send, uring);
     }
     Ok(Run { plan, summary, outcome })
-}
-
-/// The floor at the pace of the room, as long as it needs for some passes of each way.
-pub fn floor_shape(room: Room, load: &Load) -> floor::Shape {
-    let passes_per_s = room.rate_per_s.min(FLOOR_SENDS_PER_S_MAX / room.members as f64);
-    let seconds = (FLOOR_PASSES / passes_per_s).clamp(2.0, 8.0);
-    floor::Shape {
-        sockets: room.members,
-        line_bytes: load.line_bytes,
-        passes_per_s,
-        duration: Duration::from_secs_f64(seconds),
-        pin: load.pin,
-    }
 }
 
 fn plan(room: Room, load: &Load) -> Result<Plan> {
@@ -182,23 +171,4 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<Settings> {
         drain: load.drain,
         progress: load.progress,
     })
-}
-
-/// N of a ready line that says `up to N members`.
-fn members_max(ready_line: &str) -> Option<u64> {
-    let (_, rest) = ready_line.split_once("up to ")?;
-    rest.split(' ').next()?.replace(',', "").parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ready_line_names_the_ceiling() {
-        let line = "uproar: listening on 127.0.0.1:8888 (select, up to 1015 members)";
-        assert_eq!(members_max(line), Some(1015));
-        assert_eq!(members_max("listening on 127.0.0.1:8888 (poll, up to 19,000 members)"), Some(19_000));
-        assert_eq!(members_max("listening on 127.0.0.1:8888"), None);
-    }
 }
