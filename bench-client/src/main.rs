@@ -17,6 +17,7 @@ mod figures;
 mod files;
 mod floor;
 mod load;
+mod machine;
 mod measure;
 mod message;
 mod pinning;
