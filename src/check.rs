@@ -52,11 +52,11 @@ impl fmt::Display for Finding {
 /// it.
 pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Result<bool> {
     let descriptors = net::raise_descriptor_limit();
-    let members = check.members as u64;
-    let bound = MemoryBound::of(&check.serve.config(check.members));
+    let members = check.members() as u64;
+    let bound = MemoryBound::of(&check.serve.config(check.members()));
     let findings = [
         io_uring(check.serve.backend),
-        descriptor_limit(check.members, descriptors, check.serve.backend),
+        descriptor_limit(check.members(), descriptors, check.serve.backend),
         somaxconn(sysctl("net/core/somaxconn").first().copied()),
         tcp_memory(members, &sysctl("net/ipv4/tcp_mem")),
         address(check, variables),

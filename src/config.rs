@@ -30,6 +30,25 @@ pub struct Config {
     pub room: RoomSettings,
 }
 
+/// How a server waits for the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackEnd {
+    Uring,
+    Epoll,
+    Select,
+}
+
+/// Which descriptors connections have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descriptors {
+    /// Ordinary ones up to the descriptor limit, direct ones beyond it.
+    Auto,
+    /// Ordinary ones.
+    Normal,
+    /// Direct ones, in tables of io_uring.
+    Direct,
+}
+
 /// A room's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct RoomSettings {

@@ -1,57 +1,54 @@
 //! The slab of connections. One is found by its slot in constant time, and is never mistaken for an earlier one in that
 //! slot.
 
-use slab::Slab;
-
 use crate::connection::Connection;
-use crate::limits::SLAB_RESERVED_MAX;
 use crate::names::Name;
+use crate::pieces::slots::Slots;
 use crate::token::{ConnectionId, Generation, Slot};
 
 #[derive(Debug)]
 pub struct Connections<S> {
-    slab: Slab<(Generation, Connection<S>)>,
+    slots: Slots<(Generation, Connection<S>)>,
     /// The generation of the next connection, in any slot.
     generation: Generation,
 }
 
 impl<S> Connections<S> {
-    /// Reserves address space for `connections_max` connections. Memory is used only as they come.
+    /// Memory is used only as connections come.
     pub fn new(connections_max: usize) -> Self {
-        Self { slab: Slab::with_capacity(connections_max.min(SLAB_RESERVED_MAX)), generation: Generation::FIRST }
+        Self { slots: Slots::new(connections_max), generation: Generation::FIRST }
     }
 
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.slots.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.slots.is_empty()
     }
 
     pub fn insert(&mut self, connection: Connection<S>) -> ConnectionId {
         let generation = self.generation;
         self.generation = generation.next();
-        let slot = self.slab.insert((generation, connection));
-        ConnectionId { slot: Slot(u32::try_from(slot).expect("connections are bounded by descriptors")), generation }
+        ConnectionId { slot: Slot(self.slots.insert((generation, connection))), generation }
     }
 
     /// `None` when the connection was freed.
     pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
-        let (generation, connection) = self.slab.get_mut(id.slot.0 as usize)?;
+        let (generation, connection) = self.slots.find_mut(id.slot.0)?;
         (*generation == id.generation).then_some(connection)
     }
 
     /// A connection that is known to exist.
     pub fn at(&self, id: ConnectionId) -> &Connection<S> {
-        let (generation, connection) = &self.slab[id.slot.0 as usize];
+        let (generation, connection) = &self.slots[id.slot.0];
         assert!(*generation == id.generation, "the slot has not changed hands");
         connection
     }
 
     /// The name of the connection in a slot, which must be taken.
     pub fn name_in(&self, slot: Slot) -> Name {
-        self.slab[slot.0 as usize].1.name
+        self.slots[slot.0].1.name
     }
 
     /// A connection that is known to exist.
@@ -61,26 +58,30 @@ impl<S> Connections<S> {
 
     /// One more than the highest slot that may be taken.
     pub fn slots(&self) -> usize {
-        self.slab.capacity()
+        self.slots.bound() as usize
     }
 
     /// The connection that has a slot now.
     pub fn in_slot(&mut self, slot: usize) -> Option<(ConnectionId, &mut Connection<S>)> {
-        let (generation, connection) = self.slab.get_mut(slot)?;
-        let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
+        let slot = Slot(u32::try_from(slot).expect("it is below the number of slots"));
+        let (generation, connection) = self.slots.find_mut(slot.0)?;
         Some((ConnectionId { slot, generation: *generation }, connection))
     }
 
     /// All connections, in order of slots.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
-        self.slab.iter().map(|(slot, (generation, connection))| {
-            let slot = Slot(u32::try_from(slot).expect("connections are bounded by descriptors"));
-            (ConnectionId { slot, generation: *generation }, connection)
+        self.slots.iter().map(|(slot, (generation, connection))| {
+            (ConnectionId { slot: Slot(slot), generation: *generation }, connection)
         })
     }
 
+    /// Places for connections that are memory in use, taken or not.
+    pub fn places(&self) -> usize {
+        self.slots.places()
+    }
+
     pub fn remove(&mut self, id: ConnectionId) -> Connection<S> {
-        let (generation, connection) = self.slab.remove(id.slot.0 as usize);
+        let (generation, connection) = self.slots.remove(id.slot.0);
         assert!(generation == id.generation, "the slot has not changed hands");
         connection
     }

@@ -4,6 +4,7 @@
 //! them into lines and makes them harmless, [`room`] appends them to its log and knows what each member has still to be
 //! sent, [`server`] turns that into batches of sends, which [`io`] carries out. `ARCHITECTURE.md` is the map.
 
+pub mod capacity;
 pub mod chat;
 pub mod check;
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod message;
 pub mod names;
 pub mod net;
 pub mod outlet;
+pub mod pieces;
 pub mod room;
 pub mod rooms;
 pub mod server;

@@ -62,10 +62,9 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 /// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
 
-/// Members for which the slabs reserve address space at the start, so that entries never move and leave no holes.
-/// Memory is used only as members come. With more members than this, where the descriptor limit allows it, the slabs
-/// grow.
-pub const SLAB_RESERVED_MAX: usize = 65_536;
+/// Connections, or members, whose memory is one piece, so that entries never move. Address space for the first piece is
+/// reserved at the start; memory is used only as members come. Freeing a piece takes less than a millisecond.
+pub const SLOTS_CHUNK: usize = 32_768;
 
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
 /// messages.
@@ -161,6 +160,9 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// server has not received yet wait here, so it is small.
 pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
 
+/// Largest `--members`: the slots of all members are numbers of 32 bits, and so are links between members.
+pub const MEMBERS_MAX: usize = 16_000_000;
+
 /// Default of `uproar check --members`.
 pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
 
@@ -239,6 +241,25 @@ pub const RING_SUBMISSIONS: u32 = 1024;
 /// Completion queue of the ring: a whole accept backlog may complete at once.
 pub const RING_COMPLETIONS: u32 = 16_384;
 
+/// Most slots of a table of direct descriptors; the descriptor limit may allow fewer. A slot's number takes two bytes.
+pub const TABLE_SLOTS_MAX: u16 = 32_768;
+
+/// Most tables. Each takes a descriptor.
+pub const TABLES_MAX: usize = 1024;
+
+/// Queues of a table's ring: a batch of sends or some re-armed receives, and what completes in one collection.
+pub const TABLE_SUBMISSIONS: u32 = 256;
+pub const TABLE_COMPLETIONS: u32 = 2048;
+
+/// Deferred completions that are collected from one table at a time. Each takes the kernel some 0.3 us.
+pub const TABLE_HARVEST: usize = 1024;
+
+/// Completions of all tables after which a turn collects no more.
+pub const TABLES_HARVEST: usize = 4096;
+
+/// How long a table is empty before it is closed.
+pub const TABLE_EMPTY_MAX: Duration = Duration::from_secs(10);
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
@@ -257,3 +278,7 @@ const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);
+const _: () = assert!(SEND_BATCH_MEMBERS <= TABLE_SUBMISSIONS as usize);
+const _: () = assert!(RECEIVES_PER_TURN_MAX <= TABLE_SUBMISSIONS as usize);
+const _: () = assert!(TABLE_HARVEST <= TABLE_COMPLETIONS as usize);
+const _: () = assert!(TABLES_MAX <= u16::MAX as usize);

@@ -16,6 +16,7 @@ use crate::limits::{
     TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
+use crate::pieces::slots;
 use crate::room::member::Member;
 
 /// Sizes in bytes.
@@ -44,6 +45,8 @@ impl MemoryBound {
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES
             + Names::ENTRY_BYTES_MAX;
+        // Places of members that went, in the last piece of the slabs.
+        let places_left = slots::places_max(config.members_max) - config.members_max;
         // A buffer that grows by doubling is at most twice as large as its content.
         let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
         // Notices, and the rest of a message that the log has forgotten.
@@ -62,6 +65,7 @@ impl MemoryBound {
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
                 + SPARE_BUFFERS_MAX * input
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
+                + places_left * member_idle
                 + (2 << 20),
             log: config.room.log_bytes,
             addresses: config.addresses.footprint_max(config.members_max),

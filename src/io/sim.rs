@@ -107,12 +107,12 @@ impl Io for Sim {
         }
     }
 
-    fn outstanding(&self, socket: &Socket) -> u32 {
+    fn outstanding(&mut self, socket: &Socket) -> u32 {
         self.kernel.borrow().outstanding(socket.peer)
     }
 
     /// A simulated peer never vanishes without an end or a reset.
-    fn silent_for(&self, _socket: &Socket) -> Option<Duration> {
+    fn silent_for(&mut self, _socket: &Socket) -> Option<Duration> {
         None
     }
 

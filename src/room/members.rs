@@ -3,10 +3,8 @@
 
 use std::num::NonZeroU32;
 
-use slab::Slab;
-
 use super::member::Member;
-use crate::limits::SLAB_RESERVED_MAX;
+use crate::pieces::slots::Slots;
 use crate::token::RoomId;
 use crate::wire::Encoding;
 
@@ -64,13 +62,13 @@ pub(super) struct Entry {
 
 #[derive(Debug)]
 pub struct Members {
-    entries: Slab<Entry>,
+    entries: Slots<Entry>,
 }
 
 impl Members {
-    /// Reserves address space for `members_max` members. Memory is used only as they join.
+    /// Memory is used only as members join.
     pub fn new(members_max: usize) -> Self {
-        Self { entries: Slab::with_capacity(members_max.min(SLAB_RESERVED_MAX)) }
+        Self { entries: Slots::new(members_max) }
     }
 
     /// Members of all rooms.
@@ -99,25 +97,25 @@ impl Members {
 
     pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding) -> MemberId {
         let entry = Entry { member, room, encoding, place: Place::InBatch, previous: None, next: None };
-        let index = self.entries.insert(entry);
-        MemberId(u32::try_from(index).expect("members are bounded by connections"))
+        MemberId(self.entries.insert(entry))
     }
 
     pub(super) fn remove(&mut self, id: MemberId) -> Member {
-        self.entries.remove(id.0 as usize).member
+        self.entries.remove(id.0).member
     }
 
     pub(super) fn entry(&self, id: MemberId) -> &Entry {
-        &self.entries[id.0 as usize]
+        &self.entries[id.0]
     }
 
     pub(super) fn entry_mut(&mut self, id: MemberId) -> &mut Entry {
-        &mut self.entries[id.0 as usize]
+        &mut self.entries[id.0]
     }
 
     /// Memory of the members, in bytes.
     pub fn footprint(&self) -> usize {
-        self.entries.iter().map(|(_, entry)| size_of::<Entry>() + entry.member.aside_bytes()).sum()
+        let aside: usize = self.entries.iter().map(|(_, entry)| entry.member.aside_bytes()).sum();
+        self.entries.places() * size_of::<Entry>() + aside
     }
 }
 

@@ -46,12 +46,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real
     /// ones.
     pub fn footprint(&self) -> usize {
-        let connections: usize = self
-            .connections
-            .iter()
-            .map(|(_, connection)| size_of::<Connection<Socket>>() + size_of::<Generation>() + own_bytes(connection))
-            .sum();
+        let own: usize = self.connections.iter().map(|(_, connection)| own_bytes(connection)).sum();
+        let connections = self.connections.places() * (size_of::<Connection<Socket>>() + size_of::<Generation>());
         connections
+            + own
             + self.rooms.footprint()
             + self.addresses.footprint()
             + self.names.footprint()
