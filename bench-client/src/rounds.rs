@@ -25,8 +25,8 @@ use crate::target::{NamedServer, command_for};
 /// Runs of one room in one round, at most: the first, and another when the client spoiled it.
 const ATTEMPTS_MAX: u32 = 2;
 /// From this many members on the floor is measured after the servers and not before them too: connecting takes longer then
-/// than what is measured.
-const ONE_FLOOR_FROM: usize = 200_000;
+/// than the passes.
+const ONE_FLOOR_FROM: usize = 50_000;
 
 /// What a server says of itself when it is started for a room.
 #[derive(Debug, Clone, Copy, Default)]

@@ -50,6 +50,11 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub lines_min: Option<u64>,
 
+    /// Warm up for this long for each member of the room besides: a server that says more rarely in a large room who came has said
+    /// it by then
+    #[arg(long, value_name = "T", value_parser = humantime::parse_duration)]
+    pub warmup_per_member: Option<Duration>,
+
     /// When a room is larger than a server holds, measure the largest that it holds, and leave the server out of larger ones
     #[arg(long)]
     pub largest: bool,
@@ -95,6 +100,9 @@ impl SweepArgs {
         let mut load = self.load.load();
         if self.lines_min.is_some() {
             load.warmup = load.warmup.max(Duration::from_secs_f64(WARMUP_LINES / room.rate_per_s));
+        }
+        if let Some(per_member) = self.warmup_per_member {
+            load.warmup += per_member.saturating_mul(room.members as u32);
         }
         load
     }
@@ -205,6 +213,8 @@ mod tests {
         let warmup = |members| million.load(million.room(members)).warmup.as_secs_f64() * 50_000.0 / members as f64;
         assert!((1.0..1.1).contains(&warmup(1_000_000)), "one line to warm up");
         assert_eq!(warmup(1000), 50.0);
+        let long = sweep("--warmup-per-member 250us");
+        assert_eq!(long.load(long.room(1_000_000)).warmup, Duration::from_secs(251));
         let plain = sweep("--repeat 3");
         assert_eq!(plain.room(1_000_000).length, Length::Time(Duration::from_secs(10)));
         assert_eq!(plain.load(plain.room(1_000_000)).warmup, Duration::from_secs(1));
