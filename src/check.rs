@@ -135,7 +135,7 @@ fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
 }
 
 fn address(check: &Check, variables: &Variables) -> Finding {
-    match net::listen(&check.serve.addr, *check.serve.dead_after) {
+    match net::listen(&check.serve.addr, check.serve.dead_after_for(check.members())) {
         Ok(_) => Finding::new(Level::Ok, format!("{} can be listened on", check.serve.addr)),
         Err(error) => Finding::new(Level::Fail, format!("{error}{}", variables.note_on_address())),
     }

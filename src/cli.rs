@@ -13,7 +13,7 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Descriptors, RoomSettings, SlowPolicy};
+use crate::config::{self, Config, Descriptors, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
@@ -106,7 +106,8 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there
+    /// How long a peer that answers nothing counts as there. In a house for more than 30,000 members at least 2 ms for
+    /// each, which is 2,000 s for a million: the kernel probes silent peers, and that takes the core's time
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
@@ -148,12 +149,13 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", env = "UPROAR_STATS_INTERVAL")]
     pub stats_interval: Option<humantime::Duration>,
 
-    /// Room size up to which each join and leave is announced; above it they are summed up once a second
+    /// Room size up to which each join and leave is announced; above it they are summed up, once a second up to 4,000
+    /// members and more rarely above, once in 250 s with a million
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
 
-    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a
-    /// second, 0 for no limit
+    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up, 0 for
+    /// no limit
     #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
     pub announce_rate: u64,
 
@@ -313,7 +315,7 @@ impl Serve {
             },
             stall_timeout: limit_or_never(self.stall_timeout),
             line_timeout: limit_or_never(self.line_timeout),
-            dead_after: *self.dead_after,
+            dead_after: self.dead_after_for(members_max),
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: RoomSettings {
                 members_max,
@@ -325,6 +327,11 @@ impl Serve {
                 rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
             },
         }
+    }
+
+    /// How long a peer may answer nothing in a house of `members_max`.
+    pub fn dead_after_for(&self, members_max: usize) -> Duration {
+        config::dead_after(*self.dead_after, members_max)
     }
 
     /// What one address may say.

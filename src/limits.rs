@@ -29,6 +29,14 @@ pub const SEND_BATCH_MEMBERS: usize = 64;
 /// those.
 pub const SEND_BATCH_RETURNING: usize = SEND_BATCH_MEMBERS / 4;
 
+/// Most members skipped in one turn because the log is going to forget their place. Each takes some 0.5 us, and one that
+/// is closed instead some 5 us.
+pub const SKIPS_PER_TURN_MAX: usize = 512;
+
+/// Most slow members that a statistics line looks at to find the one furthest behind. Where more of them are in one
+/// segment of the log, the start of the segment stands for its members.
+pub const LAG_LOOKS_MAX: usize = 1024;
+
 /// Largest segment of a room's log. A member whose bytes lie in two segments needs two sends, so a segment is much
 /// longer than the messages of one sweep.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
@@ -81,8 +89,12 @@ pub const ANNOUNCE_MAX_DEFAULT: usize = 200;
 pub const ANNOUNCE_RATE_DEFAULT: u64 = 20;
 pub const ANNOUNCE_BURST_FACTOR: u64 = 5;
 
-/// Pause between two presence summaries in a room above either bound.
+/// Shortest pause between two presence summaries in a room above either bound.
 pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pause between two presence summaries for each member of a large room. A delivery costs up to 12 us of the core while
+/// sockets are cold, so presence takes at most a twentieth of it.
+pub const PRESENCE_SUMMARY_PER_MEMBER: Duration = Duration::from_micros(250);
 
 /// Default of `--flood-rate` and `--flood-burst`: more lines a second than a person types, and a pasted screenful.
 pub const FLOOD_RATE_DEFAULT: u64 = 10;
@@ -149,9 +161,21 @@ pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 /// Smallest `--dead-after`: the kernel counts its probes in seconds.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
+/// Shortest silence, for each member that the house may hold, after which the kernel probes a peer. So the probes of an
+/// idle house are at most a thousand a second: probing an idle million every 30 s takes a tenth of a core.
+pub const KEEPALIVE_PAUSE_PER_MEMBER: Duration = Duration::from_millis(1);
+
+/// Most members of a house whose operator alone chooses that pause. With the default of `--dead-after` a larger one
+/// changes nothing up to here.
+pub const KEEPALIVE_FREE_MEMBERS: usize = 30_000;
+
+/// Longest pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
 /// `--dead-after`.
 pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
+
+/// Most connections that one turn looks at for silence, at up to 2 us each. Where a second has more looks, it has more
+/// pauses.
+pub const SILENCE_LOOKS_PER_TURN: usize = 256;
 
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;
@@ -201,8 +225,10 @@ pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 /// wait in the room's log, which all members share, instead of in kernel memory, which they do not share.
 pub const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
 
-/// After a stop signal, how long members that lag are given to take the rest.
+/// After a stop signal, how long members that lag are given to take the rest, and how much longer for each member: a
+/// goodbye to a cold socket takes up to 12 us of the core, so a million need some ten seconds for it alone.
 pub const STOP_FLUSH: Duration = Duration::from_secs(2);
+pub const STOP_FLUSH_PER_MEMBER: Duration = Duration::from_micros(25);
 
 /// Most bytes handed to the transcript in one turn.
 pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;

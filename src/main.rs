@@ -67,8 +67,6 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
-    let listener = net::listen(&serve.addr, *serve.dead_after)?;
-    let address = listener.local_addr()?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {
         rustix::thread::set_no_new_privs(true)?;
@@ -108,6 +106,8 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
         journal.report(Instant::now(), format_args!("{shortfall}"));
     }
     let members_max = capacity.members_max;
+    let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
+    let address = listener.local_addr()?;
     let start = Start { serve, address, journal, name, capacity };
     let listeners = vec![listener];
     match (ring, tables) {
