@@ -74,13 +74,13 @@ fn listen(sockets: usize) -> std::io::Result<TcpListener> {
 
 /// The sockets that are sent to.
 enum Sockets {
-    Descriptors { ring: std::result::Result<Ring, String>, alone: Vec<OwnedFd> },
+    Descriptors { ring: std::result::Result<Box<Ring>, String>, alone: Vec<OwnedFd> },
     Tables { rings: Vec<Ring>, slots: usize },
 }
 
 impl Sockets {
     fn in_descriptors() -> Self {
-        Self::Descriptors { ring: Ring::new().map_err(|error| error.to_string()), alone: Vec::new() }
+        Self::Descriptors { ring: Ring::new().map(Box::new).map_err(|error| error.to_string()), alone: Vec::new() }
     }
 
     fn in_tables(slots: usize) -> Self {
@@ -120,7 +120,7 @@ impl Sockets {
 
     fn rings(&mut self) -> &mut [Ring] {
         match self {
-            Self::Descriptors { ring, .. } => ring.as_mut().map_or(&mut [], std::slice::from_mut),
+            Self::Descriptors { ring, .. } => ring.as_mut().map_or(&mut [], |ring| std::slice::from_mut(&mut **ring)),
             Self::Tables { rings, .. } => rings,
         }
     }
@@ -242,11 +242,12 @@ mod tests {
         assert_eq!(summarise(&[pass(1, 1)], 1), None);
     }
 
-    /// The value of a constant of the server, written as a product or as seconds.
+    /// The value of a constant of the server, written as a product, as seconds or as milliseconds.
     fn limit(limits: &str, name: &str) -> i32 {
         let (_, rest) = limits.split_once(&format!("pub const {name}: ")).unwrap_or_else(|| panic!("{name} is gone"));
         let value = rest.split_once("= ").unwrap().1.split(';').next().unwrap();
-        let value = value.trim_start_matches("Duration::from_secs(").trim_end_matches(')');
+        let value = value.trim_start_matches("Duration::from_secs(").trim_start_matches("Duration::from_millis(");
+        let value = value.trim_end_matches(')');
         value.split('*').map(|factor| factor.trim().parse::<i32>().unwrap()).product()
     }
 
@@ -260,5 +261,6 @@ mod tests {
         assert_eq!(KEEPALIVE_PROBES, limit(&limits, "KEEPALIVE_PROBES"));
         let dead_after = limit(&limits, "DEAD_AFTER_DEFAULT") as u64;
         assert_eq!(KEEPALIVE_IDLE.as_secs(), dead_after / 2);
+        assert_eq!(KEEPALIVE_IDLE_PER_SOCKET.as_millis(), limit(&limits, "KEEPALIVE_PAUSE_PER_MEMBER") as u128);
     }
 }

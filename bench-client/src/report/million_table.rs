@@ -33,8 +33,8 @@ fn whole_room(runs: &[Summary]) -> String {
 }
 
 fn descriptors(runs: &[Summary]) -> String {
-    let kinds = runs.iter().filter_map(|run| run.server_ready_line.as_deref()).map(ready_line::descriptors);
-    kinds.last().map_or("-", |kind| kind.name()).to_string()
+    let mut kinds = runs.iter().filter_map(|run| run.server_ready_line.as_deref()).map(ready_line::descriptors);
+    kinds.next_back().map_or("-", |kind| kind.name()).to_string()
 }
 
 /// The least and the largest time that a line of any run took.
@@ -141,7 +141,8 @@ fn largest<'a>(rungs: &'a [Rung], server: &str) -> Option<&'a Rung> {
 
 /// What the largest room of all says, in a sentence; empty when nothing was measured.
 fn sentence(rungs: &[Rung], limit: Option<u64>) -> String {
-    let all = servers(rungs).into_iter().filter_map(|server| largest(rungs, server));
+    // Of several that hold as many, the first.
+    let all = servers(rungs).into_iter().rev().filter_map(|server| largest(rungs, server));
     let Some(rung) = all.max_by_key(|rung| rung.members) else { return String::new() };
     let half = figure(&rung.runs, |run| run.latency.room_50.p50_ns.map(|ns| ns as f64));
     let half = half.map_or(String::new(), |ns| format!(", and half of them after {}", time(ns as u64)));
@@ -150,11 +151,11 @@ fn sentence(rungs: &[Rung], limit: Option<u64>) -> String {
         false => "; the run is INVALID or NOT CLEAN and not to be quoted",
     };
     let limit = match limit {
-        Some(limit) if limit < rung.members => format!(" that may have {} descriptors", count(limit)),
+        Some(limit) if limit < rung.members => format!(", in a process that may have {} descriptors", count(limit)),
         _ => String::new(),
     };
     format!(
-        "With one thread, in a process{limit}, {} holds a room of {} members: all have a line {} after it was due{half}{proof}.",
+        "One thread with {} holds a room of {} members{limit}: all have a line {} after it was due{half}{proof}.",
         rung.server,
         count(rung.members),
         whole_room(&rung.runs),
@@ -287,12 +288,14 @@ pub mod tests {
         let sentence = text.lines().next().unwrap();
         assert_eq!(
             sentence,
-            "With one thread, in a process that may have 20,000 descriptors, uring holds a room of 1,000,000 members: all have a \
+            "One thread with uring holds a room of 1,000,000 members, in a process that may have 20,000 descriptors: all have a \
              line 12.9 s after it was due, and half of them after 6.45 s, nothing lost, repeated or out of order."
         );
         let long = markdown(&rungs(), Some(20_000), "");
         assert!(long.contains(sentence) && long.contains("epoll ends at 19,968 members"), "{long}");
         assert!(text.contains("select ends at 992 members"), "{text}");
+        let small: Vec<Rung> = rungs().into_iter().filter(|rung| rung.members <= 100).collect();
+        assert!(short(&small, Some(20_000)).starts_with("One thread with uring holds a room of 100 members: all"));
         assert_eq!(short(&[], None), "");
     }
 
