@@ -7,12 +7,12 @@ use std::time::Instant;
 use std::{env, error, io};
 
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
-use uproar::io::Io;
 use uproar::io::epoll::Epoll;
 use uproar::io::readiness::{Poller, Readiness};
 use uproar::io::select::Select;
 use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Uring};
+use uproar::io::{Io, allocator};
 use uproar::journal::Journal;
 use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, JOURNAL_BYTES_MAX};
 use uproar::memory::MemoryBound;
@@ -64,6 +64,7 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 }
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
+    allocator::set_up();
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
     let listener = net::listen(&serve.addr, *serve.dead_after)?;
     let address = listener.local_addr()?;

@@ -12,6 +12,7 @@ use slab::Slab;
 use crate::config::RoomSettings;
 use crate::message::Announcement;
 use crate::names::Name;
+use crate::pieces::fifo::Fifo;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
@@ -37,7 +38,7 @@ pub struct Rooms {
     turns: VecDeque<RoomId>,
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Members to be closed because they fell off the log of their room.
-    fallen: VecDeque<ConnectionId>,
+    fallen: Fifo<ConnectionId>,
     /// The room that every connection joins first.
     lobby: RoomId,
 }
@@ -50,7 +51,7 @@ impl Rooms {
             members: Members::new(settings.members_max),
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
-            fallen: VecDeque::new(),
+            fallen: Fifo::new(),
             lobby: RoomId(0),
         };
         rooms.lobby = rooms.open(settings, now);
@@ -297,8 +298,11 @@ impl Rooms {
     pub fn footprint(&self) -> usize {
         let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
         let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
-        let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
-        rooms + deadlines + fallen + self.members.footprint() + self.all().map(Room::footprint).sum::<usize>()
+        rooms
+            + deadlines
+            + self.fallen.footprint()
+            + self.members.footprint()
+            + self.all().map(Room::footprint).sum::<usize>()
     }
 
     /// Memory that a member has beyond what every member has, in bytes.
