@@ -104,6 +104,7 @@ sim-replay seed:
 # A room of a million members in memory, its size against the bound, its longest turns, and what is left once all have left
 sim-million:
     {{sim}} room 1000000 20
+    {{sim}} room 1000000 20 --tables 50
 
 # Put bugs into a copy of the code, all of tests/mutants/ or those named, and see that each is noticed; some ten minutes for all
 mutants *names:

@@ -40,7 +40,13 @@ enum Command {
     /// Play one seed and print what happens
     Replay { seed: u64 },
     /// Fill a room with members, have messages said, and print what it took
-    Room { members: u32, messages: u32 },
+    Room {
+        members: u32,
+        messages: u32,
+        /// Tables that the members' sockets are in
+        #[arg(long, default_value_t = 1)]
+        tables: u16,
+    },
 }
 
 /// Pause between two lines of progress.
@@ -56,10 +62,10 @@ fn main() -> ExitCode {
             println!("{outcome:?}");
             ExitCode::SUCCESS
         }
-        Command::Room { members, messages } => {
+        Command::Room { members, messages, tables } => {
             allocator::set_up();
             let start = Instant::now();
-            let figures = large_room::play(members, messages);
+            let figures = large_room::play(members, messages, tables);
             let Figures { members, messages, deliveries, turns, footprint, footprint_per_member, bound, .. } = figures;
             println!("{members} members heard {messages} messages: {deliveries} deliveries, {turns} turns");
             println!("memory {footprint} bytes, {footprint_per_member} for each member; {bound}");

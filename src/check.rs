@@ -52,11 +52,11 @@ impl fmt::Display for Finding {
 /// it.
 pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Result<bool> {
     let descriptors = net::raise_descriptor_limit();
-    let members = check.members as u64;
-    let bound = MemoryBound::of(&check.serve.config(check.members));
+    let members = check.members() as u64;
+    let bound = MemoryBound::of(&check.serve.config(check.members()));
     let findings = [
         io_uring(check.serve.backend),
-        descriptor_limit(check.members, descriptors, check.serve.backend),
+        descriptor_limit(check.members(), descriptors, check.serve.backend),
         somaxconn(sysctl("net/core/somaxconn").first().copied()),
         tcp_memory(members, &sysctl("net/ipv4/tcp_mem")),
         address(check, variables),
@@ -135,7 +135,7 @@ fn tcp_memory(members: u64, tcp_mem: &[u64]) -> Finding {
 }
 
 fn address(check: &Check, variables: &Variables) -> Finding {
-    match net::listen(&check.serve.addr, *check.serve.dead_after) {
+    match net::listen(&check.serve.addr, check.serve.dead_after_for(check.members())) {
         Ok(_) => Finding::new(Level::Ok, format!("{} can be listened on", check.serve.addr)),
         Err(error) => Finding::new(Level::Fail, format!("{error}{}", variables.note_on_address())),
     }

@@ -13,14 +13,14 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, RoomSettings, SlowPolicy};
+use crate::config::{self, Config, Descriptors, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
     DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, INPUT_END_WAIT_DEFAULT,
     JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
-    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT,
-    TIMEOUT_NEVER, log_bytes_min,
+    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS,
+    STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
 pub use variables::Variables;
@@ -48,12 +48,15 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Members that are to be served at a time
-    #[arg(long, value_name = "N", value_parser = count, default_value_t = CHECK_MEMBERS_DEFAULT, env = "UPROAR_MEMBERS")]
-    pub members: usize,
-
     #[command(flatten)]
     pub serve: Serve,
+}
+
+impl Check {
+    /// Members that are to be served at a time.
+    pub fn members(&self) -> usize {
+        self.serve.members.unwrap_or(CHECK_MEMBERS_DEFAULT)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +68,19 @@ pub struct Serve {
     /// How to wait for the kernel
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "UPROAR_BACKEND")]
     pub backend: BackendChoice,
+
+    /// Members at a time, such as 500, 10k or 1M; more than the descriptor limit allows needs io_uring [default: what
+    /// descriptors allow; check: 19000]
+    #[arg(long, value_name = "N", value_parser = members, env = "UPROAR_MEMBERS")]
+    pub members: Option<usize>,
+
+    /// Which descriptors connections have
+    #[arg(long, value_enum, default_value_t = Descriptors::Auto, env = "UPROAR_DESCRIPTORS")]
+    pub descriptors: Descriptors,
+
+    /// Slots of a table of direct descriptors, for tests
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u16).range(2..=i64::from(TABLE_SLOTS_MAX)))]
+    pub table_slots: Option<u16>,
 
     /// Run without restricting the ring and this process; for debugging
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_SANDBOX")]
@@ -90,7 +106,8 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value_t = STALL_TIMEOUT_DEFAULT.into(), env = "UPROAR_STALL_TIMEOUT")]
     pub stall_timeout: humantime::Duration,
 
-    /// How long a peer that answers nothing counts as there
+    /// How long a peer that answers nothing counts as there. In a house for more than 30,000 members at least 2 ms for
+    /// each, which is 2,000 s for a million: the kernel probes silent peers, and that takes the core's time
     #[arg(long, value_name = "TIME", default_value_t = DEAD_AFTER_DEFAULT.into(), env = "UPROAR_DEAD_AFTER")]
     pub dead_after: humantime::Duration,
 
@@ -132,12 +149,13 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", env = "UPROAR_STATS_INTERVAL")]
     pub stats_interval: Option<humantime::Duration>,
 
-    /// Room size up to which each join and leave is announced; above it they are summed up once a second
+    /// Room size up to which each join and leave is announced; above it they are summed up, once a second up to 4,000
+    /// members and more rarely above, once in 250 s with a million
     #[arg(long, value_name = "MEMBERS", default_value_t = ANNOUNCE_MAX_DEFAULT, env = "UPROAR_ANNOUNCE_MAX")]
     pub announce_max: usize,
 
-    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up once a
-    /// second, 0 for no limit
+    /// Lines a second that announce a single join or leave, five times as many at once; more are summed up, 0 for
+    /// no limit
     #[arg(long, value_name = "LINES/S", default_value_t = ANNOUNCE_RATE_DEFAULT, env = "UPROAR_ANNOUNCE_RATE")]
     pub announce_rate: u64,
 
@@ -179,6 +197,24 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Vari
 /// Ends the process on wrong usage that the parser cannot find, as on wrong usage that it finds.
 pub fn exit_wrong_usage(wrong: &str) -> ! {
     Cli::command().error(ErrorKind::ValueValidation, wrong).exit()
+}
+
+impl ValueEnum for Descriptors {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Normal, Self::Direct]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Auto => {
+                PossibleValue::new("auto").help("Normal ones up to the descriptor limit, direct ones beyond it")
+            }
+            Self::Normal => {
+                PossibleValue::new("normal").help("Those of the process, which its descriptor limit bounds")
+            }
+            Self::Direct => PossibleValue::new("direct").help("Those of io_uring, in as many tables as it takes"),
+        })
+    }
 }
 
 impl ValueEnum for Framing {
@@ -279,7 +315,7 @@ impl Serve {
             },
             stall_timeout: limit_or_never(self.stall_timeout),
             line_timeout: limit_or_never(self.line_timeout),
-            dead_after: *self.dead_after,
+            dead_after: self.dead_after_for(members_max),
             stats_interval: self.stats_interval.map(|interval| *interval),
             room: RoomSettings {
                 members_max,
@@ -291,6 +327,11 @@ impl Serve {
                 rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
             },
         }
+    }
+
+    /// How long a peer may answer nothing in a house of `members_max`.
+    pub fn dead_after_for(&self, members_max: usize) -> Duration {
+        config::dead_after(*self.dead_after, members_max)
     }
 
     /// What one address may say.
@@ -325,6 +366,15 @@ impl Serve {
 /// A time-out, where 0 means none.
 fn limit_or_never(time: humantime::Duration) -> Duration {
     if time.is_zero() { TIMEOUT_NEVER } else { *time }
+}
+
+/// Parses a number of members.
+fn members(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        0 => Err("a server without members serves nobody".to_owned()),
+        members if members > MEMBERS_MAX => Err(format!("at most {MEMBERS_MAX} members")),
+        members => Ok(members),
+    }
 }
 
 /// Parses a count, which may be in thousands or millions: `100`, `10k`, `1.5M`.

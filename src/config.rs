@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::flood::{AddressLimits, Rate};
+use crate::limits::{KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER};
 use crate::wire::Framing;
 
 /// A server's configuration.
@@ -23,11 +24,40 @@ pub struct Config {
     pub stall_timeout: Duration,
     /// How long a line that was begun may make no progress before its connection is closed.
     pub line_timeout: Duration,
-    /// How long a peer may answer nothing before its connection is closed.
+    /// How long a peer may answer nothing before its connection is closed, see [`dead_after`].
     pub dead_after: Duration,
     /// How often the statistics line is written; `None` for only on SIGUSR1.
     pub stats_interval: Option<Duration>,
     pub room: RoomSettings,
+}
+
+/// How a server waits for the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackEnd {
+    Uring,
+    Epoll,
+    Select,
+}
+
+/// Which descriptors connections have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descriptors {
+    /// Ordinary ones up to the descriptor limit, direct ones beyond it.
+    Auto,
+    /// Ordinary ones.
+    Normal,
+    /// Direct ones, in tables of io_uring.
+    Direct,
+}
+
+/// How long a peer may answer nothing in a house of `members_max`: what the operator `wanted`, and in a large house
+/// longer, because half of it passes in silence before the kernel probes a peer, and probes cost the core.
+pub fn dead_after(wanted: Duration, members_max: usize) -> Duration {
+    if members_max <= KEEPALIVE_FREE_MEMBERS {
+        return wanted;
+    }
+    let members_max = u32::try_from(members_max).unwrap_or(u32::MAX);
+    wanted.max(KEEPALIVE_PAUSE_PER_MEMBER.saturating_mul(members_max).saturating_mul(2))
 }
 
 /// A room's settings.
@@ -55,4 +85,18 @@ pub enum SlowPolicy {
     Skip,
     /// It is closed.
     Close,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::DEAD_AFTER_DEFAULT;
+
+    #[test]
+    fn peers_of_a_large_house_are_probed_more_rarely() {
+        let after = |members_max| dead_after(DEAD_AFTER_DEFAULT, members_max).as_secs();
+        assert_eq!([2, 30_000, 100_000, 1_000_000].map(after), [60, 60, 200, 2000]);
+        assert_eq!(dead_after(Duration::from_secs(5), 20_000).as_secs(), 5, "what was chosen for a small house stays");
+        assert_eq!(dead_after(Duration::from_secs(3600), 1_000_000).as_secs(), 3600);
+    }
 }

@@ -76,11 +76,11 @@ pub trait Io {
 
     /// Bytes that a socket has taken and its peer has not acknowledged. The number falls as the peer takes them, also
     /// slowly.
-    fn outstanding(&self, socket: &Self::Socket) -> u32;
+    fn outstanding(&mut self, socket: &Self::Socket) -> u32;
 
     /// For how long the peer has answered nothing, although it was asked more than once; `None` while it owes no
     /// answer.
-    fn silent_for(&self, socket: &Self::Socket) -> Option<Duration>;
+    fn silent_for(&mut self, socket: &Self::Socket) -> Option<Duration>;
 
     /// Ends both directions, so that every operation in flight on the socket completes. Bytes sent before are still
     /// delivered.

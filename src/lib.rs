@@ -4,6 +4,7 @@
 //! them into lines and makes them harmless, [`room`] appends them to its log and knows what each member has still to be
 //! sent, [`server`] turns that into batches of sends, which [`io`] carries out. `ARCHITECTURE.md` is the map.
 
+pub mod capacity;
 pub mod chat;
 pub mod check;
 pub mod cli;

@@ -29,6 +29,14 @@ pub const SEND_BATCH_MEMBERS: usize = 64;
 /// those.
 pub const SEND_BATCH_RETURNING: usize = SEND_BATCH_MEMBERS / 4;
 
+/// Most members skipped in one turn because the log is going to forget their place. Each takes some 0.5 us, and one that
+/// is closed instead some 5 us.
+pub const SKIPS_PER_TURN_MAX: usize = 512;
+
+/// Most slow members that a statistics line looks at to find the one furthest behind. Where more of them are in one
+/// segment of the log, the start of the segment stands for its members.
+pub const LAG_LOOKS_MAX: usize = 1024;
+
 /// Largest segment of a room's log. A member whose bytes lie in two segments needs two sends, so a segment is much
 /// longer than the messages of one sweep.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
@@ -89,8 +97,12 @@ pub const ANNOUNCE_MAX_DEFAULT: usize = 200;
 pub const ANNOUNCE_RATE_DEFAULT: u64 = 20;
 pub const ANNOUNCE_BURST_FACTOR: u64 = 5;
 
-/// Pause between two presence summaries in a room above either bound.
+/// Shortest pause between two presence summaries in a room above either bound.
 pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pause between two presence summaries for each member of a large room. A delivery costs up to 12 us of the core while
+/// sockets are cold, so presence takes at most a twentieth of it.
+pub const PRESENCE_SUMMARY_PER_MEMBER: Duration = Duration::from_micros(250);
 
 /// Default of `--flood-rate` and `--flood-burst`: more lines a second than a person types, and a pasted screenful.
 pub const FLOOD_RATE_DEFAULT: u64 = 10;
@@ -167,9 +179,21 @@ pub const DEAD_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 /// Smallest `--dead-after`: the kernel counts its probes in seconds.
 pub const DEAD_AFTER_MIN: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
+/// Shortest silence, for each member that the house may hold, after which the kernel probes a peer. So the probes of an
+/// idle house are at most a thousand a second: probing an idle million every 30 s takes a tenth of a core.
+pub const KEEPALIVE_PAUSE_PER_MEMBER: Duration = Duration::from_millis(1);
+
+/// Most members of a house whose operator alone chooses that pause. With the default of `--dead-after` a larger one
+/// changes nothing up to here.
+pub const KEEPALIVE_FREE_MEMBERS: usize = 30_000;
+
+/// Longest pause between two looks at some of the connections with unacknowledged bytes. Each is looked at twice in
 /// `--dead-after`.
 pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
+
+/// Most connections that one turn looks at for silence, at up to 2 us each. Where a second has more looks, it has more
+/// pauses.
+pub const SILENCE_LOOKS_PER_TURN: usize = 256;
 
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;
@@ -177,6 +201,9 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// Receive buffer of a connection, which the kernel doubles for its own overhead. The bytes of a flooder that the
 /// server has not received yet wait here, so it is small.
 pub const SOCKET_RECEIVE_BYTES: usize = 32 * 1024;
+
+/// Largest `--members`: the slots of all members are numbers of 32 bits, and so are links between members.
+pub const MEMBERS_MAX: usize = 16_000_000;
 
 /// Default of `uproar check --members`.
 pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
@@ -216,8 +243,10 @@ pub const SOCKET_SEND_BYTES: usize = 128 * 1024;
 /// wait in the room's log, which all members share, instead of in kernel memory, which they do not share.
 pub const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
 
-/// After a stop signal, how long members that lag are given to take the rest.
+/// After a stop signal, how long members that lag are given to take the rest, and how much longer for each member: a
+/// goodbye to a cold socket takes up to 12 us of the core, so a million need some ten seconds for it alone.
 pub const STOP_FLUSH: Duration = Duration::from_secs(2);
+pub const STOP_FLUSH_PER_MEMBER: Duration = Duration::from_micros(25);
 
 /// Most bytes handed to the transcript in one turn.
 pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;
@@ -256,6 +285,25 @@ pub const RING_SUBMISSIONS: u32 = 1024;
 /// Completion queue of the ring: a whole accept backlog may complete at once.
 pub const RING_COMPLETIONS: u32 = 16_384;
 
+/// Most slots of a table of direct descriptors; the descriptor limit may allow fewer. A slot's number takes two bytes.
+pub const TABLE_SLOTS_MAX: u16 = 32_768;
+
+/// Most tables. Each takes a descriptor.
+pub const TABLES_MAX: usize = 1024;
+
+/// Queues of a table's ring: a batch of sends or some re-armed receives, and what completes in one collection.
+pub const TABLE_SUBMISSIONS: u32 = 256;
+pub const TABLE_COMPLETIONS: u32 = 2048;
+
+/// Deferred completions that are collected from one table at a time. Each takes the kernel some 0.3 us.
+pub const TABLE_HARVEST: usize = 1024;
+
+/// Completions of all tables after which a turn collects no more.
+pub const TABLES_HARVEST: usize = 4096;
+
+/// How long a table is empty before it is closed.
+pub const TABLE_EMPTY_MAX: Duration = Duration::from_secs(10);
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
@@ -274,3 +322,7 @@ const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);
+const _: () = assert!(SEND_BATCH_MEMBERS <= TABLE_SUBMISSIONS as usize);
+const _: () = assert!(RECEIVES_PER_TURN_MAX <= TABLE_SUBMISSIONS as usize);
+const _: () = assert!(TABLE_HARVEST <= TABLE_COMPLETIONS as usize);
+const _: () = assert!(TABLES_MAX <= u16::MAX as usize);

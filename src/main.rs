@@ -1,20 +1,22 @@
 //! `uproar`: parse, choose the back end, run, exit code.
 
 use std::io::{IsTerminal, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, error, io};
 
+use uproar::capacity::{Capacity, Demand, TableSizes};
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
+use uproar::config::BackEnd;
 use uproar::io::epoll::Epoll;
 use uproar::io::readiness::{Poller, Readiness};
 use uproar::io::select::Select;
 use uproar::io::signals::Signals;
-use uproar::io::uring::{Ring, Sandbox, Uring};
+use uproar::io::uring::{Ring, Sandbox, Tables, Uring};
 use uproar::io::{Io, allocator};
 use uproar::journal::Journal;
-use uproar::limits::{DESCRIPTOR_RESERVE, FD_SETSIZE, JOURNAL_BYTES_MAX};
+use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
 use uproar::outlet::Descriptor;
 use uproar::server::{Flow, Server};
@@ -66,8 +68,6 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     allocator::set_up();
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
-    let listener = net::listen(&serve.addr, *serve.dead_after)?;
-    let address = listener.local_addr()?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {
         rustix::thread::set_no_new_privs(true)?;
@@ -85,11 +85,60 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
             })
             .ok(),
     };
-    let start = Start { serve, address, journal };
-    match (ring, serve.backend) {
-        (Some(ring), _) => start.serve_on(Uring::new(ring, vec![listener], signals), "uring", usize::MAX),
-        (None, BackendChoice::Select) => start.serve_when_ready(Select::new(), listener, signals, FD_SETSIZE as usize),
-        (None, _) => start.serve_when_ready(Epoll::new()?, listener, signals, usize::MAX),
+    let (back_end, name) = match (&ring, serve.backend) {
+        (Some(_), _) => (BackEnd::Uring, "uring"),
+        (None, BackendChoice::Select) => (BackEnd::Select, Select::NAME),
+        (None, _) => (BackEnd::Epoll, Epoll::NAME),
+    };
+    let demand = Demand {
+        members: serve.members,
+        descriptors: serve.descriptors,
+        table_slots: serve.table_slots,
+        back_end,
+        is_back_end_asked_for: serve.backend != BackendChoice::Auto,
+        descriptor_limit: net::raise_descriptor_limit(),
+    };
+    let mut capacity = demand.capacity()?;
+    let tables = match capacity.tables {
+        Some(sizes) => open_tables(&demand, sizes, sandbox, &mut capacity)?,
+        None => None,
+    };
+    if let Some(shortfall) = &capacity.shortfall {
+        journal.report(Instant::now(), format_args!("{shortfall}"));
+    }
+    let members_max = capacity.members_max;
+    let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
+    let address = listener.local_addr()?;
+    let start = Start { serve, address, journal, name, capacity };
+    let listeners = vec![listener];
+    match (ring, tables) {
+        (Some(ring), Some(tables)) => {
+            start.serve_on(Uring::with_tables(ring, tables, members_max, listeners, signals)?)
+        }
+        (Some(ring), None) => start.serve_on(Uring::new(ring, listeners, signals)),
+        (None, _) if back_end == BackEnd::Select => start.serve_on(Readiness::new(Select::new(), listeners, signals)?),
+        (None, _) => start.serve_on(Readiness::new(Epoll::new()?, listeners, signals)?),
+    }
+}
+
+/// Opens tables of direct descriptors, and corrects the capacity where there are fewer than wanted, or none.
+fn open_tables(
+    demand: &Demand,
+    sizes: TableSizes,
+    sandbox: Sandbox,
+    capacity: &mut Capacity,
+) -> Result<Option<Tables>, Failure> {
+    match Tables::open(sizes.count, sizes.slots, sandbox) {
+        Ok((tables, None)) => Ok(Some(tables)),
+        Ok((tables, Some(refused))) => {
+            let members = capacity.members_max;
+            *capacity = sizes.holding_at_most(tables.count(), members, demand.descriptors, || refused.to_string())?;
+            Ok(Some(tables))
+        }
+        Err(refused) => {
+            *capacity = demand.without_tables(&refused.to_string())?;
+            Ok(None)
+        }
     }
 }
 
@@ -98,26 +147,15 @@ struct Start<'a> {
     serve: &'a Serve,
     address: SocketAddr,
     journal: Journal<Descriptor>,
+    /// The name of the back end.
+    name: &'static str,
+    capacity: Capacity,
 }
 
 impl Start<'_> {
-    fn serve_when_ready<P: Poller>(
-        self,
-        poller: P,
-        listener: TcpListener,
-        signals: Signals,
-        descriptors_max: usize,
-    ) -> Result<ExitCode, Failure> {
-        self.serve_on(Readiness::new(poller, vec![listener], signals)?, P::NAME, descriptors_max)
-    }
-
-    /// Serves until told to stop, on a back end that takes at most `descriptors_max` descriptors.
-    fn serve_on<I: Io>(self, io: I, backend: &str, descriptors_max: usize) -> Result<ExitCode, Failure> {
-        let Self { serve, address, journal } = self;
-        let members_max = net::raise_descriptor_limit().min(descriptors_max).saturating_sub(DESCRIPTOR_RESERVE);
-        if members_max == 0 {
-            return Err("the descriptor limit leaves no place for members; raise it: ulimit -n 20000".into());
-        }
+    /// Serves until told to stop.
+    fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
+        let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. } } = self;
         let config = serve.config(members_max);
         let mut server = Server::new(io, config, journal);
         if let Some(path) = serve.transcript_path() {
@@ -130,7 +168,15 @@ impl Start<'_> {
                 Err(error) => server.report(format_args!("no transcript: {error}")),
             }
         }
-        server.report(format_args!("listening on {address} ({backend}, up to {members_max} members)"));
+        match tables {
+            None => server.report(format_args!("listening on {address} ({name}, up to {members_max} members)")),
+            Some(TableSizes { count, .. }) => {
+                let noun = if count == 1 { "table" } else { "tables" };
+                server.report(format_args!(
+                    "listening on {address} ({name}, {count} {noun}, up to {members_max} members)"
+                ));
+            }
+        }
         server.report(format_args!("memory {}", MemoryBound::of(&config)));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             let place =

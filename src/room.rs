@@ -6,11 +6,16 @@
 //! reads no clock, so a test can drive all of it.
 
 pub mod feed;
+mod list;
 pub mod log;
+#[cfg(test)]
+mod many;
 pub mod member;
 pub mod members;
 pub mod presence;
 pub mod roster;
+mod slow;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +27,7 @@ use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Announcement, Body, Message};
 use crate::names::Name;
-use crate::token::{ConnectionId, RoomId};
+use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 pub use feed::Batch;
 use feed::Feed;
@@ -34,8 +39,9 @@ use presence::Presence;
 /// Why a line has to wait. Its author keeps it, and asks again once the reason has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// The log is at its cap, and the sweep has not yet sent its oldest messages to every member that takes bytes. The
-    /// line fits once the sweep has.
+    /// The log is at its cap, and the sweep has not yet sent its oldest messages to every member that takes bytes, or
+    /// more members would have to be skipped than may be in one turn. The line fits once the sweep has, and once enough
+    /// of them were skipped.
     LogFull,
     /// Its author has [`OWN_RANGES_MAX`](crate::limits::OWN_RANGES_MAX) ranges of own lines ahead of its cursor. It may
     /// speak again once it has been sent the messages between them.
@@ -116,7 +122,7 @@ impl Room {
     pub fn join(
         &mut self,
         members: &mut Members,
-        connection: ConnectionId,
+        (connection, table): (ConnectionId, TableId),
         encoding: Encoding,
         name: Name,
         now: Instant,
@@ -130,7 +136,7 @@ impl Room {
             self.presence.count_entered(now);
         }
         let feed = self.feed_or_new(encoding);
-        self.feeds[feed].join(members, connection, self.id)
+        self.feeds[feed].join(members, connection, table, self.id)
     }
 
     /// Removes a member, and tells the others.
@@ -191,9 +197,9 @@ impl Room {
 
     /// Says the presence summary when it is due.
     pub fn on_deadline(&mut self, members: &mut Members, now: Instant) {
-        let Some((entered, left)) = self.presence.summary(now) else { return };
-        let online = self.online() as u64;
-        match self.announce(members, Announcement::Summary { entered, left, online }, now) {
+        let online = self.online();
+        let Some((entered, left)) = self.presence.summary(now, online) else { return };
+        match self.announce(members, Announcement::Summary { entered, left, online: online as u64 }, now) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }
@@ -209,7 +215,7 @@ impl Room {
         self.feeds.iter().all(|feed| !feed.has_due() && feed.parked() == 0)
     }
 
-    /// Takes the members of the next batch, all of one feed. Feeds take turns. Before the next message each of these
+    /// Takes the members of the next batch, all of one feed and one table. Feeds take turns. Before the next message each of these
     /// members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member
     /// that missed messages, with their number.
     pub fn take_batch(&mut self, members: &mut Members, on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
@@ -243,6 +249,19 @@ impl Room {
         let message_bytes_max = rendered_bytes_max(self.settings.line_bytes);
         self.feeds.push(Feed::new(encoding, self.settings.log_bytes, message_bytes_max, self.messages()));
         self.feeds.len() - 1
+    }
+
+    /// True when [`Room::skip_ahead`] is to be called.
+    pub fn must_skip_ahead(&self, members: &Members) -> bool {
+        self.feeds.iter().any(|feed| feed.must_skip_ahead(members))
+    }
+
+    /// Skips some of the many members whose place the logs are going to forget next.
+    pub fn skip_ahead(&mut self, members: &mut Members) {
+        let closes = self.settings.slow == SlowPolicy::Close;
+        for feed in &mut self.feeds {
+            feed.skip_ahead(members, |skipped| self.fallen.extend(closes.then_some(skipped)));
+        }
     }
 
     /// True when the longest line fits, so that no line has to wait for the log.

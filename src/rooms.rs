@@ -17,7 +17,7 @@ use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
 use crate::room::{Author, Batch, Blocked, MemberId, Room};
-use crate::token::{ConnectionId, RoomId};
+use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 
 #[derive(Debug)]
@@ -27,6 +27,8 @@ struct Entry {
     queued: bool,
     /// True exactly when the room is in `deadlines`.
     timed: bool,
+    /// True exactly when the room is in `skipping`.
+    skipping: bool,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,10 @@ pub struct Rooms {
     /// has nothing to send.
     turns: VecDeque<RoomId>,
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
+    /// Rooms with more members to be skipped than may be skipped in a turn.
+    skipping: VecDeque<RoomId>,
+    /// Rooms with members.
+    occupied: usize,
     /// Members to be closed because they fell off the log of their room.
     fallen: Fifo<ConnectionId>,
     /// The room that every connection joins first.
@@ -51,6 +57,8 @@ impl Rooms {
             members: Members::new(settings.members_max),
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
+            skipping: VecDeque::new(),
+            occupied: 0,
             fallen: Fifo::new(),
             lobby: RoomId(0),
         };
@@ -62,7 +70,7 @@ impl Rooms {
     pub fn open(&mut self, settings: RoomSettings, now: Instant) -> RoomId {
         let entry = self.rooms.vacant_entry();
         let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
-        entry.insert(Entry { room: Room::new(id, settings, now), queued: false, timed: false });
+        entry.insert(Entry { room: Room::new(id, settings, now), queued: false, timed: false, skipping: false });
         id
     }
 
@@ -111,7 +119,7 @@ impl Rooms {
         self.feeds().map(Feed::deliveries).sum()
     }
 
-    /// Bytes that the member furthest behind has to be sent. Looks at every member outside the sweeps.
+    /// Bytes that the member furthest behind has to be sent, as exactly as [`Feed::lag_bytes_max`] tells it.
     pub fn lag_bytes_max(&self) -> u64 {
         self.feeds().map(|feed| feed.lag_bytes_max(&self.members)).max().unwrap_or(0)
     }
@@ -133,21 +141,25 @@ impl Rooms {
         self.members[id].connection
     }
 
-    /// Adds a newcomer to a room. The others are told, and it will be sent every message from now on.
+    /// Adds a newcomer to a room, with the table that its socket is in. The others are told, and it will be sent every
+    /// message from now on.
     pub fn join(
         &mut self,
         room: RoomId,
-        connection: ConnectionId,
+        connection: (ConnectionId, TableId),
         encoding: Encoding,
         name: Name,
         now: Instant,
     ) -> MemberId {
+        self.occupied += usize::from(self.room(room).online() == 0);
         self.change(room, |room, members| room.join(members, connection, encoding, name, now))
     }
 
     /// Removes a member, and tells the others in its room.
     pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
-        self.change(self.room_of(id), |room, members| room.leave(members, id, name, now));
+        let room = self.room_of(id);
+        self.change(room, |room, members| room.leave(members, id, name, now));
+        self.occupied -= usize::from(self.room(room).online() == 0);
     }
 
     /// `Ok` when the line `text` may be said now, otherwise why it has to wait. Renders nothing.
@@ -178,7 +190,7 @@ impl Rooms {
 
     /// The number of rooms with members.
     pub fn occupied(&self) -> usize {
-        self.all().filter(|room| room.online() > 0).count()
+        self.occupied
     }
 
     /// Private bytes wait for a member: the sweep is to visit it, also when it has been sent every message.
@@ -212,7 +224,37 @@ impl Rooms {
         self.all().all(Room::is_quiet)
     }
 
-    /// Takes the members of the next batch, all of one room. Before that room's next message each of them goes back by
+    /// A turn begins, in which a number of members may be skipped again. Where a room has more to be skipped than that,
+    /// some are skipped now.
+    pub fn begin_turn(&mut self) {
+        self.members.renew_skips();
+        for _ in 0..self.skipping.len() {
+            if self.members.skips_left() == 0 {
+                break;
+            }
+            let id = self.skipping.pop_front().expect("they were counted");
+            self.rooms[id.0 as usize].skipping = false;
+            self.change(id, Room::skip_ahead);
+        }
+    }
+
+    /// True when a room has members to be skipped in the next turn.
+    pub fn is_skipping(&self) -> bool {
+        !self.skipping.is_empty()
+    }
+
+    /// True when members were skipped in this turn, so that fewer may be skipped in the rest of it.
+    pub fn has_skipped(&self) -> bool {
+        self.members.skips_left() < self.members.skips_max()
+    }
+
+    /// Has at most `skips_max` members skipped in a turn.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn limit_skips(&mut self, skips_max: usize) {
+        self.members.limit_skips(skips_max);
+    }
+
+    /// Takes the members of the next batch, all of one room and one table. Before that room's next message each of them goes back by
     /// [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that missed messages,
     /// with their number.
     pub fn take_batch(&mut self, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
@@ -258,8 +300,7 @@ impl Rooms {
 
     /// Has nothing sent to a member until it is unparked.
     pub fn park(&mut self, id: MemberId) {
-        let (feed, members) = self.feed_mut(id);
-        feed.park(members, id);
+        self.change(self.room_of(id), |room, members| room.feed_mut(members, id).park(members, id));
     }
 
     /// A parked member can be sent to again.
@@ -276,9 +317,10 @@ impl Rooms {
         (room.feed_mut(&self.members, id), &mut self.members)
     }
 
-    /// Changes a room, and then queues its turn if it has something to send, and its deadline if it has one.
+    /// Changes a room, and then queues its turn if it has something to send, its deadline if it has one, and its
+    /// members to be skipped.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
-        let Entry { room, queued, timed } = &mut self.rooms[id.0 as usize];
+        let Entry { room, queued, timed, skipping } = &mut self.rooms[id.0 as usize];
         let result = change(room, &mut self.members);
         while let Some(id) = room.next_fallen() {
             self.fallen.push_back(id);
@@ -291,15 +333,21 @@ impl Rooms {
             *timed = true;
             self.deadlines.push(Reverse((due, id)));
         }
+        if !*skipping && room.must_skip_ahead(&self.members) {
+            *skipping = true;
+            self.skipping.push_back(id);
+        }
         result
     }
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
         let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
+        let skipping = self.skipping.capacity() * size_of::<RoomId>();
         let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
         rooms
             + deadlines
+            + skipping
             + self.fallen.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
@@ -315,6 +363,11 @@ impl Rooms {
         self.members.place(id)
     }
 
+    /// The table that a member's socket is in.
+    pub fn table(&self, id: MemberId) -> TableId {
+        self.members.table(id)
+    }
+
     /// Panics when a room is not as it must be between two batches. `has_private` tells whether private bytes wait for
     /// a member.
     pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
@@ -327,8 +380,12 @@ impl Rooms {
             let deadlines = self.deadlines.iter().filter(|entry| entry.0.1 == id).count();
             assert_eq!(usize::from(entry.timed), deadlines, "a room has one deadline, or none");
             assert!(entry.timed == entry.room.deadline().is_some(), "a room's deadline is queued");
+            let skipping = self.skipping.iter().filter(|other| **other == id).count();
+            assert_eq!(usize::from(entry.skipping), skipping, "a room that skips is queued at most once");
+            assert!(entry.skipping || !entry.room.must_skip_ahead(&self.members), "a room that has to skip is queued");
         }
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
+        assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");
     }
 }

@@ -119,13 +119,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.transcript = Some(transcript);
     }
 
+    /// Has at most `skips_max` members skipped in a turn.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn limit_skips(&mut self, skips_max: usize) {
+        self.rooms.limit_skips(skips_max);
+    }
+
     /// Has connections begin as `door` says.
     #[cfg(test)]
     pub fn open_door(&mut self, door: Door) {
         self.door = door;
     }
 
-    /// Everything counted so far. Looks at every member outside the sweep.
+    /// Everything counted so far.
     pub fn statistics(&self) -> Statistics {
         Statistics {
             members: self.rooms.online() as u64,
@@ -138,9 +144,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// True while there is something to send to sockets that take it.
+    /// True while there is something to send to sockets that take it, or a room has many members to skip.
     pub fn has_due(&self) -> bool {
-        self.rooms.has_due() || !self.greetings.is_empty()
+        self.rooms.has_due() || self.rooms.is_skipping() || !self.greetings.is_empty()
     }
 
     /// Reports an event in the server's own log.
@@ -165,6 +171,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
+        self.rooms.begin_turn();
         let receiving = self.receiving();
         let until = self.until();
         self.io.wait(until, receiving, completions)?;
@@ -274,8 +281,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
-        let goes_on = self.has_due() || self.schedule.held.has_resumable() || self.has_space_to_use();
-        if goes_on || self.schedule.is_forgetting() {
+        // When members were skipped already, lines may wait that fit in the next turn.
+        let goes_on = self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable();
+        if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());

@@ -95,10 +95,23 @@ pub enum Op {
     Send,
     /// Waiting for a signal.
     Signal,
+    /// Waiting until a table has something to collect.
+    Wake,
+    /// Making an ordinary descriptor of a table's file.
+    Install,
 }
 
 impl Op {
-    const ALL: [Self; 6] = [Self::Accept, Self::Readable, Self::Writable, Self::Receive, Self::Send, Self::Signal];
+    const ALL: [Self; 8] = [
+        Self::Accept,
+        Self::Readable,
+        Self::Writable,
+        Self::Receive,
+        Self::Send,
+        Self::Signal,
+        Self::Wake,
+        Self::Install,
+    ];
 }
 
 /// Operation, generation and slot as the 64 bits that a kernel hands back: `op:8 | generation:24 | slot:32`.

@@ -13,6 +13,11 @@ impl<T: Copy> ByIndex<T> {
         Self { entries: Vec::new(), vacant }
     }
 
+    /// A list that has address space for `entries`, so that it is not copied when it grows up to there.
+    pub fn with_space_for(entries: usize, vacant: T) -> Self {
+        Self { entries: Vec::with_capacity(entries), vacant }
+    }
+
     /// The entry, without growing the list.
     pub fn at(&self, index: usize) -> T {
         self.entries.get(index).copied().unwrap_or(self.vacant)

@@ -257,11 +257,11 @@ impl<P: Poller> Io for Readiness<P> {
         }
     }
 
-    fn outstanding(&self, socket: &Socket) -> u32 {
+    fn outstanding(&mut self, socket: &Socket) -> u32 {
         socket.outstanding()
     }
 
-    fn silent_for(&self, socket: &Socket) -> Option<Duration> {
+    fn silent_for(&mut self, socket: &Socket) -> Option<Duration> {
         socket.silent_for()
     }
 

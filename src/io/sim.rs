@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use super::{Completions, Io, Receiving, Send, Sent, Until};
 use crate::token::{ConnectionId, ListenerId, TableId};
 use kernel::Kernel;
+use kernel::tables::Place;
 
 /// The back end. It shares the kernel with the code that moves the peers.
 #[derive(Debug)]
@@ -40,11 +41,19 @@ impl Sim {
 pub struct Socket {
     kernel: Rc<RefCell<Kernel>>,
     peer: u32,
+    /// The slot that it has; `None` when it could not be moved into a table.
+    place: Option<Place>,
 }
 
 impl Socket {
-    pub fn new(kernel: Rc<RefCell<Kernel>>, peer: u32) -> Self {
-        Self { kernel, peer }
+    pub fn new(kernel: Rc<RefCell<Kernel>>, peer: u32, place: Option<Place>) -> Self {
+        Self { kernel, peer, place }
+    }
+
+    /// The number of this socket, which is about to be used.
+    fn used(&self) -> u32 {
+        self.kernel.borrow().tables.check(self.place, self.peer);
+        self.peer
     }
 }
 
@@ -85,18 +94,24 @@ impl Io for Sim {
     }
 
     fn receive(&mut self, socket: &Socket, id: ConnectionId) {
-        self.kernel.borrow_mut().receive(socket.peer, id);
+        let peer = socket.used();
+        self.kernel.borrow_mut().receive(peer, id);
     }
 
     fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
-        self.kernel.borrow_mut().watch_writable(socket.peer, id);
+        let peer = socket.used();
+        self.kernel.borrow_mut().watch_writable(peer, id);
     }
 
-    fn table(&self, _socket: &Socket) -> TableId {
-        TableId::FIRST
+    fn table(&self, socket: &Socket) -> TableId {
+        socket.used();
+        socket.place.expect("only a socket that is in a table is asked for it").table
     }
 
     fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
+        let table = |send: &Send<'_, Socket>| send.socket.place.map(|place| place.table);
+        assert!(sends.iter().all(|send| table(send) == table(&sends[0])), "a batch goes to one table");
+        sends.iter().for_each(|send| _ = send.socket.used());
         let mut kernel = self.kernel.borrow_mut();
         let lent: Vec<u64> = sends.iter().map(|send| hash(send.bytes)).collect();
         for send in sends.iter_mut() {
@@ -107,21 +122,23 @@ impl Io for Sim {
         }
     }
 
-    fn outstanding(&self, socket: &Socket) -> u32 {
-        self.kernel.borrow().outstanding(socket.peer)
+    fn outstanding(&mut self, socket: &Socket) -> u32 {
+        self.kernel.borrow().outstanding(socket.used())
     }
 
     /// A simulated peer never vanishes without an end or a reset.
-    fn silent_for(&self, _socket: &Socket) -> Option<Duration> {
+    fn silent_for(&mut self, _socket: &Socket) -> Option<Duration> {
         None
     }
 
     fn shutdown(&mut self, socket: &Socket) {
-        self.kernel.borrow_mut().shutdown(socket.peer);
+        let peer = socket.used();
+        self.kernel.borrow_mut().shutdown(peer);
     }
 
     fn close(&mut self, socket: Socket) {
-        self.kernel.borrow_mut().close(socket.peer);
+        let peer = socket.used();
+        self.kernel.borrow_mut().close(peer);
     }
 
     fn wait(

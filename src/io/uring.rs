@@ -1,108 +1,118 @@
-//! The back end that uproar exists for: one io_uring, one thread, batches of submissions, exceptions-only sends.
+//! The back end that uproar exists for: io_uring, one thread, batches of submissions, exceptions-only sends.
 //!
-//! Each listener is armed once with a multishot accept. A connection with a receive in flight has a one-shot poll
-//! request. When it becomes readable its chunk is received by a `RECV` that runs inside the submitting call, into
-//! scratch memory of the turn. A send runs inside the submitting call too: with `MSG_DONTWAIT` it never waits, with
-//! `MSG_WAITALL` a short send counts as a failure, and with `IOSQE_CQE_SKIP_SUCCESS` only failures post a completion.
-//! So no request that names memory of ours outlives the call that submits it, and there are no buffers to give to the
-//! kernel, no zero copy, no links, no cancelling and no kernel thread.
+//! A connection with a receive in flight has a one-shot poll request. When it becomes readable its chunk is received by
+//! a `RECV` that runs inside the submitting call, into scratch memory of the turn. A send runs inside the submitting
+//! call too: with `MSG_DONTWAIT` it never waits, with `MSG_WAITALL` a short send counts as a failure, and with
+//! `IOSQE_CQE_SKIP_SUCCESS` only failures post a completion. So no request that names memory of ours outlives the call
+//! that submits it, and there are no buffers to give to the kernel, no zero copy, no links, no cancelling and no kernel
+//! thread.
 //!
-//! When the ring is made, a pair of sockets shows whether this kernel behaves like that. Needs Linux 6.1.
+//! Up to the descriptor limit connections have ordinary descriptors, and there is one ring. Beyond it they are in
+//! [`Tables`], each of which has a ring; the main ring then has the listeners, the signals and the eventfd of the
+//! tables. With one ring each listener is armed once with a multishot accept. With tables a newcomer has an ordinary
+//! descriptor only until it is moved, so newcomers are accepted one by one: a multishot accept would take a whole
+//! backlog of descriptors at once.
+//!
+//! When a ring is made, a pair of sockets shows whether this kernel behaves like that. Needs Linux 6.1, and 6.13 for
+//! tables.
 
-use std::collections::VecDeque;
-use std::fmt;
+mod refused;
+mod ring;
+mod tables;
+mod trial;
+
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use io_uring::register::Restriction;
-use io_uring::types::{Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use arrayvec::ArrayVec;
+use io_uring::cqueue;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
+use rustix::net::{Shutdown, SocketFlags};
 
 use super::by_index::ByIndex;
 use super::readable::Readable;
 use super::signals::Signals;
-use super::socket::Socket;
-use super::{Chunk, Completion, Completions, Io, Receiving, Scratch, Send, Sent, Until};
-use crate::limits::{RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS};
+use super::{Chunk, Completion, Completions, Io, Receiving, Send, Until, socket};
+use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
 use crate::token::{ConnectionId, ListenerId, Op, TableId, Token};
+pub use refused::Refused;
+pub use ring::{Ring, Sandbox};
+use ring::{Target, outcome};
+use tables::Place;
+pub use tables::Tables;
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
 /// completions as it waits for, and at least 20, so a call that asks for one would return twenty at a time.
 const HARVEST: usize = 4096;
 
+/// A connected socket of this back end.
+#[derive(Debug)]
+pub enum Socket {
+    /// With a descriptor of its own.
+    Ordinary(socket::Socket),
+    InTable(Place),
+}
+
+/// Where requests about a socket go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Main(RawFd),
+    Table(Place),
+}
+
+impl Route {
+    fn of(socket: &Socket) -> Self {
+        match socket {
+            Socket::Ordinary(socket) => Self::Main(socket.descriptor().as_raw_fd()),
+            Socket::InTable(place) => Self::Table(*place),
+        }
+    }
+
+    /// The table whose ring it is; `None` for the main ring.
+    fn table(self) -> Option<TableId> {
+        match self {
+            Self::Main(_) => None,
+            Self::Table(place) => Some(place.table),
+        }
+    }
+
+    /// What the requests name.
+    fn target(self) -> Target {
+        match self {
+            Self::Main(descriptor) => Target::Descriptor(descriptor),
+            Self::Table(place) => Target::File(place.slot),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Uring {
-    ring: Ring,
+    main: Ring,
+    /// `None` where connections have ordinary descriptors.
+    tables: Option<Tables>,
+    /// True once the poll of the tables' eventfd has completed, until it is armed again.
+    woken: bool,
     /// By [`ListenerId`]; none once accepting has ended for good.
     listeners: Vec<TcpListener>,
     signals: Signals,
-    /// Descriptors by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
-    descriptors: ByIndex<RawFd>,
+    /// By slot, for the receive that follows a poll. An entry is current while a receive is in flight.
+    routes: ByIndex<Option<Route>>,
     readable: Readable,
     /// Completions that arrived while a batch was submitted and belong to the next turn.
     stash: Vec<cqueue::Entry>,
 }
 
-/// Whether the ring is restricted to the operations in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sandbox {
-    On,
-    /// For debugging.
-    Off,
-}
-
-/// Why io_uring cannot be used here, and what would change that.
-#[derive(Debug)]
-pub struct Refused {
-    what: String,
-    errno: Option<Errno>,
-}
-
-impl Refused {
-    fn call(what: &str, error: &std::io::Error) -> Self {
-        Self { what: what.to_owned(), errno: error.raw_os_error().map(Errno::from_raw_os_error) }
-    }
-
-    fn behaviour(what: impl Into<String>) -> Self {
-        Self { what: what.into(), errno: None }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(errno) = self.errno else {
-            return write!(f, "{}; this kernel's io_uring cannot be trusted, Linux 6.1 or later is needed", self.what);
-        };
-        write!(f, "{}: {}; ", self.what, std::io::Error::from(errno))?;
-        let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
-        f.write_str(match (errno, disabled.trim()) {
-            (Errno::PERM | Errno::ACCESS, "1" | "2") => "allow it with: sysctl -w kernel.io_uring_disabled=0",
-            (Errno::PERM | Errno::ACCESS, _) => {
-                "a seccomp filter forbids it (containers do): allow io_uring_setup, io_uring_enter, io_uring_register"
-            }
-            (Errno::NOSYS, _) => {
-                "this kernel was built without io_uring, or a seccomp filter hides it: Linux 6.1 or later is needed"
-            }
-            (Errno::NOMEM, _) => "raise the limit on locked memory: ulimit -l 16384",
-            (Errno::MFILE | Errno::NFILE, _) => "raise the descriptor limit: ulimit -n 20000",
-            _ => "Linux 6.1 or later is needed",
-        })
-    }
-}
-
-impl std::error::Error for Refused {}
-
 impl Uring {
-    /// Newcomers are not accepted before [`Io::accept`].
+    /// Connections have ordinary descriptors. Newcomers are not accepted before [`Io::accept`].
     pub fn new(ring: Ring, listeners: Vec<TcpListener>, signals: Signals) -> Self {
         let mut uring = Self {
-            ring,
+            main: ring,
+            tables: None,
+            woken: false,
             listeners,
             signals,
-            descriptors: ByIndex::new(-1),
+            routes: ByIndex::new(None),
             readable: Readable::new(),
             stash: Vec::new(),
         };
@@ -110,48 +120,84 @@ impl Uring {
         uring
     }
 
+    /// Connections are in tables, some `members_max` of them. Newcomers are not accepted before [`Io::accept`].
+    pub fn with_tables(
+        ring: Ring,
+        tables: Tables,
+        members_max: usize,
+        listeners: Vec<TcpListener>,
+        signals: Signals,
+    ) -> std::io::Result<Self> {
+        for listener in &listeners {
+            listener.set_nonblocking(true)?;
+        }
+        let mut uring = Self::new(ring, listeners, signals);
+        uring.main.push_poll(Target::Descriptor(tables.eventfd()), libc::POLLIN, Token::indexed(Op::Wake, 0));
+        uring.tables = Some(tables);
+        uring.routes = ByIndex::with_space_for(members_max, None);
+        Ok(uring)
+    }
+
     fn arm_signals(&mut self) {
-        let poll = opcode::PollAdd::new(Fd(self.signals.as_raw_fd()), libc::POLLIN as u32).build();
-        self.ring.push(poll, Token::indexed(Op::Signal, 0));
+        let signals = Target::Descriptor(self.signals.as_raw_fd());
+        self.main.push_poll(signals, libc::POLLIN, Token::indexed(Op::Signal, 0));
     }
 
-    fn arm_poll(&mut self, op: Op, id: ConnectionId, descriptor: RawFd, events: libc::c_short) {
-        let poll = opcode::PollAdd::new(Fd(descriptor), events as u32).build();
-        self.ring.push(poll, Token::new(op, id));
+    /// The main ring, or that of a table.
+    fn ring(&mut self, table: Option<TableId>) -> &mut Ring {
+        match table {
+            None => &mut self.main,
+            Some(table) => self.tables.as_mut().expect("a socket of a table has one").ring(table),
+        }
     }
 
-    /// The descriptor of a connection with a receive in flight.
-    fn descriptor(&self, id: ConnectionId) -> RawFd {
-        let descriptor = self.descriptors.at(id.slot.index());
-        assert!(descriptor >= 0, "it was noted when the receive was asked for");
-        descriptor
+    /// The route of a connection with a receive in flight.
+    fn route(&self, id: ConnectionId) -> Route {
+        self.routes.at(id.slot.index()).expect("it was noted when the receive was asked for")
+    }
+
+    fn arm(&mut self, op: Op, id: ConnectionId, route: Route, events: libc::c_short) {
+        self.ring(route.table()).push_poll(route.target(), events, Token::new(op, id));
     }
 
     fn arm_receive(&mut self, id: ConnectionId) {
-        let descriptor = self.descriptor(id);
-        self.arm_poll(Op::Readable, id, descriptor, libc::POLLIN | libc::POLLRDHUP);
+        self.arm(Op::Readable, id, self.route(id), libc::POLLIN | libc::POLLRDHUP);
+    }
+
+    /// Calls `what` with a socket as one with an ordinary descriptor; `None` when there is none for it.
+    fn with_descriptor<T>(&mut self, socket: &Socket, what: impl FnOnce(&socket::Socket) -> T) -> Option<T> {
+        match socket {
+            Socket::Ordinary(socket) => Some(what(socket)),
+            Socket::InTable(place) => {
+                let tables = self.tables.as_mut().expect("a socket of a table has one");
+                tables.with_descriptor(*place, &mut self.stash, what)
+            }
+        }
     }
 
     /// Receives one chunk from each of the first readable connections.
     fn receive_chunks(&mut self, receiving: Receiving, completions: &mut Completions<Socket>) {
         let count = self.readable.take(receiving);
-        if count == 0 {
-            return;
-        }
-        self.ring.make_space(count);
+        let mut rings: ArrayVec<Option<TableId>, RECEIVES_PER_TURN_MAX> = ArrayVec::new();
         for piece in 0..count {
-            let descriptor = self.descriptor(self.readable.taken(piece));
-            self.ring.push_receive(piece, descriptor, &mut completions.scratch);
+            let route = self.route(self.readable.taken(piece));
+            if !rings.contains(&route.table()) {
+                rings.push(route.table());
+                self.ring(route.table()).make_space(count);
+            }
+            self.ring(route.table()).push_receive(piece, route.target(), &mut completions.scratch);
         }
-        self.ring.submit();
         let mut resolved = 0;
-        while let Some(entry) = self.ring.next_completion() {
-            match Token::from_bits(entry.user_data()) {
-                Some(token) if token.op == Op::Receive => {
-                    resolved += 1;
-                    self.on_chunk(token.index(), entry.result(), completions);
+        for table in rings {
+            self.ring(table).submit();
+            while let Some(entry) = self.ring(table).next_completion() {
+                match Token::from_bits(entry.user_data()) {
+                    Some(token) if token.op == Op::Receive => {
+                        resolved += 1;
+                        self.on_chunk(token.index(), entry.result(), completions);
+                    }
+                    _ => self.stash.push(entry),
                 }
-                _ => self.stash.push(entry),
             }
         }
         assert_eq!(resolved, count, "a receive that may not wait is resolved when it was submitted");
@@ -170,6 +216,7 @@ impl Uring {
     fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<Socket>) {
         let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
         match token.op {
+            Op::Accept if self.tables.is_some() => self.accept_newcomers(token.listener(), completions),
             Op::Accept => {
                 let armed = cqueue::more(entry.flags());
                 self.on_accept(token.listener(), outcome(entry.result()), armed, completions);
@@ -180,7 +227,8 @@ impl Uring {
                 completions.list.extend(self.signals.arrived().map(Completion::Signal));
                 self.arm_signals();
             }
-            Op::Receive | Op::Send => panic!("{:?} was resolved when it was submitted", token.op),
+            Op::Wake => self.woken = true,
+            Op::Receive | Op::Send | Op::Install => panic!("{:?} was resolved when it was submitted", token.op),
         }
     }
 
@@ -197,9 +245,9 @@ impl Uring {
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 if !self.listeners.is_empty()
-                    && let Some(newcomer) = Socket::accepted(socket)
+                    && let Some((newcomer, address)) = socket::Socket::accepted(socket)
                 {
-                    completions.list.push(Completion::Accepted(listener, Ok(newcomer)));
+                    completions.list.push(Completion::Accepted(listener, Ok((Socket::Ordinary(newcomer), address))));
                 }
                 // A multishot accept also ends when its completion overflowed the queue.
                 if !armed {
@@ -212,11 +260,52 @@ impl Uring {
             Err(errno) => completions.list.push(Completion::Accepted(listener, Err(errno))),
         }
     }
-}
 
-/// The result of a completion: a count, or the error.
-fn outcome(result: i32) -> Result<usize, Errno> {
-    usize::try_from(result).map_err(|_| Errno::from_raw_os_error(-result))
+    /// Accepts newcomers into ordinary descriptors and moves each into a table, up to a bound so that members are not
+    /// kept waiting. The poll that is armed again reports the rest.
+    fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
+        let Some(listener) = self.listeners.get(id.index()) else { return };
+        let tables = self.tables.as_mut().expect("newcomers are accepted one by one where there are tables");
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
+            match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
+                Ok(socket) => {
+                    let Some((newcomer, address)) = socket::Socket::accepted(socket) else { continue };
+                    completions.list.push(match tables.move_in(newcomer) {
+                        Ok(place) => Completion::Accepted(id, Ok((Socket::InTable(place), address))),
+                        Err(newcomer) => Completion::Unwatchable(id, Socket::Ordinary(newcomer)),
+                    });
+                }
+                Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
+                Err(Errno::AGAIN) => break,
+                Err(errno) => {
+                    completions.list.push(Completion::Accepted(id, Err(errno)));
+                    return;
+                }
+            }
+        }
+        self.accept(id);
+    }
+
+    /// Waits for a completion, unless a table has one already.
+    fn sleep(&mut self, until: Until) -> std::io::Result<()> {
+        let now = Instant::now();
+        let mut timeout = until.timeout(now);
+        if let Some(tables) = &mut self.tables {
+            tables.flush();
+            if self.woken {
+                // Rings may have written since, and are looked at after this.
+                tables.drain_eventfd();
+                self.woken = false;
+                self.main.push_poll(Target::Descriptor(tables.eventfd()), libc::POLLIN, Token::indexed(Op::Wake, 0));
+            }
+            if tables.have_completions() {
+                return Ok(());
+            }
+            let closing = tables.deadline().map(|at| at.saturating_duration_since(now));
+            timeout = [timeout, closing].into_iter().flatten().min();
+        }
+        self.main.wait(timeout)
+    }
 }
 
 impl Io for Uring {
@@ -230,9 +319,12 @@ impl Io for Uring {
         if self.listeners.is_empty() {
             return;
         }
-        let descriptor = Fd(self.listeners[listener.index()].as_raw_fd());
-        let accept = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
-        self.ring.push(accept, Token::accept(listener));
+        let descriptor = self.listeners[listener.index()].as_raw_fd();
+        if self.tables.is_some() {
+            self.main.push_poll(Target::Descriptor(descriptor), libc::POLLIN, Token::accept(listener));
+        } else {
+            self.main.push_accept(descriptor, Token::accept(listener));
+        }
     }
 
     fn stop_accepting(&mut self) {
@@ -244,36 +336,50 @@ impl Io for Uring {
     }
 
     fn receive(&mut self, socket: &Socket, id: ConnectionId) {
-        *self.descriptors.at_mut(id.slot.index()) = socket.descriptor().as_raw_fd();
+        *self.routes.at_mut(id.slot.index()) = Some(Route::of(socket));
         self.arm_receive(id);
     }
 
     fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
-        self.arm_poll(Op::Writable, id, socket.descriptor().as_raw_fd(), libc::POLLOUT);
+        self.arm(Op::Writable, id, Route::of(socket), libc::POLLOUT);
     }
 
-    fn table(&self, _socket: &Socket) -> TableId {
-        TableId::FIRST
+    fn table(&self, socket: &Socket) -> TableId {
+        Route::of(socket).table().unwrap_or(TableId::FIRST)
     }
 
     fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
-        self.ring.send_batch(sends, &mut self.stash);
+        let Some(first) = sends.first() else { return };
+        let table = Route::of(first.socket).table();
+        let ring = match table {
+            None => &mut self.main,
+            Some(table) => self.tables.as_mut().expect("a socket of a table has one").ring(table),
+        };
+        let target = |socket: &Socket| {
+            let route = Route::of(socket);
+            assert!(route.table() == table, "a batch goes to one table");
+            route.target()
+        };
+        ring.send_batch(sends, target, &mut self.stash);
     }
 
-    fn outstanding(&self, socket: &Socket) -> u32 {
-        socket.outstanding()
+    fn outstanding(&mut self, socket: &Socket) -> u32 {
+        self.with_descriptor(socket, socket::Socket::outstanding).unwrap_or(0)
     }
 
-    fn silent_for(&self, socket: &Socket) -> Option<std::time::Duration> {
-        socket.silent_for()
+    fn silent_for(&mut self, socket: &Socket) -> Option<Duration> {
+        self.with_descriptor(socket, socket::Socket::silent_for).flatten()
     }
 
     fn shutdown(&mut self, socket: &Socket) {
-        socket.shut_down();
+        self.with_descriptor(socket, socket::Socket::shut_down);
     }
 
     fn close(&mut self, socket: Socket) {
-        drop(socket);
+        match socket {
+            Socket::Ordinary(socket) => drop(socket),
+            Socket::InTable(place) => self.tables.as_mut().expect("a socket of a table has one").close(place),
+        }
     }
 
     fn wait(
@@ -284,291 +390,26 @@ impl Io for Uring {
     ) -> std::io::Result<()> {
         completions.list.clear();
         let receives_ready = self.readable.due(receiving) > 0;
-        let found = receives_ready || !self.stash.is_empty() || !self.ring.reaped.is_empty();
+        let found = receives_ready || !self.stash.is_empty() || self.main.has_reaped();
         if !found && until != Until::Now {
-            self.ring.wait(until.timeout(Instant::now()))?;
+            self.sleep(until)?;
         }
-        self.ring.harvest()?;
+        self.main.harvest(HARVEST)?;
         let mut stash = std::mem::take(&mut self.stash);
+        if let Some(tables) = &mut self.tables {
+            tables.harvest(&mut stash)?;
+        }
         for entry in stash.drain(..) {
             self.on_completion(&entry, completions);
         }
         self.stash = stash;
-        while let Some(entry) = self.ring.next_completion() {
+        while let Some(entry) = self.main.next_completion() {
             self.on_completion(&entry, completions);
         }
         self.receive_chunks(receiving, completions);
+        if let Some(tables) = &mut self.tables {
+            tables.close_empty(Instant::now());
+        }
         Ok(())
-    }
-}
-
-/// The two queues shared with the kernel, and every call on them.
-pub struct Ring {
-    queues: IoUring,
-    /// Completions taken off their queue to make room in it, older than those in it.
-    reaped: VecDeque<cqueue::Entry>,
-}
-
-impl fmt::Debug for Ring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring").field("descriptor", &self.queues.as_raw_fd()).finish_non_exhaustive()
-    }
-}
-
-impl Ring {
-    /// A ring that was tried out and may do only what this back end does.
-    pub fn open(sandbox: Sandbox) -> Result<Self, Refused> {
-        let mut ring = Self::new(sandbox)?.with_features()?;
-        ring.try_out()?;
-        Ok(ring)
-    }
-
-    /// A ring that this thread alone submits to (`SINGLE_ISSUER`, 6.0) and whose completions run only when this thread
-    /// asks for them (`DEFER_TASKRUN`, 6.1; `TASKRUN_FLAG` says when there are some). `SUBMIT_ALL` (5.18) lets the rest
-    /// of a batch go out when one entry is bad. `NO_SQARRAY` (6.6) is taken where it is known.
-    fn new(sandbox: Sandbox) -> Result<Self, Refused> {
-        let mut submissions = RING_SUBMISSIONS;
-        let mut without_array = true;
-        loop {
-            let mut builder = IoUring::builder();
-            builder
-                .setup_single_issuer()
-                .setup_defer_taskrun()
-                .setup_taskrun_flag()
-                .setup_submit_all()
-                .setup_clamp()
-                .setup_cqsize(RING_COMPLETIONS.min(submissions * 16))
-                .dontfork();
-            if without_array {
-                builder.setup_no_sqarray();
-            }
-            if sandbox == Sandbox::On {
-                builder.setup_r_disabled();
-            }
-            match builder.build(submissions) {
-                Ok(queues) => {
-                    let ring = Self { queues, reaped: VecDeque::new() };
-                    return if sandbox == Sandbox::On { ring.restrict() } else { Ok(ring) };
-                }
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINVAL) if without_array => without_array = false,
-                    // Since 6.18 ring memory counts as locked memory again.
-                    Some(libc::ENOMEM) if submissions > 2 * SEND_BATCH_MEMBERS as u32 => submissions /= 2,
-                    _ => return Err(Refused::call("io_uring_setup", &error)),
-                },
-            }
-        }
-    }
-
-    /// Allows the operations in use and no others, and no further registration: what is submitted cannot be seen by a
-    /// seccomp filter, so the ring has its own gate (`IORING_REGISTER_RESTRICTIONS`, 5.10). The ring was made disabled.
-    fn restrict(self) -> Result<Self, Refused> {
-        let allowed = [opcode::AcceptMulti::CODE, opcode::PollAdd::CODE, opcode::Recv::CODE, opcode::Send::CODE];
-        let mut restrictions = Vec::from(allowed.map(Restriction::sqe_op));
-        restrictions.push(Restriction::sqe_flags_allowed(squeue::Flags::SKIP_SUCCESS.bits()));
-        let submitter = self.queues.submitter();
-        submitter
-            .register_restrictions(&mut restrictions)
-            .map_err(|error| Refused::call("restricting the ring", &error))?;
-        submitter.register_enable_rings().map_err(|error| Refused::call("enabling the ring", &error))?;
-        Ok(self)
-    }
-
-    fn with_features(self) -> Result<Self, Refused> {
-        let parameters = self.queues.params();
-        for (present, name) in [
-            (parameters.is_feature_nodrop(), "NODROP"),
-            (parameters.is_feature_submit_stable(), "SUBMIT_STABLE"),
-            (parameters.is_feature_ext_arg(), "EXT_ARG"),
-            (parameters.is_feature_skip_cqe_on_success(), "CQE_SKIP"),
-        ] {
-            if !present {
-                return Err(Refused::behaviour(format!("io_uring lacks {name}")));
-            }
-        }
-        Ok(self)
-    }
-
-    /// Tries out what the server relies on: a send that fits posts nothing, a short one posts the bytes taken, one to a
-    /// full socket `EAGAIN`, one to a dead socket `EPIPE`.
-    fn try_out(&mut self) -> Result<(), Refused> {
-        let (socket, peer) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(|errno| Refused::call("socketpair", &errno.into()))?;
-        let socket = Socket::new(socket);
-        let much = vec![b'x'; 1 << 20];
-        // A kernel that forbids io_uring_enter shows it here: the batch's own submission would take it for a fault.
-        self.queues.submit().map_err(|error| Refused::call("io_uring_enter", &error))?;
-        let mut try_send = |bytes: &[u8], expected: fn(Sent) -> bool, what: &str| {
-            let mut sends = [Send::new(&socket, bytes)];
-            let mut others = Vec::new();
-            self.send_batch(&mut sends, &mut others);
-            match sends[0].sent {
-                sent if expected(sent) && others.is_empty() => Ok(()),
-                sent => Err(Refused::behaviour(format!("io_uring answered {what} with {sent:?}"))),
-            }
-        };
-        try_send(b"x", |sent| sent == Sent::Whole, "a send that fits")?;
-        try_send(&much, |sent| matches!(sent, Sent::Part(bytes) if bytes > 0 && bytes < 1 << 20), "a short send")?;
-        try_send(&much, |sent| sent == Sent::Full, "a send to a full socket")?;
-        drop(peer);
-        try_send(b"x", |sent| matches!(sent, Sent::Dead(_)), "a send to a dead socket")
-    }
-
-    /// Queues a submission that names no memory of ours; a full queue is submitted first.
-    fn push(&mut self, entry: squeue::Entry, token: Token) {
-        self.make_space(1);
-        let entry = entry.user_data(token.to_bits());
-        // SAFETY: polls and accepts name a descriptor and no memory. The server closes a descriptor only after its last
-        // completion; were it not so, the operation would fail or watch another socket, and its token would be stale.
-        unsafe { self.queues.submission().push(&entry) }.expect("there is space in the queue");
-    }
-
-    /// Queues a receive into the `index`th piece of scratch memory. The caller submits before it lets go of `scratch`.
-    fn push_receive(&mut self, index: usize, descriptor: RawFd, scratch: &mut Scratch) {
-        let piece = scratch.piece(index);
-        let entry = opcode::Recv::new(Fd(descriptor), piece.as_mut_ptr(), piece.len() as u32)
-            .flags(libc::MSG_DONTWAIT)
-            .build()
-            .user_data(Token::indexed(Op::Receive, index).to_bits());
-        // SAFETY: `receive_chunks` holds the scratch memory until `submit` has returned, and by then the kernel has
-        // consumed the entry and, because it may not wait, written its bytes.
-        unsafe { self.queues.submission().push(&entry) }.expect("space was made for the batch");
-    }
-
-    /// Hands the batch over and resolves every send of it.
-    fn send_batch(&mut self, sends: &mut [Send<'_, Socket>], others: &mut Vec<cqueue::Entry>) {
-        assert!(sends.len() <= SEND_BATCH_MEMBERS, "a batch is bounded");
-        self.make_space(sends.len());
-        let mut queue = self.queues.submission();
-        for (index, send) in sends.iter().enumerate() {
-            let length = u32::try_from(send.bytes.len()).expect("a send lies within a segment of a log");
-            let entry = opcode::Send::new(Fd(send.socket.descriptor().as_raw_fd()), send.bytes.as_ptr(), length)
-                .flags(libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
-                .build()
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(Token::indexed(Op::Send, index).to_bits());
-            // SAFETY: `sends` borrows the bytes until this function returns. It returns after `submit`, and by then the
-            // kernel has consumed the entry and, because it may not wait, is done with the bytes.
-            unsafe { queue.push(&entry) }.expect("space was made for the batch");
-        }
-        drop(queue);
-        self.submit();
-        while let Some(entry) = self.next_completion() {
-            let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
-            if token.op != Op::Send {
-                others.push(entry);
-                continue;
-            }
-            let send = &mut sends[token.index()];
-            send.sent = Sent::from_result(outcome(entry.result()), send.bytes.len());
-        }
-    }
-
-    /// Sees to it that `count` submissions fit the queue.
-    fn make_space(&mut self, count: usize) {
-        let queue = self.queues.submission();
-        if queue.capacity() - queue.len() < count {
-            drop(queue);
-            self.submit();
-        }
-    }
-
-    /// Submits until the kernel has consumed the whole queue. What may not wait is resolved when it returns.
-    fn submit(&mut self) {
-        loop {
-            match self.queues.submit() {
-                Ok(_) if self.queues.submission().is_empty() => return,
-                Ok(_) => {}
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    // Short of memory for requests, or of room for completions. The entries are still queued.
-                    Some(libc::EAGAIN | libc::EBUSY) => {
-                        self.reaped.extend(self.queues.completion());
-                        std::thread::yield_now();
-                    }
-                    // Entries that name memory of ours may still be queued. They are never submitted: unwinding ends
-                    // the ring.
-                    _ => panic!("io_uring_enter failed on a ring that worked before: {error}"),
-                },
-            }
-        }
-    }
-
-    /// Submits and waits for one completion, at most for `timeout`.
-    fn wait(&mut self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
-        let submitter = self.queues.submitter();
-        let result = match timeout {
-            Some(timeout) => {
-                let timespec = Timespec::from(timeout);
-                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&timespec))
-            }
-            None => submitter.submit_and_wait(1),
-        };
-        ignore_interruptions(result)
-    }
-
-    /// Submits and lets every deferred completion post, without waiting. No system call when there is nothing to do.
-    fn harvest(&mut self) -> std::io::Result<()> {
-        loop {
-            let queue = self.queues.submission();
-            if queue.is_empty() && !queue.taskrun() && !queue.cq_overflow() {
-                return Ok(());
-            }
-            let pending = queue.taskrun() || queue.cq_overflow();
-            drop(queue);
-            if !pending {
-                // Nothing has completed yet. What is submitted now may complete at once, and is then found.
-                self.submit();
-                continue;
-            }
-            let timespec = Timespec::new();
-            ignore_interruptions(
-                self.queues.submitter().submit_with_args(HARVEST, &SubmitArgs::new().timespec(&timespec)),
-            )?;
-            return Ok(());
-        }
-    }
-
-    fn next_completion(&mut self) -> Option<cqueue::Entry> {
-        loop {
-            if let Some(entry) = self.reaped.pop_front().or_else(|| self.queues.completion().next()) {
-                return Some(entry);
-            }
-            // Completions that did not fit the queue are kept by the kernel until they are asked for.
-            if !self.queues.submission().cq_overflow() {
-                return None;
-            }
-            let timespec = Timespec::new();
-            // An error here is met again, and handled, by the next wait.
-            let _ = self.queues.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timespec));
-        }
-    }
-}
-
-/// A call that was interrupted, timed out, or met a full completion queue has done no harm: its entries stay queued.
-fn ignore_interruptions(result: std::io::Result<usize>) -> std::io::Result<()> {
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY) => Ok(()),
-            _ => Err(error),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ring_refuses_what_the_server_does_not_do() {
-        for (sandbox, expected) in [(Sandbox::On, -libc::EACCES), (Sandbox::Off, 0)] {
-            let mut ring = Ring::open(sandbox).expect("io_uring is needed for this test");
-            ring.push(opcode::Nop::new().build(), Token::indexed(Op::Signal, 0));
-            ring.submit();
-            let entry = ring.next_completion().expect("what may not wait is resolved when it was submitted");
-            assert_eq!(entry.result(), expected, "{sandbox:?}");
-        }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment
 //! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::fits`] is false, so
-//! authors wait for the sweep. Members that are parked or returning are skipped instead. When a segment goes, only they
-//! are looked at, and a parked one only once until it returns.
+//! authors wait for the sweep. Members that are parked or returning are skipped instead, and only those that the segment
+//! is needed by are looked at. Where they are more than may be skipped in a turn, some are skipped in each turn from
+//! when the last segment is begun, so that they are done when it is full; if they are not, authors wait for that too.
 
 use std::io;
 
@@ -13,9 +14,9 @@ use super::log::{Entry, Log, Position};
 use super::member::Member;
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
-use crate::limits::{SEND_BATCH_MEMBERS, SEND_BATCH_RETURNING};
+use crate::limits::SEND_BATCH_MEMBERS;
 use crate::message::{Body, Message};
-use crate::token::{ConnectionId, RoomId};
+use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 
 /// The members of one batch of sends.
@@ -39,14 +40,8 @@ impl Feed {
     /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`;
     /// `messages` were said before it began.
     pub fn new(encoding: Encoding, log_bytes: usize, message_bytes_max: usize, messages: u64) -> Self {
-        Self {
-            encoding,
-            log: Log::new(log_bytes, message_bytes_max, messages),
-            roster: Roster::default(),
-            message_bytes_max,
-            skipped_messages: 0,
-            deliveries: 0,
-        }
+        let log = Log::new(log_bytes, message_bytes_max, messages);
+        Self { encoding, roster: Roster::new(&log), log, message_bytes_max, skipped_messages: 0, deliveries: 0 }
     }
 
     pub fn encoding(&self) -> Encoding {
@@ -68,7 +63,7 @@ impl Feed {
 
     /// Members that no sweep looks at.
     pub fn parked(&self) -> usize {
-        self.roster.len_of(Place::Parked) + self.roster.len_of(Place::Skipped)
+        self.roster.parked()
     }
 
     pub fn skipped_messages(&self) -> u64 {
@@ -81,28 +76,25 @@ impl Feed {
         self.deliveries
     }
 
-    /// Bytes that the member furthest behind has to be sent. Looks at every member outside the sweep.
+    /// Bytes that the member furthest behind has to be sent. Exact, but where that is a slow member and more than
+    /// [`LAG_LOOKS_MAX`](crate::limits::LAG_LOOKS_MAX) have their cursors in the same segment: then it counts from the
+    /// start of the segment. A skipped member lags by more than the whole log, and counts as lagging by that.
     pub fn lag_bytes_max(&self, members: &Members) -> u64 {
-        let outside = [Place::Returning, Place::Parked, Place::Skipped];
-        let slow = outside.into_iter().filter_map(|place| self.roster.first(place));
-        let slow = slow.flat_map(|first| std::iter::successors(Some(first), |id| self.roster.next(members, *id)));
-        let lags = slow.chain(self.roster.first_behind()).map(|id| {
-            // A skipped member lags by more than the whole log.
-            members[id].lag(&self.log).unwrap_or(self.log.head() - self.log.tail())
-        });
-        lags.max().unwrap_or(0)
+        self.roster.lowest_cursor(members, &self.log).map_or(0, |cursor| self.log.head() - cursor)
     }
 
     /// Adds a member, which will be sent every message from now on.
-    pub fn join(&mut self, members: &mut Members, connection: ConnectionId, room: RoomId) -> MemberId {
-        self.roster.insert(members, Member::new(connection, &self.log), room, self.encoding)
+    pub fn join(&mut self, members: &mut Members, connection: ConnectionId, table: TableId, room: RoomId) -> MemberId {
+        let member = Member::new(connection, &self.log);
+        self.roster.insert(members, &self.log, member, (room, self.encoding, table))
     }
 
     pub fn leave(&mut self, members: &mut Members, id: MemberId) {
-        self.deliveries += self.roster.remove(members, id).count_delivered(&self.log);
+        self.deliveries += self.roster.remove(members, &self.log, id).count_delivered(&self.log);
     }
 
-    /// False while a member of the sweep has not been sent what the log would forget for this message.
+    /// False while a member of the sweep has not been sent what the log would forget for this message, or more members
+    /// would have to be skipped than may be in this turn.
     pub fn fits(&self, members: &Members, body: &Body<'_>) -> bool {
         // Almost always the longest fits.
         self.log.last_fits(self.message_bytes_max) || self.has_space_of(members, self.encoding.message_bytes_max(body))
@@ -115,7 +107,8 @@ impl Feed {
 
     fn has_space_of(&self, members: &Members, bytes: usize) -> bool {
         let Some(tail) = self.log.tail_needed(bytes) else { return true };
-        !self.roster.first_behind().is_some_and(|id| members[id].needs_before(tail))
+        let is_sent = self.roster.behind_from().is_none_or(|cursor| cursor >= tail);
+        is_sent && self.roster.skips_due() <= members.skips_left()
     }
 
     /// Renders a message that [`Feed::fits`] into the log. False, and nothing appended, when no byte of it is visible.
@@ -124,19 +117,20 @@ impl Feed {
         &mut self,
         members: &mut Members,
         message: &Message<'_>,
-        on_skipped: impl FnMut(ConnectionId),
+        mut on_skipped: impl FnMut(ConnectionId),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let mut bytes_max = self.message_bytes_max;
         if !self.log.last_fits(bytes_max) {
             bytes_max = self.encoding.message_bytes_max(&message.body);
-            if let Some(tail) = self.log.tail_needed(bytes_max) {
+            if self.log.tail_needed(bytes_max).is_some() {
                 // For a message without a visible byte no segment must be retired and no member skipped.
                 if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
                     return false;
                 }
-                self.skip_before(members, tail, on_skipped);
+                self.skip_oldest(members, usize::MAX, &mut on_skipped);
                 self.log.retire();
+                self.roster.on_retire();
             }
         }
         let entry = Entry { time: message.time, author: message.author, kind: message.body.kind() };
@@ -144,8 +138,9 @@ impl Feed {
         let appended = self.log.append(entry, bytes_max, |space| {
             encoding.message(message, space).expect("there is space for the longest of its kind")
         });
+        self.roster.on_segment(&self.log);
         if appended {
-            self.roster.fall_behind(members, SEND_BATCH_MEMBERS);
+            self.roster.on_append(members, SEND_BATCH_MEMBERS);
         }
         appended
     }
@@ -153,38 +148,42 @@ impl Feed {
     /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait
     /// for the author.
     pub fn on_own_message(&mut self, members: &mut Members, author: MemberId, start: Position, has_private: bool) {
-        let at_head = members[author].on_own_message(start, &self.log);
-        if at_head && members.place(author) == Place::InSweep {
-            if !has_private && members[author].is_level(&self.log) {
-                self.roster.put_level(members, author);
-            } else {
-                self.roster.put_behind(members, author);
-            }
+        if !members[author].on_own_message(start, &self.log) {
+            return;
+        }
+        if members.place(author) != Place::InSweep {
+            self.roster.on_moved(members, &self.log, author, start);
+        } else if !has_private && members[author].is_level(&self.log) {
+            self.roster.put_level(members, &self.log, author);
+        } else {
+            self.roster.put_behind(members, &self.log, author);
         }
     }
 
-    /// Private bytes wait for a member: if it is level, the sweep is to visit it all the same.
+    /// Private bytes wait for a member: if it is level, a batch is to take it all the same. It stands with the returning
+    /// members, because behind those of the sweep it would wait for all of them: a newcomer's welcome, for ten seconds
+    /// while a line is on its way to a million.
     pub fn wake(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id) == Place::InSweep && members[id].lag(&self.log) == Some(0) {
-            self.roster.put_behind(members, id);
+            self.roster.put_returning(members, &self.log, id);
         }
     }
 
     /// True when a sweep has something to send.
     pub fn has_due(&self) -> bool {
-        self.roster.first_behind().is_some() || self.roster.first(Place::Returning).is_some()
+        self.roster.has_due()
     }
 
-    /// Takes the members of the next batch. Before the next message each of them goes back by [`Feed::try_level`] or
-    /// [`Feed::park`], or leaves. `on_missed` is called for each member that missed messages, with their number.
+    /// Takes the members of the next batch, all of one table. Before the next message each of them goes back by
+    /// [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member that missed messages,
+    /// with their number.
     pub fn take_batch(&mut self, members: &mut Members, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         let mut batch = Batch::new();
-        let returning_max =
-            if self.roster.first_behind().is_some() { SEND_BATCH_RETURNING } else { SEND_BATCH_MEMBERS };
-        while batch.len() < returning_max
-            && let Some(id) = self.roster.first(Place::Returning)
+        let Some(turn) = self.roster.next_turn() else { return batch };
+        while batch.len() < turn.returning_max
+            && let Some(id) = self.roster.first_returning(turn.table)
         {
-            self.roster.take(members, id);
+            self.roster.take(members, &self.log, id);
             let member = &mut members[id];
             let missed = member.resume(&self.log);
             if missed > 0 {
@@ -193,10 +192,11 @@ impl Feed {
             }
             batch.push(id);
         }
-        while !batch.is_full()
-            && let Some(id) = self.roster.first_behind()
+        while turn.sweeps
+            && !batch.is_full()
+            && let Some(id) = self.roster.first_behind(turn.table)
         {
-            self.roster.take(members, id);
+            self.roster.take(members, &self.log, id);
             batch.push(id);
         }
         batch
@@ -218,45 +218,48 @@ impl Feed {
         let level = member.is_level(&self.log);
         if level {
             self.deliveries += member.count_delivered(&self.log);
-            self.roster.put_level(members, id);
+            self.roster.put_level(members, &self.log, id);
         }
         level
     }
 
     /// Has nothing sent to a member until it is unparked.
     pub fn park(&mut self, members: &mut Members, id: MemberId) {
-        self.roster.put_outside_sweep(members, id, Place::Parked);
+        self.roster.park(members, &self.log, id);
     }
 
     /// A parked member can be sent to again.
     pub fn unpark(&mut self, members: &mut Members, id: MemberId) {
-        if members.place(id).is_parked() {
-            self.roster.put_outside_sweep(members, id, Place::Returning);
+        if members.place(id) == Place::Parked {
+            self.roster.put_returning(members, &self.log, id);
         }
     }
 
-    /// Skips the members outside the sweep whose cursors lie before `tail`.
-    fn skip_before(&mut self, members: &mut Members, tail: Position, mut on_skipped: impl FnMut(ConnectionId)) {
-        for place in [Place::Parked, Place::Returning] {
-            let mut next = self.roster.first(place);
-            while let Some(id) = next {
-                next = self.roster.next(members, id);
-                let member = &mut members[id];
-                if !member.needs_before(tail) {
-                    continue;
-                }
-                self.deliveries += member.skip(&self.log);
-                on_skipped(member.connection);
-                if place == Place::Parked {
-                    self.roster.put_outside_sweep(members, id, Place::Skipped);
-                }
-            }
+    /// True when the members to be skipped for the next segment are more than may be skipped in a turn, so that
+    /// [`Feed::skip_ahead`] is to be called.
+    pub fn must_skip_ahead(&self, members: &Members) -> bool {
+        self.log.is_at_cap() && self.roster.skips_due() > members.skips_max()
+    }
+
+    /// Skips some of the members whose place the log is going to forget next. `on_skipped` is called for each.
+    pub fn skip_ahead(&mut self, members: &mut Members, on_skipped: impl FnMut(ConnectionId)) {
+        if self.must_skip_ahead(members) {
+            self.skip_oldest(members, members.skips_left(), on_skipped);
         }
+    }
+
+    fn skip_oldest(&mut self, members: &mut Members, most: usize, mut on_skipped: impl FnMut(ConnectionId)) {
+        let (log, deliveries) = (&self.log, &mut self.deliveries);
+        let looked_at = self.roster.skip_oldest(members, log, most, |member| {
+            *deliveries += member.skip(log);
+            on_skipped(member.connection);
+        });
+        members.spend_skips(looked_at);
     }
 
     /// Memory in use, in bytes, without that of its members.
     pub fn footprint(&self) -> usize {
-        self.log.footprint()
+        self.log.footprint() + self.roster.footprint()
     }
 
     /// Panics when the feed is not as it must be between two batches. `has_private` tells whether private bytes wait

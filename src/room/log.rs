@@ -184,8 +184,31 @@ impl Log {
     /// Where the tail will be once the oldest segment was retired to make space for a message of at most `bytes`;
     /// `None` when there is space already.
     pub fn tail_needed(&self, bytes: usize) -> Option<Position> {
-        let full = self.segments.len() == self.segments_max;
-        (full && !self.last_fits(bytes)).then(|| self.segments[1].base)
+        (self.is_at_cap() && !self.last_fits(bytes)).then(|| self.segments[1].base)
+    }
+
+    /// True once there are as many segments as there may be: before another begins the oldest has to go.
+    pub fn is_at_cap(&self) -> bool {
+        self.segments.len() == self.segments_max
+    }
+
+    /// How many segments there are.
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Where a segment begins. They are counted from the oldest.
+    pub fn segment_base(&self, segment: usize) -> Position {
+        self.segments[segment].base
+    }
+
+    /// The segment that `position` lies in; the later one between two.
+    pub fn segment_of(&self, position: Position) -> usize {
+        assert!(self.contains(position), "a cursor lies in the log");
+        if position >= self.last().base {
+            return self.segments.len() - 1;
+        }
+        self.segments.partition_point(|segment| segment.base <= position) - 1
     }
 
     /// Forgets the oldest segment.
@@ -275,14 +298,7 @@ impl Log {
 
     /// The segment of `position`, and how far into it that is. A position between two segments is in the later one.
     fn find(&self, position: Position) -> (&Segment, usize) {
-        assert!(self.contains(position), "a cursor lies in the log");
-        let last = self.last();
-        let segment = if position >= last.base {
-            last
-        } else {
-            let after = self.segments.partition_point(|segment| segment.base <= position);
-            &self.segments[after - 1]
-        };
+        let segment = &self.segments[self.segment_of(position)];
         (segment, usize::try_from(position - segment.base).expect("a position lies within its segment"))
     }
 

@@ -14,7 +14,7 @@ use crate::token::ConnectionId;
 #[derive(Debug)]
 pub struct Member {
     pub connection: ConnectionId,
-    /// Everything before it was sent, or is the member's own. Meaningless while the member is skipped.
+    /// Everything before it was sent, or is the member's own. While the member is skipped it stays where it was then.
     cursor: Position,
     /// The first messages of the room up to this number are settled: counted as delivered, its own, missed, or said
     /// before it joined.
@@ -31,7 +31,7 @@ struct Aside {
     /// The part still to be sent of the message that the member was in the middle of when it was skipped.
     unfinished: Vec<u8>,
     /// The number of messages before the first one missed. Set exactly while the member is skipped: from when the log
-    /// forgot the bytes at its cursor until it goes on.
+    /// forgot the bytes at its cursor, or somewhat earlier, until it goes on.
     missed_from: Option<u64>,
 }
 
@@ -184,7 +184,7 @@ impl Member {
         delivered
     }
 
-    /// The log is about to forget the bytes at this member's cursor. Copies the rest of the message that it is in the
+    /// The log is going to forget the bytes at this member's cursor. Copies the rest of the message that it is in the
     /// middle of; that message counts as delivered. Returns the messages delivered since they were last counted.
     pub fn skip(&mut self, log: &Log) -> u64 {
         let aside = self.aside.get_or_insert_default();
@@ -199,11 +199,18 @@ impl Member {
     }
 
     /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
-    /// without its own; 0 for a member that was not skipped. It is to be told that number after its unfinished message.
+    /// without its own; 0 for a member that was not skipped, or whose place the log still has. It is to be told that number after its unfinished message.
     pub fn resume(&mut self, log: &Log) -> u64 {
         let Some(aside) = self.aside.as_deref_mut() else { return 0 };
         let Some(missed_from) = aside.missed_from.take() else { return 0 };
         let tail = log.tail();
+        if self.cursor >= tail {
+            // It was skipped ahead of need, and misses nothing. The message that it was in the middle of was copied.
+            self.cursor = self.cursor + log.rest_of_message(self.cursor).len();
+            self.jump();
+            self.free_aside();
+            return 0;
+        }
         let tail_messages = log.messages_before(tail);
         let mut own_missed = 0;
         while let Some(own) = aside.own.front_mut()

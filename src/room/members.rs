@@ -4,8 +4,9 @@
 use std::num::NonZeroU32;
 
 use super::member::Member;
+use crate::limits::SKIPS_PER_TURN_MAX;
 use crate::pieces::slots::Slots;
-use crate::token::RoomId;
+use crate::token::{RoomId, TableId};
 use crate::wire::Encoding;
 
 /// Index of a member.
@@ -30,22 +31,10 @@ pub enum Place {
     InSweep,
     /// It was parked and its socket is writable again. A batch takes some of these first. The log does not wait for it.
     Returning,
-    /// Its socket is full and nothing is sent to it. Its cursor lies in the log.
+    /// Its socket is full and nothing is sent to it. It may be skipped.
     Parked,
-    /// Its socket is full and nothing is sent to it. The log has forgotten the bytes at its cursor.
-    Skipped,
     /// The batch that is being sent has taken it.
     InBatch,
-}
-
-impl Place {
-    /// The places that have a list.
-    pub const LISTED: [Self; 4] = [Self::InSweep, Self::Returning, Self::Parked, Self::Skipped];
-
-    /// True while no sweep looks at the member.
-    pub fn is_parked(self) -> bool {
-        matches!(self, Self::Parked | Self::Skipped)
-    }
 }
 
 /// A member, and where it stands in the lists of its feed.
@@ -56,6 +45,8 @@ pub(super) struct Entry {
     /// Which of the room's feeds it reads.
     pub encoding: Encoding,
     pub place: Place,
+    /// The table that its socket is in.
+    pub table: TableId,
     pub previous: Option<Link>,
     pub next: Option<Link>,
 }
@@ -63,12 +54,40 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub struct Members {
     entries: Slots<Entry>,
+    /// How many may be skipped in a turn, over all rooms, and how many more in this one.
+    skips_max: usize,
+    skips_left: usize,
 }
 
 impl Members {
     /// Memory is used only as members join.
     pub fn new(members_max: usize) -> Self {
-        Self { entries: Slots::new(members_max) }
+        Self { entries: Slots::new(members_max), skips_max: SKIPS_PER_TURN_MAX, skips_left: SKIPS_PER_TURN_MAX }
+    }
+
+    /// Has at most `skips_max` of them skipped in a turn.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn limit_skips(&mut self, skips_max: usize) {
+        (self.skips_max, self.skips_left) = (skips_max, skips_max);
+    }
+
+    /// How many may be skipped in a turn.
+    pub fn skips_max(&self) -> usize {
+        self.skips_max
+    }
+
+    /// How many more may be skipped in this turn.
+    pub fn skips_left(&self) -> usize {
+        self.skips_left
+    }
+
+    /// A turn begins.
+    pub fn renew_skips(&mut self) {
+        self.skips_left = self.skips_max;
+    }
+
+    pub(super) fn spend_skips(&mut self, count: usize) {
+        self.skips_left = self.skips_left.saturating_sub(count);
     }
 
     /// Members of all rooms.
@@ -90,13 +109,18 @@ impl Members {
         self.entry(id).room
     }
 
+    /// The table that a member's socket is in.
+    pub fn table(&self, id: MemberId) -> TableId {
+        self.entry(id).table
+    }
+
     /// The encoding that a member reads.
     pub fn encoding(&self, id: MemberId) -> Encoding {
         self.entry(id).encoding
     }
 
-    pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding) -> MemberId {
-        let entry = Entry { member, room, encoding, place: Place::InBatch, previous: None, next: None };
+    pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding, table: TableId) -> MemberId {
+        let entry = Entry { member, room, encoding, place: Place::InBatch, table, previous: None, next: None };
         MemberId(self.entries.insert(entry))
     }
 
@@ -130,5 +154,15 @@ impl std::ops::Index<MemberId> for Members {
 impl std::ops::IndexMut<MemberId> for Members {
     fn index_mut(&mut self, id: MemberId) -> &mut Member {
         &mut self.entry_mut(id).member
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_takes_48_bytes() {
+        assert_eq!(size_of::<Entry>(), size_of::<Member>() + 16);
     }
 }

@@ -1,42 +1,67 @@
-//! Where the members of a feed stand: each is in exactly one of five places, and to move it costs the same in any room.
+//! Where the members of a feed stand: each is in exactly one place, and to move it costs the same in any room.
 //!
-//! Four of the places are doubly linked lists threaded through the slab of all members, so a member can leave a list
-//! from its middle. The list of the sweep has two parts: members that are behind in front, members that are level at
-//! the end, and a mark on the first level one. A sweep takes from the front and puts back at the end, so it can stop
-//! and go on anywhere. When a message is appended the mark is cleared, and so all members are behind at once.
+//! A batch has members of one table, so the members that batches are taken from stand in the lists of their [`Table`]s.
+//! Parked members are in no batch, and stand together in the lists of [`Slow`].
 //!
 //! 1. A member is in the list that its place names, once, or in the batch and in no list.
 //! 2. A member that is level has been sent everything.
-//! 3. Among members that are behind cursors never decrease from front to back. So no cursor lies before that of the
-//!    first.
-//! 4. A parked member costs nothing: no sweep looks at it until it is unparked. Once it is skipped, it is not looked at
+//! 3. The member that has been behind for the longest comes next, whatever table it is in. Tables whose first members
+//!    are equally far behind take turns.
+//! 4. Returning members take at most a part of what is sent while others are behind, and those of every table have their
+//!    turn.
+//! 5. A parked member costs nothing: no sweep looks at it until it is unparked. Once it is skipped, it is not looked at
 //!    either when more of the log is forgotten.
+//! 6. No call looks at all members, or at all slow ones, unless they are few.
 
-use super::log::Log;
+use super::log::{Log, Position};
 use super::member::Member;
-use super::members::{Entry, Link, MemberId, Members, Place, link, target};
-use crate::token::{ConnectionId, RoomId};
+use super::members::{MemberId, Members, Place};
+use super::slow::Slow;
+use super::table::{Table, Turn};
+use crate::limits::{SEND_BATCH_MEMBERS, SEND_BATCH_RETURNING};
+use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 
-#[derive(Clone, Copy, Debug, Default)]
-struct List {
-    first: Option<Link>,
-    last: Option<Link>,
-    len: usize,
-}
-
-/// The lists of a feed's members.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Roster {
-    /// By [`Place`]; the batch has no list.
-    lists: [List; 4],
-    /// The first level member of the sweep; `None` when all members of the sweep are behind.
-    level: Option<Link>,
-    /// Members in all places.
+    /// By number, up to the last that a member was in.
+    tables: Vec<Table>,
+    slow: Slow,
+    /// Tables that may have level members, each once: those that a message has to be told to.
+    with_level: Vec<TableId>,
+    /// The table from which members that were behind were taken last, and that from which returning ones were.
+    swept_last: usize,
+    returned_last: usize,
+    /// True when returning members of another table than the next one of the sweep have the next batch.
+    returning_next: bool,
+    /// True once members were skipped before the log had to forget their place, until it forgets it. Then returning
+    /// members that were looked at are in the later part of their lists.
+    ahead: bool,
+    /// Members in all places, those in the batch, the parked and the returning ones.
     len: usize,
+    in_batch: usize,
+    parked: usize,
+    returning: usize,
 }
 
 impl Roster {
+    /// Without members, for the readers of a log.
+    pub fn new(log: &Log) -> Self {
+        Self {
+            tables: Vec::new(),
+            slow: Slow::new(log),
+            with_level: Vec::new(),
+            swept_last: 0,
+            returned_last: 0,
+            returning_next: false,
+            ahead: false,
+            len: 0,
+            in_batch: 0,
+            parked: 0,
+            returning: 0,
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
@@ -45,155 +70,293 @@ impl Roster {
         self.len == 0
     }
 
-    /// Members in a place other than the batch.
-    pub fn len_of(&self, place: Place) -> usize {
-        self.lists[place as usize].len
-    }
-
     /// Members taken by a batch.
     pub fn in_batch(&self) -> usize {
-        self.len - self.lists.iter().map(|list| list.len).sum::<usize>()
+        self.in_batch
+    }
+
+    /// Members that no sweep looks at.
+    pub fn parked(&self) -> usize {
+        self.parked
+    }
+
+    /// True when a batch has members to take.
+    pub fn has_due(&self) -> bool {
+        self.returning > 0 || self.tables.iter().any(|table| table.behind_from().is_some())
     }
 
     /// Adds a member that is level.
-    pub fn insert(&mut self, members: &mut Members, member: Member, room: RoomId, encoding: Encoding) -> MemberId {
-        let id = members.insert(member, room, encoding);
+    pub fn insert(
+        &mut self,
+        members: &mut Members,
+        log: &Log,
+        member: Member,
+        (room, encoding, table): (RoomId, Encoding, TableId),
+    ) -> MemberId {
+        if self.tables.len() <= table.index() {
+            self.tables.resize_with(table.index() + 1, Table::default);
+        }
+        let id = members.insert(member, room, encoding, table);
         self.len += 1;
-        self.put_level(members, id);
+        self.in_batch += 1;
+        self.put_level(members, log, id);
         id
     }
 
-    pub fn remove(&mut self, members: &mut Members, id: MemberId) -> Member {
-        self.take(members, id);
+    pub fn remove(&mut self, members: &mut Members, log: &Log, id: MemberId) -> Member {
+        self.take(members, log, id);
         self.len -= 1;
+        self.in_batch -= 1;
         members.remove(id)
     }
 
-    /// The member that has been behind for the longest.
-    pub fn first_behind(&self) -> Option<MemberId> {
-        let first = self.lists[Place::InSweep as usize].first;
-        first.filter(|_| first != self.level).map(target)
+    /// The cursor of the member that has been behind for the longest.
+    pub fn behind_from(&self) -> Option<Position> {
+        self.tables.iter().filter_map(Table::behind_from).min()
     }
 
-    /// The member that came first to a place other than the batch.
-    pub fn first(&self, place: Place) -> Option<MemberId> {
-        self.lists[place as usize].first.map(target)
-    }
-
-    /// The one that came to its place after `id`.
-    pub fn next(&self, members: &Members, id: MemberId) -> Option<MemberId> {
-        members.entry(id).next.map(target)
-    }
-
-    /// Moves a member behind the last level one.
-    pub fn put_level(&mut self, members: &mut Members, id: MemberId) {
-        self.take(members, id);
-        self.insert_before(members, id, None, Place::InSweep);
-        if self.level.is_none() {
-            self.level = link(id);
+    /// Moves a member behind the last level one of its table.
+    pub fn put_level(&mut self, members: &mut Members, log: &Log, id: MemberId) {
+        let number = self.put(members, log, id, Place::InSweep);
+        let table = &mut self.tables[number.index()];
+        table.put_level(members, id);
+        if !table.listed {
+            table.listed = true;
+            self.with_level.push(number);
         }
     }
 
-    /// Moves a member behind the last one that is behind. Its cursor must not be less than the cursors of those.
-    pub fn put_behind(&mut self, members: &mut Members, id: MemberId) {
-        self.take(members, id);
-        self.insert_before(members, id, self.level, Place::InSweep);
+    /// Moves a member behind the last one of its table that is behind. Its cursor must not be less than theirs.
+    pub fn put_behind(&mut self, members: &mut Members, log: &Log, id: MemberId) {
+        let number = self.put(members, log, id, Place::InSweep);
+        self.tables[number.index()].put_behind(members, id);
     }
 
-    /// Moves a member to the end of a list outside the sweep.
-    pub fn put_outside_sweep(&mut self, members: &mut Members, id: MemberId, place: Place) {
-        assert!(matches!(place, Place::Returning | Place::Parked | Place::Skipped));
-        self.take(members, id);
-        self.insert_before(members, id, None, place);
+    /// Moves a member behind those of its table that have returned before it.
+    pub fn put_returning(&mut self, members: &mut Members, log: &Log, id: MemberId) {
+        let number = self.put(members, log, id, Place::Returning);
+        let list = &mut self.tables[number.index()].returning;
+        if self.ahead && !members[id].needs_before(log.segment_base(1)) {
+            list.push_later(members, id);
+        } else {
+            list.push_earlier(members, id);
+        }
+        self.returning += 1;
+        self.slow.group(members[id].cursor(), log).returning += 1;
     }
 
-    /// Takes a member for the batch.
-    pub fn take(&mut self, members: &mut Members, id: MemberId) {
-        let &Entry { place, previous, next, .. } = members.entry(id);
-        if place == Place::InBatch {
-            return;
-        }
-        if self.level == link(id) {
-            self.level = next;
-        }
-        match previous {
-            Some(previous) => members.entry_mut(target(previous)).next = next,
-            None => self.lists[place as usize].first = next,
-        }
-        match next {
-            Some(next) => members.entry_mut(target(next)).previous = previous,
-            None => self.lists[place as usize].last = previous,
-        }
-        self.lists[place as usize].len -= 1;
-        let entry = members.entry_mut(id);
-        entry.place = Place::InBatch;
-        entry.previous = None;
-        entry.next = None;
+    /// Has no batch take a member.
+    pub fn park(&mut self, members: &mut Members, log: &Log, id: MemberId) {
+        self.put(members, log, id, Place::Parked);
+        self.slow.group(members[id].cursor(), log).parked.push_earlier(members, id);
+        self.parked += 1;
     }
 
-    /// A message was appended: all level members are behind now. When no member was behind a new sweep begins, and the
-    /// first `rotation` members of the last sweep come last in it, so that no member is always last.
-    pub fn fall_behind(&mut self, members: &mut Members, rotation: usize) {
-        if self.first_behind().is_none() {
-            for _ in 0..rotation.min(self.len_of(Place::InSweep) / 2) {
-                let first = self.first(Place::InSweep).expect("the list is not empty");
-                self.put_level(members, first);
-            }
-        }
-        self.level = None;
-    }
-
-    /// Links a member that is in no list in front of `next`, or at the end.
-    fn insert_before(&mut self, members: &mut Members, id: MemberId, next: Option<Link>, place: Place) {
-        let list = &mut self.lists[place as usize];
-        list.len += 1;
-        let previous = match next {
-            None => std::mem::replace(&mut list.last, link(id)),
-            Some(next) => std::mem::replace(&mut members.entry_mut(target(next)).previous, link(id)),
-        };
-        match previous {
-            None => self.lists[place as usize].first = link(id),
-            Some(previous) => members.entry_mut(target(previous)).next = link(id),
-        }
+    /// Takes a member from where it stands and gives it a place. Returns its table.
+    fn put(&mut self, members: &mut Members, log: &Log, id: MemberId, place: Place) -> TableId {
+        self.take(members, log, id);
         let entry = members.entry_mut(id);
         assert!(entry.place == Place::InBatch, "a member is in one place at a time");
         entry.place = place;
-        entry.previous = previous;
-        entry.next = next;
+        self.in_batch -= 1;
+        entry.table
+    }
+
+    /// Takes a member for the batch.
+    pub fn take(&mut self, members: &mut Members, log: &Log, id: MemberId) {
+        let entry = members.entry_mut(id);
+        let (place, table) = (std::mem::replace(&mut entry.place, Place::InBatch), entry.table.index());
+        match place {
+            Place::InBatch => return,
+            Place::InSweep => self.tables[table].take(members, id),
+            Place::Returning => {
+                self.tables[table].returning.remove(members, id);
+                self.returning -= 1;
+                self.slow.group(members[id].cursor(), log).returning -= 1;
+            }
+            Place::Parked => {
+                self.slow.group(members[id].cursor(), log).parked.remove(members, id);
+                self.parked -= 1;
+            }
+        }
+        self.in_batch += 1;
+    }
+
+    /// Which members the next batch takes; `None` when there are none.
+    pub fn next_turn(&mut self) -> Option<Turn> {
+        let (sweep, returning) = (self.next_of_sweep(), self.next_returning());
+        let apart = sweep.is_some() && returning.is_some() && sweep != returning;
+        // The tables take turns then: a whole batch of the sweep, and a part of one of returning members.
+        self.returning_next = apart && !self.returning_next;
+        let (table, returning_max, sweeps) = match (sweep, returning) {
+            (None, None) => return None,
+            (None, Some(table)) => (table, SEND_BATCH_MEMBERS, false),
+            (Some(table), None) => (table, 0, true),
+            (Some(_), Some(table)) if apart && !self.returning_next => (table, SEND_BATCH_RETURNING, false),
+            (Some(table), Some(_)) if apart => (table, 0, true),
+            (Some(table), Some(_)) => (table, SEND_BATCH_RETURNING, true),
+        };
+        if sweeps {
+            self.swept_last = table;
+        }
+        if returning_max > 0 {
+            self.returned_last = table;
+        }
+        let table = TableId(u16::try_from(table).expect("it was made from a number of a table"));
+        Some(Turn { table, returning_max, sweeps })
+    }
+
+    /// The table of the member that has been behind for the longest. Of several such tables, the first behind the one of
+    /// the last batch.
+    fn next_of_sweep(&self) -> Option<usize> {
+        let numbers = cycle(self.swept_last, self.tables.len());
+        numbers
+            .filter(|number| self.tables[*number].behind_from().is_some())
+            .min_by_key(|number| self.tables[*number].behind_from())
+    }
+
+    /// The next table that has returning members.
+    fn next_returning(&self) -> Option<usize> {
+        if self.returning == 0 {
+            return None;
+        }
+        cycle(self.returned_last, self.tables.len()).find(|number| self.tables[*number].returning.len() > 0)
+    }
+
+    /// The member of a table that has been behind for the longest.
+    pub fn first_behind(&self, table: TableId) -> Option<MemberId> {
+        self.tables[table.index()].first_behind()
+    }
+
+    /// The member of a table that has been returning for the longest.
+    pub fn first_returning(&self, table: TableId) -> Option<MemberId> {
+        self.tables[table.index()].returning.first()
+    }
+
+    /// The log may have begun a segment, also for a message that was not appended then.
+    pub fn on_segment(&mut self, log: &Log) {
+        self.slow.on_segment(log);
+    }
+
+    /// A message was appended: all level members are behind now. Where no member of a table was behind a new sweep of
+    /// it begins, and the first `rotation` members of the last sweep come last in it.
+    pub fn on_append(&mut self, members: &mut Members, rotation: usize) {
+        self.slow.on_append(members);
+        self.fall_behind(members, rotation);
+    }
+
+    fn fall_behind(&mut self, members: &mut Members, rotation: usize) {
+        for table in self.with_level.drain(..) {
+            let table = &mut self.tables[table.index()];
+            table.listed = false;
+            table.fall_behind(members, rotation);
+        }
+    }
+
+    /// The cursor of a slow member, which was `before`, has moved to the head.
+    pub fn on_moved(&mut self, members: &mut Members, log: &Log, id: MemberId, before: Position) {
+        let after = members[id].cursor();
+        match members.place(id) {
+            Place::Returning => {
+                self.slow.group(Some(before), log).returning -= 1;
+                self.slow.group(after, log).returning += 1;
+            }
+            Place::Parked => {
+                self.slow.group(Some(before), log).parked.remove(members, id);
+                self.slow.group(after, log).parked.push_earlier(members, id);
+            }
+            Place::InSweep | Place::InBatch => {}
+        }
+    }
+
+    /// How many members [`Roster::skip_oldest`] would look at, at most.
+    pub fn skips_due(&self) -> usize {
+        let oldest = self.slow.oldest();
+        oldest.parked.len() + if oldest.returning == 0 { 0 } else { self.returning }
+    }
+
+    /// Skips slow members whose cursors lie in the oldest segment of the log, and looks at `most` members for that at
+    /// most. Returns the number of those that it has looked at. `skip` has each skipped.
+    pub fn skip_oldest(
+        &mut self,
+        members: &mut Members,
+        log: &Log,
+        most: usize,
+        mut skip: impl FnMut(&mut Member),
+    ) -> usize {
+        self.ahead = true;
+        let mut looked_at = 0;
+        while looked_at < most
+            && let Some(id) = self.slow.oldest().parked.first()
+        {
+            self.slow.oldest_mut().parked.remove(members, id);
+            skip(&mut members[id]);
+            self.slow.skipped().parked.push_earlier(members, id);
+            looked_at += 1;
+        }
+        let tail = log.segment_base(1);
+        for table in &mut self.tables {
+            while looked_at < most
+                && self.slow.oldest().returning > 0
+                && let Some(id) = table.returning.last_earlier(members)
+            {
+                table.returning.mark(id);
+                looked_at += 1;
+                if members[id].needs_before(tail) {
+                    skip(&mut members[id]);
+                    self.slow.oldest_mut().returning -= 1;
+                    self.slow.skipped().returning += 1;
+                }
+            }
+        }
+        looked_at
+    }
+
+    /// The log forgets its oldest segment.
+    pub fn on_retire(&mut self) {
+        self.slow.on_retire();
+        if std::mem::take(&mut self.ahead) {
+            self.tables.iter_mut().for_each(|table| table.returning.clear_mark());
+        }
+    }
+
+    /// The lowest cursor of a member that is behind or slow, as exactly as [`Slow::lowest_cursor`] tells it.
+    pub fn lowest_cursor(&self, members: &Members, log: &Log) -> Option<Position> {
+        let returning = self.tables.iter().flat_map(|table| table.returning.iter(members));
+        let slow = self.slow.lowest_cursor(members, log, returning, self.returning);
+        slow.into_iter().chain(self.behind_from()).min()
+    }
+
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        let tables = self.tables.capacity() * size_of::<Table>() + self.with_level.capacity() * size_of::<TableId>();
+        tables + self.slow.footprint()
     }
 
     /// Panics when the lists are not the members, each once.
     pub fn invariants(&self, members: &Members, log: &Log, has_private: impl Fn(ConnectionId) -> bool) {
-        let mut listed = 0;
-        for place in Place::LISTED {
-            let list = &self.lists[place as usize];
-            let (mut previous, mut len, mut level, mut cursor) = (None, 0, false, log.tail());
-            let mut next = list.first;
-            while let Some(at) = next {
-                let entry = members.entry(target(at));
-                assert!(entry.place == place && entry.previous == previous, "a list is linked both ways");
-                entry.member.invariants(log);
-                let skipped = entry.member.cursor().is_none();
-                assert!(
-                    if place == Place::Skipped { skipped } else { place == Place::Returning || !skipped },
-                    "skipped members have a list of their own"
-                );
-                if place == Place::InSweep {
-                    level |= self.level == Some(at);
-                    let is_level = entry.member.is_level(log) && !has_private(entry.member.connection);
-                    assert_eq!(level, is_level, "the mark is on the first level member");
-                    let next_cursor = entry.member.cursor().expect("a member of the sweep is not skipped");
-                    assert!(cursor <= next_cursor, "in the sweep cursors never decrease");
-                    cursor = next_cursor;
-                }
-                (previous, next, len) = (next, entry.next, len + 1);
-            }
-            assert!(list.last == previous && list.len == len, "a list knows its end");
-            assert!(place != Place::InSweep || level == self.level.is_some(), "the mark is on a member of the sweep");
-            listed += len;
+        let (mut in_sweep, mut returning) = (0, Vec::new());
+        for (number, table) in self.tables.iter().enumerate() {
+            table.invariants(members, log, number, &has_private);
+            in_sweep += table.in_sweep();
+            returning.extend(table.returning.iter(members));
+            let listed = self.with_level.iter().filter(|other| other.index() == number).count();
+            assert_eq!(listed, usize::from(table.listed), "a table with level members is listed once");
         }
-        assert_eq!(listed, self.len, "every member is in one place");
+        for (id, later) in self.tables.iter().flat_map(|table| table.returning.invariants(members)) {
+            let done = self.ahead && !members[id].needs_before(log.segment_base(1));
+            assert!(!later || done, "returning members in the later part need nothing of the oldest segment");
+        }
+        assert_eq!(returning.len(), self.returning, "returning members are counted");
+        let parked = self.slow.invariants(members, log, returning.into_iter());
+        assert_eq!(parked, self.parked, "parked members are counted");
+        assert_eq!(in_sweep + self.returning + parked + self.in_batch, self.len, "every member is in one place");
     }
+}
+
+/// The numbers below `len`, each once, beginning with the one behind `last`.
+fn cycle(last: usize, len: usize) -> impl Iterator<Item = usize> {
+    (last + 1..len).chain(0..len.min(last + 1))
 }
 
 #[cfg(test)]
@@ -205,75 +368,168 @@ mod tests {
     use super::*;
     use crate::token::{Generation, Slot};
 
-    fn member() -> Member {
-        let connection = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
-        Member::new(connection, &Log::new(400, 50, 0))
+    /// Members of a feed that nothing was said in.
+    struct World {
+        members: Members,
+        log: Log,
+        roster: Roster,
     }
 
-    fn ids(roster: &Roster, members: &Members, place: Place) -> Vec<MemberId> {
-        std::iter::successors(roster.first(place), |id| roster.next(members, *id)).collect()
+    impl World {
+        fn new() -> Self {
+            let log = Log::new(400, 50, 0);
+            Self { members: Members::new(8), roster: Roster::new(&log), log }
+        }
+
+        fn insert(&mut self, table: u16) -> MemberId {
+            let connection = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
+            let place = (RoomId(0), Encoding::Text, TableId(table));
+            self.roster.insert(&mut self.members, &self.log, Member::new(connection, &self.log), place)
+        }
+
+        fn put_level(&mut self, id: MemberId) {
+            self.roster.put_level(&mut self.members, &self.log, id);
+        }
+
+        fn take(&mut self, id: MemberId) {
+            self.roster.take(&mut self.members, &self.log, id);
+        }
+
+        fn fall_behind(&mut self, rotation: usize) {
+            self.roster.fall_behind(&mut self.members, rotation);
+        }
+
+        /// Takes the members of a batch of at most `most` of the sweep.
+        fn batch(&mut self, most: usize) -> Vec<MemberId> {
+            let turn = self.roster.next_turn().expect("somebody has something due");
+            let mut batch = Vec::new();
+            while batch.len() < turn.returning_max
+                && let Some(id) = self.roster.first_returning(turn.table)
+            {
+                self.take(id);
+                batch.push(id);
+            }
+            while turn.sweeps
+                && batch.len() < most
+                && let Some(id) = self.roster.first_behind(turn.table)
+            {
+                self.take(id);
+                batch.push(id);
+            }
+            batch
+        }
     }
 
     #[test]
     fn a_sweep_takes_from_the_front_and_the_next_one_starts_elsewhere() {
-        let mut members = Members::new(8);
-        let mut roster = Roster::default();
-        let all: Vec<MemberId> =
-            (0..5).map(|_| roster.insert(&mut members, member(), RoomId(0), Encoding::Text)).collect();
-        assert_eq!(roster.first_behind(), None);
-        roster.fall_behind(&mut members, 64);
+        let mut world = World::new();
+        let all: Vec<MemberId> = (0..5).map(|_| world.insert(0)).collect();
+        assert_eq!(world.roster.behind_from(), None);
+        world.fall_behind(64);
         let mut order = Vec::new();
-        while let Some(id) = roster.first_behind() {
-            roster.take(&mut members, id);
-            order.push(id);
-            roster.put_level(&mut members, id);
+        while world.roster.has_due() {
+            let batch = world.batch(1);
+            world.put_level(batch[0]);
+            order.extend(batch);
         }
         assert_eq!(order, [all[2], all[3], all[4], all[0], all[1]]);
-        assert_eq!(ids(&roster, &members, Place::InSweep), order);
+        assert_eq!(world.roster.tables[0].sweep(&world.members), order);
+    }
+
+    #[test]
+    fn tables_whose_members_are_equally_far_behind_take_turns() {
+        let mut world = World::new();
+        let tables = [0, 0, 0, 2, 1, 1];
+        let all: Vec<MemberId> = tables.iter().map(|table| world.insert(*table)).collect();
+        for first in [[1, 2, 0], [1, 2, 0]] {
+            world.fall_behind(0);
+            let mut order = Vec::new();
+            while world.roster.has_due() {
+                let batch = world.batch(1);
+                world.put_level(batch[0]);
+                order.push(tables[all.iter().position(|id| *id == batch[0]).unwrap()]);
+            }
+            assert_eq!(order[..3], first);
+            assert_eq!(order[3..], [1, 0, 0]);
+        }
+    }
+
+    #[test]
+    fn returning_members_of_every_table_have_their_turn_and_take_no_more_than_a_part() {
+        let mut world = World::new();
+        let behind: Vec<MemberId> = (0..1000).map(|_| world.insert(0)).collect();
+        let returning: Vec<MemberId> = (0..90).map(|number| world.insert(number % 3)).collect();
+        world.fall_behind(0);
+        for id in &returning {
+            world.roster.put_returning(&mut world.members, &world.log, *id);
+        }
+        let (mut taken, mut others) = (0, 0);
+        let mut tables = Vec::new();
+        while taken < returning.len() {
+            let batch = world.batch(SEND_BATCH_MEMBERS);
+            let back = batch.iter().filter(|id| returning.contains(id)).count();
+            assert!(back <= SEND_BATCH_RETURNING);
+            assert!(batch.iter().all(|id| world.members.entry(*id).table == world.members.entry(batch[0]).table));
+            if back > 0 {
+                tables.push(world.members.entry(batch[0]).table.index());
+            }
+            (taken, others) = (taken + back, others + batch.len() - back);
+            assert!(taken <= SEND_BATCH_RETURNING + others / 3, "{taken} of them were taken, and {others} others");
+        }
+        assert_eq!(tables, [1, 2, 0, 1, 2, 0]);
+        assert!(others < behind.len(), "they do not wait for the sweep to end");
     }
 
     #[derive(Clone, Copy, Debug)]
     enum Step {
-        Insert,
+        Insert(u16),
         Remove(usize),
         Level(usize),
         Behind(usize),
         Returning(usize),
         Parked(usize),
-        Skipped(usize),
         Take(usize),
-        FallBehind,
+        FallBehind(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            3 => Just(Step::Insert),
+            3 => (0..TABLES).prop_map(Step::Insert),
             1 => any::<usize>().prop_map(Step::Remove),
             2 => any::<usize>().prop_map(Step::Level),
             2 => any::<usize>().prop_map(Step::Behind),
             1 => any::<usize>().prop_map(Step::Returning),
             1 => any::<usize>().prop_map(Step::Parked),
-            1 => any::<usize>().prop_map(Step::Skipped),
             1 => any::<usize>().prop_map(Step::Take),
-            1 => Just(Step::FallBehind),
+            1 => (0..4usize).prop_map(Step::FallBehind),
         ]
+    }
+
+    const TABLES: u16 = 3;
+
+    /// The lists of one table.
+    #[derive(Default)]
+    struct Lists {
+        behind: VecDeque<MemberId>,
+        level: VecDeque<MemberId>,
+        returning: VecDeque<MemberId>,
     }
 
     #[derive(Default)]
     struct Model {
-        behind: VecDeque<MemberId>,
-        level: VecDeque<MemberId>,
-        returning: VecDeque<MemberId>,
-        parked: VecDeque<MemberId>,
-        skipped: VecDeque<MemberId>,
-        all: Vec<MemberId>,
+        tables: [Lists; TABLES as usize],
+        parked: Vec<MemberId>,
+        all: Vec<(MemberId, u16)>,
     }
 
     impl Model {
         fn forget(&mut self, id: MemberId) {
-            for list in [&mut self.behind, &mut self.level, &mut self.returning, &mut self.parked, &mut self.skipped] {
-                list.retain(|other| *other != id);
+            for table in &mut self.tables {
+                for list in [&mut table.behind, &mut table.level, &mut table.returning] {
+                    list.retain(|other| *other != id);
+                }
             }
+            self.parked.retain(|other| *other != id);
         }
     }
 
@@ -281,71 +537,79 @@ mod tests {
         /// The lists against plain queues.
         #[test]
         fn every_member_is_in_one_place(steps in prop::collection::vec(step(), 1..200)) {
-            let mut members = Members::new(8);
-        let mut roster = Roster::default();
+            let mut world = World::new();
             let mut model = Model::default();
             for step in steps {
                 let pick = |model: &Model, at: usize| (!model.all.is_empty()).then(|| model.all[at % model.all.len()]);
                 match step {
-                    Step::Insert => {
-                        let id = roster.insert(&mut members, member(), RoomId(0), Encoding::Text);
-                        model.all.push(id);
-                        model.level.push_back(id);
+                    Step::Insert(table) => {
+                        let id = world.insert(table);
+                        model.all.push((id, table));
+                        model.tables[usize::from(table)].level.push_back(id);
                     }
-                    Step::FallBehind => {
-                        roster.fall_behind(&mut members, 0);
-                        let level = std::mem::take(&mut model.level);
-                        model.behind.extend(level);
+                    Step::FallBehind(rotation) => {
+                        world.fall_behind(rotation);
+                        for table in &mut model.tables {
+                            if table.behind.is_empty() {
+                                table.level.rotate_left(rotation.min(table.level.len() / 2));
+                            }
+                            table.behind.append(&mut table.level);
+                        }
                     }
                     Step::Remove(at) => {
-                        let Some(id) = pick(&model, at) else { continue };
-                        roster.remove(&mut members, id);
+                        let Some((id, _)) = pick(&model, at) else { continue };
+                        world.roster.remove(&mut world.members, &world.log, id);
                         model.forget(id);
-                        model.all.retain(|other| *other != id);
+                        model.all.retain(|other| other.0 != id);
                     }
                     Step::Level(at)
                     | Step::Behind(at)
                     | Step::Returning(at)
                     | Step::Parked(at)
-                    | Step::Skipped(at)
                     | Step::Take(at) => {
-                        let Some(id) = pick(&model, at) else { continue };
+                        let Some((id, table)) = pick(&model, at) else { continue };
                         model.forget(id);
+                        let World { members, log, roster } = &mut world;
+                        let lists = &mut model.tables[usize::from(table)];
                         match step {
                             Step::Level(_) => {
-                                roster.put_level(&mut members, id);
-                                model.level.push_back(id);
+                                roster.put_level(members, log, id);
+                                lists.level.push_back(id);
                             }
                             Step::Behind(_) => {
-                                roster.put_behind(&mut members, id);
-                                model.behind.push_back(id);
+                                roster.put_behind(members, log, id);
+                                lists.behind.push_back(id);
                             }
                             Step::Returning(_) => {
-                                roster.put_outside_sweep(&mut members, id, Place::Returning);
-                                model.returning.push_back(id);
+                                roster.put_returning(members, log, id);
+                                lists.returning.push_back(id);
                             }
                             Step::Parked(_) => {
-                                roster.put_outside_sweep(&mut members, id, Place::Parked);
-                                model.parked.push_back(id);
+                                roster.park(members, log, id);
+                                model.parked.push(id);
                             }
-                            Step::Skipped(_) => {
-                                roster.put_outside_sweep(&mut members, id, Place::Skipped);
-                                model.skipped.push_back(id);
-                            }
-                            _ => roster.take(&mut members, id),
+                            _ => roster.take(members, log, id),
                         }
                     }
                 }
-                let keeping: Vec<MemberId> = model.behind.iter().chain(&model.level).copied().collect();
-                prop_assert_eq!(ids(&roster, &members, Place::InSweep), keeping);
-                prop_assert_eq!(roster.first_behind(), model.behind.front().copied());
-                prop_assert_eq!(ids(&roster, &members, Place::Returning), model.returning.iter().copied().collect::<Vec<_>>());
-                prop_assert_eq!(ids(&roster, &members, Place::Parked), model.parked.iter().copied().collect::<Vec<_>>());
-                prop_assert_eq!(ids(&roster, &members, Place::Skipped), model.skipped.iter().copied().collect::<Vec<_>>());
-                prop_assert_eq!(roster.len(), model.all.len());
-                for place in [Place::InSweep, Place::Returning, Place::Parked, Place::Skipped] {
-                    prop_assert_eq!(roster.len_of(place), ids(&roster, &members, place).len());
+                let World { members, log, roster } = &world;
+                for (table, lists) in roster.tables.iter().zip(&model.tables) {
+                    let sweep: Vec<MemberId> = lists.behind.iter().chain(&lists.level).copied().collect();
+                    prop_assert_eq!(table.sweep(members), sweep);
+                    prop_assert_eq!(table.first_behind(), lists.behind.front().copied());
+                    let returning: Vec<MemberId> = lists.returning.iter().copied().collect();
+                    prop_assert_eq!(table.returning.iter(members).collect::<Vec<_>>(), returning);
                 }
+                for id in &model.parked {
+                    prop_assert_eq!(members.place(*id), Place::Parked);
+                }
+                let due = model.tables.iter().any(|lists| !lists.behind.is_empty() || !lists.returning.is_empty());
+                prop_assert_eq!(roster.has_due(), due);
+                let returning: usize = model.tables.iter().map(|lists| lists.returning.len()).sum();
+                let counts = (roster.len(), roster.parked(), roster.returning);
+                prop_assert_eq!(counts, (model.all.len(), model.parked.len(), returning));
+                let parked = roster.slow.invariants(members, log, roster.tables.iter().flat_map(|table| table.returning.iter(members)));
+                prop_assert_eq!(parked, model.parked.len());
             }
         }
     }

@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::members::Place;
 use super::*;
 use crate::connection::Private;
-use crate::limits::{PREFIX_BYTES_MAX, log_bytes_min};
+use crate::limits::{PREFIX_BYTES_MAX, SKIPS_PER_TURN_MAX, log_bytes_min};
 use crate::message::Notice;
 use crate::rooms::Rooms;
 use crate::token::{Generation, Slot};
 use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
+
+/// Tables that the sockets of people are in.
+const TABLES: u16 = 3;
 
 fn settings(announce_max: usize) -> RoomSettings {
     RoomSettings {
@@ -123,7 +127,8 @@ impl World {
 
     fn join_as(&mut self, encoding: Encoding, port: u16, space: Option<usize>) {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
-        let id = self.room.join(self.room.lobby(), connection, encoding, name(port), self.now);
+        let table = TableId(port % TABLES);
+        let id = self.room.join(self.room.lobby(), (connection, table), encoding, name(port), self.now);
         let online = self.room.online() as u64;
         self.announced(Announcement::Entered { name: name(port), online });
         let joined = self.said.len();
@@ -142,7 +147,7 @@ impl World {
     fn leave(&mut self, port: u16) -> Person {
         let person = self.people.remove(&port).unwrap();
         self.received_before += person.messages();
-        self.left_with_full_socket += usize::from(self.room.place(person.id).is_parked());
+        self.left_with_full_socket += usize::from(self.room.place(person.id) == Place::Parked);
         self.room.leave(person.id, name(port), self.now);
         self.announced(Announcement::Left { name: name(port), online: self.room.online() as u64 });
         person
@@ -165,6 +170,8 @@ impl World {
             person.private.tell_always(Notice::Missed { messages }, person.encoding);
         });
         let mut dead = Vec::new();
+        let table = |id: &MemberId| self.room.connection(*id).slot.0 % u32::from(TABLES);
+        assert!(batch.iter().all(|id| table(id) == table(&batch[0])), "a batch is of one table");
         while let Some(id) = batch.pop() {
             let port = self.room.connection(id).slot.0 as u16;
             let person = self.people.get_mut(&port).unwrap();
@@ -201,10 +208,17 @@ impl World {
         }
     }
 
+    /// Begins turns until nobody has anything due, and no members are to be skipped.
     fn settle(&mut self) {
-        while self.room.has_due() {
+        self.room.begin_turn();
+        while self.room.has_due() || self.room.has_skipped() {
             self.sweep();
+            self.room.begin_turn();
         }
+    }
+
+    fn invariants(&self) {
+        self.room.invariants(|id| !self.people[&(id.slot.0 as u16)].private.is_empty());
     }
 
     fn give_space(&mut self, port: u16, space: Option<usize>) {
@@ -388,7 +402,7 @@ fn a_small_room_does_not_wait_for_a_large_one() {
     let lobby = rooms.lobby();
     let join = |rooms: &mut Rooms, room, port| {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
-        rooms.join(room, connection, Encoding::Text, name(port), now)
+        rooms.join(room, (connection, TableId::FIRST), Encoding::Text, name(port), now)
     };
     let large: Vec<MemberId> = (0..500).map(|port| join(&mut rooms, lobby, port)).collect();
     let few: Vec<MemberId> = (500..505).map(|port| join(&mut rooms, small, port)).collect();
@@ -453,8 +467,12 @@ proptest! {
     /// Sockets take any number of bytes at any time, in two encodings. No message is torn or sent twice, and none is
     /// missing without a notice.
     #[test]
-    fn each_member_receives_the_log_or_is_told(steps in prop::collection::vec(step(), 1..400)) {
+    fn each_member_receives_the_log_or_is_told(
+        steps in prop::collection::vec(step(), 1..400),
+        skips_max in prop_oneof![Just(SKIPS_PER_TURN_MAX), 1..3usize],
+    ) {
         let mut world = World::new(usize::MAX);
+        world.room.limit_skips(skips_max);
         for step in steps {
             match step {
                 Step::Join(encoding, port, space) if !world.people.contains_key(&port) => {
@@ -485,9 +503,13 @@ proptest! {
                     world.people.get_mut(&port).unwrap().dies = true;
                 }
                 Step::Space(port, space) if world.people.contains_key(&port) => world.give_space(port, space),
-                Step::Sweep => world.sweep(),
+                Step::Sweep => {
+                    world.room.begin_turn();
+                    world.sweep();
+                }
                 _ => {}
             }
+            world.invariants();
         }
         for port in world.people.keys().copied().collect::<Vec<_>>() {
             world.people.get_mut(&port).unwrap().dies = false;

@@ -63,6 +63,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.receiving() == Receiving::On
     }
 
+    /// Whether members have to be skipped in the next turn, ahead of need.
+    pub fn is_skipping(&self) -> bool {
+        self.rooms.is_skipping()
+    }
+
     /// For each held connection, what it waits for.
     pub fn holds(&self) -> impl Iterator<Item = Hold> {
         self.connections.iter().filter_map(|(_, connection)| connection.inbound.held)
@@ -159,8 +164,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let Connection { inbound, outbound, .. } = connection;
         let queued = inbound.queued;
         assert_eq!(self.rooms.connection(member), id, "member and connection know each other");
+        assert_eq!(self.rooms.table(member), self.io.table(&connection.socket), "a member's table is its socket's");
         let place = self.rooms.place(member);
-        let waits = matches!(place, Place::Parked | Place::Skipped);
+        let waits = place == Place::Parked;
         match outbound.socket {
             Uptake::Open { .. } => assert!(!waits, "a parked member has a full socket"),
             Uptake::Full { waits: Waits::ForWritable, .. } => {

@@ -89,7 +89,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn join(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         assert!(connection.state == State::Greeting, "a connection joins once");
-        let member = self.rooms.join(self.rooms.lobby(), id, connection.inbound.encoding, connection.name, self.now);
+        let (encoding, name, table) = (connection.inbound.encoding, connection.name, self.io.table(&connection.socket));
+        let member = self.rooms.join(self.rooms.lobby(), (id, table), encoding, name, self.now);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.

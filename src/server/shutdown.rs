@@ -1,14 +1,20 @@
 //! How the server stops: it accepts no more and says no more lines, says goodbye, and sends the rest while there is
 //! time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::schedule::Moment;
 use super::{Flow, Server};
 use crate::io::{Io, Signal};
-use crate::limits::STOP_FLUSH;
+use crate::limits::{STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
 use crate::message::Announcement;
 use crate::outlet::Outlet;
+
+/// How long `members` are given to take the rest.
+fn flush_time(members: usize) -> Duration {
+    let members = u32::try_from(members).unwrap_or(u32::MAX);
+    STOP_FLUSH + STOP_FLUSH_PER_MEMBER.saturating_mul(members)
+}
 
 /// Whether the server runs, is stopping, or has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
             transcript.note("KeyboardInterrupt");
         }
-        let until = self.now + STOP_FLUSH;
+        let until = self.now + flush_time(self.rooms.online());
         self.phase = Phase::Stopping { until, goodbye_said: false, at_once: false };
         self.schedule.set(Moment::Stop, Some(until));
         self.schedule.set(Moment::Accept, None);
@@ -98,5 +104,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Phase::Stopped { flow, until } if until <= self.now || self.journal.is_quiet() => flow,
             _ => Flow::On,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_for_the_rest_grows_with_the_members() {
+        assert_eq!(flush_time(0), Duration::from_secs(2));
+        assert_eq!(flush_time(19_000), Duration::from_millis(2475));
+        assert_eq!(flush_time(1_000_000), Duration::from_secs(27));
     }
 }

@@ -3,16 +3,17 @@
 //! The kernel could end such connections after a time of our choice (TCP_USER_TIMEOUT). But it would also end
 //! connections whose peers answer and read slowly. So the server asks the kernel about some connections every second,
 //! in the order of their slots. It asks only about connections that were sent bytes since their peers were last seen to
-//! have acknowledged everything. So a silent room costs nothing, and a member costs one bit.
+//! have acknowledged everything. So a silent room costs nothing, and a member costs one bit. One turn looks at a bounded
+//! number: in a large house the looks of a second are spread over it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Server;
 use super::schedule::{Moment, Schedule};
 use crate::connection::Uptake;
 use crate::counters::CloseReason;
 use crate::io::Io;
-use crate::limits::SILENCE_LOOK;
+use crate::limits::{SILENCE_LOOK, SILENCE_LOOKS_PER_TURN};
 use crate::outlet::Outlet;
 
 #[derive(Debug, Default)]
@@ -51,13 +52,23 @@ impl Silence {
     }
 }
 
+/// How many slots are looked at now, and the pause until the next look, so that each is looked at twice in `dead_after`.
+fn looks(slots: usize, dead_after: Duration) -> (usize, Duration) {
+    let a_pause = 2.0 * slots as f64 * SILENCE_LOOK.as_secs_f64() / dead_after.as_secs_f64();
+    let looks = (a_pause.ceil() as usize).min(slots);
+    if looks <= SILENCE_LOOKS_PER_TURN {
+        return (looks, SILENCE_LOOK);
+    }
+    (SILENCE_LOOKS_PER_TURN, SILENCE_LOOK.mul_f64(SILENCE_LOOKS_PER_TURN as f64 / a_pause))
+}
+
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Looks at some of the unanswered connections, and closes those whose peers no longer answer.
     pub(super) fn look_for_silent(&mut self) {
-        self.schedule.set(Moment::Silence, Some(self.now + SILENCE_LOOK));
         let slots = self.connections.slots();
-        let looks = 2.0 * slots as f64 * SILENCE_LOOK.as_secs_f64() / self.config.dead_after.as_secs_f64();
-        for _ in 0..(looks.ceil() as usize).min(slots) {
+        let (looks, pause) = looks(slots, self.config.dead_after);
+        self.schedule.set(Moment::Silence, Some(self.now + pause));
+        for _ in 0..looks {
             self.silence.slot = (self.silence.slot + 1) % slots;
             let Some((id, connection)) = self.connections.in_slot(self.silence.slot) else { continue };
             if !connection.outbound.socket.is_unanswered() {
@@ -68,6 +79,36 @@ impl<I: Io, W: Outlet> Server<I, W> {
             } else if self.io.silent_for(&connection.socket).is_some_and(|time| time >= self.config.dead_after) {
                 self.close(id, CloseReason::Broken);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::limits::{DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, KEEPALIVE_FREE_MEMBERS};
+
+    #[test]
+    fn each_slot_is_looked_at_twice_in_the_time_and_a_turn_looks_at_few() {
+        for (slots, wanted) in [
+            (1, DEAD_AFTER_MIN),
+            (1000, DEAD_AFTER_DEFAULT),
+            (19_000, DEAD_AFTER_DEFAULT),
+            (65_536, DEAD_AFTER_MIN),
+            (1_000_000, DEAD_AFTER_DEFAULT),
+            (1 << 21, DEAD_AFTER_MIN),
+        ] {
+            let dead_after = config::dead_after(wanted, slots);
+            let (looks, pause) = looks(slots, dead_after);
+            assert!(
+                (1..=SILENCE_LOOKS_PER_TURN).contains(&looks) && pause <= SILENCE_LOOK,
+                "{slots}: {looks} {pause:?}"
+            );
+            let all = pause.mul_f64(slots as f64 / looks as f64);
+            assert!(all <= dead_after / 2 + SILENCE_LOOK, "{slots}: all are looked at in {all:?} of {dead_after:?}");
+            let a_second = looks as f64 / pause.as_secs_f64();
+            assert!(slots <= KEEPALIVE_FREE_MEMBERS || a_second <= 1001.0, "{slots}: {a_second} looks a second");
         }
     }
 }

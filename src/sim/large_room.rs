@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::peers::address;
 use super::simulation::Simulation;
-use crate::config::Config;
-use crate::config::{RoomSettings, SlowPolicy};
+use crate::config::{Config, RoomSettings, SlowPolicy, dead_after};
 use crate::flood::AddressLimits;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
+use crate::io::sim::kernel::tables::Tables;
 use crate::io::sim::pair::mix;
 use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
@@ -55,7 +55,7 @@ fn config(members_max: usize) -> Config {
         addresses: AddressLimits::NONE,
         stall_timeout: STALL_TIMEOUT_DEFAULT,
         line_timeout: LINE_TIMEOUT_DEFAULT,
-        dead_after: DEAD_AFTER_DEFAULT,
+        dead_after: dead_after(DEAD_AFTER_DEFAULT, members_max),
         stats_interval: None,
         room: RoomSettings {
             members_max,
@@ -69,11 +69,14 @@ fn config(members_max: usize) -> Config {
     }
 }
 
-/// `members` join, then `messages` are said, each by another member, and then all leave. Panics when a member has not heard
-/// exactly the messages of the others, or memory does not go back.
-pub fn play(members: u32, messages: u32) -> Figures {
+/// `members` join, in so many tables, then `messages` are said, each by another member, and then all leave. Panics when a
+/// member has not heard exactly the messages of the others, or memory does not go back.
+pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     let config = config(members as usize);
-    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), config);
+    let mut kernel = Kernel::new(Draw::seeded(1), false);
+    let slots = members.div_ceil(u32::from(tables));
+    kernel.tables = Tables::new(slots as usize, tables.into(), Draw::seeded(1));
+    let mut simulation = Simulation::new(kernel, config);
     simulation.invariants_every = INVARIANTS_EVERY;
     let empty = simulation.server.footprint() - simulation.server.log_footprint();
     for first in (0..members).step_by(ARRIVALS as usize) {

@@ -17,9 +17,11 @@ use crate::flood::{AddressLimits, Rate};
 use crate::io::Signal;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
-use crate::io::sim::kernel::Kernel;
+use crate::io::sim::kernel::{self, Kernel};
 use crate::io::sim::trace::Event;
-use crate::limits::{DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min};
+use crate::limits::{
+    DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
+};
 use crate::server::Flow;
 use crate::wire::Framing;
 
@@ -28,6 +30,16 @@ const FAULTY_TURNS_MAX: usize = 1500;
 
 /// Virtual time that a stop may take beyond [`STOP_FLUSH`], because turns take time too.
 const STOP_SLACK: Duration = Duration::from_millis(500);
+
+/// Which tables the sockets of a run are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// Those that the seed draws.
+    Drawn,
+    /// One, and as many members are skipped in a turn as by default: the runs of seeds that were kept before there were
+    /// tables.
+    One,
+}
 
 /// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +52,11 @@ pub struct Outcome {
     pub statistics: Statistics,
     /// How often a line had to wait, by reason.
     pub holds: Holds,
+    /// Tables that sockets were in, and moves into a table that failed.
+    pub tables: usize,
+    pub moves_failed: u64,
+    /// Turns at whose ends members had to be skipped ahead of need.
+    pub skipping: u64,
     /// The outcome of the server's own log.
     pub log: LogOutcome,
 }
@@ -114,17 +131,23 @@ fn config(draw: &mut Draw) -> Config {
 
 /// Plays the run of a seed. Panics when anything is not as it must be.
 pub fn run(seed: u64) -> Outcome {
-    play(Draw::seeded(seed), false, &mut None)
+    play(Draw::seeded(seed), Tables::Drawn, false, &mut None)
 }
 
 /// Plays the run that a fuzzer's bytes choose. Panics when anything is not as it must be.
 pub fn fuzz(bytes: &[u8]) {
-    play(Draw::from_bytes(bytes), false, &mut None);
+    play(Draw::from_bytes(bytes), Tables::Drawn, false, &mut None);
 }
 
 /// Plays the run of a seed. `Err` says what was wrong.
 pub fn check(seed: u64) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| run(seed))).map_err(|panic| {
+    check_in(seed, Tables::Drawn)
+}
+
+/// As [`check`], in other tables.
+pub fn check_in(seed: u64, tables: Tables) -> Result<Outcome, String> {
+    let play = || play(Draw::seeded(seed), tables, false, &mut None);
+    catch_unwind(AssertUnwindSafe(play)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
     })
@@ -133,7 +156,7 @@ pub fn check(seed: u64) -> Result<Outcome, String> {
 /// Plays the run of a seed and tells what happened, also when it ends in a panic, which goes on.
 pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
     let mut kernel = None;
-    let played = catch_unwind(AssertUnwindSafe(|| play(Draw::seeded(seed), true, &mut kernel)));
+    let played = catch_unwind(AssertUnwindSafe(|| play(Draw::seeded(seed), Tables::Drawn, true, &mut kernel)));
     if let Some(kernel) = kernel {
         kernel.borrow().trace.lines().iter().for_each(|line| tell(line));
     }
@@ -141,7 +164,7 @@ pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
 }
 
 /// `shared` is set to the kernel of the run as soon as there is one.
-fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
+fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
     let mut config = config(&mut draw);
     let mut workload = Workload::draw(&mut draw, config.line_bytes);
     if draw.chance(32) {
@@ -201,7 +224,19 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     let statistics_every = if calm { 97 } else { apart.pick(&[97, 97, 7, 2]) };
     let hangup_every = if calm { usize::MAX } else { apart.pick(&[usize::MAX, usize::MAX, 60, 11]) };
     let log_full_at_the_end = apart.chance(32);
+    let skips_max = apart.pick(&[SKIPS_PER_TURN_MAX, SKIPS_PER_TURN_MAX, 3, 1]);
+    let several_tables = apart.chance(128);
+    let slots_max = apart.between(1, 8);
+    let tables_max = apart.pick(&[usize::MAX, usize::MAX, 2, 6]);
+    let move_fails = apart.pick(&[0, 0, 8, 64]);
     let mut kernel = Kernel::new(draw, readable);
+    let drawn = tables == Tables::Drawn;
+    if drawn && several_tables {
+        let everybody_stays = calm || visits || workload.namesakes;
+        let tables_max = if everybody_stays { usize::MAX } else { tables_max };
+        faults.move_fails = if everybody_stays { 0 } else { move_fails };
+        kernel.tables = kernel::tables::Tables::new(slots_max, tables_max, apart.apart());
+    }
     kernel.note(Event::Begins {
         peers: workload.peers,
         line_bytes: config.line_bytes,
@@ -210,6 +245,9 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     let peers = Peers::new(&mut kernel, workload);
     let mut simulation = Simulation::with_log(kernel, config, log, log_bytes_max);
     *shared = Some(Rc::clone(&simulation.kernel));
+    if drawn {
+        simulation.server.limit_skips(skips_max);
+    }
     if transcribed {
         simulation.server.keep_transcript(transcript.clone(), "the transcript");
     }
@@ -278,7 +316,7 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     verdict.receiving = std::mem::take(&mut simulation.receiving);
     verdict.statistics = Some(simulation.server.statistics());
     verdict.unheard = simulation.server.lines_from(verdict.heard_by_witness(&simulation.kernel.borrow()));
-    let Simulation { server, kernel, said, holds, log, .. } = simulation;
+    let Simulation { server, kernel, said, holds, log, skipping, .. } = simulation;
     kernel.borrow_mut().strict = false;
     drop(server);
     let mut kernel = kernel.borrow_mut();
@@ -286,7 +324,9 @@ fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>
     assert_eq!(kernel.open_sockets(), 0, "every socket is closed");
     let statistics = verdict.compare(&kernel, &said);
     let (hash, events, turns) = (kernel.trace.hash(), kernel.trace.events(), kernel.turn);
-    Outcome { hash, events, turns, statistics, holds, log: LogOutcome::of(&log) }
+    let (tables, moves_failed) = (kernel.tables.used(), kernel.tables.failed);
+    let log = LogOutcome::of(&log);
+    Outcome { hash, events, turns, statistics, holds, tables, moves_failed, skipping, log }
 }
 
 /// The peers do something, and other faults happen from now on.

@@ -54,6 +54,8 @@ pub struct Simulation {
     /// Whether each turn received.
     pub receiving: Vec<bool>,
     pub holds: Holds,
+    /// Turns at whose ends members had to be skipped ahead of need.
+    pub skipping: u64,
     stall_timeout: Duration,
     /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
     /// time has come.
@@ -87,6 +89,7 @@ impl Simulation {
             times: vec![Duration::ZERO],
             receiving: vec![false],
             holds: Holds::default(),
+            skipping: 0,
             stall_timeout: config.stall_timeout,
             late_max: 0,
             rationed: Vec::new(),
@@ -102,6 +105,7 @@ impl Simulation {
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
         let took = start.elapsed().saturating_sub(self.kernel.borrow().wait_took);
         self.turn_max = self.turn_max.max(took);
+        self.skipping += u64::from(self.server.is_skipping());
         let stalled = self.server.closes(CloseReason::Stalled) - stalled_before;
         let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);
         for peer in identified {

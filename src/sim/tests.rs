@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::large_room;
 use super::peers::address;
-use super::run::{Outcome, check, fuzz, run};
+use super::run::{Outcome, Tables, check, check_in, fuzz, run};
 use super::simulation::Simulation;
 use crate::cli::Serve;
 use crate::connection::Hold;
@@ -25,8 +25,11 @@ const SEEDS: u64 = 5000;
 const INPUTS: u64 = 500;
 
 fn play(seeds: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
-    let wrong = |seed, wrong| panic!("seed {seed}: {wrong}; replay it: just sim-replay {seed}");
-    seeds.into_iter().map(|seed| check(seed).unwrap_or_else(|text| wrong(seed, text))).collect()
+    seeds.into_iter().map(|seed| passed(seed, check(seed))).collect()
+}
+
+fn passed(seed: u64, outcome: Result<Outcome, String>) -> Outcome {
+    outcome.unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}; replay it: just sim-replay {seed}"))
 }
 
 #[test]
@@ -49,6 +52,9 @@ fn seeds() {
         ("waited for its own reading", total(|outcome| outcome.holds.reading)),
         ("waited for its rate", total(|outcome| outcome.holds.rate)),
         ("waited for the ration", total(|outcome| outcome.holds.ration)),
+        ("several tables", total(|outcome| u64::from(outcome.tables > 1))),
+        ("moves failed", total(|outcome| outcome.moves_failed)),
+        ("skipped ahead", total(|outcome| outcome.skipping)),
         ("logged", total(|outcome| outcome.log.lines)),
         ("not logged", total(|outcome| outcome.log.gaps)),
         ("transcript paused", total(|outcome| outcome.log.transcript_paused)),
@@ -61,11 +67,11 @@ fn seeds() {
 #[test]
 fn kept_seeds() {
     let kept = KEPT.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    play(
-        kept.map(|line| {
-            line.split(' ').next().and_then(|seed| seed.parse().ok()).expect("a line begins with its seed")
-        }),
-    );
+    for line in kept {
+        let seed = line.split(' ').next().and_then(|seed| seed.parse().ok()).expect("a line begins with its seed");
+        passed(seed, check(seed));
+        passed(seed, check_in(seed, Tables::One));
+    }
 }
 
 #[test]
@@ -105,13 +111,19 @@ fn the_corpus_of_the_fuzzer_passes() {
 
 #[test]
 fn a_room_of_twenty_thousand() {
-    let figures = large_room::play(20_000, 50);
+    let figures = large_room::play(20_000, 50, 1);
+    println!("{figures:?}");
+}
+
+#[test]
+fn a_room_in_fifty_tables() {
+    let figures = large_room::play(20_000, 20, 50);
     println!("{figures:?}");
 }
 
 #[test]
 fn a_room_of_two_hundred_thousand_that_all_leave() {
-    let figures = large_room::play(200_000, 2);
+    let figures = large_room::play(200_000, 2, 10);
     println!("{figures:?}");
 }
 

@@ -84,6 +84,22 @@ fn the_addition_to_a_container_profile_is_exactly_what_is_needed() {
     assert!(server.ready.contains(" (uring, up to "), "{}", server.ready);
 }
 
+/// Without io_uring there are no tables either.
+#[test]
+fn a_server_for_more_members_than_epoll_holds_warns_and_serves_fewer() {
+    where_refused(&[libc::SYS_io_uring_setup], libc::EPERM, || {
+        let server = Server::start(&["--members", "15M"]);
+        assert!(server.before_ready[0].starts_with("uproar: using epoll, "), "{:?}", server.before_ready);
+        let warning = &server.before_ready[1];
+        assert!(warning.contains(" members instead of 15000000: epoll holds "), "{warning}");
+        assert!(server.ready.contains(" (epoll, up to "), "{}", server.ready);
+        let output = uproar(&["serve", "127.0.0.1:0", "--members", "10", "--descriptors", "direct"]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("--descriptors direct needs io_uring"), "{stderr}");
+    });
+}
+
 #[test]
 fn auto_takes_io_uring_where_it_works() {
     let server = Server::start(&["--backend", "auto"]);

@@ -13,13 +13,15 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use rustix::termios::{Action, tcflow};
 
-use crate::support::{BACKENDS, PATIENCE, Person, Server, expect_stop, expect_talk, free_address, terminal, uproar};
+use crate::support::{
+    BACKENDS, PATIENCE, Person, Server, expect_stop, expect_talk, free_address, options, terminal, uproar,
+};
 
 /// A server with this standard error, at an address that it need not say.
 fn start(stderr: impl Into<Stdio>, options: &[&str]) -> Server {
     let address = free_address();
     let mut command = uproar(&["serve", &address.to_string(), "--transcript", "off"]);
-    command.args(options).stderr(stderr);
+    command.args(crate::support::options(options)).stderr(stderr);
     Server::spawn_silent(command, address)
 }
 
@@ -260,7 +262,8 @@ fn a_terminal_that_goes_away_does_not_take_the_server_with_it() {
         // As in a shell: a session of its own, whose terminal this is, so that the kernel sends SIGHUP when it goes
         // away.
         let mut command = Command::new("setsid");
-        command.args(["--ctty", env!("CARGO_BIN_EXE_uproar"), "serve", &address.to_string(), "--backend", backend]);
+        command.args(["--ctty", env!("CARGO_BIN_EXE_uproar"), "serve", &address.to_string()]);
+        command.args(options(&["--backend", backend]));
         command.stdin(stream()).stdout(stream()).stderr(stream());
         let mut server = Server::spawn_silent(command, address);
         drop(terminal.slave);

@@ -16,5 +16,6 @@ mod options;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod terminal;
 mod transcript;

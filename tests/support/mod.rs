@@ -21,10 +21,13 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The back ends that every scenario is played on.
-pub const BACKENDS: [&str; 3] = ["uring", "epoll", "select"];
+pub const BACKENDS: [&str; 4] = ["uring", TABLES, "epoll", "select"];
+
+/// io_uring with direct descriptors, in tables so small that a crowd needs several.
+pub const TABLES: &str = "uring-with-tables";
 
 /// Those without the ceiling of select, for rooms beyond it.
-pub const BACKENDS_WITHOUT_CEILING: [&str; 2] = ["uring", "epoll"];
+pub const BACKENDS_WITHOUT_CEILING: [&str; 3] = ["uring", TABLES, "epoll"];
 
 /// A running `uproar serve`, killed when dropped.
 pub struct Server {
@@ -44,10 +47,20 @@ pub fn raise_descriptor_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("a limit may be raised to its maximum");
 }
 
+/// The options as the program knows them: [`TABLES`] is a name of the tests.
+pub fn options<'a>(options: &[&'a str]) -> Vec<&'a str> {
+    let typed = |option: &&'a str| match *option {
+        TABLES => vec!["uring", "--descriptors", "direct", "--table-slots", "300"],
+        other => vec![other],
+    };
+    options.iter().flat_map(typed).collect()
+}
+
 /// `uproar` with arguments, its standard streams closed or piped.
 pub fn uproar(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uproar"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(options(arguments));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
@@ -91,9 +104,7 @@ pub fn expect_stop(server: &mut Server) {
 impl Server {
     /// Starts a server on a port of the kernel's choice.
     pub fn start(options: &[&str]) -> Self {
-        let mut command = uproar(&["serve", "127.0.0.1:0", "--transcript", "off"]);
-        command.args(options);
-        Self::spawn(command)
+        Self::spawn(uproar(&[&["serve", "127.0.0.1:0", "--transcript", "off"], options].concat()))
     }
 
     /// Starts a prepared server and waits until it is ready.

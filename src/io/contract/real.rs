@@ -13,7 +13,7 @@ use crate::io::readiness::{Poller, Readiness};
 use crate::io::select::Select;
 use crate::io::signals::Signals;
 use crate::io::socket;
-use crate::io::uring::{Ring, Sandbox, Uring};
+use crate::io::uring::{Ring, Sandbox, Tables, Uring};
 use crate::io::{Io, Signal};
 use crate::token::ListenerId;
 
@@ -103,6 +103,27 @@ fn ready<P: Poller>(poller: P) -> Real<Readiness<P>> {
 fn io_uring_keeps_the_contract() {
     let ring = || Ring::open(Sandbox::On).expect("io_uring is needed for this test");
     check(|| Real::new(|listeners, signals| Uring::new(ring(), listeners, signals)));
+}
+
+/// A back end with `count` tables of `slots` slots.
+fn with_tables(count: usize, slots: u16) -> Real<Uring> {
+    let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
+    let (tables, refused) = Tables::open(count, slots, Sandbox::On).expect("Linux 6.13 is needed for this test");
+    assert!(refused.is_none(), "{refused:?}");
+    Real::new(|listeners, signals| {
+        Uring::with_tables(ring, tables, 100, listeners, signals).expect("listeners can be set to not wait")
+    })
+}
+
+#[test]
+fn io_uring_with_one_table_keeps_the_contract() {
+    check(|| with_tables(1, 100));
+}
+
+/// The sockets of a batch are in one table, and the tests send batches to four.
+#[test]
+fn io_uring_with_many_small_tables_keeps_the_contract() {
+    check(|| with_tables(16, 5));
 }
 
 #[test]

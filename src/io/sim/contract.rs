@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use super::draw::Draw;
 use super::kernel::Kernel;
+use super::kernel::tables::Tables;
 use super::{Sim, Socket};
 use crate::io::contract::{SECOND, World, check};
-use crate::io::{Completion, Completions, Io, Receiving, Signal, Until};
-use crate::token::{ConnectionId, Generation, ListenerId, Slot};
+use crate::io::{Completion, Completions, Io, Receiving, Send, Signal, Until};
+use crate::token::{ConnectionId, Generation, ListenerId, Slot, TableId};
 
 /// Bytes that a socket takes before its peer reads.
 const CAPACITY: usize = 200_000;
@@ -93,13 +94,56 @@ const ID: ConnectionId = ConnectionId { slot: Slot(0), generation: Generation::F
 fn connected() -> (Simulated, Socket) {
     let mut world = world();
     world.io.accept(ListenerId::FIRST);
+    match accepted(&mut world) {
+        Completion::Accepted(_, Ok((socket, _))) => (world, socket),
+        other => panic!("nobody was accepted: {other:?}"),
+    }
+}
+
+/// Connects, and returns what the server is told of it.
+fn accepted(world: &mut Simulated) -> Completion<Socket> {
     world.connect(ListenerId::FIRST);
     let mut completions = Completions::new();
     world.io.wait(Until::Now, Receiving::On, &mut completions).expect("a simulated kernel does not fail");
-    match completions.list.pop() {
-        Some(Completion::Accepted(_, Ok((socket, _)))) => (world, socket),
+    completions.list.pop().expect("somebody was accepted")
+}
+
+/// A world with two tables of one slot, and a socket in each.
+fn in_two_tables() -> (Simulated, [Socket; 2]) {
+    let mut world = world();
+    world.io.kernel.borrow_mut().tables = Tables::new(1, 2, Draw::seeded(1));
+    world.io.accept(ListenerId::FIRST);
+    let sockets = [(); 2].map(|()| match accepted(&mut world) {
+        Completion::Accepted(_, Ok((socket, _))) => socket,
         other => panic!("nobody was accepted: {other:?}"),
+    });
+    assert_eq!(sockets.each_ref().map(|socket| world.io.table(socket)), [TableId(0), TableId(1)]);
+    (world, sockets)
+}
+
+#[test]
+#[should_panic(expected = "a batch goes to one table")]
+fn a_batch_over_two_tables_is_found() {
+    let (mut world, sockets) = in_two_tables();
+    let mut sends = sockets.each_ref().map(|socket| Send::new(socket, b"hello"));
+    world.io.send_batch(&mut sends);
+}
+
+#[test]
+fn a_newcomer_has_the_slot_of_one_that_left_or_none() {
+    let (mut world, [first, second]) = in_two_tables();
+    let third = accepted(&mut world);
+    assert!(matches!(third, Completion::Unwatchable(..)), "no table has room: {third:?}");
+    world.io.close(first);
+    match accepted(&mut world) {
+        Completion::Accepted(_, Ok((socket, _))) => assert_eq!(world.io.table(&socket), TableId(0)),
+        other => panic!("there is room: {other:?}"),
     }
+    assert_eq!(world.io.table(&second), TableId(1));
+    world.io.kernel.borrow_mut().faults.move_fails = 255;
+    world.io.close(second);
+    let failed = (0..10).map(|_| accepted(&mut world)).filter(|told| matches!(told, Completion::Unwatchable(..)));
+    assert!(failed.count() >= 9, "a move fails although there is room");
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Faults {
     pub accept_gone: u8,
     /// A newcomer's socket cannot be watched.
     pub unwatchable: u8,
+    /// A newcomer's socket cannot be moved into a table. Drawn apart.
+    pub move_fails: u8,
     /// A stale completion: of a connection that was freed.
     pub stale: u8,
     /// A full socket is reported writable, and takes nothing.

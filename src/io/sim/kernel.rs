@@ -6,6 +6,7 @@
 //! accept armed again at once, or a loop that spins is a failure.
 
 mod peers;
+pub mod tables;
 mod waiting;
 
 use std::cell::RefCell;
@@ -24,6 +25,7 @@ use super::trace::{Event, Trace};
 use crate::io::Signal;
 use crate::limits::ACCEPT_RETRY;
 use crate::token::{ConnectionId, ListenerId};
+use tables::Tables;
 
 /// Longest turn, in nanoseconds of virtual time.
 const TURN_NANOSECONDS: u64 = 100_000;
@@ -110,6 +112,8 @@ pub struct Kernel {
     /// By slot: the peer whose connection has it.
     tenants: Vec<u32>,
     open: usize,
+    /// Where sockets are.
+    pub tables: Tables,
     /// Pieces of scratch memory in use since the last wait.
     pieces: usize,
     moved: bool,
@@ -146,6 +150,7 @@ impl Kernel {
             closed_ids: Vec::new(),
             tenants: Vec::new(),
             open: 0,
+            tables: Tables::one(),
             pieces: 0,
             moved: true,
             idle_turns: 0,
@@ -336,6 +341,9 @@ impl Kernel {
         assert!(!pair.closed, "a socket is closed once");
         pair.closed = true;
         self.closed_ids.extend(pair.id);
+        if let Some(place) = pair.place.take() {
+            self.tables.free(place);
+        }
         self.open -= 1;
         self.listeners.iter_mut().for_each(|listener| listener.failed_at = None);
         self.moved = true;

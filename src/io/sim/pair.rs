@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::kernel::tables::Place;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub struct Pair {
     pub address: SocketAddr,
     /// The server's id of it, once the server has asked for an operation.
     pub id: Option<ConnectionId>,
+    /// Where the server's socket is; `None` while it is in no table.
+    pub place: Option<Place>,
     /// Bytes on the way to the server.
     pub up: VecDeque<u8>,
     /// Bytes that the socket has taken and the peer has not read.
@@ -68,6 +71,7 @@ impl Pair {
         Self {
             address,
             id: None,
+            place: None,
             up: VecDeque::new(),
             unread: 0,
             moved_at: 0,

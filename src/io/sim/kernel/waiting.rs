@@ -147,9 +147,12 @@ impl Kernel {
             self.counts.accepted += 1;
             let address = pair.address;
             self.note(Event::Accepted { peer });
-            let socket = Socket::new(Rc::clone(this), peer);
             let unwatchable = !calm && self.draw.chance(self.faults.unwatchable);
-            completions.list.push(if unwatchable {
+            let fails = if calm { 0 } else { self.faults.move_fails };
+            let place = if unwatchable { None } else { self.tables.put(peer, fails) };
+            self.pairs[peer as usize].place = place;
+            let socket = Socket::new(Rc::clone(this), peer, place);
+            completions.list.push(if place.is_none() {
                 Completion::Unwatchable(id, socket)
             } else {
                 Completion::Accepted(id, Ok((socket, address)))
