@@ -21,7 +21,6 @@ mod send;
 mod shutdown;
 mod silence;
 
-use std::collections::VecDeque;
 use std::time::Instant;
 use std::{fmt, io};
 
@@ -29,10 +28,12 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
-use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
+use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
+use crate::limits::{CROWD_LEFT, CROWD_MIN};
 use crate::names::Names;
 use crate::outlet::Outlet;
+use crate::pieces::fifo::Fifo;
 use crate::rooms::Rooms;
 use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
@@ -74,7 +75,9 @@ pub struct Server<I: Io, W> {
     silence: Silence,
     spare: SpareBuffers,
     /// Connections that are in no room yet and have private bytes to be sent.
-    greetings: VecDeque<ConnectionId>,
+    greetings: Fifo<ConnectionId>,
+    /// Most connections that were open since the heap's free memory was given back.
+    crowd: usize,
     /// How many closes may be logged now.
     close_reports: Bucket,
 }
@@ -92,7 +95,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connections: Connections::new(config.members_max),
             rooms: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
-            names: Names::new(),
+            names: Names::new(config.members_max),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -103,7 +106,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
-            greetings: VecDeque::new(),
+            greetings: Fifo::new(),
+            crowd: 0,
             close_reports: Bucket::default(),
         }
     }
@@ -187,12 +191,24 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.say_goodbye();
         self.close_fallen();
         self.sweep();
-        let connections = &mut self.connections;
-        self.schedule.forget_gone(connections.len(), |id| connections.find(id).is_some());
+        self.give_memory_back();
         self.write_transcript();
         self.conclude();
         self.journal.write(self.now);
         Ok(self.flow())
+    }
+
+    /// Drops entries of freed connections, and gives memory back to the system at a quiet moment after a crowd has left.
+    fn give_memory_back(&mut self) {
+        let connections = &mut self.connections;
+        let open = connections.len();
+        self.schedule.forget_gone(open, |id| connections.find(id).is_some());
+        self.crowd = self.crowd.max(open);
+        let is_over = self.crowd >= CROWD_MIN && open <= self.crowd / CROWD_LEFT;
+        if is_over && !self.has_due() && !self.schedule.is_forgetting() {
+            allocator::give_back();
+            self.crowd = open;
+        }
     }
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
@@ -254,7 +270,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Whether chunks are received: not while the logs of all rooms with members are full.
     pub(super) fn receiving(&self) -> Receiving {
-        let full = self.schedule.held.full_rooms().count();
+        let full = self.schedule.held.full_rooms().len();
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
@@ -266,7 +282,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
         // When members were skipped already, lines may wait that fit in the next turn.
-        if self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable() || self.has_space_to_use() {
+        let goes_on = self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable();
+        if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());
