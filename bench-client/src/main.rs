@@ -20,6 +20,7 @@ mod measure;
 mod message;
 mod pinning;
 mod plan;
+mod processes;
 mod protocol;
 mod quantities;
 mod recorder;
@@ -74,6 +75,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Doctor(arguments) => commands::doctor::command(arguments),
         Command::Floor(arguments) => commands::floor::command(arguments),
         Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
+        Command::Members => commands::run::members_command(),
         Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

@@ -9,7 +9,7 @@ use std::fs;
 use clap::Args;
 
 use crate::error::{Context, Result, exit};
-use crate::measure::OWN_DESCRIPTORS;
+use crate::measure::{self, OWN_DESCRIPTORS};
 use crate::quantities::{count, parse_count};
 use crate::sources::{MEMBERS_PER_SOURCE, SOURCES_MAX};
 use crate::sys;
@@ -151,7 +151,17 @@ fn descriptors(machine: &Machine, members: u64) -> Finding {
     let fix = format!(
         "ulimit -Hn {wanted} as root, in the shell that starts the run; LimitNOFILE={wanted} in a systemd unit"
     );
-    at_least("the descriptor limit of a process", machine.descriptors_hard, wanted, Level::Fail, &fix)
+    let name = "the descriptor limit of a process";
+    match measure::processes_for(members as usize, machine.descriptors_hard, None) {
+        Ok(processes) if processes > 1 => Finding {
+            level: Level::Warn,
+            text: format!(
+                "{name} is {}: this tool spreads the members over {processes} processes; a server with a descriptor a member needs {fix}",
+                count(machine.descriptors_hard)
+            ),
+        },
+        _ => at_least(name, machine.descriptors_hard, wanted, Level::Fail, &fix),
+    }
 }
 
 fn ports(machine: &Machine, members: u64) -> Finding {
@@ -261,7 +271,8 @@ mod tests {
     fn each_lack_has_its_command() {
         type Spoil = fn(&mut Machine);
         let cases: [(Spoil, Level, &str); 12] = [
-            (|here| here.descriptors_hard = 1024, Level::Fail, "ulimit -Hn 19032"),
+            (|here| here.descriptors_hard = 1024, Level::Warn, "ulimit -Hn 19032"),
+            (|here| here.descriptors_hard = 300, Level::Fail, "ulimit -Hn 19032"),
             (|here| here.file_max = Some(20_000), Level::Fail, "sysctl -w fs.file-max=48000"),
             (|here| here.somaxconn = Some(128), Level::Warn, "sysctl -w net.core.somaxconn=4096"),
             (|here| here.ports = Some((60_000, 60_999)), Level::Fail, "sysctl -w net.ipv4.ip_local_port_range="),
