@@ -192,12 +192,8 @@ impl Feed {
             }
             batch.push(id);
         }
-        while turn.sweeps
-            && !batch.is_full()
-            && let Some(id) = self.roster.first_behind(turn.table)
-        {
-            self.roster.take(members, &self.log, id);
-            batch.push(id);
+        if turn.sweeps {
+            self.roster.take_behind(members, turn.table, batch.remaining_capacity(), |id| batch.push(id));
         }
         batch
     }
