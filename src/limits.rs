@@ -97,6 +97,14 @@ pub const DUES_PER_TURN_MAX: usize = 256;
 /// reserved at the start; memory is used only as members come. Freeing a piece takes less than a millisecond.
 pub const SLOTS_CHUNK: usize = 32_768;
 
+/// Entries of a queue or a heap whose memory is one piece. Some tens of KiB are allocated, copied or looked through at a
+/// time.
+pub const PIECE_ENTRIES: usize = 1024;
+
+/// Entries that a part of a hash table has on average, at most. A part that doubles moves all of its entries, of which each
+/// is looked up elsewhere in memory: half a microsecond each in a room of a million.
+pub const HASHED_PART_ENTRIES: usize = 1024;
+
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
 /// messages.
 pub const PRIVATE_BYTES_MAX: usize = 512;
@@ -143,18 +151,28 @@ pub const JOIN_RATE_DEFAULT: u64 = 50;
 /// has connected again.
 pub const ADDRESS_RATE_FACTOR: u64 = 4;
 
+/// Once so many connections were open and all but one in this many of them have gone, memory inside the heap is given back
+/// to the system. That takes longer the more of it is in use.
+pub const CROWD_MIN: usize = 8192;
+pub const CROWD_LEFT: usize = 1024;
+
 /// Addresses without a connection whose joins and lines are remembered. At the bound those with full buckets are
 /// forgotten.
 pub const ADDRESSES_REMEMBERED_MAX: usize = 16_384;
 
-/// Pause between two searches for addresses to forget; meanwhile newcomers from unknown addresses are turned away.
+/// Pause between two searches for addresses to forget in the same part of their table; meanwhile newcomers from unknown
+/// addresses are turned away.
 pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
+
+/// Parts of the table of addresses that are searched at a time, which takes about a millisecond. A server of up to 49,000
+/// members has no more of them.
+pub const ADDRESSES_CLEANED_PARTS: usize = 64;
 
 /// Closes by our own decision that are logged a second. The statistics count them all.
 pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 
 /// A queue of the schedule may have two entries a connection and this many more. Beyond that the entries of freed
-/// connections are dropped.
+/// connections are dropped, a piece a turn.
 pub const TIMEOUT_SLACK: usize = 1024;
 
 /// Longest time and highest rate that an option takes: sums of them stay far from any overflow.

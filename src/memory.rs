@@ -50,7 +50,7 @@ impl MemoryBound {
             + size_of::<Member>()
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES
-            + Names::ENTRY_BYTES_MAX;
+            + Names::footprint_max(config.members_max).div_ceil(config.members_max.max(1));
         // Places of members that went, in the last piece of the slabs.
         let places_left = slots::places_max(config.members_max) - config.members_max;
         let member = member_idle

@@ -12,6 +12,7 @@ use slab::Slab;
 use crate::config::RoomSettings;
 use crate::message::Announcement;
 use crate::names::Name;
+use crate::pieces::fifo::Fifo;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
@@ -43,7 +44,7 @@ pub struct Rooms {
     /// Rooms with members.
     occupied: usize,
     /// Members to be closed because they fell off the log of their room.
-    fallen: VecDeque<ConnectionId>,
+    fallen: Fifo<ConnectionId>,
     /// The room that every connection joins first.
     lobby: RoomId,
 }
@@ -58,7 +59,7 @@ impl Rooms {
             deadlines: BinaryHeap::new(),
             skipping: VecDeque::new(),
             occupied: 0,
-            fallen: VecDeque::new(),
+            fallen: Fifo::new(),
             lobby: RoomId(0),
         };
         rooms.lobby = rooms.open(settings, now);
@@ -365,11 +366,10 @@ impl Rooms {
         let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
         let skipping = self.skipping.capacity() * size_of::<RoomId>();
         let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
-        let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
         rooms
             + deadlines
             + skipping
-            + fallen
+            + self.fallen.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
     }

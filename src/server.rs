@@ -22,7 +22,6 @@ mod send;
 mod shutdown;
 mod silence;
 
-use std::collections::VecDeque;
 use std::time::Instant;
 use std::{fmt, io};
 
@@ -30,11 +29,12 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
-use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
+use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
-use crate::limits::DUES_PER_TURN_MAX;
+use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX};
 use crate::names::Names;
 use crate::outlet::Outlet;
+use crate::pieces::fifo::Fifo;
 use crate::rooms::Rooms;
 use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
@@ -78,7 +78,9 @@ pub struct Server<I: Io, W> {
     spare: SpareBuffers,
     budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
-    greetings: VecDeque<ConnectionId>,
+    greetings: Fifo<ConnectionId>,
+    /// Most connections that were open since the heap's free memory was given back.
+    crowd: usize,
     /// How many closes may be logged now.
     close_reports: Bucket,
 }
@@ -96,7 +98,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connections: Connections::new(config.members_max),
             rooms: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
-            names: Names::new(),
+            names: Names::new(config.members_max),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -108,7 +110,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             silence: Silence::default(),
             spare: SpareBuffers::default(),
             budget: Budget::new(config.buffer_bytes, now),
-            greetings: VecDeque::new(),
+            greetings: Fifo::new(),
+            crowd: 0,
             close_reports: Bucket::default(),
         }
     }
@@ -195,12 +198,24 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.close_fallen();
         self.sweep();
         self.check_budget();
-        let connections = &mut self.connections;
-        self.schedule.forget_gone(connections.len(), |id| connections.find(id).is_some());
+        self.give_memory_back();
         self.write_transcript();
         self.conclude();
         self.journal.write(self.now);
         Ok(self.flow())
+    }
+
+    /// Drops entries of freed connections, and gives memory back to the system at a quiet moment after a crowd has left.
+    fn give_memory_back(&mut self) {
+        let connections = &mut self.connections;
+        let open = connections.len();
+        self.schedule.forget_gone(open, |id| connections.find(id).is_some());
+        self.crowd = self.crowd.max(open);
+        let is_over = self.crowd >= CROWD_MIN && open <= self.crowd / CROWD_LEFT;
+        if is_over && !self.has_due() && !self.schedule.is_forgetting() {
+            allocator::give_back();
+            self.crowd = open;
+        }
     }
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
@@ -266,7 +281,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if self.budget.is_spent() {
             return Receiving::Off;
         }
-        let full = self.schedule.held.full_rooms().count();
+        let full = self.schedule.held.full_rooms().len();
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
@@ -278,7 +293,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
         // When members were skipped already, lines may wait that fit in the next turn.
-        if self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable() || self.has_space_to_use() {
+        let goes_on = self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable();
+        if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());

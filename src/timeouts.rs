@@ -4,9 +4,9 @@
 //! it is taken out, and the caller, which knows when the last progress was, closes the connection or puts it back. So
 //! progress costs nothing, and a time-out is found at most one period late. Reads no clock.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::pieces::fifo::Fifo;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
@@ -15,12 +15,12 @@ pub struct Timeouts {
     /// Set while entries are due after this time already.
     hurry: Option<Duration>,
     /// Each entry has when its time started, as known when it was queued.
-    queue: VecDeque<(Instant, ConnectionId)>,
+    queue: Fifo<(Instant, ConnectionId)>,
 }
 
 impl Timeouts {
     pub fn new(period: Duration) -> Self {
-        Self { period, hurry: None, queue: VecDeque::new() }
+        Self { period, hurry: None, queue: Fifo::new() }
     }
 
     /// Has entries be due after `hurry` if that is shorter than the period; with `None` after the period again.
@@ -42,9 +42,9 @@ impl Timeouts {
         self.queue.is_empty()
     }
 
-    /// Drops the entries for which `keep` is false.
-    pub fn retain(&mut self, mut keep: impl FnMut(ConnectionId) -> bool) {
-        self.queue.retain(|(_, id)| keep(*id));
+    /// Drops the entries for which `keep` is false, of a piece of the queue: see [`Fifo::retain_in_a_piece`].
+    pub fn retain_in_a_piece(&mut self, mut keep: impl FnMut(ConnectionId) -> bool) {
+        self.queue.retain_in_a_piece(|(_, id)| keep(*id));
     }
 
     /// When the next entry is due.
@@ -63,7 +63,7 @@ impl Timeouts {
 impl Timeouts {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        self.queue.capacity() * size_of::<(Instant, ConnectionId)>()
+        self.queue.footprint()
     }
 
     /// Entries of a connection.

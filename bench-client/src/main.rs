@@ -8,6 +8,7 @@ mod out;
 mod ceiling;
 mod cli;
 mod commands;
+mod descriptors;
 mod engine;
 mod environment;
 mod error;
@@ -16,12 +17,15 @@ mod figures;
 mod files;
 mod floor;
 mod load;
+mod machine;
 mod measure;
 mod message;
 mod pinning;
 mod plan;
+mod processes;
 mod protocol;
 mod quantities;
+mod ready_line;
 mod recorder;
 mod reflector;
 mod report;
@@ -74,6 +78,8 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Doctor(arguments) => commands::doctor::command(arguments),
         Command::Floor(arguments) => commands::floor::command(arguments),
         Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
+        Command::Members => commands::run::members_command(),
+        Command::FloorReader(arguments) => commands::floor::reader_command(arguments),
         Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

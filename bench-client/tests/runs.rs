@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::{SHORT, json, outcome, reflect_command, reflector, run};
 use serde_json::Value;
 
@@ -177,6 +179,28 @@ fn a_floor_costs_something() {
     assert!(floor["send"]["min_ns"].as_f64().unwrap() > 0.0, "{floor}");
     assert!(floor["uring"].is_object() || floor["uring_refused"].is_string(), "{floor}");
     assert_eq!(floor["send_bytes"], 82);
+}
+
+#[test]
+fn a_floor_past_the_descriptor_limit_is_in_tables_and_read_by_several_processes() {
+    let program = env!("CARGO_BIN_EXE_bench-client");
+    let command = format!("ulimit -n 100 && '{program}' floor -c 150 -r 100/s --passes 6 --format json");
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let floor: Value = serde_json::from_slice(&output.stdout).unwrap();
+    if floor["uring"].is_null() {
+        panic!("this test needs io_uring: {floor}");
+    }
+    assert_eq!((&floor["descriptors"], &floor["tables"], &floor["readers"]), (&"direct".into(), &2.into(), &3.into()));
+    assert_eq!((&floor["send"], &floor["not_taken"], &floor["uring"]["passes"]), (&Value::Null, &0.into(), &5.into()));
+    assert!(floor["send_refused"].as_str().unwrap().contains("no descriptors"), "{floor}");
+    let pass = &floor["uring"]["pass"];
+    assert!(pass["wall_median_ns"].as_f64().unwrap() >= pass["cpu_min_ns"].as_f64().unwrap(), "{floor}");
+
+    let command = format!("ulimit -n 100 && '{program}' floor -c 150 --passes 4 --descriptors normal");
+    let (code, stderr) = outcome(&Command::new("sh").args(["-c", &command]).output().unwrap());
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("--descriptors direct"), "{stderr}");
 }
 
 #[test]

@@ -161,10 +161,12 @@ impl Feed {
         }
     }
 
-    /// Private bytes wait for a member: if it is level, the sweep is to visit it all the same.
+    /// Private bytes wait for a member: if it is level, a batch is to take it all the same. It stands with the returning
+    /// members, because behind those of the sweep it would wait for all of them: a newcomer's welcome, for ten seconds
+    /// while a line is on its way to a million.
     pub fn wake(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id) == Place::InSweep && members[id].lag(&self.log) == Some(0) {
-            self.roster.put_behind(members, &self.log, id);
+            self.roster.put_returning(members, &self.log, id);
         }
     }
 
@@ -190,12 +192,8 @@ impl Feed {
             }
             batch.push(id);
         }
-        while turn.sweeps
-            && !batch.is_full()
-            && let Some(id) = self.roster.first_behind(turn.table)
-        {
-            self.roster.take(members, &self.log, id);
-            batch.push(id);
+        if turn.sweeps {
+            self.roster.take_behind(members, turn.table, batch.remaining_capacity(), |id| batch.push(id));
         }
         batch
     }

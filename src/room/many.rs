@@ -77,6 +77,11 @@ impl World {
         self.feed.skip_ahead(&mut self.members, |_, _| self.skipped += 1);
     }
 
+    /// Says messages until one does not fit.
+    fn say_all(&mut self) {
+        assert!((0..1000).any(|_| !self.say()), "a log without end");
+    }
+
     fn fill(&mut self) {
         while !self.feed.log().is_at_cap() {
             assert!(self.say());
@@ -110,11 +115,29 @@ fn a_member_of_a_small_table_is_not_sent_a_second_message_before_all_others_have
 }
 
 #[test]
+fn private_bytes_do_not_wait_for_a_sweep() {
+    let mut world = World::new();
+    for _ in 0..100 * SEND_BATCH_MEMBERS {
+        world.join(0);
+    }
+    for table in [0, 1] {
+        assert!(world.say());
+        world.send();
+        let newcomer = world.join(table);
+        world.feed.wake(&mut world.members, newcomer);
+        let batches: Vec<Batch> = (0..2).map(|_| world.send().0).collect();
+        assert!(batches.iter().any(|batch| batch.contains(&newcomer)), "table {table}");
+        assert!(batches.iter().any(|batch| batch.len() > SEND_BATCH_MEMBERS / 2), "the sweep goes on");
+        world.settle();
+    }
+}
+
+#[test]
 fn a_log_waits_for_the_members_of_every_table() {
     let mut world = World::new();
     let (one, other) = (world.join(0), world.join(3));
     world.fill();
-    while world.say() {}
+    world.say_all();
     for id in [one, other] {
         assert!(!world.say(), "the one that is left has not been sent the oldest messages");
         assert_eq!(world.feed.lag_bytes_max(&world.members), world.feed.log().head() - Position::default());
@@ -181,7 +204,7 @@ fn authors_wait_while_more_have_to_be_skipped_than_may_be_in_a_turn() {
     world.members.limit_skips(3);
     world.parked(10);
     world.fill();
-    while world.say() {}
+    world.say_all();
     assert_eq!(world.skipped, 0);
     let mut waited = 0;
     while !world.say() {

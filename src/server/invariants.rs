@@ -55,6 +55,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             + self.names.footprint()
             + self.schedule.footprint()
             + self.spare.footprint()
+            + self.greetings.footprint()
     }
 
     /// Whether the next turn receives.
@@ -83,8 +84,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         })
     }
 
-    /// Connections that hold a reserved line of their address's rate whose time has come.
+    /// Connections that hold a reserved line of their address's rate whose time has come, where there are such rates.
     pub fn late_reservations(&self) -> usize {
+        if self.config.flood.is_none() && self.config.addresses.line_rate.is_none() {
+            return 0;
+        }
         let received = self.connections.iter().filter_map(|(_, connection)| connection.inbound.received.as_ref());
         received.filter(|received| received.reserved.is_some_and(|from| from <= self.now)).count()
     }
@@ -125,7 +129,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     let listens = connection.inbound.receiving || connection.inbound.queued.contains(Queue::Retry);
                     assert!(listens || self.phase.is_stopping(), "a connection that is greeted is received from");
                     let Outbound { socket, private } = &connection.outbound;
-                    let goes_out = !socket.may_take() || self.greetings.contains(&id);
+                    let goes_out = !socket.may_take() || self.greetings.iter().any(|other| *other == id);
                     assert!(private.is_empty() || goes_out, "private bytes are sent or wait for the socket");
                 }
                 State::Joined(member) => {

@@ -178,7 +178,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if received.is_some_and(|received| received.reserved.is_some()) {
             self.addresses.give_back_line(name.address.ip());
         }
-        self.names.remove(name, id.slot);
+        self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
         if let Some(member) = member {
             self.rooms.leave(member, name, self.now);
         }

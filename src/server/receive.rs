@@ -178,7 +178,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A room whose log was full and has space again.
     pub(super) fn room_with_space(&self) -> Option<RoomId> {
-        self.schedule.held.full_rooms().find(|room| self.rooms.has_space(*room))
+        self.schedule.held.full_rooms().iter().copied().find(|room| self.rooms.has_space(*room))
     }
 
     /// Takes lines from a chunk of a connection that has nothing else waiting.

@@ -124,6 +124,12 @@ fn a_room_in_fifty_tables() {
     println!("{figures:?}");
 }
 
+#[test]
+fn a_room_of_two_hundred_thousand_that_all_leave() {
+    let figures = large_room::play(200_000, 2, 10);
+    println!("{figures:?}");
+}
+
 /// Longest line in the rooms with small logs.
 const SMALL_LINE_BYTES: usize = 16;
 
