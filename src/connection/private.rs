@@ -114,6 +114,10 @@ mod tests {
         assert_eq!(private.buffer_bytes(), 0);
         let waits = private.due().len();
         assert!(!private.tell(Notice::SlowDown, Encoding::Text, true) && private.due().len() == waits);
+        while private.due().len() <= PRIVATE_BYTES_KEPT {
+            assert!(private.tell(Notice::SlowDown, Encoding::Text, false));
+        }
+        assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT, "it grows once");
         while private.tell(Notice::SlowDown, Encoding::Text, false) {}
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT);
         private.tell_always(Notice::Missed { messages: 7 }, Encoding::Text);
