@@ -40,7 +40,7 @@ impl World {
         let fits = self.feed.fits(&self.members, &body);
         if fits {
             let message = Message { number: self.feed.log().messages() + 1, time: Duration::ZERO, author: None, body };
-            assert!(self.feed.append(&mut self.members, &message, |_| self.skipped += 1));
+            assert!(self.feed.append(&mut self.members, &message, |_, _| self.skipped += 1));
         }
         fits
     }
@@ -74,7 +74,7 @@ impl World {
 
     fn begin_turn(&mut self) {
         self.members.renew_skips();
-        self.feed.skip_ahead(&mut self.members, |_| self.skipped += 1);
+        self.feed.skip_ahead(&mut self.members, |_, _| self.skipped += 1);
     }
 
     /// Says messages until one does not fit.

@@ -294,7 +294,7 @@ impl Roster {
         members: &mut Members,
         log: &Log,
         most: usize,
-        mut skip: impl FnMut(&mut Member),
+        mut skip: impl FnMut(&mut Members, MemberId),
     ) -> usize {
         self.ahead = true;
         let mut looked_at = 0;
@@ -302,7 +302,7 @@ impl Roster {
             && let Some(id) = self.slow.oldest().parked.first()
         {
             self.slow.oldest_mut().parked.remove(members, id);
-            skip(&mut members[id]);
+            skip(members, id);
             self.slow.skipped().parked.push_earlier(members, id);
             looked_at += 1;
         }
@@ -315,7 +315,7 @@ impl Roster {
                 table.returning.mark(id);
                 looked_at += 1;
                 if members[id].needs_before(tail) {
-                    skip(&mut members[id]);
+                    skip(members, id);
                     self.slow.oldest_mut().returning -= 1;
                     self.slow.skipped().returning += 1;
                 }
