@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn each_lack_has_its_command() {
         type Spoil = fn(&mut Machine);
-        let cases: [(Spoil, Level, &str); 12] = [
+        let cases: [(Spoil, Level, &str); 13] = [
             (|here| here.descriptors_hard = 1024, Level::Warn, "ulimit -Hn 19032"),
             (|here| here.descriptors_hard = 300, Level::Fail, "ulimit -Hn 19032"),
             (|here| here.file_max = Some(20_000), Level::Fail, "sysctl -w fs.file-max=48000"),
