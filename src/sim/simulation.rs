@@ -137,10 +137,13 @@ impl Simulation {
         let said = (messages - self.said[self.said.len() - 2]) as usize;
         self.late_max = self.late_max.max(self.server.late_reservations() + said);
         let rationed: Vec<_> = self.server.rationed().collect();
-        let mut still_waiting = self.rationed.drain(..).filter(|waits| rationed.contains(waits));
-        let overtaken = still_waiting.by_ref().zip(&rationed).any(|(before, now)| before != *now);
+        // Those of which a line was said, or that have received more, are left out; newcomers stand behind all others.
+        let before = &self.rationed;
+        let still_waiting = before.iter().filter(|waits| rationed.contains(waits));
+        let is_new = |id: ConnectionId| before.iter().all(|(other, _)| *other != id);
+        let now = rationed.iter().filter(|waits| before.contains(waits) || is_new(waits.0));
+        let overtaken = still_waiting.zip(now).any(|(before, now)| before != now);
         assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
-        drop(still_waiting);
         self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
