@@ -19,6 +19,24 @@ bench-quick *options: build
     target/release/bench-client sweep --rungs 100,990,5k --deliveries 100k --repeat 1 -d 3s -w 1s --pin 0,1 -o target/results \
         {{uring}} {{epoll}} {{select}} {{options}}
 
+# Sizes up to a million at the same deliveries a second. In a large room a line takes seconds, and who came is said once in minutes.
+million := "target/release/bench-client sweep --kind million --largest --deliveries 50k --lines-min 20 --once-from 250k \
+    -w 1s --warmup-per-member 250us --drain 60s --floor --pin 0,1"
+
+# How far each back end goes: io_uring up to 1,000,000 members, epoll and select until they end; some 45 minutes; leaves results/<date>-million
+bench-million *options: build
+    {{million}} --rungs 100,1k,10k,19k,50k,100k,250k,500k,1m --repeat 3 -d 10s \
+        --server uring='{{server}} --backend uring --members {members}' {{epoll}} {{select}} {{options}}
+
+# Set what the kernel must allow for that and does not, until the machine is started anew, and print what it was; needs root
+bench-million-prepare: build
+    target/release/bench-client doctor -c 1m --set
+
+# The same with small tables instead of many members, in some two minutes; leaves target/results/<date>-million
+bench-million-quick *options: build
+    {{million}} --rungs 100,1k,5k --repeat 1 -d 3s -o target/results {{epoll}} {{select}} {{options}} \
+        --server uring='{{server}} --backend uring --members {members} --descriptors direct --table-slots 500'
+
 # The most that a room of 1,000 takes, five times; some four minutes; leaves results/<date>-headline
 bench-headline *options: build
     target/release/bench-client headline -c 1k -r 20k --repeat 5 -d 10s -w 2s --pin 0,1 --server uproar='{{server}}' {{options}}

@@ -178,6 +178,27 @@ impl Rooms {
         self.members[id].may_speak()
     }
 
+    /// False when a member that says a line now would need memory that all members share.
+    pub fn speaks_in_place(&self, id: MemberId) -> bool {
+        self.members[id].speaks_in_place()
+    }
+
+    /// Memory of members that counts against the buffer bytes of all members.
+    pub fn buffer_bytes(&self) -> usize {
+        self.members.buffer_bytes()
+    }
+
+    /// The same of one member.
+    pub fn buffer_bytes_of(&self, id: MemberId) -> usize {
+        self.members[id].buffer_bytes()
+    }
+
+    /// From now on members are closed rather than skipped when the rest of their messages would take more than `bytes`
+    /// together with what members have already.
+    pub fn set_buffer_bytes_max(&mut self, bytes: usize) {
+        self.members.set_buffer_bytes_max(bytes);
+    }
+
     /// Says a line of the server's own to everybody in a room.
     pub fn announce(&mut self, room: RoomId, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
         self.change(room, |room, members| room.announce(members, announcement, now))
@@ -384,6 +405,7 @@ impl Rooms {
             assert_eq!(usize::from(entry.skipping), skipping, "a room that skips is queued at most once");
             assert!(entry.skipping || !entry.room.must_skip_ahead(&self.members), "a room that has to skip is queued");
         }
+        self.members.invariants();
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
         assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");

@@ -3,8 +3,8 @@
 //! A turn collects completions, handles them, and sends one batch to members that are behind. A sweep of a large room
 //! takes many turns, so accepting and receiving go on in the middle of it. The server owns every connection and handles
 //! the outcome of each operation; the rooms decide which messages there are and which member gets them. `lifecycle`
-//! opens and closes connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits, and
-//! `shutdown` ends it all.
+//! opens and closes connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits,
+//! `budget` the memory that all members share, and `shutdown` ends it all.
 //!
 //! 1. A connection has at most one receive and one watch for writability in flight. Once it is closed, its slot is
 //!    freed as soon as it has neither.
@@ -12,6 +12,7 @@
 //!    already when the end of a chunk is held.
 //! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
+mod budget;
 pub mod held;
 mod invariants;
 mod lifecycle;
@@ -30,13 +31,14 @@ use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
-use crate::limits::{CROWD_LEFT, CROWD_MIN};
+use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX};
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::rooms::Rooms;
 use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
+use budget::Budget;
 use lifecycle::Accepting;
 pub use lifecycle::Door;
 use receive::SpareBuffers;
@@ -74,6 +76,7 @@ pub struct Server<I: Io, W> {
     /// Which connections have not acknowledged everything, and which of them is looked at next.
     silence: Silence,
     spare: SpareBuffers,
+    budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
     greetings: Fifo<ConnectionId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -106,6 +109,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
+            budget: Budget::new(config.buffer_bytes, now),
             greetings: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
@@ -176,12 +180,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let until = self.until();
         self.io.wait(until, receiving, completions)?;
         self.now = self.io.now();
+        self.share_budget();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
         }
         self.accept_after_refusals();
         self.rooms.on_deadline(self.now);
-        while let Some(due) = self.schedule.due(self.now) {
+        for _ in 0..DUES_PER_TURN_MAX {
+            let Some(due) = self.schedule.due(self.now) else { break };
             self.on_due(due);
         }
         if receiving == Receiving::On {
@@ -191,6 +197,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.say_goodbye();
         self.close_fallen();
         self.sweep();
+        self.check_budget();
         self.give_memory_back();
         self.write_transcript();
         self.conclude();
@@ -268,8 +275,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Whether chunks are received: not while the logs of all rooms with members are full.
+    /// Whether chunks are received: not while the budget of memory is spent, or the logs of all rooms with members are
+    /// full.
     pub(super) fn receiving(&self) -> Receiving {
+        if self.budget.is_spent() {
+            return Receiving::Off;
+        }
         let full = self.schedule.held.full_rooms().len();
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }

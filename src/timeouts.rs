@@ -12,13 +12,20 @@ use crate::token::ConnectionId;
 #[derive(Debug)]
 pub struct Timeouts {
     period: Duration,
+    /// Set while entries are due after this time already.
+    hurry: Option<Duration>,
     /// Each entry has when its time started, as known when it was queued.
     queue: Fifo<(Instant, ConnectionId)>,
 }
 
 impl Timeouts {
     pub fn new(period: Duration) -> Self {
-        Self { period, queue: Fifo::new() }
+        Self { period, hurry: None, queue: Fifo::new() }
+    }
+
+    /// Has entries be due after `hurry` if that is shorter than the period; with `None` after the period again.
+    pub fn hurry(&mut self, hurry: Option<Duration>) {
+        self.hurry = hurry;
     }
 
     /// Times a connection that is not being timed, from `since` on.
@@ -42,7 +49,8 @@ impl Timeouts {
 
     /// When the next entry is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.queue.front().map(|(since, _)| *since + self.period)
+        let period = self.hurry.map_or(self.period, |hurry| hurry.min(self.period));
+        self.queue.front().map(|(since, _)| *since + period)
     }
 
     /// Takes out the next connection that is due. It is over its time unless it has made progress since it was queued.
@@ -95,5 +103,18 @@ mod tests {
         assert_eq!(timeouts.deadline(), Some(at(18)));
         assert_eq!(timeouts.due(at(18)), Some(id(0)));
         assert_eq!(timeouts.deadline(), None);
+    }
+
+    #[test]
+    fn in_a_hurry_entries_are_due_sooner_and_never_later() {
+        let id = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut timeouts = Timeouts::new(Duration::from_secs(10));
+        timeouts.watch(id, at(0));
+        for (hurry, due) in [(Some(3), 3), (Some(30), 10), (None, 10)] {
+            timeouts.hurry(hurry.map(Duration::from_secs));
+            assert_eq!(timeouts.deadline(), Some(at(due)), "{hurry:?}");
+        }
     }
 }

@@ -299,9 +299,13 @@ fn every_figure_that_readme_claims_of_a_run_stands_in_that_run() {
 #[test]
 fn the_tables_of_readme_are_those_of_the_sets_that_they_link_to() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for name in ["headline", "rooms", "peers", "costs"] {
+    for name in ["headline", "million", "rooms", "peers", "costs"] {
         let Some((_, rest)) = readme.split_once(&format!("<!-- {name} -->\n")) else { continue };
         let block = rest.split_once(&format!("<!-- /{name} -->")).expect("a block has an end").0;
+        // The place of a set that was not measured yet.
+        if block.is_empty() {
+            continue;
+        }
         let set =
             linked_results(block).into_iter().next().unwrap_or_else(|| panic!("the block {name} links to no set"));
         let set = root().join(set.split('/').take(2).collect::<Vec<_>>().join("/"));

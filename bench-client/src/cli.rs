@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::check::CheckArgs;
 use crate::commands::costs::CostsArgs;
 use crate::commands::doctor::DoctorArgs;
-use crate::commands::floor::{FloorArgs, FloorSenderArgs};
+use crate::commands::floor::{FloorArgs, FloorReaderArgs, FloorSenderArgs};
 use crate::commands::headline::HeadlineArgs;
 use crate::commands::peers::PeersArgs;
 use crate::commands::reflect::ReflectArgs;
@@ -47,7 +47,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare two sweeps in ratios
     Check(CheckArgs),
-    /// Say what on this machine stands in the way of a room of N members, and the command that mends it; change nothing
+    /// Say what on this machine stands in the way of a room of N members, and the command that mends it
     Doctor(DoctorArgs),
     /// Measure what a bare loop of sends to N sockets costs on this machine
     Floor(FloorArgs),
@@ -56,6 +56,8 @@ pub enum Command {
     /// Have some members of a room, as the process that conducts the run says on stdin
     #[command(hide = true)]
     Members,
+    #[command(hide = true)]
+    FloorReader(FloorReaderArgs),
     /// Serve as the smallest chat server there is: what the tool measures when the server costs next to nothing
     Reflect(ReflectArgs),
 }

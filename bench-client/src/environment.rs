@@ -108,6 +108,8 @@ fn sysctls() -> Map<String, Value> {
         "net/ipv4/tcp_wmem",
         "net/ipv4/ip_local_port_range",
         "net/ipv4/tcp_max_syn_backlog",
+        "net/ipv4/tcp_ehash_entries",
+        "net/ipv4/tcp_child_ehash_entries",
         "net/core/somaxconn",
         "net/core/netdev_max_backlog",
         "net/netfilter/nf_conntrack_count",

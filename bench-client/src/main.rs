@@ -8,6 +8,7 @@ mod out;
 mod ceiling;
 mod cli;
 mod commands;
+mod descriptors;
 mod engine;
 mod environment;
 mod error;
@@ -16,6 +17,7 @@ mod figures;
 mod files;
 mod floor;
 mod load;
+mod machine;
 mod measure;
 mod message;
 mod pinning;
@@ -23,6 +25,7 @@ mod plan;
 mod processes;
 mod protocol;
 mod quantities;
+mod ready_line;
 mod recorder;
 mod reflector;
 mod report;
@@ -76,6 +79,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Floor(arguments) => commands::floor::command(arguments),
         Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
         Command::Members => commands::run::members_command(),
+        Command::FloorReader(arguments) => commands::floor::reader_command(arguments),
         Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

@@ -1,7 +1,6 @@
 //! One measured run, from the start of the server to its summary.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use crate::engine;
 use crate::engine::outcome::Outcome;
@@ -16,23 +15,20 @@ use crate::plan::{Pace, Plan};
 use crate::processes::{self, PROCESSES_MAX};
 use crate::protocol::Protocol;
 use crate::quantities::count;
+use crate::ready_line;
 use crate::results::summary::Summary;
 use crate::server_process::{ServerProcess, free_address};
 use crate::sources::sources;
 use crate::summarise::{Setting, summarise};
 use crate::sys;
-use crate::target::Target;
+use crate::target::{Target, command_for};
 use crate::tcp_counters;
 use crate::usage::Sampler;
 
 /// Descriptors that are not members' sockets.
 pub const OWN_DESCRIPTORS: u64 = 32;
 /// Descriptors of each of several processes that visitors and an uneven share may take.
-const DESCRIPTORS_SPARE: usize = 200;
-/// Sends a second of the floor, at most: about half of a core, so that the receiver keeps up.
-const FLOOR_SENDS_PER_S_MAX: f64 = 100_000.0;
-/// Passes of the floor, of both ways together, if they fit into its time.
-const FLOOR_PASSES: f64 = 24.0;
+pub const DESCRIPTORS_SPARE: usize = 200;
 
 /// A finished run.
 #[derive(Debug)]
@@ -51,8 +47,6 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
         pinning::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
-    let floor_before = load.floor.then(|| floor::measure(floor_shape(room, load))).transpose()?;
-    let counters = tcp_counters::read();
     let address = match (target.address, &target.command) {
         (Some(address), _) => address,
         (None, Some(_)) => free_address()?,
@@ -66,18 +60,27 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     settings.sources = sources(settings.address, room.members, load.spread)?;
     let server = match &target.command {
         None => None,
-        Some(command) => Some(ServerProcess::start(command, address, load.pin)?),
+        Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
     };
-    let ceiling = server.as_ref().and_then(ServerProcess::ready_line).and_then(|line| members_max(&line));
+    let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
+    let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
     if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
         return Err(Error::new(format!("at most {} members", count(most))));
     }
+    let descriptors = match &ready_line {
+        Some(line) => ready_line::descriptors(line),
+        None => floor::fitting(room.members)?,
+    };
+    let floor = || floor::measure(floor::shape(room, load, descriptors));
+    // The server has said by now what its sockets will be in, and has none yet.
+    let floor_before = load.floor.then(floor).transpose()?;
     let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
         pinning::pin_process(pid, pin.server)?;
     }
     let sampler = Sampler::new(pid).asking(server.as_ref().and_then(ServerProcess::members_asker));
     let mut sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
+    let counters = tcp_counters::read();
     let outcome = match processes {
         1 => engine::run(&settings, &plan, &sampler)?,
         _ => processes::run(&settings, &pace, &mut sampler, processes)?,
@@ -85,7 +88,7 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     let setting = Setting {
         server_name: target.name.clone(),
         server_command: target.command.clone(),
-        server_ready_line: server.as_ref().and_then(ServerProcess::ready_line),
+        server_ready_line: ready_line,
         arrival: load.arrival,
         seed: load.seed,
         rate_per_s: room.rate_per_s,
@@ -96,24 +99,10 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     drop(server);
     let mut summary = summarise(setting, &settings, &plan, &outcome);
     if let Some(before) = floor_before {
-        let after = floor::measure(floor_shape(room, load))?;
-        let (send, uring) = floor::join(&[before, after]);
+        let (send, uring) = floor::join(&[before, floor()?]);
         summary.set_floor(send, uring);
     }
     Ok(Run { plan, summary, outcome })
-}
-
-/// The floor at the pace of the room, as long as it needs for some passes of each way.
-pub fn floor_shape(room: Room, load: &Load) -> floor::Shape {
-    let passes_per_s = room.rate_per_s.min(FLOOR_SENDS_PER_S_MAX / room.members as f64);
-    let seconds = (FLOOR_PASSES / passes_per_s).clamp(2.0, 8.0);
-    floor::Shape {
-        sockets: room.members,
-        line_bytes: load.line_bytes,
-        passes_per_s,
-        duration: Duration::from_secs_f64(seconds),
-        pin: load.pin,
-    }
 }
 
 fn pace(room: Room, load: &Load) -> Pace {
@@ -226,12 +215,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// N of a ready line that says `up to N members`.
-fn members_max(ready_line: &str) -> Option<u64> {
-    let (_, rest) = ready_line.split_once("up to ")?;
-    rest.split(' ').next()?.replace(',', "").parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,13 +240,5 @@ mod tests {
         assert_eq!(reachable(address("0.0.0.0:7")), address("127.0.0.1:7"));
         assert_eq!(reachable(address("[::]:7")), address("[::1]:7"));
         assert_eq!(reachable(address("10.0.0.1:7")), address("10.0.0.1:7"));
-    }
-
-    #[test]
-    fn a_ready_line_names_the_ceiling() {
-        let line = "uproar: listening on 127.0.0.1:8888 (select, up to 1015 members)";
-        assert_eq!(members_max(line), Some(1015));
-        assert_eq!(members_max("listening on 127.0.0.1:8888 (poll, up to 19,000 members)"), Some(19_000));
-        assert_eq!(members_max("listening on 127.0.0.1:8888"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What is written and drawn from results, for people and programs. Nothing here measures.
 //!
 //! A run leaves `run_files`: a summary, and its raw record as `hgrm`, `hlog` and `messages`; it prints a `block`. What a folder
-//! of results shows is drawn from its runs by `rooms`, `peers`, `headline` or `costs`, each a kind of folder; `changes` compares
+//! of results shows is drawn from its runs by `rooms`, `million`, `peers`, `headline` or `costs`, each a kind of folder; `changes` compares
 //! two folders of rooms.
 
 pub mod bars;
@@ -15,9 +15,12 @@ pub mod hgrm;
 pub mod hlog;
 pub mod layout;
 pub mod messages;
+pub mod million;
+pub mod million_table;
 pub mod peers;
 pub mod peers_table;
 pub mod plot;
+pub mod reach;
 pub mod rooms;
 pub mod rooms_table;
 pub mod rows;

@@ -2,39 +2,79 @@
 //!
 //! Each run restarts its server; servers take turns within each round, so that what the machine does meanwhile affects
 //! them all alike. A run that the tool itself spoiled, by sending late, is measured again; it stays in the files as set aside.
+//!
+//! The floor is of as many sockets in the same kind of descriptors as the servers have, which they say when they listen.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::descriptors::Descriptors;
 use crate::error::Result;
 use crate::files::write_json;
-use crate::floor;
+use crate::floor::{self, Floor};
 use crate::load::{Load, Room};
 use crate::measure::{self, Run};
 use crate::quantities::count;
+use crate::ready_line;
 use crate::report::{block, run_files};
 use crate::results::folder;
 use crate::results::rung::Rung;
-use crate::target::NamedServer;
+use crate::server_process::{ServerProcess, free_address};
+use crate::target::{NamedServer, command_for};
 
 /// Runs of one room in one round, at most: the first, and another when the client spoiled it.
 const ATTEMPTS_MAX: u32 = 2;
+/// From this many members on the floor is measured after the servers and not before them too: connecting takes longer then
+/// than the passes.
+const ONE_FLOOR_FROM: usize = 50_000;
+
+/// What a server says of itself when it is started for a room.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offer {
+    /// None: it does not say.
+    pub members_max: Option<u64>,
+    pub descriptors: Descriptors,
+}
+
+/// Starts `server` as for a room of `members`, and stops it when it has said what it offers.
+pub fn offer(server: &NamedServer, members: usize, load: &Load) -> Result<Offer> {
+    let command = command_for(&server.command, members);
+    let ready_line = ServerProcess::start(&command, free_address()?, load.pin)?.ready_line();
+    let Some(line) = ready_line else { return Ok(Offer::default()) };
+    Ok(Offer { members_max: ready_line::members_max(&line), descriptors: ready_line::descriptors(&line) })
+}
+
+/// The floor for each kind of descriptors that the servers have.
+fn floors(kinds: &BTreeSet<Descriptors>, room: Room, load: &Load) -> Result<BTreeMap<Descriptors, Floor>> {
+    kinds.iter().map(|kind| Ok((*kind, floor::measure(floor::shape(room, load, *kind))?))).collect()
+}
 
 /// Measures `room` on each of `servers` in turn, `repeat` times; what each run leaves goes into `folder`.
 pub fn rounds(servers: &[NamedServer], room: Room, load: &Load, repeat: u32, folder: &Path) -> Result<Vec<Rung>> {
     let members = room.members as u64;
     let mut rungs: Vec<Rung> = servers.iter().map(|server| Rung::new(&server.name, members)).collect();
     let run_load = Load { floor: false, ..load.clone() };
+    // What cannot be started says so again when it is measured.
+    let kind = |server| offer(server, room.members, load).unwrap_or_default().descriptors;
+    let kinds: Vec<Descriptors> = if load.floor { servers.iter().map(kind).collect() } else { Vec::new() };
     for _ in 0..repeat.max(1) {
         // The floor is the machine's and not a server's: one before and one after all of them.
-        let before = load.floor.then(|| floor::measure(measure::floor_shape(room, load))).transpose()?;
+        let here: BTreeSet<Descriptors> = kinds.iter().copied().collect();
+        let before = if room.members < ONE_FLOOR_FROM { floors(&here, room, load)? } else { BTreeMap::new() };
         let mut done = Vec::new();
-        for (server, rung) in servers.iter().zip(&mut rungs).filter(|(_, rung)| rung.not_run.is_none()) {
-            done.extend(run(server, room, &run_load, rung, folder)?.map(|run| (rung, run)));
+        for (index, (server, rung)) in servers.iter().zip(&mut rungs).enumerate() {
+            if rung.not_run.is_none() {
+                done.extend(run(server, room, &run_load, rung, folder)?.map(|run| (index, rung, run)));
+            }
         }
-        let after = load.floor.then(|| floor::measure(measure::floor_shape(room, load))).transpose()?;
-        for (rung, mut run) in done {
-            if let (Some(before), Some(after)) = (&before, &after) {
-                let (send, uring) = floor::join(&[before.clone(), after.clone()]);
+        let used: BTreeSet<Descriptors> = done.iter().filter_map(|(index, _, _)| kinds.get(*index).copied()).collect();
+        let after = floors(&used, room, load)?;
+        for (index, rung, mut run) in done {
+            let floors: Vec<Floor> = kinds.get(index).map_or(Vec::new(), |kind| {
+                [&before, &after].into_iter().filter_map(|floors| floors.get(kind).cloned()).collect()
+            });
+            if !floors.is_empty() {
+                let (send, uring) = floor::join(&floors);
                 run.summary.set_floor(send, uring);
             }
             keep(run, rung, folder)?;

@@ -1,7 +1,7 @@
 //! The system calls the tool needs and the standard library lacks, each as a safe function.
 //!
 //! Every call takes what it borrows for its own duration only, so no promise outlives a function here. The io_uring
-//! side of the floor is apart, in `floor/sender.rs`; nowhere else is `unsafe` allowed.
+//! side of the floor is apart, in `floor/rings.rs`; nowhere else is `unsafe` allowed.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -236,7 +236,8 @@ fn bind_source(fd: BorrowedFd<'_>, source: Ipv4Addr) -> io::Result<()> {
     check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const raw).cast(), size_of_val(&raw) as u32) }).map(|_| ())
 }
 
-fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+/// Sets an option whose value is a number.
+pub fn set_option(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the kernel reads one int of the stated size.
     let result = unsafe {
         libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), size_of_val(&value) as u32)

@@ -16,6 +16,15 @@ pub struct Target {
     pub address: Option<SocketAddr>,
 }
 
+/// Members beside those of the room that a server is to hold: a share of it, and some.
+const RESERVE_SHARE: usize = 100;
+const RESERVE: usize = 32;
+
+/// The command of a server for a room of `members`: `{members}` in it becomes that many and a reserve.
+pub fn command_for(command: &str, members: usize) -> String {
+    command.replace("{members}", &(members + members / RESERVE_SHARE + RESERVE).to_string())
+}
+
 /// A server with a name, and the command that starts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedServer {
@@ -33,5 +42,18 @@ impl NamedServer {
             command: Some(self.command.clone()),
             ..Target::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_told_for_how_many_it_is_started() {
+        let command = "uproar serve {addr} --members {members}";
+        assert_eq!(command_for(command, 1_000_000), "uproar serve {addr} --members 1010032");
+        assert_eq!(command_for(command, 100), "uproar serve {addr} --members 133");
+        assert_eq!(command_for("uproar serve {addr}", 100), "uproar serve {addr}");
     }
 }

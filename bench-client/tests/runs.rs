@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::{SHORT, json, outcome, reflect_command, reflector, run};
 use serde_json::Value;
 
@@ -170,6 +172,59 @@ fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
 }
 
 #[test]
+fn a_sweep_of_how_far_servers_go_measures_each_in_its_largest_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let far = format!("far={}", reflect_command(""));
+    let program = env!("CARGO_BIN_EXE_bench-client");
+    let small = format!(
+        "small=sh -c 'test $1 -gt {{members}} || echo \"listening on $0 (small, up to 12 members)\" >&2; exec $2 reflect $0 2>/dev/null' \
+         {{addr}} 10 '{program}'"
+    );
+    let arguments =
+        ["sweep", "--kind", "million", "--largest", "--rungs", "10,30,40", "--deliveries", "1k", "-d", "200ms"];
+    let more =
+        ["--repeat", "2", "--once-from", "40", "--lines-min", "20", "-o", out, "--server", &far, "--server", &small];
+    let output = run(&[&arguments[..], &more, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(folder.to_str().unwrap().ends_with("-million"), "{folder:?}");
+    let sweep = json(&folder.join("sweep.json"));
+    let rows: Vec<(u64, &str, &str)> = sweep["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["members"].as_u64().unwrap(), row["server"].as_str().unwrap(), row["state"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        (10, "far", "good"),
+        (10, "far", "good"),
+        (10, "small", "good"),
+        (10, "small", "good"),
+        (12, "small", "good"),
+        (12, "small", "good"),
+        (30, "small", "not run"),
+        (30, "far", "good"),
+        (30, "far", "good"),
+        (40, "far", "good"),
+    ];
+    assert_eq!(rows, expected, "{output:?}");
+    let summary = json(&folder.join("far/c0000040/run1/summary.json"));
+    assert_eq!(summary["plan"]["messages"], 20, "as long as so many lines take");
+    assert_eq!(summary["plan"]["warmup_messages"], 1);
+    let short = std::fs::read_to_string(folder.join("short.md")).unwrap();
+    assert!(short.contains("far holds a room of 40 members") && short.contains("small ends at 12 members"), "{short}");
+    let picture = std::fs::read_to_string(folder.join("reach.svg")).unwrap();
+    assert!(picture.contains("the whole room has it") && picture.contains("Linux "), "{picture}");
+    let document = directory.path().join("document.md");
+    std::fs::write(&document, "<!-- million -->\n<!-- /million -->\n").unwrap();
+    let output = run(&["report", folder.to_str().unwrap(), "--into", document.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document = std::fs::read_to_string(&document).unwrap();
+    assert!(document.contains("/reach.svg)") && document.contains(short.trim()), "{document}");
+}
+
+#[test]
 fn a_floor_costs_something() {
     let output = run(&["floor", "-c", "50", "-r", "200/s", "-d", "300ms", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -177,6 +232,28 @@ fn a_floor_costs_something() {
     assert!(floor["send"]["min_ns"].as_f64().unwrap() > 0.0, "{floor}");
     assert!(floor["uring"].is_object() || floor["uring_refused"].is_string(), "{floor}");
     assert_eq!(floor["send_bytes"], 82);
+}
+
+#[test]
+fn a_floor_past_the_descriptor_limit_is_in_tables_and_read_by_several_processes() {
+    let program = env!("CARGO_BIN_EXE_bench-client");
+    let command = format!("ulimit -n 100 && '{program}' floor -c 150 -r 100/s --passes 6 --format json");
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let floor: Value = serde_json::from_slice(&output.stdout).unwrap();
+    if floor["uring"].is_null() {
+        panic!("this test needs io_uring: {floor}");
+    }
+    assert_eq!((&floor["descriptors"], &floor["tables"], &floor["readers"]), (&"direct".into(), &2.into(), &3.into()));
+    assert_eq!((&floor["send"], &floor["not_taken"], &floor["uring"]["passes"]), (&Value::Null, &0.into(), &5.into()));
+    assert!(floor["send_refused"].as_str().unwrap().contains("no descriptors"), "{floor}");
+    let pass = &floor["uring"]["pass"];
+    assert!(pass["wall_median_ns"].as_f64().unwrap() >= pass["cpu_min_ns"].as_f64().unwrap(), "{floor}");
+
+    let command = format!("ulimit -n 100 && '{program}' floor -c 150 --passes 4 --descriptors normal");
+    let (code, stderr) = outcome(&Command::new("sh").args(["-c", &command]).output().unwrap());
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("--descriptors direct"), "{stderr}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl<T> Hashed<T> {
         const BITS: u32 = 24;
         let number = hash >> 32 & ((1 << BITS) - 1);
         let place = number * ((2 << BITS) + number) / 3;
-        (place * self.parts.len() as u64 >> (2 * BITS)) as usize
+        ((place * self.parts.len() as u64) >> (2 * BITS)) as usize
     }
 
     pub fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {

@@ -115,6 +115,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule.invariants();
         self.spare.invariants();
         let (mut members, mut greeting, mut unanswered) = (0, 0, 0);
+        self.budget.invariants(self.connections.iter().map(|(_, connection)| connection.buffer_bytes()).sum());
+        let most = MemoryBound::of(&self.config).buffers;
+        assert!(self.buffer_bytes() <= most, "members share {} bytes, at most {most}", self.buffer_bytes());
         let mut names = HashSet::new();
         for (id, connection) in self.connections.iter() {
             self.schedule.agrees(id, connection.inbound.queued);
@@ -138,6 +141,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     assert!(!connection.is_idle(), "a closing connection is here only while something is in flight");
                     let Inbound { received, held, .. } = &connection.inbound;
                     assert!(received.is_none() && held.is_none(), "received bytes of a closing connection are dropped");
+                    assert!(
+                        connection.outbound.private.is_empty(),
+                        "private bytes of a closing connection are dropped"
+                    );
                     assert!(
                         !connection.outbound.socket.is_unanswered(),
                         "a closing connection is not looked at for silence"
@@ -222,9 +229,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 assert_eq!(entries, (0, 1), "a connection that waits for the ration stands in its queue")
             }
         }
-        let begun = !received.input.is_empty() && inbound.held.is_none();
-        let timed = queued.contains(Queue::Line) || queued.contains(Queue::Opening);
-        assert!(!begun || timed, "a begun line is timed");
+        assert!(received.input.is_empty() || queued.contains(Queue::Line), "bytes that are not used are timed");
         let undecided = received.undecided_since.is_some();
         let ends = queued.contains(Queue::Opening) || inbound.held.is_some();
         assert!(!undecided || ends, "what could be another protocol is timed");

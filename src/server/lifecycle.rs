@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Private, State};
 use crate::counters::{CloseReason, Counter};
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
@@ -168,6 +168,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             State::Closing(_) => return,
         };
         connection.state = State::Closing(reason);
+        self.budget.change(connection.buffer_bytes(), 0);
+        connection.outbound.private = Private::default();
         let name = connection.name;
         connection.inbound.held = None;
         let received = connection.inbound.received.take();

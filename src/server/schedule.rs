@@ -85,6 +85,12 @@ impl Schedule {
         }
     }
 
+    /// Has time-outs come after `hurry` already, or with `None` after their own time again.
+    pub fn hurry(&mut self, hurry: Option<Duration>) {
+        self.stalls.hurry(hurry);
+        self.lines.hurry(hurry);
+    }
+
     /// Has an operation that the kernel had no memory for tried again after a pause.
     pub fn retry(&mut self, id: ConnectionId, queued: &mut Queued, now: Instant) {
         if queued.insert(Queue::Retry) {
@@ -99,7 +105,7 @@ impl Schedule {
         }
     }
 
-    /// Times a connection that has begun a line and sent its last byte at `since`.
+    /// Times a connection with bytes that are not used, of which the last arrived at `since`.
     pub fn time_line(&mut self, id: ConnectionId, queued: &mut Queued, since: Instant) {
         if queued.insert(Queue::Line) {
             self.lines.watch(id, since);

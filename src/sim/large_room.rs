@@ -12,7 +12,7 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::kernel::tables::Tables;
 use crate::io::sim::pair::mix;
-use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
+use crate::limits::{ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::limits::{PIECE_ENTRIES, SLOTS_CHUNK, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
@@ -53,6 +53,7 @@ fn config(members_max: usize) -> Config {
         framing: Framing::Line,
         flood: None,
         addresses: AddressLimits::NONE,
+        buffer_bytes: BUFFER_BYTES_DEFAULT,
         stall_timeout: STALL_TIMEOUT_DEFAULT,
         line_timeout: LINE_TIMEOUT_DEFAULT,
         dead_after: dead_after(DEAD_AFTER_DEFAULT, members_max),

@@ -1,7 +1,8 @@
 //! The `report` command: draws the tables, rows and pictures of a folder again, from the files of its runs.
 //!
 //! With `--into` the short table of the folder also becomes a block of a document, with a link to the full one: what stands
-//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `headline`, `peers`, `costs`, is replaced. A comparison brings its picture.
+//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `million`, `headline`, `peers`, `costs`, is replaced. A comparison and a million
+//! bring their pictures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use clap::Args;
 
 use crate::error::{Context, Error, Result, exit};
 use crate::files::write_file;
-use crate::report::{self, bars, peers_table, rooms_table};
-use crate::results::folder::SHORT;
+use crate::report::{self, bars, million_table, peers_table, reach, rooms_table};
+use crate::results::folder::{MILLION, ROOMS, SHORT, kind_of};
 use crate::results::{comparison, costs, headline};
 
 #[derive(Debug, Clone, Args)]
@@ -20,7 +21,7 @@ pub struct ReportArgs {
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 
-    /// Put the short table, and the picture of a comparison, between their markers in this document too
+    /// Put the short table, and the picture of a comparison or a million, between their markers in this document too
     #[arg(long, value_name = "FILE")]
     pub into: Option<PathBuf>,
 }
@@ -34,8 +35,10 @@ pub fn command(arguments: &ReportArgs) -> Result<u8> {
         ("costs", report::costs::draw(folder)?)
     } else if headline::is_folder(folder) {
         ("headline", report::headline::draw(folder)?.0)
+    } else if kind_of(folder)? == MILLION {
+        (MILLION, million_table::text(&report::million::draw(folder)?))
     } else {
-        ("rooms", rooms_table::text(&report::rooms::draw(folder)?))
+        (ROOMS, rooms_table::text(&report::rooms::draw(folder)?))
     };
     print!("{text}");
     let Some(document) = &arguments.into else { return Ok(exit::GOOD) };
@@ -60,7 +63,12 @@ fn block(name: &str, short: &str, path: &str) -> String {
             let picture = format!("![uproar beside its peers in a room of 1,000]({path}/{})", bars::PEERS);
             format!("{picture}\n\n{short}\n[All tables, versions, settings, and what to object to]({path}/table.md)")
         }
-        "rooms" => {
+        MILLION => {
+            let picture =
+                format!("![How long until rooms of up to a million members have a line]({path}/{})", reach::REACH);
+            format!("{picture}\n\n{short}\n[The full table]({path}/table.md)")
+        }
+        ROOMS => {
             format!("{short}\n[The full table]({path}/table.md), [as a picture]({path}/room_vs_members.svg)")
         }
         _ => format!("{short}\n[With the range of the runs]({path}/table.md)"),
@@ -91,10 +99,12 @@ mod tests {
 
     #[test]
     fn a_block_links_to_the_full_table() {
-        for name in ["rooms", "peers", "costs", "headline"] {
+        for name in ["rooms", "million", "peers", "costs", "headline"] {
             let text = block(name, "short", "results/x");
             assert!(text.contains("short") && text.contains("(results/x/table.md)"), "{text}");
         }
-        assert!(block("peers", "short", "results/x").starts_with("!["), "a comparison brings its picture");
+        for name in ["peers", "million"] {
+            assert!(block(name, "short", "results/x").starts_with("!["), "{name} brings its picture");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::message::{is_slow_down, told_missed};
 use crate::quantities::{bytes, count, plural, rate, time};
 use crate::report::beside;
 use crate::report::layout::{self, align_right};
-use crate::results::summary::{NuisancesPart, ProofPart, Quantiles, ServerPart, Summary};
+use crate::results::summary::{FloorPart, NuisancesPart, ProofPart, Quantiles, ServerPart, Summary};
 
 type Pick = fn(&Summary) -> &Quantiles;
 
@@ -238,18 +238,20 @@ fn costs(text: &mut String, runs: &[Summary]) {
 }
 
 fn floor(runs: &[Summary]) -> Option<String> {
-    let send = figure(runs, |run| Some(run.floor.as_ref()?.send.mean_ns))?;
-    let mut text = format!("floor {} a bare send", time(send as u64));
-    if let Some(ratio) = figure(runs, |run| run.floor.as_ref()?.ratio_to_send) {
-        let _ = write!(text, ", the server's delivery costs {ratio:.2} of it");
+    let of = |cost: fn(&FloorPart) -> Option<f64>| figure(runs, |run| cost(run.floor.as_ref()?));
+    let ways = [
+        ("a bare send", of(|floor| Some(floor.send?.mean_ns)), of(|floor| floor.ratio_to_send)),
+        ("a send through a ring", of(|floor| Some(floor.uring?.mean_ns)), of(|floor| floor.ratio_to_uring)),
+    ];
+    let mut parts = Vec::new();
+    for (way, cost, ratio) in ways {
+        let Some(cost) = cost else { continue };
+        let ratio = ratio.map_or(String::new(), |ratio| format!(", the server's delivery costs {ratio:.2} of it"));
+        parts.push(format!("{} {way}{ratio}", time(cost as u64)));
     }
-    if let Some(uring) = figure(runs, |run| Some(run.floor.as_ref()?.uring?.mean_ns)) {
-        let _ = write!(text, "   {} through a ring", time(uring as u64));
-    }
-    if let Some(ratio) = figure(runs, |run| run.floor.as_ref()?.ratio_to_uring) {
-        let _ = write!(text, ", {ratio:.2} of it");
-    }
-    Some(text)
+    let pass = of(|floor| Some(floor.uring.or(floor.send)?.pass?.wall_median_ns));
+    parts.extend(pass.map(|ns| format!("{} for one to each", time(ns as u64))));
+    (!parts.is_empty()).then(|| format!("floor {}", parts.join("   ")))
 }
 
 /// One run among many, in a line.

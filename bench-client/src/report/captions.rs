@@ -9,13 +9,19 @@ pub fn load_of(runs: &[&Summary]) -> String {
     let Some(run) = runs.first() else { return String::new() };
     let of_one =
         runs.iter().filter(|other| other.server_name == run.server_name && other.room.members == run.room.members);
-    let pinned = if run.client.pinned { ", a core each for server and load generator" } else { "" };
     format!(
-        "{}-byte lines over loopback{pinned}, {} of {}",
-        run.room.line_bytes,
+        "{}, {} of {}",
+        lines_of(runs),
         plural(of_one.count() as u64, "run"),
         time((run.plan.window_s * 1e9) as u64).replace(".00 ", " ").replace(".0 ", " "),
     )
+}
+
+/// Which lines `runs` had, and where, in a few words.
+pub fn lines_of(runs: &[&Summary]) -> String {
+    let Some(run) = runs.first() else { return String::new() };
+    let pinned = if run.client.pinned { ", a core each for server and load generator" } else { "" };
+    format!("{}-byte lines over loopback{pinned}", run.room.line_bytes)
 }
 
 /// The deliveries a second that all rooms of a sweep were offered, in a few words.

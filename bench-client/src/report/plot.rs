@@ -17,7 +17,7 @@ use crate::results::summary::{Quantiles, Summary};
 
 const SIZE: (u32, u32) = (900, 600);
 /// The most descriptors that a server with select() can have: the size of its descriptor set.
-const SELECT_MAX: f64 = 1024.0;
+pub const SELECT_MAX: f64 = 1024.0;
 /// Distinct also for people who see colours differently, on light and dark pages.
 pub const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -74,11 +74,11 @@ type Mark = fn(&Quantiles) -> Option<u64>;
 
 /// An axis: where it begins and ends, and what stands at which place.
 #[derive(Clone)]
-struct Axis {
-    from: f64,
-    to: f64,
-    ticks: Vec<(f64, String)>,
-    title: &'static str,
+pub struct Axis {
+    pub from: f64,
+    pub to: f64,
+    pub ticks: Vec<(f64, String)>,
+    pub title: &'static str,
 }
 
 impl Ranged for Axis {
@@ -258,7 +258,7 @@ pub type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 pub type Drawn<'a> = std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// What stands under a picture.
-fn caption<'a>(area: &Area<'a>, lines: &[&str]) -> Drawn<'a> {
+pub fn caption<'a>(area: &Area<'a>, lines: &[&str]) -> Drawn<'a> {
     for (index, line) in lines.iter().enumerate() {
         let style = ("sans-serif", 12, &CAPTION).into_text_style(area).pos(Pos::new(HPos::Left, VPos::Top));
         area.draw(&Text::new(line.to_string(), (MARGIN, CAPTION_HEIGHT * index as i32), style))?;

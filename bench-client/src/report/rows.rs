@@ -135,7 +135,7 @@ fn row(rung: &Rung, number: u64, run: Option<&Summary>) -> Row {
         server_idle_cpu_share: server.and_then(|server| server.idle_cpu_share),
         client_cpu_share: run.map(|run| run.client.cpu_share),
         others_cpu_share: run.and_then(|run| run.client.others_cpu_share),
-        floor_send_ns: floor.map(|floor| floor.send.mean_ns),
+        floor_send_ns: floor.and_then(|floor| floor.send).map(|send| send.mean_ns),
         floor_uring_ns: floor.and_then(|floor| floor.uring).map(|uring| uring.mean_ns),
         cost_over_send: floor.and_then(|floor| floor.ratio_to_send),
         cost_over_uring: floor.and_then(|floor| floor.ratio_to_uring),

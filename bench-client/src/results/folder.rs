@@ -25,6 +25,10 @@ struct Entry {
     not_run: Option<String>,
 }
 
+/// Kinds of folders that a sweep makes.
+pub const ROOMS: &str = "rooms";
+pub const MILLION: &str = "million";
+
 /// What need not be kept, in any results folder.
 pub const RAW: &str = "raw";
 /// Folders of one day and kind, at most.
@@ -49,6 +53,18 @@ const ENVIRONMENT: &str = "env.json";
 /// Where and from which commit `folder` was measured, in a few words.
 pub fn environment_of(folder: &Path) -> Result<String> {
     Ok(environment::in_short(&read_json(&folder.join(ENVIRONMENT))?))
+}
+
+/// What kind of folder it is.
+pub fn kind_of(folder: &Path) -> Result<String> {
+    let environment: serde_json::Value = read_json(&folder.join(ENVIRONMENT))?;
+    Ok(environment["kind"].as_str().unwrap_or(ROOMS).to_string())
+}
+
+/// How many descriptors a process could have where `folder` was measured, if it says so.
+pub fn descriptor_limit_of(folder: &Path) -> Result<Option<u64>> {
+    let environment: serde_json::Value = read_json(&folder.join(ENVIRONMENT))?;
+    Ok(environment["descriptor_limit"]["hard"].as_str().and_then(|limit| limit.parse().ok()))
 }
 
 /// Where the `number`th run of a room is kept, from 1.

@@ -338,7 +338,8 @@ pub struct ClientPart {
 /// Cost of a bare send to each of as many sockets as the room has members, nanoseconds of processor time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FloorPart {
-    pub send: SendCost,
+    /// Null with direct descriptors, which `send` cannot be called with.
+    pub send: Option<SendCost>,
     /// A batch of 64 io_uring sends an enter; null where io_uring is refused.
     pub uring: Option<SendCost>,
     /// Server time per delivery over the mean of each.
@@ -353,6 +354,18 @@ pub struct SendCost {
     pub min_ns: f64,
     pub median_ns: f64,
     pub mean_ns: f64,
+    /// How long a whole pass took; null before the tool noted it.
+    #[serde(default)]
+    pub pass: Option<PassTime>,
+}
+
+/// How long one pass to all sockets took, on the clock and of the sender's processor time, nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PassTime {
+    pub wall_min_ns: f64,
+    pub wall_median_ns: f64,
+    pub cpu_min_ns: f64,
+    pub cpu_median_ns: f64,
 }
 
 impl From<&Latency> for Quantiles {
@@ -438,10 +451,11 @@ impl Summary {
     }
 
     /// Puts the floor beside the server's cost.
-    pub fn set_floor(&mut self, send: SendCost, uring: Option<SendCost>) {
+    pub fn set_floor(&mut self, send: Option<SendCost>, uring: Option<SendCost>) {
         let cost_ns = self.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
         let ratio = |floor: SendCost| cost_ns.map(|cost_ns| cost_ns / floor.mean_ns);
-        self.floor = Some(FloorPart { send, uring, ratio_to_send: ratio(send), ratio_to_uring: uring.and_then(ratio) });
+        self.floor =
+            Some(FloorPart { send, uring, ratio_to_send: send.and_then(ratio), ratio_to_uring: uring.and_then(ratio) });
     }
 }
 
@@ -465,7 +479,7 @@ pub mod tests {
     fn the_cost_is_put_over_the_floor() {
         let mut summary = good();
         summary.server = Some(ServerPart { cpu_per_delivery_ns: Some(4400.0), ..ServerPart::default() });
-        summary.set_floor(SendCost { mean_ns: 4000.0, ..SendCost::default() }, None);
+        summary.set_floor(Some(SendCost { mean_ns: 4000.0, ..SendCost::default() }), None);
         let floor = summary.floor.unwrap();
         assert_eq!((floor.ratio_to_send, floor.ratio_to_uring), (Some(1.1), None));
     }

@@ -1,0 +1,46 @@
+//! What a server says of itself when it listens:
+//! `uproar: listening on 127.0.0.1:8888 (uring, 50 tables, up to 1000000 members)`.
+
+use crate::descriptors::Descriptors;
+
+/// N of a ready line that says `up to N members`.
+pub fn members_max(ready_line: &str) -> Option<u64> {
+    let (_, rest) = ready_line.split_once("up to ")?;
+    rest.split(' ').next()?.replace(',', "").parse().ok()
+}
+
+/// What the server's sockets are in: a server that names its tables has them there.
+pub fn descriptors(ready_line: &str) -> Descriptors {
+    let names_tables = ready_line.split([',', '(', ')']).any(|part| {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        matches!(words[..], [number, "table" | "tables"] if number.parse::<u64>().is_ok())
+    });
+    if names_tables { Descriptors::Direct } else { Descriptors::Normal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ready_line_names_the_ceiling() {
+        let line = "uproar: listening on 127.0.0.1:8888 (select, up to 1015 members)";
+        assert_eq!(members_max(line), Some(1015));
+        assert_eq!(members_max("listening on 127.0.0.1:8888 (poll, up to 19,000 members)"), Some(19_000));
+        assert_eq!(members_max("listening on 127.0.0.1:8888"), None);
+    }
+
+    #[test]
+    fn a_ready_line_says_what_the_sockets_are_in() {
+        let direct = "uproar: listening on 127.0.0.1:8888 (uring, 50 tables, up to 1000000 members)";
+        assert_eq!((members_max(direct), descriptors(direct)), (Some(1_000_000), Descriptors::Direct));
+        assert_eq!(
+            descriptors("uproar: listening on 127.0.0.1:1 (uring, 1 table, up to 99 members)"),
+            Descriptors::Direct
+        );
+        for normal in ["uproar: listening on 127.0.0.1:8888 (uring, up to 19968 members)", "listening on tables:1", ""]
+        {
+            assert_eq!(descriptors(normal), Descriptors::Normal, "{normal}");
+        }
+    }
+}
