@@ -137,13 +137,12 @@ impl Simulation {
         let said = (messages - self.said[self.said.len() - 2]) as usize;
         self.late_max = self.late_max.max(self.server.late_reservations() + said);
         let rationed: Vec<_> = self.server.rationed().collect();
-        // One whose bytes are others now has said a line, or had a receive in flight. Which of the two is not known.
-        let has_changed = |waits: &(ConnectionId, usize)| {
-            self.rationed.iter().any(|before| before.0 == waits.0 && before.1 != waits.1)
-        };
-        let mut still_waiting = self.rationed.iter().filter(|waits| rationed.contains(waits));
-        let now = rationed.iter().filter(|waits| !has_changed(waits));
-        let overtaken = still_waiting.by_ref().zip(now).any(|(before, now)| before != now);
+        // Those of which a line was said, or that have received more, are left out; newcomers stand behind all others.
+        let before = &self.rationed;
+        let still_waiting = before.iter().filter(|waits| rationed.contains(waits));
+        let is_new = |id: ConnectionId| before.iter().all(|(other, _)| *other != id);
+        let now = rationed.iter().filter(|waits| before.contains(waits) || is_new(waits.0));
+        let overtaken = still_waiting.zip(now).any(|(before, now)| before != now);
         assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
         self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();
