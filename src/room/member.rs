@@ -91,26 +91,24 @@ impl Member {
     /// Notes that the first `bytes` of [`Member::due`] were sent. Returns by how much that made
     /// [`Member::buffer_bytes`] smaller.
     pub fn advance(&mut self, bytes: usize, log: &Log) -> usize {
-        let before = self.buffer_bytes();
-        match self.aside.as_deref_mut() {
-            None => {
-                assert!(self.cursor + bytes <= log.head(), "no more is sent than there is");
-                self.cursor = self.cursor + bytes;
+        if let Some(aside) = self.aside.as_deref_mut()
+            && !aside.unfinished.is_empty()
+        {
+            aside.unfinished.drain(..bytes);
+            if !aside.unfinished.is_empty() {
                 return 0;
             }
-            Some(aside) if !aside.unfinished.is_empty() => {
-                aside.unfinished.drain(..bytes);
-                if aside.unfinished.is_empty() {
-                    aside.unfinished = Vec::new();
-                    self.free_aside();
-                }
-            }
-            Some(_) => {
-                assert!(self.cursor + bytes <= log.head(), "no more is sent than there is");
-                self.cursor = self.cursor + bytes;
-                self.jump();
-            }
+            let freed = std::mem::take(&mut aside.unfinished).capacity();
+            self.free_aside();
+            return freed;
         }
+        assert!(self.cursor + bytes <= log.head(), "no more is sent than there is");
+        self.cursor = self.cursor + bytes;
+        if self.aside.is_none() {
+            return 0;
+        }
+        let before = self.buffer_bytes();
+        self.jump();
         before - self.buffer_bytes()
     }
 

@@ -60,6 +60,8 @@ pub struct Schedule {
     pub held: Held,
     /// [`Queue::Opening`], soonest first.
     openings: Heap<(Instant, ConnectionId)>,
+    /// True while time-outs come sooner because connections are not received from. The time of openings does not end then.
+    hurries: bool,
     /// [`Queue::Retry`], soonest first.
     retries: Fifo<(Instant, ConnectionId)>,
     /// [`Queue::Stall`].
@@ -76,6 +78,7 @@ impl Schedule {
     pub fn new(stall_timeout: Duration, line_timeout: Duration) -> Self {
         Self {
             held: Held::default(),
+            hurries: false,
             openings: Heap::new(),
             retries: Fifo::new(),
             stalls: Timeouts::new(stall_timeout),
@@ -85,8 +88,9 @@ impl Schedule {
         }
     }
 
-    /// Has time-outs come after `hurry` already, or with `None` after their own time again.
+    /// Connections are not received from for now: time-outs come after `hurry` already. With `None` they are again.
     pub fn hurry(&mut self, hurry: Option<Duration>) {
+        self.hurries = hurry.is_some();
         self.stalls.hurry(hurry);
         self.lines.hurry(hurry);
     }
@@ -164,7 +168,7 @@ impl Schedule {
     pub fn next(&self) -> Option<Instant> {
         let queues = [
             self.held.deadline(),
-            self.openings.peek().map(|(due, _)| *due),
+            self.openings.peek().map(|(due, _)| *due).filter(|_| !self.hurries),
             self.retries.front().map(|(at, _)| *at),
             self.stalls.deadline(),
             self.lines.deadline(),
