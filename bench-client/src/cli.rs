@@ -55,6 +55,9 @@ pub enum Command {
     FloorSender(FloorSenderArgs),
     #[command(hide = true)]
     FloorReader(FloorReaderArgs),
+    /// Have some members of a room, as the process that conducts the run says on stdin
+    #[command(hide = true)]
+    Members,
     /// Serve as the smallest chat server there is: what the tool measures when the server costs next to nothing
     Reflect(ReflectArgs),
 }

@@ -9,41 +9,79 @@
 //!
 //! It does not decide what is due (`plan`), keep figures (`recorder`) or judge a run (`summarise.rs`).
 
-mod carry_out;
+pub mod carry_out;
 mod connect;
 mod count;
 mod members;
 pub mod nuisances;
 pub mod outcome;
+pub mod progress;
 mod read;
 mod roles;
 mod send;
 pub mod settings;
+pub mod shape;
+pub mod share;
+pub mod stepwise;
+pub mod visits;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::engine::carry_out::{Conductor, Start};
 use crate::engine::members::Engine;
-use crate::engine::nuisances::Shape;
 use crate::engine::outcome::{Connected, Outcome};
+use crate::engine::progress::connect_bar;
 use crate::engine::settings::Settings;
+use crate::engine::shape::Shape;
+use crate::engine::share::Share;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::sys;
-use crate::usage::Sampler;
+use crate::usage::{Sample, Sampler};
 
 /// How long members stay after the last delivery: a repeat of it would come now.
-const AFTERMATH: Duration = Duration::from_millis(50);
+pub const LAST_LOOK: Duration = Duration::from_millis(50);
 /// Presence lines that never stop arriving do not hold up a run for longer than this.
-const SETTLE_MAX: Duration = Duration::from_secs(30);
+pub const SETTLE_MAX: Duration = Duration::from_secs(30);
+/// The plan starts this long after everything is ready.
+const LEAD_IN_NS: u64 = 20_000_000;
+
+/// The plan of a room that this process has alone: it ends when all is delivered or the drain time is over.
+struct Alone<'a> {
+    sampler: &'a Sampler,
+    before: Option<Sample>,
+}
+
+impl Conductor for Alone<'_> {
+    fn before_window(&mut self) {
+        self.before = Some(self.sampler.sample());
+    }
+
+    fn on_complete(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn is_over(&self, is_past_deadline: bool, _has_orders: bool) -> bool {
+        is_past_deadline
+    }
+}
 
 /// Carries out `plan`; the members leave before it returns.
 pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcome> {
-    let mut engine = Engine::new(settings, plan, sampler)?;
+    let shares = Share::of_room(settings.members, plan.publishers() as usize, settings.verified, settings.probes, 1);
+    let mut engine = Engine::new(settings, plan, &shares[0])?;
     let before_connect = sampler.sample();
+    let kernel_before = sampler.kernel();
     engine.nuisances.connect()?;
-    let elapsed_ns = engine.connect_all()?;
+    let bar = connect_bar(settings.members, settings.progress);
+    let (began_ns, joined_ns) = engine.connect_all(|joined| {
+        bar.set_position(joined as u64);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
     engine.settle()?;
     let settled = sampler.sample();
+    let standing = sampler.standing(kernel_before);
     let idle = match settings.idle {
         None => None,
         Some(idle) => {
@@ -51,31 +89,47 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
             Some((settled.clone(), sampler.sample()))
         }
     };
-    let measured = engine.carry_out()?;
-    engine.read_for(AFTERMATH)?;
+    let authors = engine.authors()?.into_iter().map(|(_, author)| author).collect();
+    let start = Start { start_ns: sys::monotonic_ns() + LEAD_IN_NS, authors };
+    let started = SystemTime::now() + Duration::from_nanos(LEAD_IN_NS);
+    let mut alone = Alone { sampler, before: None };
+    let measured = engine.carry_out(&start, &mut alone)?;
+    let after = sampler.sample();
+    engine.read_for(LAST_LOOK)?;
     engine.leave();
-    let counted = engine.count_up(measured.wire_line_bytes as u64, measured.ended_ns);
-    let nuisances = (settings.nuisances != Shape::default()).then(|| engine.nuisances.finish());
+    let left_ns = sys::monotonic_ns();
+    let wire_line_bytes = start.wire_line_bytes(engine.wire.delivery_bytes());
+    let counted = engine.count_up(wire_line_bytes as u64, &engine.expected(measured.ended_ns));
+    let nuisances = (settings.nuisances != Shape::default()).then(|| engine.finish_nuisances());
+    let aftermath = settings.aftermath.and_then(|time| sampler.after_leaving(time, left_ns, &before_connect, &after));
     let record = engine.recorder.finish(measured.ended_ns);
+    let window_ns = (start.start_ns + plan.window_start_ns(), start.start_ns + plan.window_end_ns());
     Ok(Outcome {
-        connected: Connected { elapsed_ns, latency: engine.connect_latency },
+        processes: 1,
+        connected: Connected {
+            elapsed_ns: joined_ns - began_ns,
+            tenths_ns: engine.tenths_ns.iter().map(|(_, at_ns)| at_ns - began_ns).collect(),
+            latency: engine.connect_latency,
+        },
         record,
         counted,
         disconnected: engine.disconnected,
         first_close_reason: engine.first_close_reason,
         before_connect,
         settled,
+        standing,
         idle,
-        window: measured.window,
-        window_deliveries: measured.deliveries,
+        window: (alone.before.unwrap_or_else(|| after.clone()), after),
+        window_deliveries: measured.window_deliveries,
         measured_deliveries: measured.measured_deliveries,
-        measured_ns: measured.measured_ns,
-        start_ns: measured.start_ns,
-        started: measured.started,
-        wire_line_bytes: measured.wire_line_bytes,
+        measured_ns: measured.heard_ns.max(window_ns.1) - window_ns.0,
+        start_ns: start.start_ns,
+        started,
+        wire_line_bytes,
         round: measured.round,
         warnings: engine.warnings,
         nuisances,
+        aftermath,
     })
 }
 
@@ -91,7 +145,7 @@ impl Engine<'_> {
                 return self.all_still_here();
             }
             if now_ns - started_ns > SETTLE_MAX.as_nanos() as u64 {
-                self.warnings.push(format!("the room was not quiet {SETTLE_MAX:?} after the last join"));
+                self.warnings.push(not_quiet());
                 return self.all_still_here();
             }
             self.read_round(Duration::from_nanos(self.settle_ns() - quiet_ns))?;
@@ -112,4 +166,9 @@ impl Engine<'_> {
             ))),
         }
     }
+}
+
+/// Said of a room that never fell silent.
+pub fn not_quiet() -> String {
+    format!("the room was not quiet {SETTLE_MAX:?} after the last join")
 }

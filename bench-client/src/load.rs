@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::nuisances::Shape;
+use crate::engine::shape::Shape;
 use crate::pinning::Pin;
 use crate::plan::{Arrival, Length};
 
@@ -23,6 +23,10 @@ pub struct Load {
     pub warmup: Duration,
     /// How long to wait for the last deliveries.
     pub drain: Duration,
+    /// How long the server is watched after the members have left, if it is.
+    pub aftermath: Option<Duration>,
+    /// Processes that the members are spread over; None for as many as descriptors ask for.
+    pub processes: Option<usize>,
     /// A line as sent, newline included.
     pub line_bytes: usize,
     pub arrival: Arrival,

@@ -22,6 +22,7 @@ mod measure;
 mod message;
 mod pinning;
 mod plan;
+mod processes;
 mod protocol;
 mod quantities;
 mod ready_line;
@@ -78,6 +79,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Floor(arguments) => commands::floor::command(arguments),
         Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
         Command::FloorReader(arguments) => commands::floor::reader_command(arguments),
+        Command::Members => commands::run::members_command(),
         Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

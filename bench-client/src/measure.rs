@@ -1,17 +1,18 @@
 //! One measured run, from the start of the server to its summary.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::engine;
-use crate::engine::nuisances::Shape;
 use crate::engine::outcome::Outcome;
 use crate::engine::settings::Settings;
+use crate::engine::shape::Shape;
 use crate::error::{Context, Error, Result};
 use crate::floor;
 use crate::load::{Load, Room};
 use crate::message;
 use crate::pinning;
 use crate::plan::{Pace, Plan};
+use crate::processes::{self, PROCESSES_MAX};
 use crate::protocol::Protocol;
 use crate::quantities::count;
 use crate::ready_line;
@@ -26,6 +27,8 @@ use crate::usage::Sampler;
 
 /// Descriptors that are not members' sockets.
 pub const OWN_DESCRIPTORS: u64 = 32;
+/// Descriptors of each of several processes that visitors and an uneven share may take.
+const DESCRIPTORS_SPARE: usize = 200;
 
 /// A finished run.
 #[derive(Debug)]
@@ -37,8 +40,9 @@ pub struct Run {
 
 /// Measures `room` on `target` once.
 pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
-    let plan = plan(room, load)?;
-    let mut settings = settings(room, load, &plan)?;
+    let pace = pace(room, load);
+    let plan = plan(room, load, &pace)?;
+    let (mut settings, processes) = settings(room, load, &plan)?;
     if let Some(pin) = load.pin {
         pinning::pin_this_thread(Some(pin.client))?;
     }
@@ -48,12 +52,12 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
         (None, Some(_)) => free_address()?,
         (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
     };
-    settings.address = address;
+    settings.address = reachable(address);
     settings.protocol = target.protocol;
     if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
         return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
     }
-    settings.sources = sources(address, room.members, load.spread)?;
+    settings.sources = sources(settings.address, room.members, load.spread)?;
     let server = match &target.command {
         None => None,
         Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
@@ -74,10 +78,13 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
         pinning::pin_process(pid, pin.server)?;
     }
-    let sampler = Sampler::new(pid);
-    let sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
+    let sampler = Sampler::new(pid).asking(server.as_ref().and_then(ServerProcess::members_asker));
+    let mut sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
     let counters = tcp_counters::read();
-    let outcome = engine::run(&settings, &plan, &sampler)?;
+    let outcome = match processes {
+        1 => engine::run(&settings, &plan, &sampler)?,
+        _ => processes::run(&settings, &pace, &mut sampler, processes)?,
+    };
     let setting = Setting {
         server_name: target.name.clone(),
         server_command: target.command.clone(),
@@ -98,22 +105,25 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     Ok(Run { plan, summary, outcome })
 }
 
-fn plan(room: Room, load: &Load) -> Result<Plan> {
-    if load.publishers == 0 || load.publishers as usize >= room.members {
-        return Err(Error::new(format!(
-            "a room of {} cannot have {} publishers: at least one member must send and one only listen",
-            room.members, load.publishers
-        )));
-    }
-    let plan = Plan::new(&Pace {
+fn pace(room: Room, load: &Load) -> Pace {
+    Pace {
         rate_per_s: room.rate_per_s,
         publishers: load.publishers,
         warmup: load.warmup,
         length: room.length,
         arrival: load.arrival,
         seed: load.seed,
-    })
-    .map_err(Error::new)?;
+    }
+}
+
+fn plan(room: Room, load: &Load, pace: &Pace) -> Result<Plan> {
+    if load.publishers == 0 || load.publishers as usize >= room.members {
+        return Err(Error::new(format!(
+            "a room of {} cannot have {} publishers: at least one member must send and one only listen",
+            room.members, load.publishers
+        )));
+    }
+    let plan = Plan::new(pace).map_err(Error::new)?;
     let line_bytes_min = message::Format::line_bytes_min(load.publishers, plan.len());
     if load.line_bytes < line_bytes_min {
         return Err(Error::new(format!(
@@ -131,7 +141,8 @@ fn plan(room: Room, load: &Load) -> Result<Plan> {
     Ok(plan)
 }
 
-fn settings(room: Room, load: &Load, plan: &Plan) -> Result<Settings> {
+/// What the engine is told, and over how many processes the members are spread.
+fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
     let limit = sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let measured = room.members.saturating_sub(load.nuisances.silent + load.nuisances.slow);
     if measured <= plan.publishers() as usize {
@@ -141,27 +152,20 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<Settings> {
             load.nuisances.silent + load.nuisances.slow
         )));
     }
-    if room.members as u64 + OWN_DESCRIPTORS > limit {
-        return Err(Error::new(format!(
-            "{} members need {} descriptors and the hard limit is {limit}; raise it with `ulimit -Hn` as root, or use \
-             at most {} members",
-            room.members,
-            room.members as u64 + OWN_DESCRIPTORS,
-            limit - OWN_DESCRIPTORS
-        )));
-    }
+    let processes = processes_for(room.members + load.nuisances.flooders, limit, load.processes)?;
     let listeners = measured - plan.publishers() as usize;
     let verified = match load.verify {
         Some(sample) if (sample as usize) < measured => (sample as usize).min(listeners),
         _ => measured,
     };
-    Ok(Settings {
+    let settings = Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         protocol: Protocol::Uproar,
         sources: Vec::new(),
         probes: load.probes,
         members: measured,
         nuisances: load.nuisances,
+        nuisances_in_room: load.nuisances.in_room(),
         verified,
         line_bytes: load.line_bytes,
         connect_rate: load.connect_rate,
@@ -169,6 +173,72 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<Settings> {
         settle: load.settle,
         idle: load.idle,
         drain: load.drain,
+        aftermath: load.aftermath,
         progress: load.progress,
-    })
+    };
+    Ok((settings, processes))
+}
+
+/// Over how many processes `members` are spread, if each may have `limit` descriptors; `wanted` if that is given.
+pub fn processes_for(members: usize, limit: u64, wanted: Option<usize>) -> Result<usize> {
+    let each = limit.saturating_sub(OWN_DESCRIPTORS).max(1) as usize;
+    let needed = match members <= each {
+        true => 1,
+        false => members.div_ceil(each.saturating_sub(DESCRIPTORS_SPARE).max(1)),
+    };
+    if needed > PROCESSES_MAX {
+        return Err(Error::new(format!(
+            "{members} members need {needed} processes, because the hard limit is {limit} descriptors, and this tool starts at most \
+             {PROCESSES_MAX}; raise the limit with `ulimit -Hn` as root, or use at most {} members",
+            (each - DESCRIPTORS_SPARE) * PROCESSES_MAX
+        )));
+    }
+    match wanted {
+        None => Ok(needed),
+        Some(wanted) if wanted < needed => Err(Error::new(format!(
+            "--processes {wanted} is too few: {members} members need {needed}, because the hard limit is {limit} descriptors; raise \
+             it with `ulimit -Hn` as root, or leave --processes out"
+        ))),
+        Some(wanted) if wanted > PROCESSES_MAX => {
+            Err(Error::new(format!("--processes {wanted} is too many; at most {PROCESSES_MAX}")))
+        }
+        Some(wanted) => Ok(wanted),
+    }
+}
+
+/// Where members connect to a server that listens on `address`, which may stand for all addresses.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_spread_when_descriptors_ask_for_it() {
+        let processes = |members, wanted| processes_for(members, 20_000, wanted);
+        assert_eq!(processes(19_968, None).unwrap(), 1);
+        assert_eq!(processes(19_969, None).unwrap(), 2);
+        assert_eq!(processes(1_000_000, None).unwrap(), 51);
+        assert_eq!(processes(100, Some(3)).unwrap(), 3);
+        for (members, wanted, said) in
+            [(40_000, Some(2), "need 3"), (10, Some(101), "at most 100"), (3_000_000, None, "hard limit")]
+        {
+            let error = processes(members, wanted).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_on_all_addresses_is_reached_on_loopback() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(reachable(address("0.0.0.0:7")), address("127.0.0.1:7"));
+        assert_eq!(reachable(address("[::]:7")), address("[::1]:7"));
+        assert_eq!(reachable(address("10.0.0.1:7")), address("10.0.0.1:7"));
+    }
 }

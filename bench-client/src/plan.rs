@@ -20,14 +20,14 @@ pub enum Arrival {
 }
 
 /// How long the measured part is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Length {
     Time(Duration),
     Messages(u64),
 }
 
 /// What a plan is made from.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pace {
     /// Messages a second of the whole room, above zero.
     pub rate_per_s: f64,

@@ -7,9 +7,13 @@
 //! Pure: times come in with every call. What a run that is over amounts to is in `recorder/figures.rs`, the order of the
 //! room and each member's place in it in `recorder/proof.rs`.
 
+pub mod arrivals;
 pub mod figures;
+pub mod join;
 pub mod latency;
 pub mod proof;
+pub mod record;
+mod share;
 pub mod times;
 
 use std::collections::HashSet;
@@ -18,17 +22,15 @@ use hdrhistogram::Histogram;
 
 use crate::message::{Format, Header, Line, is_author, is_slow_down, told_missed};
 use crate::plan::Plan;
-use crate::recorder::figures::{Figures, Interval, Stamped};
+use crate::recorder::arrivals::Arrivals;
+use crate::recorder::figures::{Figures, Interval, Stamped, interval_ns};
 use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
-use crate::recorder::proof::{Arrived, Proof, Proven};
+use crate::recorder::proof::{Arrived, Proof};
+use crate::recorder::record::{QUOTES_MAX, Record, Words};
 use crate::recorder::times::Message;
 
-/// Notices, and foreign and corrupt lines, that a summary quotes.
-const QUOTES_MAX: usize = 5;
+/// Bytes of a notice, or of a foreign or corrupt line, that a summary quotes.
 const QUOTE_BYTES_MAX: usize = 100;
-/// When the first member got a message of a slowed publisher less than this before the end, the message was still on its way to
-/// the others.
-const JUST_HEARD_NS: u64 = 1_000_000_000;
 
 /// Everything recorded so far.
 #[derive(Debug)]
@@ -68,26 +70,24 @@ pub struct Recorder<'p> {
     slowed: Vec<bool>,
     /// Messages that verified members were told they missed, as the server counts them.
     told: u64,
+    /// None when this process has the whole room.
+    share: Option<Share>,
     pub words: Words,
 }
 
-/// Lines of the server that are no messages.
-#[derive(Debug, Default, Clone)]
-pub struct Words {
-    pub presence_lines: u64,
-    pub notice_lines: u64,
-    /// The first few notices.
-    pub notices: Vec<String>,
-    /// The first few foreign and corrupt lines.
-    pub other_lines: Vec<String>,
-    /// Publishers that the server told to slow down.
-    pub publishers_slowed: u64,
+/// What is kept besides, and instead of histograms, when other processes have other members of the room.
+#[derive(Debug)]
+struct Share {
+    /// True for each publisher that another process has: when it sent is not known here.
+    elsewhere: Vec<bool>,
+    arrivals: Arrivals,
+    /// Deliveries of measured messages.
+    measured: u64,
 }
 
 impl<'p> Recorder<'p> {
     /// A recorder for `plan`; `publishers_of_members` has one entry a verified member: its number if it publishes.
     pub fn new(plan: &'p Plan, format: Format, publishers_of_members: &[Option<u32>]) -> Self {
-        let window_ns = plan.window_end_ns() - plan.window_start_ns();
         Self {
             plan,
             format,
@@ -95,8 +95,7 @@ impl<'p> Recorder<'p> {
             proof: Proof::new(plan, publishers_of_members),
             authors: Vec::new(),
             authors_known: HashSet::new(),
-            // A second each, and a few hundred in all: an interval is 200 KiB.
-            interval_ns: (window_ns / 300).max(1_000_000_000),
+            interval_ns: interval_ns(plan),
             window_start_ns: u64::MAX,
             interval_end_ns: 0,
             intervals: Vec::new(),
@@ -110,6 +109,7 @@ impl<'p> Recorder<'p> {
             sent: vec![0; plan.publishers() as usize],
             slowed: vec![false; plan.publishers() as usize],
             told: 0,
+            share: None,
             words: Words::default(),
         }
     }
@@ -126,6 +126,15 @@ impl<'p> Recorder<'p> {
         self.authors = authors;
         self.told = 0;
         self.proof.forget_words();
+        // What others send is not seen being sent, so all of it is expected from the start.
+        let elsewhere = self.share.as_ref().map_or(Vec::new(), |share| share.elsewhere.clone());
+        for index in 0..self.plan.len() {
+            let publisher = self.plan.publisher_of(index) as usize;
+            if elsewhere.get(publisher).copied().unwrap_or(false) {
+                self.sent[publisher] += 1;
+                self.deliveries_expected += self.proof.members();
+            }
+        }
     }
 
     /// Absolute due time of message `index`.
@@ -218,7 +227,13 @@ impl<'p> Recorder<'p> {
         };
         let message = &mut self.messages[index];
         let known = self.authors.get_mut(header.publisher as usize).filter(|known| is_author(author, known));
-        let genuine = message.due_ns == header.due_ns && message.sent_ns != 0;
+        // Whether a publisher of another process sent it is checked when the results are joined.
+        let is_elsewhere = |share: &Share| share.elsewhere[header.publisher as usize];
+        let came_after_send = match self.share.as_ref().is_some_and(is_elsewhere) {
+            true => now_ns >= message.due_ns,
+            false => message.sent_ns != 0,
+        };
+        let genuine = message.due_ns == header.due_ns && came_after_send;
         let Some(known) = known.filter(|_| genuine) else {
             return self.on_other_line(line);
         };
@@ -230,9 +245,18 @@ impl<'p> Recorder<'p> {
         if self.proof.on_message(self.plan, member, index as u32) == Arrived::Again {
             return;
         }
-        message.deliver(now_ns);
         self.deliveries += 1;
-        if index >= self.plan.warmup_messages() {
+        let is_measured = index >= self.plan.warmup_messages();
+        if let Some(share) = &mut self.share {
+            share.arrivals.push(index, message.due_ns, now_ns);
+            share.measured += u64::from(is_measured);
+            if is_measured {
+                self.last_due_ns = Some(message.due_ns);
+            }
+            return;
+        }
+        message.deliver(now_ns);
+        if is_measured {
             let (due_ns, sent_ns) = (message.due_ns, message.sent_ns);
             self.last_due_ns = Some(due_ns);
             self.record(due_ns, sent_ns, now_ns);
@@ -272,7 +296,7 @@ impl<'p> Recorder<'p> {
 
     /// The same without those of the warm-up.
     pub fn measured_deliveries(&self) -> u64 {
-        self.uncorrected.len()
+        self.share.as_ref().map_or(self.uncorrected.len(), |share| share.measured)
     }
 
     /// Messages that verified members were told they missed, as the server counts them: joins and leaves among them.
@@ -292,8 +316,7 @@ impl<'p> Recorder<'p> {
     /// Whether the server held message `index`, which was sent, back until `ended_ns`: its publisher was slowed, and nobody had
     /// it or the first had it only just.
     fn is_held_back(&self, index: usize, ended_ns: u64) -> bool {
-        let first_ns = self.messages[index].marks_ns[0];
-        self.slowed[self.plan.publisher_of(index) as usize] && (first_ns == 0 || first_ns + JUST_HEARD_NS > ended_ns)
+        self.slowed[self.plan.publisher_of(index) as usize] && self.messages[index].is_hardly_heard(ended_ns)
     }
 
     /// Messages of each publisher that the server held back until `ended_ns`.
@@ -328,17 +351,6 @@ impl<'p> Recorder<'p> {
     }
 }
 
-/// What a finished run left.
-#[derive(Debug)]
-pub struct Record {
-    /// All messages of the plan, warm-up first.
-    pub messages: Vec<Message>,
-    pub warmup_messages: usize,
-    pub figures: Figures,
-    pub proven: Proven,
-    pub words: Words,
-}
-
 /// Keeps `line` if there is room, made printable.
 fn quote(quotes: &mut Vec<String>, line: &[u8]) {
     if quotes.len() < QUOTES_MAX {
@@ -347,5 +359,7 @@ fn quote(quotes: &mut Vec<String>, line: &[u8]) {
     }
 }
 
+#[cfg(test)]
+mod share_tests;
 #[cfg(test)]
 mod tests;

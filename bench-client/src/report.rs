@@ -5,6 +5,7 @@
 //! two folders of rooms.
 
 pub mod bars;
+mod beside;
 pub mod block;
 pub mod captions;
 pub mod changes;

@@ -15,11 +15,14 @@ use std::time::{Duration, Instant};
 use crate::error::{Context, Error, Result};
 use crate::pinning::{self, Pin};
 use crate::sys;
+use crate::usage::AskMembers;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for the ready line of a server that listens already.
 const READY_LINE_GRACE: Duration = Duration::from_millis(300);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that does not answer within this is asked again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 /// Lines of its stderr that an error quotes.
 const LOG_LINES_MAX: usize = 5;
@@ -28,6 +31,8 @@ const LOG_LINES_MAX: usize = 5;
 #[derive(Debug, Default)]
 struct Said {
     ready_line: Option<String>,
+    /// Lines with statistics so far, and the members that the last of them told.
+    statistics: (u64, u64),
     last: VecDeque<String>,
 }
 
@@ -101,6 +106,26 @@ impl ServerProcess {
         self.child.id()
     }
 
+    /// How to ask it for its members, if it is a server that answers; others would end by that signal.
+    pub fn members_asker(&self) -> Option<AskMembers> {
+        self.ready_line().filter(|line| line.contains("uproar: listening on "))?;
+        let (pid, said) = (self.pid(), Arc::clone(&self.said));
+        let lines = move || said.lock().expect("nobody panics while holding what was said").statistics;
+        Some(Box::new(move || {
+            let (before, _) = lines();
+            sys::ask_statistics(pid).ok()?;
+            let asked = Instant::now();
+            while asked.elapsed() < ANSWER_TIMEOUT {
+                let (count, members) = lines();
+                if count > before {
+                    return Some(members);
+                }
+                std::thread::sleep(POLL);
+            }
+            None
+        }))
+    }
+
     /// The line it said it listens with, if it did.
     pub fn ready_line(&self) -> Option<String> {
         self.said.lock().expect("the reader of stderr does not panic").ready_line.clone()
@@ -136,12 +161,21 @@ fn listen_to(stderr: ChildStderr, said: Arc<Mutex<Said>>) {
             if said.ready_line.is_none() && line.contains("listening on ") {
                 said.ready_line = Some(line.clone());
             }
+            if let Some(members) = members_of_statistics(&line) {
+                said.statistics = (said.statistics.0 + 1, members);
+            }
             said.last.push_back(line);
             if said.last.len() > LOG_LINES_MAX {
                 said.last.pop_front();
             }
         }
     });
+}
+
+/// N of a line of statistics: `... members=N messages=...`.
+fn members_of_statistics(line: &str) -> Option<u64> {
+    let (_, rest) = line.split_once("uproar: members=")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 /// True when some socket of this machine listens on `port`.
@@ -202,6 +236,12 @@ mod tests {
         assert_eq!(split("--x='' ''"), ["--x=", ""]);
         assert!(split("  ").is_empty());
         assert!(split_words("a 'b").unwrap_err().contains("not closed"));
+    }
+
+    #[test]
+    fn statistics_say_how_many_members_there_are() {
+        assert_eq!(members_of_statistics("2026-11-28T05:41:38.721Z uproar: members=12 messages=0"), Some(12));
+        assert_eq!(members_of_statistics("2026-11-28T05:41:38.721Z uproar: stopped: members=0 messages=1"), None);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::engine::settings::Settings;
 use crate::plan::{Arrival, Plan};
 use crate::results::summary::{PlanPart, RoomPart, SCHEMA, Summary};
 use crate::summarise::parts::{
-    client_part, connect_part, latency_part, nuisances_part, proof_part, sent_part, server_part,
+    aftermath_part, client_part, connect_part, kernel_part, latency_part, nuisances_part, proof_part, sent_part,
+    server_part,
 };
 
 /// What a summary says beyond the outcome.
@@ -35,7 +36,7 @@ pub fn summarise(setting: Setting, settings: &Settings, plan: &Plan, outcome: &O
     let proof = proof_part(outcome);
     let latency = latency_part(outcome);
     let sent = sent_part(plan, outcome, settings, window_s);
-    let client = client_part(setting.pinned, setting.lag_limit_ns, outcome, &latency);
+    let client = client_part((setting.pinned, setting.lag_limit_ns), outcome, &latency);
     let mut summary = Summary {
         schema: SCHEMA,
         tool: format!("bench-client {}", env!("CARGO_PKG_VERSION")),
@@ -46,7 +47,7 @@ pub fn summarise(setting: Setting, settings: &Settings, plan: &Plan, outcome: &O
         valid: true,
         reasons: Vec::new(),
         clean: proof.is_clean(settings.protocol.keeps_one_order(), outcome.record.proven.members)
-            && outcome.nuisances.is_none_or(|nuisances| nuisances.inexact == 0),
+            && outcome.nuisances.as_ref().is_none_or(|nuisances| nuisances.inexact == 0),
         warnings: outcome.warnings.clone(),
         room: RoomPart {
             members: settings.members as u64,
@@ -71,7 +72,9 @@ pub fn summarise(setting: Setting, settings: &Settings, plan: &Plan, outcome: &O
         connect: connect_part(settings, outcome),
         server: server_part(settings, outcome),
         client,
-        nuisances: outcome.nuisances.map(nuisances_part),
+        nuisances: outcome.nuisances.as_ref().map(nuisances_part),
+        kernel: kernel_part(settings, outcome),
+        aftermath: outcome.aftermath.as_ref().map(aftermath_part),
         kernel_counter_rises: setting.kernel_counter_rises,
         floor: None,
     };

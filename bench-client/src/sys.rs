@@ -114,6 +114,11 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_MOD, fd, token, interest)
     }
 
+    /// Watches `fd` no longer.
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, Interest::Read)
+    }
+
     fn control(&self, verb: c_int, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
         let mut event = libc::epoll_event { events: interest.bits(), u64: token };
         // SAFETY: the kernel reads one event, ours; both descriptors are borrowed for the call.
@@ -160,6 +165,20 @@ impl Epoll {
 /// `receive_bytes` if it is not to be the kernel's choice. A connection that needs time is not an error here; one that
 /// fails later makes the first read fail.
 pub fn connect(address: SocketAddr, source: Option<Ipv4Addr>, receive_bytes: Option<c_int>) -> io::Result<OwnedFd> {
+    connect_with(address, source, receive_bytes, false)
+}
+
+/// The same, and from the first byte on the kernel notes when bytes reach the socket, for [`receive_stamped`].
+pub fn connect_stamped(address: SocketAddr, source: Option<Ipv4Addr>, receive_bytes: c_int) -> io::Result<OwnedFd> {
+    connect_with(address, source, Some(receive_bytes), true)
+}
+
+fn connect_with(
+    address: SocketAddr,
+    source: Option<Ipv4Addr>,
+    receive_bytes: Option<c_int>,
+    stamped: bool,
+) -> io::Result<OwnedFd> {
     let domain = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: no pointers.
     let fd = check(unsafe { libc::socket(domain, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) })?;
@@ -167,6 +186,9 @@ pub fn connect(address: SocketAddr, source: Option<Ipv4Addr>, receive_bytes: Opt
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     if let Some(bytes) = receive_bytes {
         set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, bytes)?;
+    }
+    if stamped {
+        stamp_receives(socket.as_fd())?;
     }
     if let Some(source) = source {
         bind_source(socket.as_fd(), source)?;
@@ -351,6 +373,48 @@ pub fn thread_context_switches() -> (u64, u64) {
 pub fn terminate(pid: u32) -> io::Result<()> {
     // SAFETY: no pointers.
     check(unsafe { libc::kill(pid as c_int, libc::SIGTERM) }).map(|_| ())
+}
+
+/// Asks process `pid` for its statistics (SIGUSR1). One that does not know this signal ends.
+pub fn ask_statistics(pid: u32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::kill(pid as c_int, libc::SIGUSR1) }).map(|_| ())
+}
+
+/// Makes a write to `fd` fail with `WouldBlock` rather than wait.
+pub fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no pointers.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: no pointers.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(|_| ())
+}
+
+/// Waits up to `timeout` until one of `fds` has bytes or its end to read; says of each whether it has.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<Vec<bool>> {
+    wait(fds, libc::POLLIN, timeout)
+}
+
+/// Waits up to `timeout` until `fd` takes bytes.
+pub fn wait_writable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    Ok(wait(&[fd], libc::POLLOUT, timeout)?[0])
+}
+
+fn wait(fds: &[BorrowedFd<'_>], events: i16, timeout: Duration) -> io::Result<Vec<bool>> {
+    let mut waits: Vec<libc::pollfd> =
+        fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }).collect();
+    let milliseconds = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: the kernel reads and writes `waits.len()` entries of `waits`; the descriptors are borrowed for the call.
+    let result = unsafe { libc::poll(waits.as_mut_ptr(), waits.len() as libc::nfds_t, milliseconds) };
+    match check(result) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(waits.iter().map(|wait| wait.revents != 0).collect()),
+    }
+}
+
+/// Bytes of a page.
+pub fn page_bytes() -> u64 {
+    // SAFETY: no pointers.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
 }
 
 /// Clock ticks a second, the unit of `/proc/PID/stat`.

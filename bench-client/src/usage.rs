@@ -1,9 +1,12 @@
-//! What a run uses, read from `/proc`: processor time of the server and of this thread, memory, switches, stolen time.
+//! What a run uses, read from `/proc`: processor time of the server and of this tool, memory, switches, stolen time.
 //!
 //! Processor time is the scheduler's own count in nanoseconds (`schedstat`), not the hundredths of a second of `stat`,
 //! which only split it into user and system time. A sample is taken between sends, never while a room is served.
 
+pub mod aftermath;
+
 use std::cell::RefCell;
+use std::fmt;
 use std::fs;
 
 use perf_event::events::Tracepoint;
@@ -12,9 +15,9 @@ use perf_event::{Builder, Counter};
 use crate::error::{Context, Result};
 use crate::sys;
 
-/// What the server process has used so far, all its threads together.
+/// What a process has used so far, all its threads together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ServerUsage {
+pub struct ProcessUsage {
     pub cpu_ns: u64,
     pub user_ticks: u64,
     pub system_ticks: u64,
@@ -29,27 +32,59 @@ pub struct ServerUsage {
 pub struct Sample {
     pub at_ns: u64,
     /// None if no server process is known.
-    pub server: Option<ServerUsage>,
+    pub server: Option<ProcessUsage>,
     /// System calls of the server's process; None unless they are counted.
     pub server_calls: Option<u64>,
+    /// Of the measuring thread, and of the processes that have members if others have them.
     pub client_cpu_ns: u64,
     pub client_involuntary_switches: u64,
+    /// Memory of its own (`RssAnon`) of this process and those.
+    pub client_memory_bytes: u64,
     /// Clock ticks of all processors that went to anything at all.
     pub busy_ticks: u64,
     /// Clock ticks that the hypervisor gave to others, of all processors.
     pub steal_ticks: u64,
 }
 
-/// Takes samples of this thread, of the machine and of the server process if one is known.
-#[derive(Debug)]
+/// Memory of the kernel, of the whole machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelUsage {
+    /// All that is not of processes and files: sockets, their inodes, what polls them.
+    pub slab_bytes: u64,
+    /// Unread and unacknowledged bytes of TCP, as it accounts for them.
+    pub tcp_bytes: u64,
+}
+
+/// What a quiet room of all members takes beside memory of processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub kernel_before: KernelUsage,
+    pub kernel_settled: KernelUsage,
+    /// Open descriptors of the server.
+    pub server_descriptors: Option<u64>,
+}
+
+/// Asks the server how many members it has; none if it does not answer within a second.
+pub type AskMembers = Box<dyn Fn() -> Option<u64>>;
+
+/// Takes samples of this tool, of the machine and of the server process if one is known.
 pub struct Sampler {
     server_pid: Option<u32>,
     calls: Option<RefCell<Counter>>,
+    /// Processes that have members instead of this one.
+    processes: Vec<u32>,
+    ask_members: Option<AskMembers>,
+}
+
+impl fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampler").field("server_pid", &self.server_pid).finish_non_exhaustive()
+    }
 }
 
 impl Sampler {
     pub fn new(server_pid: Option<u32>) -> Self {
-        Self { server_pid, calls: None }
+        Self { server_pid, calls: None, processes: Vec::new(), ask_members: None }
     }
 
     /// Counts the server's system calls too, which costs it some time at each.
@@ -58,15 +93,48 @@ impl Sampler {
         Ok(Self { calls: Some(RefCell::new(call_counter(pid)?)), ..self })
     }
 
+    /// Knows how to ask the server for its members, if `ask` is given.
+    pub fn asking(self, ask_members: Option<AskMembers>) -> Self {
+        Self { ask_members, ..self }
+    }
+
+    /// What `processes` use is this tool's too.
+    pub fn add_processes(&mut self, processes: Vec<u32>) {
+        self.processes = processes;
+    }
+
+    /// Memory of the kernel by now.
+    pub fn kernel(&self) -> KernelUsage {
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+        KernelUsage {
+            slab_bytes: field(&meminfo, "Slab:").unwrap_or(0) * 1024,
+            tcp_bytes: tcp_pages(&sockets).unwrap_or(0) * sys::page_bytes(),
+        }
+    }
+
+    /// What the quiet room takes now; the kernel took `kernel_before` before the first connect.
+    pub fn standing(&self, kernel_before: KernelUsage) -> Standing {
+        Standing {
+            kernel_before,
+            kernel_settled: self.kernel(),
+            server_descriptors: self.server_pid.and_then(descriptors),
+        }
+    }
+
     /// What has been used by now. A server that is gone has used nothing.
     pub fn sample(&self) -> Sample {
         let (busy_ticks, steal_ticks) = machine_ticks(&fs::read_to_string("/proc/stat").unwrap_or_default());
+        let processes: Vec<ProcessUsage> = self.processes.iter().filter_map(|pid| process_usage(*pid)).collect();
         Sample {
             at_ns: sys::monotonic_ns(),
-            server: self.server_pid.and_then(server_usage),
+            server: self.server_pid.and_then(process_usage),
             server_calls: self.calls.as_ref().and_then(|calls| calls.borrow_mut().read().ok()),
-            client_cpu_ns: sys::thread_cpu_ns(),
-            client_involuntary_switches: sys::thread_context_switches().1,
+            client_cpu_ns: sys::thread_cpu_ns() + processes.iter().map(|process| process.cpu_ns).sum::<u64>(),
+            client_involuntary_switches: sys::thread_context_switches().1
+                + processes.iter().map(|process| process.involuntary_switches).sum::<u64>(),
+            client_memory_bytes: memory_bytes(std::process::id()).unwrap_or(0)
+                + processes.iter().map(|process| process.memory_bytes).sum::<u64>(),
             busy_ticks,
             steal_ticks,
         }
@@ -87,8 +155,8 @@ fn call_counter(pid: u32) -> Result<Counter> {
     builder.build().context(fix)
 }
 
-fn server_usage(pid: u32) -> Option<ServerUsage> {
-    let mut usage = ServerUsage::default();
+fn process_usage(pid: u32) -> Option<ProcessUsage> {
+    let mut usage = ProcessUsage::default();
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
         let schedstat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         usage.cpu_ns += schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
@@ -97,11 +165,26 @@ fn server_usage(pid: u32) -> Option<ServerUsage> {
         usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
     }
     // Of the process, not of a task: a thread that is just ending has no memory.
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    usage.memory_bytes = field(&status, "RssAnon:")? * 1024;
+    usage.memory_bytes = memory_bytes(pid)?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     (usage.user_ticks, usage.system_ticks) = user_and_system_ticks(&stat)?;
     Some(usage)
+}
+
+fn memory_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(field(&status, "RssAnon:")? * 1024)
+}
+
+/// Open descriptors of a process.
+fn descriptors(pid: u32) -> Option<u64> {
+    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
+}
+
+/// Pages of `mem` in the line of TCP: `TCP: inuse 5 orphan 0 tw 0 alloc 7 mem 1`.
+fn tcp_pages(sockets: &str) -> Option<u64> {
+    let line = sockets.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    line.split_whitespace().skip_while(|word| *word != "mem").nth(1)?.parse().ok()
 }
 
 /// The number behind `name` in a file of `Name:  number unit` lines.
@@ -140,6 +223,13 @@ mod tests {
     fn idle_and_waiting_ticks_are_not_busy() {
         assert_eq!(machine_ticks("cpu  1 2 4 1000 1000 8 16 32 0 0\ncpu0 9"), (31, 32));
         assert_eq!(machine_ticks(""), (0, 0));
+    }
+
+    #[test]
+    fn the_pages_of_tcp_are_found() {
+        let text = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 7 mem 12\nUDP: inuse 2 mem 1\n";
+        assert_eq!(tcp_pages(text), Some(12));
+        assert!(Sampler::new(None).kernel().slab_bytes > 0);
     }
 
     #[test]

@@ -160,10 +160,12 @@ impl Feed {
         }
     }
 
-    /// Private bytes wait for a member: if it is level, the sweep is to visit it all the same.
+    /// Private bytes wait for a member: if it is level, a batch is to take it all the same. It stands with the returning
+    /// members, because behind those of the sweep it would wait for all of them: a newcomer's welcome, for ten seconds
+    /// while a line is on its way to a million.
     pub fn wake(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id) == Place::InSweep && members[id].lag(&self.log) == Some(0) {
-            self.roster.put_behind(members, &self.log, id);
+            self.roster.put_returning(members, &self.log, id);
         }
     }
 

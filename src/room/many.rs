@@ -110,6 +110,24 @@ fn a_member_of_a_small_table_is_not_sent_a_second_message_before_all_others_have
 }
 
 #[test]
+fn private_bytes_do_not_wait_for_a_sweep() {
+    let mut world = World::new();
+    for _ in 0..100 * SEND_BATCH_MEMBERS {
+        world.join(0);
+    }
+    for table in [0, 1] {
+        assert!(world.say());
+        world.send();
+        let newcomer = world.join(table);
+        world.feed.wake(&mut world.members, newcomer);
+        let batches: Vec<Batch> = (0..2).map(|_| world.send().0).collect();
+        assert!(batches.iter().any(|batch| batch.contains(&newcomer)), "table {table}");
+        assert!(batches.iter().any(|batch| batch.len() > SEND_BATCH_MEMBERS / 2), "the sweep goes on");
+        world.settle();
+    }
+}
+
+#[test]
 fn a_log_waits_for_the_members_of_every_table() {
     let mut world = World::new();
     let (one, other) = (world.join(0), world.join(3));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::commands::values::{Slow, parse_pin, parse_slow};
-use crate::engine::nuisances::Shape;
+use crate::engine::shape::Shape;
 use crate::load::Load;
 use crate::pinning::Pin;
 use crate::plan::Arrival;
@@ -29,6 +29,16 @@ pub struct LoadArgs {
     /// How long to wait for the last deliveries; what has not come by then counts as having taken this long
     #[arg(long, default_value = "10s", value_name = "T", value_parser = humantime::parse_duration)]
     pub drain: Duration,
+
+    /// Watch the server for this long after the members have left: when it has given their places and memory back, and what that
+    /// costs
+    #[arg(long, value_name = "T", value_parser = humantime::parse_duration)]
+    pub aftermath: Option<Duration>,
+
+    /// Processes of this tool that the members are spread over, up to 100. By default one, or as many as the limit of descriptors asks
+    /// for
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub processes: Option<u64>,
 
     /// Bytes of a line as sent, newline included; from 32, a few more for very long plans, to 60,000
     #[arg(short, long, default_value_t = 64, value_name = "BYTES")]
@@ -123,6 +133,8 @@ impl LoadArgs {
             publishers: self.publishers,
             warmup: self.warmup,
             drain: self.drain,
+            aftermath: self.aftermath,
+            processes: self.processes.map(|processes| processes as usize),
             line_bytes: self.size,
             arrival: self.arrival,
             seed: self.seed,

@@ -14,6 +14,7 @@ use crate::files::write_json;
 use crate::load::Room;
 use crate::measure;
 use crate::plan::Length;
+use crate::processes::child;
 use crate::protocol::Protocol;
 use crate::quantities::{parse_count, parse_rate, rate};
 use crate::report::{block, run_files};
@@ -116,6 +117,12 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
     }
     print(&summaries, arguments)?;
     Ok(judge(&summaries, arguments))
+}
+
+/// The `members` command: a process that has some members of a room.
+pub fn members_command() -> Result<u8> {
+    child::serve()?;
+    Ok(exit::GOOD)
 }
 
 fn measure_and_write(target: &Target, room: Room, number: u32, arguments: &RunArgs) -> Result<Summary> {

@@ -6,9 +6,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use crate::engine::members::Engine;
+use crate::engine::members::{Engine, Entering};
 use crate::error::{Context, Error, Result};
 use crate::sys::{self, Interest};
 
@@ -16,13 +14,14 @@ use crate::sys::{self, Interest};
 const STALLED_NS: u64 = 10_000_000_000;
 /// How long a round of the phase sleeps at most, so that the connect rate is kept evenly.
 const ROUND: Duration = Duration::from_millis(5);
-const DRAWS_PER_SECOND: u8 = 5;
+/// How often those that show progress are told of it.
+const SHOW_NS: u64 = 100_000_000;
 
 impl Engine<'_> {
-    /// Connects every member and returns how long that took.
-    pub(super) fn connect_all(&mut self) -> Result<u64> {
-        let bar = self.connect_bar();
+    /// Connects every member and returns when that began and when it was over. Now and then `show` is told how many have joined.
+    pub(super) fn connect_all(&mut self, mut show: impl FnMut(usize) -> Result<()>) -> Result<(u64, u64)> {
         let started_ns = sys::monotonic_ns();
+        let mut shown_ns = started_ns;
         let mut begun = 0;
         let mut joined_before = 0;
         let mut progress_ns = started_ns;
@@ -42,44 +41,46 @@ impl Engine<'_> {
             if self.joined > joined_before {
                 joined_before = self.joined;
                 progress_ns = now_ns;
-                bar.set_position(self.joined as u64);
+                if now_ns - shown_ns > SHOW_NS {
+                    shown_ns = now_ns;
+                    show(self.joined)?;
+                }
             } else if now_ns - progress_ns > STALLED_NS {
                 self.first_close_reason.get_or_insert_with(|| "nobody was welcomed for 10 s".to_string());
                 return Err(self.not_all_joined());
             }
         }
-        bar.finish_and_clear();
-        Ok(sys::monotonic_ns() - started_ns)
+        Ok((started_ns, sys::monotonic_ns()))
     }
 
     fn connect(&mut self, index: usize) -> Result<()> {
         let address = self.settings.address;
-        let source = self.settings.sources.get(index % self.settings.sources.len().max(1)).copied();
+        let in_room = self.share.first + index;
+        let source = self.settings.sources.get(in_room % self.settings.sources.len().max(1)).copied();
         let now_ns = sys::monotonic_ns();
         let socket = match sys::connect(address, source, None) {
             Ok(socket) => socket,
             Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {
                 return Err(Error::new(format!(
-                    "no local port is left for {address} after {index} members; use --spread on a loopback address"
+                    "no local port is left for {address} after {in_room} members; use --spread on a loopback address"
                 )));
             }
             Err(error) => return Err(Error::new(format!("cannot connect to {address}: {error}"))),
         };
-        if self.members[index].publisher.is_some() {
+        let publishes = self.members[index].publisher().is_some();
+        if publishes {
             sys::no_delay(socket.as_fd()).context(|| "cannot set TCP_NODELAY".to_string())?;
         }
         if self.members[index].probe {
             sys::stamp_receives(socket.as_fd()).context(|| "cannot have receives stamped".to_string())?;
         }
-        let hello = self.wire.hello(index, self.members[index].publisher.is_some());
+        let hello = self.wire.hello(in_room, publishes);
         let interest = if hello.is_empty() { Interest::Read } else { Interest::ReadAndWrite };
         self.epoll
             .add(socket.as_fd(), index as u64, interest)
             .context(|| "cannot watch a member's socket".to_string())?;
-        let member = &mut self.members[index];
-        member.connect_ns = now_ns;
-        member.hello = hello;
-        member.socket = Some(socket);
+        self.entering.insert(index, Entering { connect_ns: now_ns, hello });
+        self.members[index].socket = Some(socket);
         Ok(())
     }
 
@@ -91,15 +92,5 @@ impl Engine<'_> {
             return Error::new(format!("nobody listens on {address}; start the server, or let --server-cmd start it"));
         }
         Error::invalid(format!("only {} of {members} members joined: {reason}", self.joined))
-    }
-
-    fn connect_bar(&self) -> ProgressBar {
-        if !self.settings.progress {
-            return ProgressBar::hidden();
-        }
-        let template = "connected {human_pos}/{human_len}  {per_sec}  eta {eta}";
-        let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-        ProgressBar::with_draw_target(Some(self.members.len() as u64), target).with_style(style)
     }
 }

@@ -1,7 +1,7 @@
 //! Members that verify nothing count the bytes that they receive. Here those counts are compared with what was sent.
 
 use crate::engine::members::{Engine, Member, Publisher};
-use crate::engine::outcome::Counted;
+use crate::engine::outcome::{Counted, Expected};
 use crate::sys;
 
 /// What members that only count bytes lack when others were told that they missed something, and no byte came for this long,
@@ -15,7 +15,7 @@ impl Engine<'_> {
     }
 
     pub(super) fn counting_is_complete(&self) -> bool {
-        let counting = (self.members.len() - self.settings.verified) as u64;
+        let counting = self.counting.len() as u64;
         if counting == 0 {
             return true;
         }
@@ -26,11 +26,19 @@ impl Engine<'_> {
         if self.counted_bytes < expected && self.recorder.told() == 0 {
             return false;
         }
-        let lacks = |member: &Member| member.bytes < self.expected_bytes(member, &sent);
+        let presence = self.recorder.presence_bytes();
+        let lacks = |member: &Member| {
+            self.bytes_of(member).is_some_and(|bytes| bytes < self.heard_of(member, &sent) + presence)
+        };
         let lacking = self.members.iter().any(|member| member.socket.is_some() && lacks(member));
         // When members that verify were told that they missed something, members that count may have been told so too, and cannot
         // know it. What they lack when the room is quiet will not come.
         !lacking || (self.recorder.told() > 0 && sys::monotonic_ns() - self.heard_ns > TOLD_QUIET_NS)
+    }
+
+    /// Bytes that `member` received since the plan started, if it is one that only counts.
+    fn bytes_of(&self, member: &Member) -> Option<u64> {
+        Some(self.counting[member.counting()?])
     }
 
     /// Bytes of `messages` of each publisher as the others receive them.
@@ -49,31 +57,23 @@ impl Engine<'_> {
 
     /// Of `bytes` of each publisher, what a member receives: not its own, unless the server sends it that too.
     fn heard_of(&self, member: &Member, bytes: &[u64]) -> u64 {
-        let publisher = member.publisher.filter(|_| !self.wire.echoes());
+        let publisher = member.publisher().filter(|_| !self.wire.echoes());
         bytes.iter().sum::<u64>() - publisher.map_or(0, |publisher| bytes[publisher as usize])
     }
 
     /// Of `bytes` of each publisher, what all counting members together receive.
     fn expected_of_counting(&self, bytes: &[u64]) -> u64 {
-        let counting = (self.members.len() - self.settings.verified) as u64;
-        let own = |publisher: &Publisher| self.members[publisher.member].verified.is_none() && !self.wire.echoes();
+        let counting = self.counting.len() as u64;
+        let counts = |place: usize| self.members[place].counting().is_some() && !self.wire.echoes();
+        let own = |publisher: &Publisher| publisher.member.is_some_and(counts);
         let owners = self.publishers.iter().zip(bytes).filter(|(publisher, _)| own(publisher));
         bytes.iter().sum::<u64>() * counting - owners.map(|(_, bytes)| bytes).sum::<u64>()
-    }
-
-    /// Bytes a counting member should have since the plan started, when each publisher has sent `sent`; 0 for a verified
-    /// one.
-    fn expected_bytes(&self, member: &Member, sent: &[u64]) -> u64 {
-        match member.verified {
-            Some(_) => 0,
-            None => self.heard_of(member, sent) + self.recorder.presence_bytes(),
-        }
     }
 
     /// Deliveries of measured messages to all members. What counting members have beyond the bytes of the warm-up and of
     /// presence are whole messages, the longest if their lengths differ: never more than there were.
     pub(super) fn measured_deliveries(&self, wire_line_bytes: usize) -> u64 {
-        let counting = (self.members.len() - self.settings.verified) as u64;
+        let counting = self.counting.len() as u64;
         let publishers = self.publishers.len();
         let mut warmup = vec![0; publishers];
         (0..self.plan.warmup_messages()).for_each(|index| warmup[self.plan.publisher_of(index) as usize] += 1);
@@ -83,22 +83,30 @@ impl Engine<'_> {
     }
 
     /// What counting members lack or have too much, in lines.
-    pub(super) fn count_up(&self, wire_line_bytes: u64, ended_ns: u64) -> Counted {
+    pub(super) fn count_up(&self, wire_line_bytes: u64, expected: &Expected) -> Counted {
         let mut counted = Counted::default();
-        let held = self.recorder.held_back(ended_ns);
-        let sent = self.publishers.iter().zip(&held);
-        let sent = self.wire_bytes(sent.map(|(publisher, held)| publisher.messages_sent - held));
-        let held = self.wire_bytes(held.into_iter());
-        for member in self.members.iter().filter(|member| member.verified.is_none()) {
+        for member in &self.members {
+            let Some(bytes) = self.bytes_of(member) else { continue };
             // What the server held back may have come or not, so the count is right with it and without it.
-            let least = self.expected_bytes(member, &sent);
-            let most = least + self.heard_of(member, &held);
+            let least = self.heard_of(member, &expected.bytes) + expected.presence_bytes;
+            let most = least + self.heard_of(member, &expected.held_back_bytes);
             counted.members += 1;
-            counted.wrong += u64::from(!(least..=most).contains(&member.bytes));
-            counted.lost += least.saturating_sub(member.bytes).div_ceil(wire_line_bytes);
-            counted.duplicate += member.bytes.saturating_sub(most).div_ceil(wire_line_bytes);
-            counted.held_back += most.saturating_sub(member.bytes.max(least)) / wire_line_bytes;
+            counted.wrong += u64::from(!(least..=most).contains(&bytes));
+            counted.lost += least.saturating_sub(bytes).div_ceil(wire_line_bytes);
+            counted.duplicate += bytes.saturating_sub(most).div_ceil(wire_line_bytes);
+            counted.held_back += most.saturating_sub(bytes.max(least)) / wire_line_bytes;
         }
         counted
+    }
+
+    /// What members that only count should have, as these members know it.
+    pub(super) fn expected(&self, ended_ns: u64) -> Expected {
+        let held = self.recorder.held_back(ended_ns);
+        let sent = self.publishers.iter().zip(&held);
+        Expected {
+            bytes: self.wire_bytes(sent.map(|(publisher, held)| publisher.messages_sent - held)),
+            held_back_bytes: self.wire_bytes(held.into_iter()),
+            presence_bytes: self.recorder.presence_bytes(),
+        }
     }
 }

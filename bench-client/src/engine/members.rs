@@ -1,15 +1,17 @@
 //! The members of a run, their sockets, and all that the engine knows of them.
 //!
 //! Everything else in this folder works on this: it connects the members, reads, sends and counts.
+//!
+//! A machine measures a million members, so what only some of them have, or only for a while, stands beside them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 
 use hdrhistogram::Histogram;
 
-use crate::engine::nuisances::Nuisances;
-use crate::engine::roles::{is_probe, roles};
+use crate::engine::nuisances::{Nuisances, NuisancesOutcome};
 use crate::engine::settings::Settings;
+use crate::engine::share::Share;
 use crate::error::{Context, Result};
 use crate::message::{Format, author_of};
 use crate::plan::Plan;
@@ -17,7 +19,6 @@ use crate::protocol::{Protocol, Wire};
 use crate::recorder::Recorder;
 use crate::recorder::latency::histogram;
 use crate::sys::{self, Epoll};
-use crate::usage::Sampler;
 
 const EVENTS_MAX: usize = 1024;
 /// Bytes of one read by a verified member: some hundred lines of backlog, and it stays in the second-level cache.
@@ -25,36 +26,70 @@ pub(super) const READ_BYTES_MAX: usize = 128 * 1024;
 /// Bytes without a newline after which a member's input is no line any more.
 pub(super) const TAIL_BYTES_MAX: usize = 64 * 1024;
 
+/// Parts of the room whose times of joining are noted.
+pub(super) const TENTHS: usize = 10;
+/// What [`Member::publisher`] has of one that only listens.
+const LISTENER: u32 = u32::MAX;
+
+/// The token of what the parent process writes, which is no member.
+pub(super) const ORDERS: u64 = u64::MAX;
+
 /// One member.
 #[derive(Debug)]
 pub(super) struct Member {
     /// None once the connection is over.
     pub(super) socket: Option<OwnedFd>,
-    /// Its number among the verified, unless it only counts.
-    pub(super) verified: Option<u32>,
-    /// Its number among the publishers, if it is one.
-    pub(super) publisher: Option<u32>,
-    /// Bytes received since the plan started, of a counting member.
-    pub(super) bytes: u64,
-    /// The beginning of a line whose end has not come.
-    pub(super) tail: Vec<u8>,
-    /// When its connect began.
-    pub(super) connect_ns: u64,
-    /// What it still has to send to enter the room; empty once the socket has taken it.
-    pub(super) hello: Vec<u8>,
+    /// Its number among those that verify, or among those that count bytes.
+    number: u32,
+    /// Its number among the publishers, or [`LISTENER`].
+    publisher: u32,
+    verifies: bool,
     /// True exactly when the server's first line to it, or its confirmation, has come.
     pub(super) joined: bool,
     /// True when the kernel stamps what it receives.
     pub(super) probe: bool,
+    /// The beginning of a line whose end has not come; nothing is allocated for an empty one.
+    pub(super) tail: Box<[u8]>,
+}
+
+impl Member {
+    /// Its number among the verified, unless it only counts.
+    pub(super) fn verified(&self) -> Option<u32> {
+        self.verifies.then_some(self.number)
+    }
+
+    /// Its number among those that only count bytes, unless it verifies.
+    pub(super) fn counting(&self) -> Option<usize> {
+        (!self.verifies).then_some(self.number as usize)
+    }
+
+    /// Its number among the publishers, if it is one.
+    pub(super) fn publisher(&self) -> Option<u32> {
+        (self.publisher != LISTENER).then_some(self.publisher)
+    }
+}
+
+/// A member that has begun to connect and is not in the room yet.
+#[derive(Debug)]
+pub(super) struct Entering {
+    /// When its connect began.
+    pub(super) connect_ns: u64,
+    /// What it still has to send to enter the room; empty once the socket has taken it.
+    pub(super) hello: Vec<u8>,
 }
 
 /// Sockets, and what is known of them.
 pub(super) struct Engine<'a> {
     pub(super) settings: &'a Settings,
     pub(super) plan: &'a Plan,
-    pub(super) sampler: &'a Sampler,
+    pub(super) share: &'a Share,
     pub(super) epoll: Epoll,
     pub(super) members: Vec<Member>,
+    /// Members by number that are on their way into the room.
+    pub(super) entering: HashMap<usize, Entering>,
+    /// Bytes received since the plan started, of each counting member.
+    pub(super) counting: Vec<u64>,
+    /// One a publisher of the room, also where another process has it.
     pub(super) publishers: Vec<Publisher>,
     pub(super) nuisances: Nuisances,
     pub(super) recorder: Recorder<'a>,
@@ -63,7 +98,7 @@ pub(super) struct Engine<'a> {
     /// How far the kernel's stamps are ahead of our clock.
     pub(super) real_time_offset_ns: u64,
     pub(super) buffer: Vec<u8>,
-    /// First message not handed to its publisher yet.
+    /// First message of a publisher of this share that was not handed to it yet.
     pub(super) next: usize,
     pub(super) joined: usize,
     pub(super) verified_open: u32,
@@ -73,6 +108,10 @@ pub(super) struct Engine<'a> {
     /// When bytes last came.
     pub(super) heard_ns: u64,
     pub(super) connect_latency: Histogram<u64>,
+    /// When the room was full to a tenth, two tenths and so on, of those tenths that were reached with a member of this share.
+    pub(super) tenths_ns: Vec<(u32, u64)>,
+    /// True exactly when the parent process has written something that was not read yet, or is gone.
+    pub(super) has_orders: bool,
     /// Why the first of the disconnected members was closed.
     pub(super) first_close_reason: Option<String>,
     pub(super) warnings: Vec<String>,
@@ -81,7 +120,8 @@ pub(super) struct Engine<'a> {
 /// One member that also sends.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    pub(super) member: usize,
+    /// None where another process has it.
+    pub(super) member: Option<usize>,
     /// Bytes due and not taken by the socket yet, from `out_start`.
     pub(super) out: Vec<u8>,
     pub(super) out_start: usize,
@@ -94,7 +134,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(member: usize) -> Self {
+    pub(super) fn new(member: Option<usize>) -> Self {
         Self { member, out: Vec::new(), out_start: 0, queued: VecDeque::new(), blocked: false, messages_sent: 0 }
     }
 
@@ -105,48 +145,52 @@ impl Publisher {
 }
 
 impl<'a> Engine<'a> {
-    /// The members as they are before any of them connects.
-    pub(super) fn new(settings: &'a Settings, plan: &'a Plan, sampler: &'a Sampler) -> Result<Self> {
-        let roles = roles(settings.members, plan.publishers() as usize, settings.verified);
-        let publishers_of_verified: Vec<Option<u32>> =
-            roles.iter().filter(|role| role.verified.is_some()).map(|role| role.publisher).collect();
-        let mut publishers: Vec<Publisher> = Vec::new();
-        let mut members = Vec::with_capacity(settings.members);
-        for (index, role) in roles.iter().enumerate() {
-            if role.publisher.is_some() {
-                publishers.push(Publisher::new(index));
-            }
+    /// The members of `share` as they are before any of them connects.
+    pub(super) fn new(settings: &'a Settings, plan: &'a Plan, share: &'a Share) -> Result<Self> {
+        let mut members: Vec<Member> = Vec::with_capacity(share.members);
+        let mut verified = share.verified.as_ref().map(|places| places.iter().copied().peekable());
+        let mut counting = 0;
+        for place in 0..share.members {
+            let verifies =
+                verified.as_mut().is_none_or(|places| places.next_if(|&verified| verified == place).is_some());
+            let number = if verifies { place - counting } else { counting };
+            counting += usize::from(!verifies);
             members.push(Member {
                 socket: None,
-                verified: role.verified,
-                publisher: role.publisher,
-                bytes: 0,
-                tail: Vec::new(),
-                connect_ns: 0,
-                hello: Vec::new(),
+                number: number as u32,
+                publisher: LISTENER,
+                verifies,
                 joined: false,
-                probe: role
-                    .verified
-                    .is_some_and(|verified| is_probe(verified as usize, settings.probes, settings.verified)),
+                probe: false,
+                tail: Box::default(),
             });
         }
+        share.probes.iter().for_each(|&place| members[place].probe = true);
+        let mut publishers: Vec<Publisher> = (0..plan.publishers()).map(|_| Publisher::new(None)).collect();
+        for &(place, publisher) in &share.publishers {
+            members[place].publisher = publisher;
+            publishers[publisher as usize].member = Some(place);
+        }
+        let verified = members.iter().filter(|member| member.verifies);
+        let publishers_of_verified: Vec<Option<u32>> = verified.map(Member::publisher).collect();
+        let elsewhere: Vec<bool> = publishers.iter().map(|publisher| publisher.member.is_none()).collect();
         let format = Format::new(settings.line_bytes);
         let wire = Wire::new(settings.protocol, settings.line_bytes);
-        Ok(Self {
+        let recorder = Recorder::new(plan, format.clone(), &publishers_of_verified);
+        let mut engine = Self {
             settings,
             plan,
-            sampler,
+            share,
             epoll: Epoll::new(EVENTS_MAX).context(|| "cannot make an epoll set".to_string())?,
             members,
+            entering: HashMap::new(),
+            counting: vec![0; counting],
             publishers,
-            nuisances: Nuisances::new(
-                settings.nuisances,
-                settings.address,
-                &settings.sources,
-                format.clone(),
-                (plan.len(), plan.publishers()),
-            ),
-            recorder: Recorder::new(plan, format.clone(), &publishers_of_verified),
+            nuisances: Nuisances::new(settings, format.clone(), plan),
+            recorder: match share.members < share.room {
+                true => recorder.of_share(share.verified_before, elsewhere),
+                false => recorder,
+            },
             format,
             wire,
             real_time_offset_ns: 0,
@@ -158,18 +202,35 @@ impl<'a> Engine<'a> {
             counted_bytes: 0,
             heard_ns: 0,
             connect_latency: histogram(),
+            tenths_ns: Vec::new(),
+            has_orders: false,
             first_close_reason: None,
             warnings: Vec::new(),
-        })
+        };
+        engine.skip_elsewhere();
+        Ok(engine)
+    }
+
+    /// Passes messages that publishers of other processes send.
+    pub(super) fn skip_elsewhere(&mut self) {
+        let is_here = |index: usize| self.publishers[self.plan.publisher_of(index) as usize].member.is_some();
+        while self.next < self.plan.len() && !is_here(self.next) {
+            self.next += 1;
+        }
     }
 
     /// The server has taken member `index` into the room.
     pub(super) fn on_joined(&mut self, index: usize, now_ns: u64) {
         let member = &mut self.members[index];
         member.joined = true;
+        self.verified_open += u32::from(member.verifies);
+        let entering = self.entering.remove(&index).expect("a member connects before it joins");
+        self.connect_latency.saturating_record(now_ns - entering.connect_ns);
+        let tenths = |joined: usize| (self.share.first + joined) * TENTHS / self.share.room;
+        for tenth in tenths(self.joined) + 1..=tenths(self.joined + 1) {
+            self.tenths_ns.push((tenth as u32, now_ns));
+        }
         self.joined += 1;
-        self.verified_open += u32::from(member.verified.is_some());
-        self.connect_latency.saturating_record(now_ns - member.connect_ns);
     }
 
     pub(super) fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
@@ -179,7 +240,7 @@ impl<'a> Engine<'a> {
         drop(socket);
         self.disconnected += 1;
         if member.joined
-            && let Some(verified) = member.verified
+            && let Some(verified) = member.verified()
         {
             self.verified_open -= 1;
             self.recorder.on_left(verified as usize, now_ns);
@@ -189,25 +250,30 @@ impl<'a> Engine<'a> {
         self.first_close_reason.get_or_insert(reason);
     }
 
-    /// What the room calls each publisher: with uproar the address its socket has on this side, elsewhere nothing.
-    pub(super) fn authors(&self) -> Result<Vec<Vec<u8>>> {
-        if self.wire.protocol != Protocol::Uproar {
-            return Ok(vec![Vec::new(); self.publishers.len()]);
-        }
-        let author = |publisher: &Publisher| {
-            let socket = self.members[publisher.member].socket.as_ref().expect("all members are still here");
+    /// What the room calls each publisher of this share, by its number: with uproar the address its socket has on this side,
+    /// elsewhere nothing.
+    pub(super) fn authors(&self) -> Result<Vec<(u32, Vec<u8>)>> {
+        let author = |&(place, publisher): &(usize, u32)| {
+            if self.wire.protocol != Protocol::Uproar {
+                return Ok((publisher, Vec::new()));
+            }
+            let socket = self.members[place].socket.as_ref().expect("all members are still here");
             let socket = socket.try_clone().context(|| "cannot look at a publisher's socket".to_string())?;
             let address = std::net::TcpStream::from(socket).local_addr();
-            Ok(author_of(address.context(|| "cannot tell a publisher's address".to_string())?))
+            Ok((publisher, author_of(address.context(|| "cannot tell a publisher's address".to_string())?)))
         };
-        self.publishers.iter().map(author).collect()
+        self.share.publishers.iter().map(author).collect()
     }
 
     pub(super) fn forget_bytes(&mut self) {
         self.counted_bytes = 0;
-        for member in &mut self.members {
-            member.bytes = 0;
-        }
+        self.counting.fill(0);
+    }
+
+    /// The nuisances read what is left and leave.
+    pub(super) fn finish_nuisances(&mut self) -> NuisancesOutcome {
+        let none = Nuisances::new(self.settings, self.format.clone(), self.plan);
+        std::mem::replace(&mut self.nuisances, none).finish()
     }
 
     /// Resets every connection, so that none is left in TIME_WAIT.
@@ -218,5 +284,17 @@ impl<'a> Engine<'a> {
                 let _ = sys::reset_on_close(socket.as_fd());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::proof;
+
+    #[test]
+    fn a_member_that_verifies_takes_at_most_64_bytes() {
+        let bytes = size_of::<Member>() + proof::MEMBER_BYTES;
+        assert!(bytes <= 64, "{} and {} of the proof", size_of::<Member>(), proof::MEMBER_BYTES);
     }
 }

@@ -12,17 +12,22 @@
 //! that nothing was torn and that every gap was told exactly: what it received and what it was told it missed is the whole
 //! plan, in order.
 //!
-//! Their sockets are outside the epoll set: they are read at their own times, which costs the measured members little. Errors,
-//! options and files call them the crowd.
+//! But for churners, their sockets are outside the epoll set: they are read at their own times, which costs the measured members
+//! little. Errors, options and files call them the crowd.
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::engine::settings::Settings;
+use crate::engine::shape::Shape;
+use crate::engine::visits::{Visits, VisitsOutcome};
 use crate::error::{Context, Error, Result};
 use crate::message::{Format, Line, told_missed};
-use crate::sys;
+use crate::plan::Plan;
+use crate::sys::{self, Epoll};
 
 /// Receive buffers that nuisances ask for: small, so that they are full soon and take little kernel memory, and
 /// of many sizes, so that not all are full at the same moment. The kernel probes a peer whose window is closed after
@@ -35,8 +40,6 @@ const RECEIVE_BYTES_MAX: usize = 48 * 1024;
 const SILENT_TICK_NS: u64 = 100_000_000;
 /// Slow members read this often.
 const SLOW_TICK_NS: u64 = 100_000_000;
-/// A churner stays this long.
-const VISIT_NS: u64 = 500_000_000;
 /// How long to wait for a byte when members have not been welcomed, or have not caught up.
 const PATIENCE: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 64 * 1024;
@@ -47,20 +50,8 @@ const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 /// A line without a visible byte.
 const FLOOD_LINE: &[u8] = b"\x1b\n";
 
-/// How many of each kind there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Shape {
-    pub silent: usize,
-    pub slow: usize,
-    /// Bytes that each slow member reads a second.
-    pub slow_bytes_per_s: u64,
-    /// Members that come, and as many that go, a second.
-    pub churn_per_s: f64,
-    pub flooders: usize,
-}
-
 /// What the nuisances received and proved.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NuisancesOutcome {
     pub shape: Shape,
     /// Members whose lines and told gaps are the whole plan.
@@ -72,11 +63,23 @@ pub struct NuisancesOutcome {
     pub received: u64,
     /// Messages that members were told they missed.
     pub missed: u64,
-    pub visits: u64,
-    /// Churners that were not welcomed.
-    pub turned_away: u64,
+    /// Of the churners.
+    pub visits: VisitsOutcome,
     /// Bytes that the flooders' sockets took.
     pub flood_bytes: u64,
+}
+
+impl NuisancesOutcome {
+    /// Adds what `other` has, of other nuisances of the same room.
+    pub fn add(&mut self, other: &Self) {
+        self.exact += other.exact;
+        self.inexact += other.inexact;
+        self.closed += other.closed;
+        self.received += other.received;
+        self.missed += other.missed;
+        self.flood_bytes += other.flood_bytes;
+        self.visits.add(&other.visits);
+    }
 }
 
 pub struct Nuisances {
@@ -96,15 +99,13 @@ pub struct Nuisances {
     slow_ns: u64,
     /// When the next churner comes, once the plan has started.
     churn_ns: u64,
-    visitors: VecDeque<(u64, OwnedFd)>,
     flooders: Vec<OwnedFd>,
     /// When the flooders send next, once the plan has started.
     flood_ns: u64,
     /// Many of [`FLOOD_LINE`].
     flood: Vec<u8>,
     flood_bytes: u64,
-    visits: u64,
-    turned_away: u64,
+    visits: Visits,
     buffer: Vec<u8>,
 }
 
@@ -123,26 +124,24 @@ struct Listener {
 }
 
 impl Nuisances {
-    pub fn new(shape: Shape, address: SocketAddr, sources: &[Ipv4Addr], format: Format, plan: (usize, u32)) -> Self {
+    pub fn new(settings: &Settings, format: Format, plan: &Plan) -> Self {
         Self {
-            shape,
-            address,
-            sources: sources.to_vec(),
+            shape: settings.nuisances,
+            address: settings.address,
+            sources: settings.sources.clone(),
             format,
-            messages: plan.0 as u64,
-            publishers: plan.1 as usize,
+            messages: plan.len() as u64,
+            publishers: plan.publishers() as usize,
+            visits: Visits::new(settings.nuisances.churn_per_s, settings.members + settings.nuisances_in_room),
             listeners: Vec::new(),
             stopping_ns: (0, 0),
             silent_ns: u64::MAX,
             slow_ns: u64::MAX,
             churn_ns: u64::MAX,
-            visitors: VecDeque::new(),
             flooders: Vec::new(),
             flood_ns: u64::MAX,
             flood: FLOOD_LINE.repeat(READ_BYTES / FLOOD_LINE.len()),
             flood_bytes: 0,
-            visits: 0,
-            turned_away: 0,
             buffer: vec![0; READ_BYTES],
         }
     }
@@ -162,7 +161,8 @@ impl Nuisances {
             });
         }
         for index in 0..self.shape.flooders {
-            self.flooders.push(self.connect_from_other_address(index)?);
+            let socket = sys::connect(self.address, self.other_source(), Some(receive_bytes(index)));
+            self.flooders.push(socket.context(|| format!("cannot connect flooder {index} to {}", self.address))?);
         }
         self.read_until("be welcomed", |listener| listener.welcomed)
     }
@@ -173,16 +173,10 @@ impl Nuisances {
             .context(|| format!("cannot connect member {index} of the crowd to {}", self.address))
     }
 
-    /// Connects from an address that no measured member has, if the room is on the loopback address. The server limits what an
-    /// address may say, and the publishers must not share that limit.
-    fn connect_from_other_address(&self, index: usize) -> Result<OwnedFd> {
-        match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => {
-                sys::connect(self.address, Some(OTHER_ADDRESS), Some(receive_bytes(index)))
-                    .context(|| format!("cannot connect from {OTHER_ADDRESS} to {}", self.address))
-            }
-            _ => self.connect_one(index),
-        }
+    /// An address that no measured member has, if the room is on the loopback address. The server limits what an address may
+    /// say, and the publishers must not share that limit.
+    fn other_source(&self) -> Option<Ipv4Addr> {
+        matches!(self.address.ip(), IpAddr::V4(ip) if ip.is_loopback()).then_some(OTHER_ADDRESS)
     }
 
     /// Reads what has come so far: the plan starts at `start_ns`, and is warm `warmup_ns` later.
@@ -205,11 +199,16 @@ impl Nuisances {
 
     /// When [`Nuisances::tick`] has something to do.
     pub fn due_ns(&self) -> u64 {
-        let leaving = self.visitors.front().map_or(u64::MAX, |(leave_ns, _)| *leave_ns);
-        self.silent_ns.min(self.slow_ns).min(self.churn_ns).min(self.flood_ns).min(leaving)
+        self.silent_ns.min(self.slow_ns).min(self.churn_ns).min(self.flood_ns).min(self.visits.due_ns())
     }
 
-    pub fn tick(&mut self, now_ns: u64) {
+    /// Something came for the visitor with `token` in `epoll`.
+    pub fn on_visitor(&mut self, epoll: &Epoll, token: u64) {
+        self.visits.on_readable(epoll, token, &mut self.buffer);
+    }
+
+    /// Does what is due at `now_ns`. Visitors are watched by `epoll`.
+    pub fn tick(&mut self, now_ns: u64, epoll: &Epoll) {
         if now_ns >= self.silent_ns {
             let stopped = stopped(self.shape.silent, self.stopping_ns, now_ns);
             self.silent_ns = if stopped < self.shape.silent { now_ns + SILENT_TICK_NS } else { u64::MAX };
@@ -235,47 +234,22 @@ impl Nuisances {
                 while matches!(sys::discard(flooder.as_fd(), READ_BYTES), Ok(bytes) if bytes > 0) {}
             }
         }
-        while let Some((leave_ns, _)) = self.visitors.front()
-            && *leave_ns <= now_ns
-        {
-            let (_, socket) = self.visitors.pop_front().expect("the front was looked at");
-            self.end_visit(&socket);
-        }
+        self.visits.tick(now_ns);
         if now_ns >= self.churn_ns {
             self.churn_ns += (1e9 / self.shape.churn_per_s) as u64;
-            self.visits += 1;
-            match self.connect_from_other_address(self.visits as usize) {
-                // An empty line is not said, but is received and handled as others are.
-                Ok(socket) => {
-                    let _ = sys::send(socket.as_fd(), b"\n");
-                    self.visitors.push_back((now_ns + VISIT_NS, socket));
-                }
-                Err(_) => self.turned_away += 1,
-            }
+            self.visits.begin(epoll, self.address, self.other_source());
         }
-    }
-
-    /// A churner leaves; it should have been welcomed.
-    fn end_visit(&mut self, socket: &OwnedFd) {
-        let welcomed =
-            matches!(sys::receive(socket.as_fd(), &mut self.buffer), Ok(bytes) if bytes > 0) && self.buffer[0] == b'>';
-        self.turned_away += u64::from(!welcomed);
-        // A socket that cannot be set to reset is closed the ordinary way, which only costs a port for a minute.
-        let _ = sys::reset_on_close(socket.as_fd());
     }
 
     /// The plan is over: the silent and the slow read what is left, all leave, and what each received is counted.
     pub fn finish(mut self) -> NuisancesOutcome {
-        while let Some((_, socket)) = self.visitors.pop_front() {
-            self.end_visit(&socket);
-        }
+        let visits = self.visits.finish();
         let messages = self.messages;
         // Members that cannot catch up are counted below; that is no reason to lose the measurement.
         let _ = self.read_until("catch up", |listener| listener.received + listener.missed >= messages);
         let mut outcome = NuisancesOutcome {
             shape: self.shape,
-            visits: self.visits,
-            turned_away: self.turned_away,
+            visits,
             flood_bytes: self.flood_bytes,
             ..NuisancesOutcome::default()
         };

@@ -3,21 +3,35 @@
 use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::nuisances::NuisancesOutcome;
-use crate::recorder::Record;
-use crate::usage::Sample;
+use crate::recorder::record::Record;
+use crate::usage::aftermath::Aftermath;
+use crate::usage::{Sample, Standing};
 
 /// What the connect phase took.
 #[derive(Debug, Clone)]
 pub struct Connected {
     pub elapsed_ns: u64,
+    /// How long it took until the room was full to a tenth, two tenths and so on.
+    pub tenths_ns: Vec<u64>,
     /// From the start of a member's connect to its welcome.
     pub latency: Histogram<u64>,
 }
 
+/// What members that only count bytes should have received since the plan started.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Expected {
+    /// Of each publisher: bytes of the messages that it sent and that the server did not hold back.
+    pub bytes: Vec<u64>,
+    /// Of each publisher: bytes of those that the server held back, which may have come.
+    pub held_back_bytes: Vec<u64>,
+    pub presence_bytes: u64,
+}
+
 /// What counting members proved.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Counted {
     pub members: u64,
     /// Members whose bytes differ from what they should have.
@@ -28,9 +42,22 @@ pub struct Counted {
     pub held_back: u64,
 }
 
+impl Counted {
+    /// Adds what `other` proved of other members.
+    pub fn add(&mut self, other: &Self) {
+        self.members += other.members;
+        self.wrong += other.wrong;
+        self.lost += other.lost;
+        self.duplicate += other.duplicate;
+        self.held_back += other.held_back;
+    }
+}
+
 /// All that a run left behind.
 #[derive(Debug)]
 pub struct Outcome {
+    /// Processes that had the members between them.
+    pub processes: u64,
     pub connected: Connected,
     pub record: Record,
     pub counted: Counted,
@@ -41,6 +68,8 @@ pub struct Outcome {
     /// Costs before the connects and after the room was quiet.
     pub before_connect: Sample,
     pub settled: Sample,
+    /// What a quiet room of all members takes beside memory of processes.
+    pub standing: Standing,
     /// The same around the idle time.
     pub idle: Option<(Sample, Sample)>,
     /// Costs just before the first measured message and when the last delivery was in, or waited for no longer.
@@ -62,4 +91,6 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// None when there are none.
     pub nuisances: Option<NuisancesOutcome>,
+    /// None unless the server was watched after the members had left.
+    pub aftermath: Option<Aftermath>,
 }

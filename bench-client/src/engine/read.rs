@@ -6,11 +6,12 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use crate::engine::members::{Engine, READ_BYTES_MAX, TAIL_BYTES_MAX};
+use crate::engine::members::{Engine, ORDERS, READ_BYTES_MAX, TAIL_BYTES_MAX};
+use crate::engine::visits::VISITORS;
 use crate::error::{Context, Result};
 use crate::protocol::piece::Piece;
 use crate::protocol::{Protocol, uproar};
-use crate::sys;
+use crate::sys::{self, Event};
 
 /// Bytes a counting member takes off its socket at once; bounded, so that a send that is due waits for no more.
 const DISCARD_BYTES_MAX: usize = 1024 * 1024;
@@ -32,6 +33,9 @@ impl Engine<'_> {
         let count = self.epoll.wait(timeout).context(|| "cannot wait for sockets".to_string())?;
         for index in 0..count {
             let event = self.epoll.event(index);
+            if self.is_of_no_member(event) {
+                continue;
+            }
             if event.writable {
                 self.greet(event.token as usize)?;
             }
@@ -42,20 +46,30 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// True when `event` is not of a measured member, and is dealt with: orders have come, or something for a visitor.
+    pub(super) fn is_of_no_member(&mut self, event: Event) -> bool {
+        if event.token == ORDERS {
+            self.has_orders = true;
+        } else if event.token >= VISITORS {
+            self.nuisances.on_visitor(&self.epoll, event.token);
+        }
+        event.token >= VISITORS
+    }
+
     /// Reads the socket of `index` once; returns the time after that.
     pub(super) fn on_readable(&mut self, index: usize) -> u64 {
         let member = &mut self.members[index];
         let Some(socket) = &member.socket else { return sys::monotonic_ns() };
         // A publisher that only counts has its bytes looked at too: there may be a notice to it among them.
         let counting_publisher =
-            member.publisher.filter(|_| self.wire.protocol == Protocol::Uproar && member.verified.is_none());
-        if member.verified.is_none() && member.joined && counting_publisher.is_none() {
+            member.publisher().filter(|_| self.wire.protocol == Protocol::Uproar && member.verified().is_none());
+        if let Some(counting) = member.counting().filter(|_| member.joined && counting_publisher.is_none()) {
             let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);
             let now_ns = sys::monotonic_ns();
             match result {
                 Ok(bytes) if bytes > 0 => {
                     self.heard_ns = now_ns;
-                    member.bytes += bytes as u64;
+                    self.counting[counting] += bytes as u64;
                     self.counted_bytes += bytes as u64;
                 }
                 result => self.on_no_bytes(index, result, now_ns),
@@ -104,7 +118,7 @@ impl Engine<'_> {
         if !member.joined {
             // Not welcomed: kept whole, to be quoted when the server closes.
             start = filled.len().saturating_sub(TAIL_BYTES_MAX);
-        } else if let Some(verified) = member.verified {
+        } else if let Some(verified) = member.verified() {
             for end in memchr::memchr_iter(b'\n', filled) {
                 self.recorder.on_line(verified as usize, &filled[start..end], now_ns);
                 start = end + 1;
@@ -117,8 +131,7 @@ impl Engine<'_> {
             // The bytes that came with the welcome; from here on they are only counted.
             start = filled.len();
         }
-        member.tail.clear();
-        member.tail.extend_from_slice(&filled[start..]);
+        member.tail = filled[start..].into();
     }
 
     /// Counts `bytes` behind the `kept` of a publisher that verifies nothing, and finds the notices to it among them.
@@ -131,17 +144,18 @@ impl Engine<'_> {
             self.recorder.on_notice_to_publisher(publisher, notice);
         }
         let member = &mut self.members[index];
-        member.bytes = (member.bytes + bytes as u64).saturating_sub(notice_bytes);
+        let counting = member.counting().expect("a publisher that verifies is not counted");
+        let counted = &mut self.counting[counting];
+        *counted = (*counted + bytes as u64).saturating_sub(notice_bytes);
         self.counted_bytes = (self.counted_bytes + bytes as u64).saturating_sub(notice_bytes);
         let rest = if filled.len() - whole > TAIL_BYTES_MAX { filled.len() } else { whole };
-        member.tail.clear();
-        member.tail.extend_from_slice(&filled[rest..]);
+        member.tail = filled[rest..].into();
     }
 
     /// The same for a peer's protocol: what the first `filled` bytes of the buffer hold, piece by piece.
     fn on_pieces(&mut self, index: usize, filled: usize, now_ns: u64) {
-        let verified = self.members[index].verified.map(|verified| verified as usize);
-        let own = self.members[index].publisher.filter(|_| self.wire.echoes());
+        let verified = self.members[index].verified().map(|verified| verified as usize);
+        let own = self.members[index].publisher().filter(|_| self.wire.echoes());
         let mut start = 0;
         while let Some((piece, length)) = self.wire.next(&self.buffer[start..filled]) {
             match (piece, verified) {
@@ -160,9 +174,7 @@ impl Engine<'_> {
             self.recorder.on_other_line(&self.buffer[start..filled]);
             start = filled;
         }
-        let member = &mut self.members[index];
-        member.tail.clear();
-        member.tail.extend_from_slice(&self.buffer[start..filled]);
+        self.members[index].tail = self.buffer[start..filled].into();
     }
 
     fn on_no_bytes(&mut self, index: usize, result: std::io::Result<usize>, now_ns: u64) {

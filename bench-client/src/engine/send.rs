@@ -16,14 +16,16 @@ const DUE_AT_ONCE_MAX: usize = 64;
 impl Engine<'_> {
     /// Member `index` is connected and says what its protocol asks of it to enter the room.
     pub(super) fn greet(&mut self, index: usize) -> Result<()> {
-        let member = &mut self.members[index];
-        let Some(socket) = member.socket.as_ref().filter(|_| !member.hello.is_empty()) else { return Ok(()) };
-        match sys::send(socket.as_fd(), &member.hello) {
-            Ok(bytes) => drop(member.hello.drain(..bytes)),
+        let Some(entering) = self.entering.get_mut(&index).filter(|entering| !entering.hello.is_empty()) else {
+            return Ok(());
+        };
+        let Some(socket) = &self.members[index].socket else { return Ok(()) };
+        match sys::send(socket.as_fd(), &entering.hello) {
+            Ok(bytes) => drop(entering.hello.drain(..bytes)),
             // A socket that failed says so when it is read.
             Err(_) => return Ok(()),
         }
-        if member.hello.is_empty() {
+        if entering.hello.is_empty() {
             self.epoll
                 .modify(socket.as_fd(), index as u64, Interest::Read)
                 .context(|| "cannot watch a member's socket".to_string())?;
@@ -50,6 +52,7 @@ impl Engine<'_> {
             self.wire.publish(&self.format, header, &mut sender.out);
             sender.queued.push_back((sender.out.len(), self.next as u32));
             self.next += 1;
+            self.skip_elsewhere();
         }
         // Due messages go round the publishers, so the first few of them name every publisher that has any.
         let end = self.next.min(first + self.plan.publishers() as usize);
@@ -64,7 +67,7 @@ impl Engine<'_> {
 
     /// The socket of member `index`, a publisher's, takes bytes again.
     pub(super) fn on_writable(&mut self, index: usize) -> Result<()> {
-        match self.members[index].publisher {
+        match self.members[index].publisher() {
             Some(publisher) if self.publishers[publisher as usize].blocked => self.flush(publisher as usize),
             _ => Ok(()),
         }
@@ -74,7 +77,7 @@ impl Engine<'_> {
     /// the middle of it, so none is sent; the server asks again long before it closes a member.
     pub(super) fn pong(&self, index: usize) {
         let member = &self.members[index];
-        let is_blocked = member.publisher.is_some_and(|publisher| self.publishers[publisher as usize].blocked);
+        let is_blocked = member.publisher().is_some_and(|publisher| self.publishers[publisher as usize].blocked);
         if let Some(socket) = member.socket.as_ref().filter(|_| !is_blocked) {
             // A listener sends nothing else, so its socket is never full.
             let _ = sys::send(socket.as_fd(), self.wire.pong());
@@ -83,7 +86,7 @@ impl Engine<'_> {
 
     fn flush(&mut self, publisher: usize) -> Result<()> {
         let sender = &mut self.publishers[publisher];
-        let member = sender.member;
+        let Some(member) = sender.member else { return Ok(()) };
         // A publisher that was closed sends nothing more; its messages stay unsent, which the summary reports.
         let Some(socket) = &self.members[member].socket else { return Ok(()) };
         let now_ns = sys::monotonic_ns();
@@ -95,7 +98,7 @@ impl Engine<'_> {
                 return Ok(());
             }
         }
-        let author_is_verified = self.members[member].verified.is_some();
+        let author_is_verified = self.members[member].verified().is_some();
         while let Some(&(end, index)) = sender.queued.front()
             && end <= sender.out_start
         {

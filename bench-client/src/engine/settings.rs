@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::engine::nuisances::Shape;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::shape::Shape;
 use crate::protocol::Protocol;
 
 /// What the engine is to do beside the plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
     pub address: SocketAddr,
     pub protocol: Protocol,
@@ -15,9 +17,11 @@ pub struct Settings {
     pub sources: Vec<Ipv4Addr>,
     /// Verified members whose deliveries the kernel stamps, at most.
     pub probes: usize,
-    /// Members that are measured; the nuisances come on top.
+    /// Members of the room that are measured; the nuisances come on top.
     pub members: usize,
     pub nuisances: Shape,
+    /// Nuisances that are in the room all the time, of all processes together.
+    pub nuisances_in_room: usize,
     /// Members that verify every line; all others count bytes. Publishers are verified only when all are.
     pub verified: usize,
     pub line_bytes: usize,
@@ -29,5 +33,7 @@ pub struct Settings {
     pub settle: Duration,
     pub idle: Option<Duration>,
     pub drain: Duration,
+    /// How long the server is watched after the members have left.
+    pub aftermath: Option<Duration>,
     pub progress: bool,
 }

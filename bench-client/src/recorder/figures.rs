@@ -4,9 +4,16 @@
 //! least the drain timeout, and every figure it touches says "at least". The same holds for each delivery that never came.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
-use crate::recorder::latency::{Latency, histogram};
+use crate::plan::Plan;
+use crate::recorder::latency::{Cells, Latency, histogram};
 use crate::recorder::times::{MARKS, Message, WHOLE};
+
+/// Length of one interval of the log: a second, or what makes a few hundred in all; an interval is 200 KiB.
+pub fn interval_ns(plan: &Plan) -> u64 {
+    ((plan.window_end_ns() - plan.window_start_ns()) / 300).max(1_000_000_000)
+}
 
 /// Latencies of one interval of the run, for the interval log.
 #[derive(Debug)]
@@ -29,6 +36,33 @@ impl Stamped {
     pub fn record(&mut self, kernel_has_it_ns: u64, until_read_ns: u64) {
         self.kernel_has_it.record(kernel_has_it_ns);
         self.until_read.record(until_read_ns);
+    }
+}
+
+/// [`Stamped`] on its way from one process to another.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct StampedCells {
+    kernel_has_it: Cells,
+    until_read: Cells,
+    saturated: (u64, u64),
+}
+
+impl From<&Stamped> for StampedCells {
+    fn from(stamped: &Stamped) -> Self {
+        Self {
+            kernel_has_it: (&stamped.kernel_has_it.histogram).into(),
+            until_read: (&stamped.until_read.histogram).into(),
+            saturated: (stamped.kernel_has_it.saturated, stamped.until_read.saturated),
+        }
+    }
+}
+
+impl StampedCells {
+    pub fn add_to(&self, stamped: &mut Stamped) {
+        self.kernel_has_it.add_to(&mut stamped.kernel_has_it.histogram);
+        self.until_read.add_to(&mut stamped.until_read.histogram);
+        stamped.kernel_has_it.saturated += self.saturated.0;
+        stamped.until_read.saturated += self.saturated.1;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Latencies of one kind: a histogram of nanoseconds, and which of its values are only lower bounds.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// Latencies above this are recorded as this, and counted.
 pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
@@ -61,5 +62,53 @@ impl Latency {
     /// The largest value, if there is any.
     pub fn max_ns(&self) -> Option<u64> {
         (!self.histogram.is_empty()).then(|| self.histogram.max())
+    }
+}
+
+/// A histogram on its way from one process to another: a value of each cell that holds any, and how many. The histogram that is
+/// filled from it has the same cells.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Cells(Vec<(u64, u64)>);
+
+impl From<&Histogram<u64>> for Cells {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        Self(histogram.iter_recorded().map(|cell| (cell.value_iterated_to(), cell.count_at_value())).collect())
+    }
+}
+
+impl Cells {
+    /// Adds what `other` has.
+    pub fn add(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// Values in all cells.
+    pub fn samples(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    pub fn add_to(&self, histogram: &mut Histogram<u64>) {
+        for &(value, count) in &self.0 {
+            histogram.saturating_record_n(value, count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_make_the_same_histogram_again() {
+        let mut sent = histogram();
+        for value in [1, 999, 1_000_003, 1_000_003, 12_345_678_901, LATENCY_NS_MAX] {
+            sent.saturating_record(value);
+        }
+        let json = serde_json::to_string(&Cells::from(&sent)).unwrap();
+        let cells: Cells = serde_json::from_str(&json).unwrap();
+        let mut received = histogram();
+        cells.add_to(&mut received);
+        assert_eq!(received, sent);
+        assert_eq!((received.min(), received.max(), received.len()), (sent.min(), sent.max(), 6));
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
 use crate::recorder::times::Message;
@@ -18,10 +18,10 @@ use crate::recorder::times::Message;
 const UNPLACED: u32 = u32::MAX;
 const LISTENER: u32 = u32::MAX;
 /// Members with problems that a summary describes.
-const EXAMPLES_MAX: usize = 5;
+pub(super) const EXAMPLES_MAX: usize = 5;
 
 /// Deliveries that were not as they should be, by kind. All zero in a clean run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problems {
     /// Sent while the member was in the room and never received by it. On members that only count bytes: the missing
     /// bytes in whole lines, rounded up.
@@ -67,7 +67,7 @@ pub enum Arrived {
 }
 
 /// What the proof comes to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Proven {
     pub problems: Problems,
     /// The first few members with problems, described.
@@ -85,6 +85,10 @@ pub struct Proven {
     pub held_back: u64,
 }
 
+/// Bytes that the proof keeps of a member of a clean run.
+#[cfg(test)]
+pub const MEMBER_BYTES: usize = size_of::<Member>();
+
 #[derive(Debug)]
 struct Member {
     /// Index in the room's order of what this member should receive next.
@@ -92,9 +96,9 @@ struct Member {
     /// Its number among the publishers, or [`LISTENER`].
     publisher: u32,
     hash: u64,
-    /// Messages received, repeats left out.
-    received: u64,
-    presence_bytes: u64,
+    /// Messages received, repeats left out; a plan has fewer than fit.
+    received: u32,
+    presence_bytes: u32,
     trouble: Option<Box<Trouble>>,
 }
 
@@ -120,6 +124,8 @@ pub struct Proof {
     /// Next sequence of each publisher to be placed.
     sequence_next: Vec<u64>,
     members: Vec<Member>,
+    /// Verified members of the room whose proof another process has, and that joined before the first of these.
+    members_before: usize,
     pub problems: Problems,
 }
 
@@ -139,8 +145,14 @@ impl Proof {
             places: vec![UNPLACED; plan.len()],
             sequence_next: vec![0; plan.publishers() as usize],
             members: publishers_of_members.iter().map(member).collect(),
+            members_before: 0,
             problems: Problems::default(),
         }
+    }
+
+    /// These are not the first verified members of the room: `members_before` are.
+    pub fn number_from(&mut self, members_before: usize) {
+        self.members_before = members_before;
     }
 
     /// Counts presence, and what members are told they missed, from here on.
@@ -154,11 +166,12 @@ impl Proof {
     }
 
     pub fn on_presence(&mut self, member: usize, bytes: usize) {
-        self.members[member].presence_bytes += bytes as u64;
+        let counted = &mut self.members[member].presence_bytes;
+        *counted = counted.saturating_add(bytes as u32);
     }
 
     pub fn presence_bytes(&self) -> u64 {
-        self.members.iter().map(|member| member.presence_bytes).max().unwrap_or(0)
+        self.members.iter().map(|member| u64::from(member.presence_bytes)).max().unwrap_or(0)
     }
 
     /// The number of `member` among the publishers, if it is one.
@@ -180,8 +193,23 @@ impl Proof {
             let own = sent.get(member.publisher as usize).copied().unwrap_or(0);
             let told = member.trouble.as_deref().map_or(0, |trouble| trouble.told);
             let early = member.trouble.as_deref().map_or(0, |trouble| trouble.early.len() as u64);
-            (member.received + early).saturating_add(told) >= all - own
+            (u64::from(member.received) + early).saturating_add(told) >= all - own
         })
+    }
+
+    /// Verified members.
+    pub fn members(&self) -> u64 {
+        self.members.len() as u64
+    }
+
+    /// When members left, of those that did.
+    pub fn left_ns(&self) -> Vec<u64> {
+        self.members.iter().filter_map(|member| member.trouble.as_deref()?.left_ns).collect()
+    }
+
+    /// Messages in the order of the room, as far as these members know it.
+    pub fn order(&self) -> &[u32] {
+        &self.order
     }
 
     pub fn on_left(&mut self, member: usize, now_ns: u64) {
@@ -310,7 +338,7 @@ impl Proof {
             // Early messages that no listener ever placed count as received: that the listeners lost them is
             // counted already.
             let early = trouble.map_or(0, |trouble| trouble.early.len() as u64);
-            let missing = expected.saturating_sub(member.received + early);
+            let missing = expected.saturating_sub(u64::from(member.received) + early);
             let held = held - held_by_publisher.get(member.publisher as usize).copied().unwrap_or(0);
             let held = held.min(missing);
             let told = trouble.map_or(0, |trouble| trouble.told).min(missing - held);
@@ -324,7 +352,7 @@ impl Proof {
             } else if told + held > 0 && lost == 0 {
                 members_excused += 1;
             } else if examples.len() < EXAMPLES_MAX {
-                examples.push(self.describe(plan, number, member, lost));
+                examples.push(self.describe(plan, self.members_before + number, member, lost));
             }
         }
         Proven {

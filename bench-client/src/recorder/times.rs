@@ -7,6 +7,10 @@ pub const WHOLE: usize = 4;
 /// Per cent of the expected members that each mark stands for; 0 is the first member.
 pub const MARK_PERCENT: [u32; MARKS] = [0, 50, 90, 99, 100];
 
+/// When the first member got a message of a slowed publisher less than this before the end, the message was still on its way to
+/// the others.
+const JUST_HEARD_NS: u64 = 1_000_000_000;
+
 /// One message of the plan: when it was due and sent, and how the room got it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Message {
@@ -27,6 +31,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// It is due at `due_ns`.
+    pub(super) fn due_at(due_ns: u64) -> Self {
+        Self { due_ns, ..Self::default() }
+    }
+
     /// It was handed over at `sent_ns`, and `expected` members are to get it.
     pub(super) fn expect(&mut self, sent_ns: u64, expected: u32) {
         self.sent_ns = sent_ns;
@@ -40,6 +49,12 @@ impl Message {
         if self.received == self.mark_rank {
             self.pass_marks(now_ns);
         }
+    }
+
+    /// At `ended_ns` nobody has it, or the first has it only just.
+    pub(super) fn is_hardly_heard(&self, ended_ns: u64) -> bool {
+        let first_ns = self.marks_ns[0];
+        first_ns == 0 || first_ns + JUST_HEARD_NS > ended_ns
     }
 
     fn pass_marks(&mut self, now_ns: u64) {

@@ -7,6 +7,7 @@ use comfy_table::Table;
 use crate::figures::{figure, latency, latency_of, marked, range, state};
 use crate::message::{is_slow_down, told_missed};
 use crate::quantities::{bytes, count, plural, rate, time};
+use crate::report::beside;
 use crate::report::layout::{self, align_right};
 use crate::results::summary::{FloorPart, NuisancesPart, ProofPart, Quantiles, ServerPart, Summary};
 
@@ -61,6 +62,8 @@ pub fn block(runs: &[Summary]) -> String {
         rate(connect_rate),
         latency(runs, |run| (&run.connect.latency, run.connect.latency.p50_ns)),
     );
+    beside::tenths(&mut text, runs);
+    beside::aftermath(&mut text, runs);
     text
 }
 
@@ -190,6 +193,7 @@ fn nuisances(text: &mut String, runs: &[Summary]) {
         total(|part| part.messages_received),
         total(|part| part.messages_told_missed),
     );
+    beside::visits(text, runs);
     let memory = |of: fn(&ServerPart) -> u64| figure(runs, |run| run.server.as_ref().map(|server| of(server) as f64));
     if let (Some(start), Some(end)) =
         (memory(|server| server.memory_window_start_bytes), memory(|server| server.memory_window_end_bytes))
@@ -225,8 +229,12 @@ fn costs(text: &mut String, runs: &[Summary]) {
     let _ = write!(text, "memory {} a member, {} in all", bytes(memory), bytes(settled));
     if let Some(idle) = server(|server| server.idle_cpu_share) {
         let _ = write!(text, "   idle {:.3} % of a core", idle * 100.0);
+        if let Some(machine) = server(|server| server.idle_machine_cpu_share) {
+            let _ = write!(text, ", the whole machine {:.1} %", machine * 100.0);
+        }
     }
     text.push('\n');
+    beside::memory(text, runs);
 }
 
 fn floor(runs: &[Summary]) -> Option<String> {

@@ -7,7 +7,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::recorder::Record;
+use crate::recorder::record::Record;
 
 #[derive(Serialize)]
 struct Row {

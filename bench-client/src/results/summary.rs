@@ -46,6 +46,11 @@ pub struct Summary {
     /// Null when no server process is known.
     pub server: Option<ServerPart>,
     pub client: ClientPart,
+    #[serde(default)]
+    pub kernel: KernelPart,
+    /// Null without `--aftermath`.
+    #[serde(default)]
+    pub aftermath: Option<AftermathPart>,
     /// Null without `--silent`, `--slow`, `--churn` and `--flood`.
     #[serde(rename = "crowd")]
     pub nuisances: Option<NuisancesPart>,
@@ -194,6 +199,9 @@ pub struct LatencyPart {
 pub struct ConnectPart {
     pub elapsed_s: f64,
     pub rate_per_s: f64,
+    /// Joins a second while each tenth of the room joined, the first first; none of a room of fewer than ten.
+    #[serde(default)]
+    pub tenths_per_s: Vec<f64>,
     /// From the start of a connect to the welcome.
     pub latency: Quantiles,
 }
@@ -226,6 +234,47 @@ pub struct ServerPart {
     pub memory_window_end_bytes: u64,
     /// Share of a core with all members connected and nobody speaking; null unless asked for.
     pub idle_cpu_share: Option<f64>,
+    /// What the whole machine did meanwhile, the kernel's probes among it, as a share of one core; null unless asked for.
+    #[serde(default)]
+    pub idle_machine_cpu_share: Option<f64>,
+    /// Open descriptors with all members in a quiet room.
+    #[serde(default)]
+    pub descriptors: Option<u64>,
+}
+
+/// Memory of the kernel, of the whole machine: both ends of every connection, if both are on it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct KernelPart {
+    /// Before the first connect, and with all members in a quiet room.
+    pub slab_before_bytes: u64,
+    pub slab_settled_bytes: u64,
+    pub slab_per_member_bytes: f64,
+    /// What TCP accounts for as unread or unacknowledged.
+    pub tcp_before_bytes: u64,
+    pub tcp_settled_bytes: u64,
+}
+
+/// The server after all members had left at once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct AftermathPart {
+    /// How long it was watched.
+    pub watched_s: f64,
+    /// When it first said, asked for its statistics, that it has no members; null if it cannot be asked or did not say so.
+    pub empty_after_s: Option<f64>,
+    /// The longest that an answer took; a second that brought none counts as one.
+    pub answer_s_max: Option<f64>,
+    /// When at most a tenth of what its memory had grown by was left; null if more was left at the end.
+    pub memory_back_after_s: Option<f64>,
+    /// Memory of its own before the first connect, when the plan was over, and at the end.
+    pub memory_before_bytes: u64,
+    pub memory_full_bytes: u64,
+    pub memory_end_bytes: u64,
+    /// Open descriptors when it was first looked at after the members had left, and at the end.
+    pub descriptors_full: u64,
+    pub descriptors_end: u64,
+    /// Its processor time, and that of the whole machine, as shares of one core.
+    pub cpu_share: f64,
+    pub machine_cpu_share: f64,
 }
 
 /// Members beside those that are measured, which read nothing or little, came and went, or flooded, while messages were sent.
@@ -245,6 +294,12 @@ pub struct NuisancesPart {
     pub messages_told_missed: u64,
     pub visits: u64,
     pub visits_turned_away: u64,
+    /// Visits that were welcomed with a number of members that cannot be right.
+    #[serde(default)]
+    pub visits_told_wrong: u64,
+    /// From the start of a visit's connect until the kernel had the welcome.
+    #[serde(default)]
+    pub visits_welcome: Quantiles,
     /// Members that sent as fast as the server took it, and how much it took.
     pub flooders: u64,
     pub flood_bytes: u64,
@@ -252,7 +307,15 @@ pub struct NuisancesPart {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ClientPart {
-    /// Share of one core that the measuring thread used in the window.
+    /// Processes that had the members between them.
+    #[serde(default)]
+    pub processes: u64,
+    /// Memory of its own of all of them, with all members in a quiet room, and when the last delivery was in.
+    #[serde(default)]
+    pub memory_settled_bytes: u64,
+    #[serde(default)]
+    pub memory_window_end_bytes: u64,
+    /// Share of one core that the measuring threads used in the window.
     pub cpu_share: f64,
     pub involuntary_switches: u64,
     /// Share of all processors that neither the server nor this thread used, but others did; null when the server's

@@ -5,9 +5,12 @@ use crate::engine::outcome::Outcome;
 use crate::engine::settings::Settings;
 use crate::plan::Plan;
 use crate::recorder::latency::Latency;
-use crate::results::summary::{ClientPart, ConnectPart, LatencyPart, NuisancesPart, ProofPart, SentPart, ServerPart};
+use crate::results::summary::{
+    AftermathPart, ClientPart, ConnectPart, KernelPart, LatencyPart, NuisancesPart, ProofPart, SentPart, ServerPart,
+};
 use crate::sys;
 use crate::usage::Sample;
+use crate::usage::aftermath::Aftermath;
 
 /// A message sent this long after the end of the plan is still on plan.
 const PLAN_END_GRACE_NS: u64 = 10_000_000;
@@ -84,7 +87,26 @@ pub(super) fn sent_part(plan: &Plan, outcome: &Outcome, settings: &Settings, win
 pub(super) fn connect_part(settings: &Settings, outcome: &Outcome) -> ConnectPart {
     let elapsed_s = outcome.connected.elapsed_ns as f64 * 1e-9;
     let latency = Latency { histogram: outcome.connected.latency.clone(), ..Latency::default() };
-    ConnectPart { elapsed_s, rate_per_s: settings.members as f64 / elapsed_s, latency: (&latency).into() }
+    ConnectPart {
+        elapsed_s,
+        rate_per_s: settings.members as f64 / elapsed_s,
+        tenths_per_s: tenths_per_s(settings.members, &outcome.connected.tenths_ns),
+        latency: (&latency).into(),
+    }
+}
+
+/// Joins a second while each tenth of a room of `members` joined, when the tenths were full at `tenths_ns` from the start. None of a room
+/// that has no ten members.
+fn tenths_per_s(members: usize, tenths_ns: &[u64]) -> Vec<f64> {
+    let tenths = tenths_ns.len();
+    let mut rates = Vec::new();
+    let (mut joined_before, mut before_ns) = (0, 0);
+    for (tenth, &at_ns) in tenths_ns.iter().enumerate().filter(|_| members >= tenths) {
+        let joined = ((tenth + 1) * members).div_ceil(tenths);
+        rates.push((joined - joined_before) as f64 / (at_ns.saturating_sub(before_ns).max(1) as f64 * 1e-9));
+        (joined_before, before_ns) = (joined, at_ns);
+    }
+    rates
 }
 
 fn elapsed_s((before, after): &(Sample, Sample)) -> f64 {
@@ -127,10 +149,49 @@ pub(super) fn server_part(settings: &Settings, outcome: &Outcome) -> Option<Serv
         memory_window_start_bytes: before.memory_bytes,
         memory_window_end_bytes: after.memory_bytes,
         idle_cpu_share: outcome.idle.as_ref().and_then(cpu_share),
+        idle_machine_cpu_share: outcome.idle.as_ref().map(machine_cpu_share),
+        descriptors: outcome.standing.server_descriptors,
     })
 }
 
-pub(super) fn nuisances_part(nuisances: NuisancesOutcome) -> NuisancesPart {
+/// What all processors did for anything and anybody, as a share of one.
+fn machine_cpu_share(pair: &(Sample, Sample)) -> f64 {
+    let busy = pair.1.busy_ticks.saturating_sub(pair.0.busy_ticks) as f64;
+    busy / sys::clock_ticks_per_second() as f64 / elapsed_s(pair)
+}
+
+pub(super) fn kernel_part(settings: &Settings, outcome: &Outcome) -> KernelPart {
+    let (before, settled) = (outcome.standing.kernel_before, outcome.standing.kernel_settled);
+    let members = (settings.members + settings.nuisances_in_room) as f64;
+    KernelPart {
+        slab_before_bytes: before.slab_bytes,
+        slab_settled_bytes: settled.slab_bytes,
+        slab_per_member_bytes: settled.slab_bytes.saturating_sub(before.slab_bytes) as f64 / members,
+        tcp_before_bytes: before.tcp_bytes,
+        tcp_settled_bytes: settled.tcp_bytes,
+    }
+}
+
+pub(super) fn aftermath_part(aftermath: &Aftermath) -> AftermathPart {
+    let seconds = |ns: u64| ns as f64 * 1e-9;
+    let watched_s = seconds(aftermath.watched_ns.max(1));
+    let busy_s = aftermath.busy_ticks as f64 / sys::clock_ticks_per_second() as f64;
+    AftermathPart {
+        watched_s,
+        empty_after_s: aftermath.empty_after_ns.map(seconds),
+        answer_s_max: aftermath.answer_ns_max.map(seconds),
+        memory_back_after_s: aftermath.memory_back_after_ns.map(seconds),
+        memory_before_bytes: aftermath.memory_before_bytes,
+        memory_full_bytes: aftermath.memory_full_bytes,
+        memory_end_bytes: aftermath.memory_end_bytes,
+        descriptors_full: aftermath.descriptors_full,
+        descriptors_end: aftermath.descriptors_end,
+        cpu_share: seconds(aftermath.cpu_ns) / watched_s,
+        machine_cpu_share: busy_s / watched_s,
+    }
+}
+
+pub(super) fn nuisances_part(nuisances: &NuisancesOutcome) -> NuisancesPart {
     NuisancesPart {
         silent_members: nuisances.shape.silent as u64,
         slow_members: nuisances.shape.slow as u64,
@@ -141,16 +202,17 @@ pub(super) fn nuisances_part(nuisances: NuisancesOutcome) -> NuisancesPart {
         members_closed: nuisances.closed,
         messages_received: nuisances.received,
         messages_told_missed: nuisances.missed,
-        visits: nuisances.visits,
-        visits_turned_away: nuisances.turned_away,
+        visits: nuisances.visits.visits,
+        visits_turned_away: nuisances.visits.turned_away,
+        visits_told_wrong: nuisances.visits.told_wrong,
+        visits_welcome: (&Latency { histogram: nuisances.visits.welcomes(), ..Latency::default() }).into(),
         flooders: nuisances.shape.flooders as u64,
         flood_bytes: nuisances.flood_bytes,
     }
 }
 
 pub(super) fn client_part(
-    pinned: bool,
-    lag_limit_ns: Option<u64>,
+    (pinned, lag_limit_ns): (bool, Option<u64>),
     outcome: &Outcome,
     latency: &LatencyPart,
 ) -> ClientPart {
@@ -166,6 +228,9 @@ pub(super) fn client_part(
     let room_ns = latency.room.p50_ns.or(latency.room.min_ns).unwrap_or(0);
     ClientPart {
         pinned,
+        processes: outcome.processes,
+        memory_settled_bytes: outcome.settled.client_memory_bytes,
+        memory_window_end_bytes: after.client_memory_bytes,
         cpu_share: client_s / elapsed_s,
         involuntary_switches: after.client_involuntary_switches - before.client_involuntary_switches,
         others_cpu_share: others_s.map(|others_s| others_s / elapsed_s / processors),
@@ -174,5 +239,20 @@ pub(super) fn client_part(
         until_read_limit_ns: lag_limit_ns
             .unwrap_or(LAG_NS_MIN.max(latency.delivery.p50_ns.unwrap_or(0) / UNTIL_READ_DIVISOR)),
         lag_limit_ns: lag_limit_ns.unwrap_or(LAG_NS_MIN.max(room_ns / LAG_ROOM_DIVISOR)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tenth_of_the_room_has_its_own_rate() {
+        let second = 1_000_000_000;
+        let tenths_ns: Vec<u64> = (1..=10).map(|tenth| tenth * second + if tenth == 10 { second } else { 0 }).collect();
+        let rates = tenths_per_s(1_000, &tenths_ns);
+        assert_eq!(rates[..9], [100.0; 9]);
+        assert!((rates[9] - 50.0).abs() < 1e-6, "{rates:?}");
+        assert!(tenths_per_s(9, &tenths_ns).is_empty());
     }
 }

@@ -1,0 +1,83 @@
+//! Lines of a run's block that say what happens beside the deliveries: how fast members joined, what the kernel and this tool take, how
+//! visitors fared, and what the server does when all have left.
+
+use std::fmt::Write;
+
+use crate::figures::{figure, marked, median};
+use crate::quantities::{bytes, count, plural, rate, time};
+use crate::results::summary::{AftermathPart, NuisancesPart, Summary};
+
+/// Joins a second of each tenth of the room, the median of the runs.
+pub fn tenths(text: &mut String, runs: &[Summary]) {
+    let tenths = runs[0].connect.tenths_per_s.len();
+    let rates: Option<Vec<f64>> =
+        (0..tenths).map(|tenth| figure(runs, |run| run.connect.tenths_per_s.get(tenth).copied())).collect();
+    if let Some(rates) = rates.filter(|rates| !rates.is_empty()) {
+        let rates: Vec<String> = rates.into_iter().map(rate).collect();
+        let _ = writeln!(text, "members/s while each tenth joined: {}", rates.join(", "));
+    }
+}
+
+/// Memory of the kernel and of this tool, beside the server's.
+pub fn memory(text: &mut String, runs: &[Summary]) {
+    let Some(kernel) = figure(runs, |run| Some(run.kernel.slab_per_member_bytes)) else { return };
+    let tcp = figure(runs, |run| Some(run.kernel.tcp_settled_bytes as f64)).unwrap_or(0.0);
+    let in_all = figure(runs, |run| Some(run.client.memory_settled_bytes as f64)).unwrap_or(0.0);
+    let processes = figure(runs, |run| Some(run.client.processes as f64)).unwrap_or(1.0) as u64;
+    let _ = writeln!(
+        text,
+        "beside it the kernel {} a member (both ends), TCP {} in all; this tool {} in {}",
+        bytes(kernel),
+        bytes(tcp),
+        bytes(in_all),
+        if processes == 1 { "one process".to_string() } else { format!("{processes} processes") },
+    );
+    if let Some(descriptors) = figure(runs, |run| Some(run.server.as_ref()?.descriptors? as f64)) {
+        let _ = writeln!(text, "the server has {} open", plural(descriptors as u64, "descriptor"));
+    }
+}
+
+/// How long visitors waited for their welcome.
+pub fn visits(text: &mut String, runs: &[Summary]) {
+    let visits: Option<Vec<&NuisancesPart>> = runs.iter().map(|run| run.nuisances.as_ref()).collect();
+    let Some(visits) = visits.filter(|visits| visits.iter().any(|part| part.visits_welcome.samples > 0)) else {
+        return;
+    };
+    let welcome = |mark: fn(&NuisancesPart) -> Option<u64>| {
+        let of_run = |run: &'_ Summary| run.nuisances.as_ref().and_then(mark);
+        marked(runs, median(runs.iter().filter_map(of_run)).map_or("-".to_string(), time))
+    };
+    let _ = writeln!(
+        text,
+        "visitors were welcomed after {} at p50, {} at most; {} were told a number of members that cannot be right",
+        welcome(|part| part.visits_welcome.p50_ns),
+        welcome(|part| part.visits_welcome.max_ns),
+        count(visits.iter().map(|part| part.visits_told_wrong).sum()),
+    );
+}
+
+/// The server after the members left.
+pub fn aftermath(text: &mut String, runs: &[Summary]) {
+    let aftermath = |of: fn(&AftermathPart) -> Option<f64>| figure(runs, |run| run.aftermath.as_ref().and_then(of));
+    let Some(watched_s) = aftermath(|part| Some(part.watched_s)) else { return };
+    let after = |seconds: Option<f64>| match seconds {
+        Some(seconds) => format!("after {}", time((seconds * 1e9) as u64)),
+        None => "not seen".to_string(),
+    };
+    let memory = |of: fn(&AftermathPart) -> Option<f64>| bytes(aftermath(of).unwrap_or(0.0));
+    let share = |of: fn(&AftermathPart) -> Option<f64>| aftermath(of).unwrap_or(0.0) * 100.0;
+    let _ = writeln!(
+        text,
+        "all left, {} watched: server empty {}, memory back {} ({} before, {} full, {} at the end), {} at the end, {:.2} % of a core, \
+         the whole machine {:.1} %",
+        time((watched_s * 1e9) as u64),
+        after(aftermath(|part| part.empty_after_s)),
+        after(aftermath(|part| part.memory_back_after_s)),
+        memory(|part| Some(part.memory_before_bytes as f64)),
+        memory(|part| Some(part.memory_full_bytes as f64)),
+        memory(|part| Some(part.memory_end_bytes as f64)),
+        plural(aftermath(|part| Some(part.descriptors_end as f64)).unwrap_or(0.0) as u64, "descriptor"),
+        share(|part| Some(part.cpu_share)),
+        share(|part| Some(part.machine_cpu_share)),
+    );
+}
