@@ -178,8 +178,7 @@ fn a_sweep_of_how_far_servers_go_measures_each_in_its_largest_room() {
     let far = format!("far={}", reflect_command(""));
     let program = env!("CARGO_BIN_EXE_bench-client");
     let small = format!(
-        "small=sh -c 'test $1 -gt {{members}} || echo \"listening on $0 (small, up to 12 members)\" >&2; exec $2 reflect $0 2>/dev/null' \
-         {{addr}} 10 '{program}'"
+        "small=sh -c 'echo \"listening on $0 (small, up to 12 members)\" >&2; exec $1 reflect $0 2>/dev/null' {{addr}} '{program}'"
     );
     let arguments =
         ["sweep", "--kind", "million", "--largest", "--rungs", "10,30,40", "--deliveries", "1k", "-d", "200ms"];
