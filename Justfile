@@ -119,7 +119,7 @@ sim seeds="10000":
 sim-replay seed:
     {{sim}} replay {{seed}}
 
-# A room of a million members in memory, its size against the bound
+# A room of a million members in memory, its size against the bound, its longest turns, and what is left once all have left
 sim-million:
     {{sim}} room 1000000 20
     {{sim}} room 1000000 20 --tables 50

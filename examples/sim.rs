@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use uproar::io::allocator;
 use uproar::sim::large_room::{self, Figures};
 use uproar::sim::run::{check, replay};
 
@@ -62,11 +63,17 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Room { members, messages, tables } => {
+            allocator::set_up();
             let start = Instant::now();
             let figures = large_room::play(members, messages, tables);
-            let Figures { members, messages, deliveries, turns, footprint, footprint_per_member, bound } = figures;
+            let Figures { members, messages, deliveries, turns, footprint, footprint_per_member, bound, .. } = figures;
             println!("{members} members heard {messages} messages: {deliveries} deliveries, {turns} turns");
             println!("memory {footprint} bytes, {footprint_per_member} for each member; {bound}");
+            let [joining, speaking, leaving] = figures.turn_max;
+            println!(
+                "longest turn {joining:.1?} while they joined, {speaking:.1?} in the room, {leaving:.1?} while all left"
+            );
+            println!("memory {} bytes without the log once all had left", figures.footprint_left);
             println!("{:.1} s", start.elapsed().as_secs_f64());
             ExitCode::SUCCESS
         }

@@ -16,11 +16,12 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config, Descriptors, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
-    ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, CHECK_MEMBERS_DEFAULT,
-    DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, INPUT_END_WAIT_DEFAULT,
-    JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT,
-    LOG_BYTES_DEFAULT, LOG_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS,
-    STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
+    ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
+    BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
+    FLOOD_RATE_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT,
+    LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX, MEMBERS_MAX,
+    OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER,
+    log_bytes_min,
 };
 use crate::wire::Framing;
 pub use variables::Variables;
@@ -97,6 +98,10 @@ pub struct Serve {
     /// Cap of a room's log: how far a member may lag before it is skipped and told
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(LOG_BYTES_DEFAULT as u64), env = "UPROAR_LOG_BYTES")]
     pub log_bytes: ByteSize,
+
+    /// Memory for unfinished lines, own lines and notices of all members together; while it is spent members are not read
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(BUFFER_BYTES_DEFAULT as u64), env = "UPROAR_BUFFER_BYTES")]
+    pub buffer_bytes: ByteSize,
 
     /// What becomes of a member that falls off the log
     #[arg(long, value_enum, default_value_t = SlowPolicy::Skip, env = "UPROAR_SLOW")]
@@ -268,6 +273,9 @@ impl Serve {
                 "--log-bytes {log_bytes} is not from {log_bytes_min} to {LOG_BYTES_MAX}, for lines of {line_bytes} bytes"
             ));
         }
+        if self.buffer_bytes() < BUFFER_BYTES_MIN {
+            return Err(format!("--buffer-bytes is at least {}", ByteSize(BUFFER_BYTES_MIN as u64)));
+        }
         for (name, time) in [
             ("--stall-timeout", Some(self.stall_timeout)),
             ("--dead-after", Some(self.dead_after)),
@@ -313,6 +321,7 @@ impl Serve {
                 connections_max: self.connections_per_address,
                 loopback: self.limit_loopback,
             },
+            buffer_bytes: self.buffer_bytes(),
             stall_timeout: limit_or_never(self.stall_timeout),
             line_timeout: limit_or_never(self.line_timeout),
             dead_after: self.dead_after_for(members_max),
@@ -351,6 +360,10 @@ impl Serve {
 
     pub fn log_bytes(&self) -> usize {
         usize::try_from(self.log_bytes.as_u64()).unwrap_or(usize::MAX)
+    }
+
+    pub fn buffer_bytes(&self) -> usize {
+        usize::try_from(self.buffer_bytes.as_u64()).unwrap_or(usize::MAX)
     }
 
     /// Where the transcript goes: `-`, a file, or nowhere.
@@ -402,7 +415,7 @@ mod tests {
         let defaults = Serve::with(&[]).unwrap();
         assert_eq!(defaults.addr, "127.0.0.1:8888");
         assert_eq!((defaults.line_bytes(), defaults.log_bytes(), defaults.announce_max), (4096, 8 << 20, 200));
-        assert_eq!(defaults.framing, Framing::Line);
+        assert_eq!((defaults.framing, defaults.buffer_bytes()), (Framing::Line, 256 << 20));
     }
 
     #[test]
@@ -446,6 +459,7 @@ mod tests {
             &["--line-bytes", "65KiB"],
             &["--log-bytes", "4KiB"],
             &["--log-bytes", "lots"],
+            &["--buffer-bytes", "1023KiB"],
             &["--framing", "words"],
             &["--backend", "kqueue"],
             &["--flood-burst", "18446744073709551615"],

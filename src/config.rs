@@ -20,6 +20,9 @@ pub struct Config {
     /// Lines that one member may say; `None` for no limit.
     pub flood: Option<Rate>,
     pub addresses: AddressLimits,
+    /// Memory for received bytes that are not used, own ranges, notices and the messages copied for skipped members, of
+    /// all members together.
+    pub buffer_bytes: usize,
     /// How long a full socket may take no byte before its connection is closed.
     pub stall_timeout: Duration,
     /// How long a line that was begun may make no progress before its connection is closed.

@@ -49,6 +49,13 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Memory that counts against the buffer bytes of all members: received bytes that are not used yet, and private
+    /// bytes beyond those reckoned for every member.
+    pub fn buffer_bytes(&self) -> usize {
+        let input = self.inbound.received.as_ref().map_or(0, |received| received.input.capacity());
+        input + self.outbound.private.buffer_bytes()
+    }
+
     pub fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing(_))
     }

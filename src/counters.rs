@@ -57,6 +57,10 @@ table! {
             key: "turned_away",
             help: "Newcomers that were told that their address has joined too often, or is here too often."
         },
+        BufferSpent {
+            key: "buffer_spent",
+            help: "Times that members were no longer read because they had spent all buffer bytes."
+        },
         Stale { key: "stale", help: "Completions that nobody waited for, dropped." },
     }
 }
@@ -89,6 +93,11 @@ table! {
             key: "closed_foreign",
             words: "speaks another protocol",
             help: "The peer speaks another protocol."
+        },
+        Buffer {
+            key: "closed_buffer",
+            words: "held more than its share of the spent buffer bytes",
+            help: "It had more than its share of the buffer bytes of all members, and they were spent."
         },
     }
 }
@@ -188,7 +197,10 @@ impl Statistics {
             counted(Counter::ServerFull),
             counted(Counter::TurnedAway),
         ];
-        first.into_iter().chain(CloseReason::ALL.iter().map(closed)).chain([counted(Counter::Stale)])
+        first
+            .into_iter()
+            .chain(CloseReason::ALL.iter().map(closed))
+            .chain([counted(Counter::Stale), counted(Counter::BufferSpent)])
     }
 }
 
@@ -223,7 +235,7 @@ mod tests {
             statistics().to_string(),
             "members=1 messages=2 deliveries=3 sends=11 sent_bytes=12 received_bytes=13 skipped_messages=4 waiting=5 \
              lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
-             closed_stalled=24 closed_line_timeout=25 closed_foreign=26 stale=17"
+             closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 stale=18 buffer_spent=17"
         );
     }
 

@@ -3,11 +3,12 @@
 //! A bucket is stored as one moment: when it would be full again if nothing more were taken (the generic cell rate
 //! algorithm). So every member can have a bucket.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::limits::{ADDRESSES_CLEANING, ADDRESSES_REMEMBERED_MAX};
+use crate::limits::{ADDRESSES_CLEANED_PARTS, ADDRESSES_CLEANING, ADDRESSES_REMEMBERED_MAX};
+use crate::pieces::hashed::{self, Hashed};
 
 /// How fast a bucket fills and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,12 +107,10 @@ impl AddressLimits {
         if self.exist() { members_max + ADDRESSES_REMEMBERED_MAX } else { 0 }
     }
 
-    /// Most memory of the table of addresses, in bytes. Its number of places is a power of two, of which it uses seven
-    /// of eight. It may double when it is more than half full, and the old table still exists while entries move
-    /// (hashbrown).
+    /// Most memory of the table of addresses, in bytes, with that of a part that is made anew.
     pub fn footprint_max(&self, members_max: usize) -> usize {
-        let places = (2 * self.addresses_max(members_max) * 8 / 7).next_power_of_two();
-        places * (size_of::<(Network, Usage)>() + 1) * 3 / 2
+        let addresses_max = self.addresses_max(members_max);
+        hashed::footprint_max::<Entry>(addresses_max) + hashed::rebuilding_bytes_max::<Entry>(addresses_max)
     }
 }
 
@@ -150,6 +149,9 @@ impl Usage {
     }
 }
 
+/// An address in the table.
+type Entry = (Network, Usage);
+
 /// The connections, joins and lines of every address. The buckets of an address outlive its connections, so connecting
 /// again does not fill them.
 #[derive(Debug)]
@@ -158,14 +160,21 @@ pub struct Addresses {
     /// Most members of the server.
     members_max: usize,
     /// Holds every address with a connection, as long as there are limits.
-    usage: HashMap<Network, Usage>,
-    /// When addresses with full buckets were last searched for and forgotten.
+    usage: Hashed<Entry>,
+    hasher: RandomState,
+    /// When some of the parts were last searched for addresses with full buckets to forget.
     cleaned: Option<Instant>,
 }
 
 impl Addresses {
     pub fn new(limits: AddressLimits, members_max: usize) -> Self {
-        Self { limits, members_max, usage: HashMap::new(), cleaned: None }
+        let usage = Hashed::new(limits.addresses_max(members_max));
+        Self { limits, members_max, usage, hasher: RandomState::new(), cleaned: None }
+    }
+
+    fn find(&mut self, network: Network) -> Option<&mut Usage> {
+        let hash = self.hasher.hash_one(network);
+        self.usage.find_mut(hash, |(other, _)| *other == network).map(|(_, usage)| usage)
     }
 
     /// Counts a newcomer from `address`, or refuses it. For each that is counted there is one [`Addresses::leave`].
@@ -174,24 +183,22 @@ impl Addresses {
             return Ok(());
         }
         let network = Network::of(address);
-        let addresses_max = self.limits.addresses_max(self.members_max);
-        if self.usage.len() >= addresses_max && !self.usage.contains_key(&network) {
-            if self.cleaned.is_none_or(|cleaned| cleaned + ADDRESSES_CLEANING <= now) {
-                self.cleaned = Some(now);
-                self.usage.retain(|_, usage| !usage.is_forgettable(now));
-            }
-            if self.usage.len() >= addresses_max {
+        if self.find(network).is_none() {
+            if !self.has_room(now) {
                 return Err(Refusal::TooManyJoins);
             }
+            let hasher = &self.hasher;
+            let entry = (network, Usage::default());
+            self.usage.insert(hasher.hash_one(network), entry, |(network, _)| hasher.hash_one(network));
         }
         let exempt = address.is_loopback() && !self.limits.loopback;
-        let usage = self.usage.entry(network).or_default();
+        let AddressLimits { connections_max, join_rate, .. } = self.limits;
+        let usage = self.find(network).expect("it was found or inserted");
         if !exempt {
-            let connections_max = self.limits.connections_max;
             if connections_max > 0 && usage.connections as usize >= connections_max {
                 return Err(Refusal::TooManyConnections);
             }
-            if let Some(rate) = self.limits.join_rate {
+            if let Some(rate) = join_rate {
                 usage.joins.allows(rate, 1.0, now).map_err(|_| Refusal::TooManyJoins)?;
                 usage.joins.take(rate, 1.0, now);
             }
@@ -200,16 +207,35 @@ impl Addresses {
         Ok(())
     }
 
+    /// True when one more address can be remembered. If there are too many, some of the table's parts are searched for
+    /// addresses to forget, so that each part is searched at most once in [`ADDRESSES_CLEANING`].
+    fn has_room(&mut self, now: Instant) -> bool {
+        let addresses_max = self.limits.addresses_max(self.members_max);
+        let parts = self.usage.parts().min(ADDRESSES_CLEANED_PARTS);
+        let pause = ADDRESSES_CLEANING * parts as u32 / self.usage.parts() as u32;
+        if self.usage.len() >= addresses_max && self.cleaned.is_none_or(|cleaned| cleaned + pause <= now) {
+            self.cleaned = Some(now);
+            let hasher = &self.hasher;
+            for _ in 0..parts {
+                let keep = |(_, usage): &Entry| !usage.is_forgettable(now);
+                self.usage.retain_in_a_part(keep, |(network, _)| hasher.hash_one(network));
+            }
+        }
+        self.usage.len() < addresses_max
+    }
+
     /// One of the connections from `address` has ended.
     pub fn leave(&mut self, address: IpAddr, now: Instant) {
         if !self.limits.exist() {
             return;
         }
         let network = Network::of(address);
-        let usage = self.usage.get_mut(&network).expect("a connection that ends was counted");
+        let usage = self.find(network).expect("a connection that ends was counted");
         usage.connections -= 1;
         if usage.is_forgettable(now) {
-            self.usage.remove(&network);
+            let hasher = &self.hasher;
+            let hash_of = |(network, _): &Entry| hasher.hash_one(network);
+            self.usage.remove(hasher.hash_one(network), |(other, _)| *other == network, hash_of);
         }
     }
 
@@ -217,14 +243,14 @@ impl Addresses {
     /// be said: the lines of an address are said in the order of their reservations.
     pub fn reserve_line(&mut self, address: IpAddr, now: Instant) -> Instant {
         let Some(rate) = self.limits.line_rate else { return now };
-        let usage = self.usage.get_mut(&Network::of(address)).expect("a connection that speaks was counted");
+        let usage = self.find(Network::of(address)).expect("a connection that speaks was counted");
         usage.lines.reserve(rate, 1.0, now)
     }
 
     /// Puts back a line that was reserved and will not be said.
     pub fn give_back_line(&mut self, address: IpAddr) {
         let Some(rate) = self.limits.line_rate else { return };
-        let usage = self.usage.get_mut(&Network::of(address)).expect("a connection that has a reservation was counted");
+        let usage = self.find(Network::of(address)).expect("a connection that has a reservation was counted");
         usage.lines.give_back(rate, 1.0);
     }
 }
@@ -239,20 +265,19 @@ impl Addresses {
         assert!(self.footprint() <= self.limits.footprint_max(self.members_max), "their table is bounded");
         if self.limits.connections_max > 0 && self.limits.loopback {
             let most = self.limits.connections_max;
-            let within = self.usage.values().all(|usage| usage.connections as usize <= most);
+            let within = self.usage.iter().all(|(_, usage)| usage.connections as usize <= most);
             assert!(within, "an address has no more connections than it may");
         }
     }
 
     /// Connections of all addresses, as far as they are counted.
     pub fn connections(&self) -> Option<usize> {
-        self.limits.exist().then(|| self.usage.values().map(|usage| usage.connections as usize).sum())
+        self.limits.exist().then(|| self.usage.iter().map(|(_, usage)| usage.connections as usize).sum())
     }
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        // The capacity is seven eighths of the places.
-        (self.usage.capacity() * 8 / 7) * (size_of::<(Network, Usage)>() + 1)
+        self.usage.footprint()
     }
 
     /// A number that is the same for addresses with common limits.
@@ -363,5 +388,36 @@ mod tests {
             assert_eq!(addresses.join("192.0.2.1".parse().unwrap(), now), Err(Refusal::TooManyJoins));
             addresses.invariants();
         }
+    }
+
+    #[test]
+    fn a_large_table_of_addresses_is_cleaned_some_parts_at_a_time() {
+        let limits = AddressLimits { line_rate: Rate::new(10, 2), ..AddressLimits::NONE };
+        let mut addresses = Addresses::new(limits, 200_000);
+        let start = Instant::now();
+        let peer = |number: u32| IpAddr::from((0x0a00_0000 + number).to_be_bytes());
+        let most = u32::try_from(limits.addresses_max(200_000)).unwrap();
+        for number in 0..most {
+            assert_eq!(addresses.join(peer(number), start), Ok(()));
+            addresses.reserve_line(peer(number), start);
+            addresses.leave(peer(number), start);
+        }
+        let parts = addresses.usage.parts();
+        assert!(parts > ADDRESSES_CLEANED_PARTS);
+        let later = start + Duration::from_secs(10);
+        assert_eq!(addresses.join(peer(most), later), Ok(()));
+        let left = addresses.usage.len();
+        // The first parts are the larger ones.
+        let expected = most as usize - most as usize * ADDRESSES_CLEANED_PARTS / parts;
+        assert!((expected * 3 / 4..expected).contains(&left), "{left} addresses are left");
+        // Others come meanwhile. Each part is looked at once a second.
+        for number in 0..most - u32::try_from(left).unwrap() {
+            assert_eq!(addresses.join(peer(most + 1 + number), later), Ok(()));
+        }
+        let other = peer(2 * most);
+        assert_eq!(addresses.join(other, later), Err(Refusal::TooManyJoins));
+        let pause = ADDRESSES_CLEANING * ADDRESSES_CLEANED_PARTS as u32 / parts as u32;
+        assert_eq!(addresses.join(other, later + pause), Ok(()));
+        addresses.invariants();
     }
 }

@@ -21,6 +21,7 @@
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
+pub mod allocator;
 mod by_index;
 #[cfg(test)]
 mod contract;

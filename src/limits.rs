@@ -70,13 +70,47 @@ pub const PREFIX_BYTES_MAX: usize = 80;
 /// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
 
+/// Ranges of its own lines for which a member keeps memory. They are reckoned for every member.
+pub const OWN_RANGES_KEPT: usize = 4;
+
+/// Default and least of `--buffer-bytes`, which all members share: unfinished and held lines, own ranges, notices, and
+/// what was copied for skipped members. 5,000 members at their worst at once, and 268 bytes each in a house of a
+/// million: a line as people type it. The least is several times what one member can take.
+pub const BUFFER_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
+pub const BUFFER_BYTES_MIN: usize = 1024 * 1024;
+
+/// When that memory is spent, connections are read again once this part of it is in use, in eighths. Without a
+/// distance, peers that hold it and send a byte now and then would have everybody wait for each byte that others need.
+pub const BUFFER_RESUME_EIGHTHS: usize = 7;
+
+/// While that memory is spent, how long a connection that has more than its share may make no progress. Nobody is read
+/// meanwhile, so it is short; the pieces of a line arrive closer together.
+pub const BUFFER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Pause between two lines of the log that say that this memory is spent.
+pub const BUFFER_REPORT: Duration = Duration::from_secs(60);
+
+/// Most time-outs and retries in one turn: closing a connection takes some 10 us.
+pub const DUES_PER_TURN_MAX: usize = 256;
+
 /// Connections, or members, whose memory is one piece, so that entries never move. Address space for the first piece is
 /// reserved at the start; memory is used only as members come. Freeing a piece takes less than a millisecond.
 pub const SLOTS_CHUNK: usize = 32_768;
 
+/// Entries of a queue or a heap whose memory is one piece. Some tens of KiB are allocated, copied or looked through at a
+/// time.
+pub const PIECE_ENTRIES: usize = 1024;
+
+/// Entries that a part of a hash table has on average, at most. A part that doubles moves all of its entries, of which each
+/// is looked up elsewhere in memory: half a microsecond each in a room of a million.
+pub const HASHED_PART_ENTRIES: usize = 1024;
+
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
 /// messages.
 pub const PRIVATE_BYTES_MAX: usize = 512;
+
+/// Bytes of notices that are reckoned for every member, so that a newcomer is welcomed whatever others hold.
+pub const PRIVATE_BYTES_KEPT: usize = 128;
 
 /// Buffers kept for partial lines after their line was completed, so that the steady state allocates nothing.
 pub const SPARE_BUFFERS_MAX: usize = 64;
@@ -117,18 +151,28 @@ pub const JOIN_RATE_DEFAULT: u64 = 50;
 /// has connected again.
 pub const ADDRESS_RATE_FACTOR: u64 = 4;
 
+/// Once so many connections were open and all but one in this many of them have gone, memory inside the heap is given back
+/// to the system. That takes longer the more of it is in use.
+pub const CROWD_MIN: usize = 8192;
+pub const CROWD_LEFT: usize = 1024;
+
 /// Addresses without a connection whose joins and lines are remembered. At the bound those with full buckets are
 /// forgotten.
 pub const ADDRESSES_REMEMBERED_MAX: usize = 16_384;
 
-/// Pause between two searches for addresses to forget; meanwhile newcomers from unknown addresses are turned away.
+/// Pause between two searches for addresses to forget in the same part of their table; meanwhile newcomers from unknown
+/// addresses are turned away.
 pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
+
+/// Parts of the table of addresses that are searched at a time, which takes about a millisecond. A server of up to 49,000
+/// members has no more of them.
+pub const ADDRESSES_CLEANED_PARTS: usize = 64;
 
 /// Closes by our own decision that are logged a second. The statistics count them all.
 pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 
 /// A queue of the schedule may have two entries a connection and this many more. Beyond that the entries of freed
-/// connections are dropped.
+/// connections are dropped, a piece a turn.
 pub const TIMEOUT_SLACK: usize = 1024;
 
 /// Longest time and highest rate that an option takes: sums of them stay far from any overflow.
@@ -193,6 +237,13 @@ pub const CHECK_MEMBERS_DEFAULT: usize = 19_000;
 /// Kernel memory of an idle connection, at the server's end: 3.9 KiB in the tables of `/proc/slabinfo` on Linux 6.18,
 /// mostly the socket, its inode and its file, with io_uring as with epoll.
 pub const KERNEL_CONNECTION_BYTES: usize = 4096;
+
+/// Of these, what waits for input: a poll request of io_uring, or a registration with epoll.
+pub const POLL_BYTES: usize = 256;
+pub const EPOLL_ENTRY_BYTES: usize = 192;
+
+/// Kernel memory of one short line that a peer has not read: the head of a buffer and its bytes.
+pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 
 /// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the server is full.
@@ -300,6 +351,9 @@ const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
 const _: () = assert!(ANNOUNCEMENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
+const _: () = assert!(PRIVATE_BYTES_KEPT < PRIVATE_BYTES_MAX && OWN_RANGES_KEPT < OWN_RANGES_MAX);
+const _: () =
+    assert!(BUFFER_BYTES_MIN >= 2 * (2 * (LINE_BYTES_MAX + RECEIVE_CHUNK_BYTES) + rendered_bytes_max(LINE_BYTES_MAX)));
 const _: () = assert!(SEND_BATCH_RETURNING < SEND_BATCH_MEMBERS);
 const _: () = assert!(SEND_BATCH_MEMBERS <= RING_SUBMISSIONS as usize);
 const _: () = assert!(RECEIVES_PER_TURN_MAX <= RING_SUBMISSIONS as usize);

@@ -9,12 +9,12 @@ use std::{env, error, io};
 use uproar::capacity::{Capacity, Demand, TableSizes};
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
 use uproar::config::BackEnd;
-use uproar::io::Io;
 use uproar::io::epoll::Epoll;
 use uproar::io::readiness::{Poller, Readiness};
 use uproar::io::select::Select;
 use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Tables, Uring};
+use uproar::io::{Io, allocator};
 use uproar::journal::Journal;
 use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
@@ -66,6 +66,7 @@ fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> 
 }
 
 fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
+    allocator::set_up();
     let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
     let signals = Signals::new()?;
     if !serve.no_sandbox {

@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::connection::{Connection, Private, Received};
 use crate::io::socket::Socket;
 use crate::limits::{
-    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OWN_RANGES_MAX, PRIVATE_BYTES_MAX,
-    RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, SLAB_ENTRY_BYTES,
-    SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, TIMEOUT_ENTRY_BYTES,
-    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX, PRIVATE_BYTES_KEPT,
+    PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS,
+    SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES,
+    TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
 use crate::pieces::slots;
@@ -32,8 +32,14 @@ pub struct MemoryBound {
     pub members: usize,
     /// A member that only listens.
     pub member_idle: usize,
-    /// A member that has begun a long line, has as many notices waiting as it can have, and does not read.
+    /// A member that has spoken, is timed in every way, and has a notice waiting: all that does not count against the
+    /// buffer bytes.
+    pub member: usize,
+    /// The same with all buffer bytes that one member can have: it has begun a long line, has as many notices waiting as
+    /// it can have, and does not read.
     pub member_worst: usize,
+    /// The buffer bytes of all members.
+    pub buffers: usize,
 }
 
 impl MemoryBound {
@@ -44,21 +50,26 @@ impl MemoryBound {
             + size_of::<Member>()
             + SLAB_ENTRY_BYTES
             + 2 * DESCRIPTOR_BYTES
-            + Names::ENTRY_BYTES_MAX;
+            + Names::footprint_max(config.members_max).div_ceil(config.members_max.max(1));
         // Places of members that went, in the last piece of the slabs.
         let places_left = slots::places_max(config.members_max) - config.members_max;
-        // A buffer that grows by doubling is at most twice as large as its content.
-        let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
-        // Notices, and the rest of a message that the log has forgotten.
-        let private = Private::UNSENT_BYTES + 2 * (2 * PRIVATE_BYTES_MAX) + rendered_bytes_max(line);
-        let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
-        let member_worst = member_idle
+        let member = member_idle
             + size_of::<Received>()
             + Member::ASIDE_BYTES
-            + input
-            + private
-            + own_ranges
+            + OWN_RANGES_KEPT * Member::OWN_RANGE_BYTES
+            + Private::UNSENT_BYTES
+            + PRIVATE_BYTES_KEPT
             + 2 * 5 * TIMEOUT_ENTRY_BYTES;
+        // A buffer that grows by doubling is at most twice as large as its content.
+        let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
+        let private = 2 * (2 * PRIVATE_BYTES_MAX);
+        let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
+        // The rest of a message that the log has forgotten.
+        let unfinished = rendered_bytes_max(line);
+        let buffer_worst = input + private + own_ranges + unfinished;
+        // The turn in which they are spent receives and sends on to its end.
+        let overshoot = (RECEIVES_PER_TURN_MAX + SEND_BATCH_MEMBERS) * buffer_worst;
+        let members = config.members_max;
         Self {
             fixed: RING_SUBMISSIONS as usize * 64
                 + RING_COMPLETIONS as usize * 16
@@ -68,16 +79,19 @@ impl MemoryBound {
                 + places_left * member_idle
                 + (2 << 20),
             log: config.room.log_bytes,
-            addresses: config.addresses.footprint_max(config.members_max),
-            members: config.members_max,
+            addresses: config.addresses.footprint_max(members),
+            members,
             member_idle,
-            member_worst,
+            member,
+            member_worst: member + buffer_worst,
+            buffers: members.saturating_mul(buffer_worst).min(config.buffer_bytes.saturating_add(overshoot)),
         }
     }
 
     /// The bound itself.
     pub fn total(&self) -> usize {
-        self.fixed + self.log + self.addresses + self.members.saturating_mul(self.member_worst)
+        let members = self.members.saturating_mul(self.member);
+        [self.log, self.addresses, members, self.buffers].into_iter().fold(self.fixed, usize::saturating_add)
     }
 }
 
@@ -86,11 +100,38 @@ impl fmt::Display for MemoryBound {
         let size = |bytes: usize| ByteSize(bytes as u64);
         write!(f, "at most {}: {} fixed, ", size(self.total()), size(self.fixed))?;
         write!(f, "{} of log, {} of addresses, ", size(self.log), size(self.addresses))?;
-        write!(f, "{} members of at most {} ", self.members, size(self.member_worst))?;
-        write!(f, "({} for one that only listens); ", size(self.member_idle))?;
+        write!(f, "{} members of at most {} ", self.members, size(self.member))?;
+        write!(f, "({} for one that only listens), ", size(self.member_idle))?;
+        write!(f, "{} for unfinished lines, own lines and notices of all of them; ", size(self.buffers))?;
         // The kernel doubles the buffers that it is asked for.
         let buffers = 2 * (SOCKET_SEND_BYTES + SOCKET_RECEIVE_BYTES);
         write!(f, "not in it: the kernel's {} a connection, ", size(KERNEL_CONNECTION_BYTES))?;
         write!(f, "and up to {} of buffers for one that does not read", size(buffers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Serve;
+
+    fn bound(options: &[&str], members_max: usize) -> MemoryBound {
+        MemoryBound::of(&Serve::with(options).expect("the options are known").config(members_max))
+    }
+
+    #[test]
+    fn a_million_members_take_at_most_two_gibibytes() {
+        let million = bound(&[], 1_000_000);
+        assert!(million.total() <= 2 << 30, "{million}");
+        assert!(million.buffers < 300 << 20, "{million}");
+        println!("{million}");
+    }
+
+    #[test]
+    fn few_members_do_not_need_all_that_members_may_share() {
+        let few = bound(&[], 100);
+        assert_eq!(few.buffers, 100 * (few.member_worst - few.member));
+        let (small, large) = (bound(&["--buffer-bytes", "1MiB"], 20_000), bound(&["--buffer-bytes", "9MiB"], 20_000));
+        assert_eq!(large.total() - small.total(), 8 << 20);
     }
 }

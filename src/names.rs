@@ -10,9 +10,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use hashbrown::HashTable;
-
 use crate::limits::NAMESAKES_MAX;
+use crate::pieces::hashed::{self, Hashed};
 use crate::token::Slot;
 
 /// A member's name.
@@ -55,21 +54,19 @@ impl fmt::Display for Name {
 /// The names in use, as a table of the slots of their connections.
 #[derive(Debug)]
 pub struct Names {
-    slots: HashTable<Slot>,
+    slots: Hashed<Slot>,
     hasher: RandomState,
 }
 
 impl Names {
-    /// Size of a place in the table.
-    const PLACE_BYTES: usize = size_of::<Slot>() + 1;
+    /// Memory is used only as names come: they are spread over the whole table, so a few would make all of it used.
+    pub fn new(members_max: usize) -> Self {
+        Self { slots: Hashed::new(members_max), hasher: RandomState::new() }
+    }
 
-    /// Most memory that a name takes here, in bytes: a table doubles when seven of eight places are taken (hashbrown),
-    /// and the old table still exists while entries move. It is not made large at the start: names are spread over the
-    /// whole table, so a few would make all of its memory used.
-    pub const ENTRY_BYTES_MAX: usize = 2 * 2 * Self::PLACE_BYTES * 8 / 7;
-
-    pub fn new() -> Self {
-        Self { slots: HashTable::new(), hasher: RandomState::new() }
+    /// Most memory of the table, in bytes.
+    pub fn footprint_max(members_max: usize) -> usize {
+        hashed::footprint_max::<Slot>(members_max)
     }
 
     /// The name for a newcomer: the lowest number of its address that is free. `None` when all numbers are taken.
@@ -83,19 +80,14 @@ impl Names {
     /// The connection in `slot` has this name from now on.
     pub fn insert(&mut self, name: Name, slot: Slot, name_of: impl Fn(Slot) -> Name) {
         let hasher = &self.hasher;
-        self.slots.insert_unique(hasher.hash_one(name), slot, |slot| hasher.hash_one(name_of(*slot)));
+        self.slots.insert(hasher.hash_one(name), slot, |slot| hasher.hash_one(name_of(*slot)));
     }
 
     /// The connection in `slot` gives up its name.
-    pub fn remove(&mut self, name: Name, slot: Slot) {
-        let entry = self.slots.find_entry(self.hasher.hash_one(name), |other| *other == slot);
-        entry.expect("its name is known").remove();
-    }
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self::new()
+    pub fn remove(&mut self, name: Name, slot: Slot, name_of: impl Fn(Slot) -> Name) {
+        let hasher = &self.hasher;
+        let hash_of = |slot: &Slot| hasher.hash_one(name_of(*slot));
+        self.slots.remove(hasher.hash_one(name), |other| *other == slot, hash_of).expect("its name is known");
     }
 }
 
@@ -110,7 +102,7 @@ impl Names {
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        self.slots.num_buckets() * Self::PLACE_BYTES
+        self.slots.footprint()
     }
 }
 
@@ -146,12 +138,12 @@ mod tests {
         /// Compared with a plain map: no two connections share a name, and each got the lowest number that was free.
         #[test]
         fn names_are_unique_and_numbered_from_the_lowest(steps in prop::collection::vec((0..3u16, 0..20u32), 0..200)) {
-            let mut names = Names::new();
+            let mut names = Names::new(20);
             let mut here: HashMap<Slot, Name> = HashMap::new();
             for (port, slot) in steps {
                 let slot = Slot(slot);
                 if let Some(name) = here.remove(&slot) {
-                    names.remove(name, slot);
+                    names.remove(name, slot, |slot| here.get(&slot).copied().unwrap_or(name));
                     continue;
                 }
                 let address = SocketAddr::from(([10, 0, 0, 1], port));
@@ -168,7 +160,7 @@ mod tests {
     #[test]
     fn members_with_the_same_address_and_port_are_bounded() {
         let address = SocketAddr::from(([10, 0, 0, 1], 5));
-        let mut names = Names::new();
+        let mut names = Names::new(NAMESAKES_MAX.into());
         let mut here = Vec::new();
         while let Some(name) = names.find_free(address, |slot| here[slot.0 as usize]) {
             let slot = Slot(u32::try_from(here.len()).unwrap());

@@ -4,4 +4,7 @@
 //! A `Vec`, a `VecDeque` or a hash table that doubles moves all that it holds in one call, and keeps its largest size for
 //! ever. Here a connection among a million costs what it costs among thousands.
 
+pub mod fifo;
+pub mod hashed;
+pub mod heap;
 pub mod slots;

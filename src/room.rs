@@ -260,7 +260,7 @@ impl Room {
     pub fn skip_ahead(&mut self, members: &mut Members) {
         let closes = self.settings.slow == SlowPolicy::Close;
         for feed in &mut self.feeds {
-            feed.skip_ahead(members, |skipped| self.fallen.extend(closes.then_some(skipped)));
+            feed.skip_ahead(members, |skipped, whole| self.fallen.extend((closes || !whole).then_some(skipped)));
         }
     }
 
@@ -287,8 +287,8 @@ impl Room {
         let mut fan_out_bytes = 0;
         for feed in &mut self.feeds {
             let start = feed.log().head();
-            let shown = feed.append(members, &message, |skipped| {
-                if closes {
+            let shown = feed.append(members, &message, |skipped, whole| {
+                if closes || !whole {
                     self.fallen.push_back(skipped);
                 }
             });

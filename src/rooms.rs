@@ -12,6 +12,7 @@ use slab::Slab;
 use crate::config::RoomSettings;
 use crate::message::Announcement;
 use crate::names::Name;
+use crate::pieces::fifo::Fifo;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
@@ -43,7 +44,7 @@ pub struct Rooms {
     /// Rooms with members.
     occupied: usize,
     /// Members to be closed because they fell off the log of their room.
-    fallen: VecDeque<ConnectionId>,
+    fallen: Fifo<ConnectionId>,
     /// The room that every connection joins first.
     lobby: RoomId,
 }
@@ -58,7 +59,7 @@ impl Rooms {
             deadlines: BinaryHeap::new(),
             skipping: VecDeque::new(),
             occupied: 0,
-            fallen: VecDeque::new(),
+            fallen: Fifo::new(),
             lobby: RoomId(0),
         };
         rooms.lobby = rooms.open(settings, now);
@@ -175,6 +176,27 @@ impl Rooms {
     /// False while a member has to read before it may say another line.
     pub fn may_speak(&self, id: MemberId) -> bool {
         self.members[id].may_speak()
+    }
+
+    /// False when a member that says a line now would need memory that all members share.
+    pub fn speaks_in_place(&self, id: MemberId) -> bool {
+        self.members[id].speaks_in_place()
+    }
+
+    /// Memory of members that counts against the buffer bytes of all members.
+    pub fn buffer_bytes(&self) -> usize {
+        self.members.buffer_bytes()
+    }
+
+    /// The same of one member.
+    pub fn buffer_bytes_of(&self, id: MemberId) -> usize {
+        self.members[id].buffer_bytes()
+    }
+
+    /// From now on members are closed rather than skipped when the rest of their messages would take more than `bytes`
+    /// together with what members have already.
+    pub fn set_buffer_bytes_max(&mut self, bytes: usize) {
+        self.members.set_buffer_bytes_max(bytes);
     }
 
     /// Says a line of the server's own to everybody in a room.
@@ -344,11 +366,10 @@ impl Rooms {
         let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
         let skipping = self.skipping.capacity() * size_of::<RoomId>();
         let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
-        let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
         rooms
             + deadlines
             + skipping
-            + fallen
+            + self.fallen.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
     }
@@ -384,6 +405,7 @@ impl Rooms {
             assert_eq!(usize::from(entry.skipping), skipping, "a room that skips is queued at most once");
             assert!(entry.skipping || !entry.room.must_skip_ahead(&self.members), "a room that has to skip is queued");
         }
+        self.members.invariants();
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
         assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");

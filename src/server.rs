@@ -3,8 +3,8 @@
 //! A turn collects completions, handles them, and sends one batch to members that are behind. A sweep of a large room
 //! takes many turns, so accepting and receiving go on in the middle of it. The server owns every connection and handles
 //! the outcome of each operation; the rooms decide which messages there are and which member gets them. `lifecycle`
-//! opens and closes connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits, and
-//! `shutdown` ends it all.
+//! opens and closes connections, `receive` takes bytes in, `send` sends them, `schedule` has everything that waits,
+//! `budget` the memory that all members share, and `shutdown` ends it all.
 //!
 //! 1. A connection has at most one receive and one watch for writability in flight. Once it is closed, its slot is
 //!    freed as soon as it has neither.
@@ -12,6 +12,7 @@
 //!    already when the end of a chunk is held.
 //! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
+mod budget;
 pub mod held;
 mod invariants;
 mod lifecycle;
@@ -21,7 +22,6 @@ mod send;
 mod shutdown;
 mod silence;
 
-use std::collections::VecDeque;
 use std::time::Instant;
 use std::{fmt, io};
 
@@ -29,13 +29,16 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
-use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until};
+use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
+use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX};
 use crate::names::Names;
 use crate::outlet::Outlet;
+use crate::pieces::fifo::Fifo;
 use crate::rooms::Rooms;
 use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
+use budget::Budget;
 use lifecycle::Accepting;
 pub use lifecycle::Door;
 use receive::SpareBuffers;
@@ -73,8 +76,11 @@ pub struct Server<I: Io, W> {
     /// Which connections have not acknowledged everything, and which of them is looked at next.
     silence: Silence,
     spare: SpareBuffers,
+    budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
-    greetings: VecDeque<ConnectionId>,
+    greetings: Fifo<ConnectionId>,
+    /// Most connections that were open since the heap's free memory was given back.
+    crowd: usize,
     /// How many closes may be logged now.
     close_reports: Bucket,
 }
@@ -92,7 +98,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connections: Connections::new(config.members_max),
             rooms: Rooms::new(config.room, now),
             addresses: Addresses::new(config.addresses, config.members_max),
-            names: Names::new(),
+            names: Names::new(config.members_max),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -103,7 +109,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
-            greetings: VecDeque::new(),
+            budget: Budget::new(config.buffer_bytes, now),
+            greetings: Fifo::new(),
+            crowd: 0,
             close_reports: Bucket::default(),
         }
     }
@@ -172,12 +180,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let until = self.until();
         self.io.wait(until, receiving, completions)?;
         self.now = self.io.now();
+        self.share_budget();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);
         }
         self.accept_after_refusals();
         self.rooms.on_deadline(self.now);
-        while let Some(due) = self.schedule.due(self.now) {
+        for _ in 0..DUES_PER_TURN_MAX {
+            let Some(due) = self.schedule.due(self.now) else { break };
             self.on_due(due);
         }
         if receiving == Receiving::On {
@@ -187,12 +197,25 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.say_goodbye();
         self.close_fallen();
         self.sweep();
-        let connections = &mut self.connections;
-        self.schedule.forget_gone(connections.len(), |id| connections.find(id).is_some());
+        self.check_budget();
+        self.give_memory_back();
         self.write_transcript();
         self.conclude();
         self.journal.write(self.now);
         Ok(self.flow())
+    }
+
+    /// Drops entries of freed connections, and gives memory back to the system at a quiet moment after a crowd has left.
+    fn give_memory_back(&mut self) {
+        let connections = &mut self.connections;
+        let open = connections.len();
+        self.schedule.forget_gone(open, |id| connections.find(id).is_some());
+        self.crowd = self.crowd.max(open);
+        let is_over = self.crowd >= CROWD_MIN && open <= self.crowd / CROWD_LEFT;
+        if is_over && !self.has_due() && !self.schedule.is_forgetting() {
+            allocator::give_back();
+            self.crowd = open;
+        }
     }
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
@@ -252,9 +275,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Whether chunks are received: not while the logs of all rooms with members are full.
+    /// Whether chunks are received: not while the budget of memory is spent, or the logs of all rooms with members are
+    /// full.
     pub(super) fn receiving(&self) -> Receiving {
-        let full = self.schedule.held.full_rooms().count();
+        if self.budget.is_spent() {
+            return Receiving::Off;
+        }
+        let full = self.schedule.held.full_rooms().len();
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
@@ -266,7 +293,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
         // When members were skipped already, lines may wait that fit in the next turn.
-        if self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable() || self.has_space_to_use() {
+        let goes_on = self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable();
+        if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());

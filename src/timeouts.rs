@@ -4,21 +4,28 @@
 //! it is taken out, and the caller, which knows when the last progress was, closes the connection or puts it back. So
 //! progress costs nothing, and a time-out is found at most one period late. Reads no clock.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::pieces::fifo::Fifo;
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
 pub struct Timeouts {
     period: Duration,
+    /// Set while entries are due after this time already.
+    hurry: Option<Duration>,
     /// Each entry has when its time started, as known when it was queued.
-    queue: VecDeque<(Instant, ConnectionId)>,
+    queue: Fifo<(Instant, ConnectionId)>,
 }
 
 impl Timeouts {
     pub fn new(period: Duration) -> Self {
-        Self { period, queue: VecDeque::new() }
+        Self { period, hurry: None, queue: Fifo::new() }
+    }
+
+    /// Has entries be due after `hurry` if that is shorter than the period; with `None` after the period again.
+    pub fn hurry(&mut self, hurry: Option<Duration>) {
+        self.hurry = hurry;
     }
 
     /// Times a connection that is not being timed, from `since` on.
@@ -35,14 +42,15 @@ impl Timeouts {
         self.queue.is_empty()
     }
 
-    /// Drops the entries for which `keep` is false.
-    pub fn retain(&mut self, mut keep: impl FnMut(ConnectionId) -> bool) {
-        self.queue.retain(|(_, id)| keep(*id));
+    /// Drops the entries for which `keep` is false, of a piece of the queue: see [`Fifo::retain_in_a_piece`].
+    pub fn retain_in_a_piece(&mut self, mut keep: impl FnMut(ConnectionId) -> bool) {
+        self.queue.retain_in_a_piece(|(_, id)| keep(*id));
     }
 
     /// When the next entry is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.queue.front().map(|(since, _)| *since + self.period)
+        let period = self.hurry.map_or(self.period, |hurry| hurry.min(self.period));
+        self.queue.front().map(|(since, _)| *since + period)
     }
 
     /// Takes out the next connection that is due. It is over its time unless it has made progress since it was queued.
@@ -55,7 +63,7 @@ impl Timeouts {
 impl Timeouts {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        self.queue.capacity() * size_of::<(Instant, ConnectionId)>()
+        self.queue.footprint()
     }
 
     /// Entries of a connection.
@@ -95,5 +103,18 @@ mod tests {
         assert_eq!(timeouts.deadline(), Some(at(18)));
         assert_eq!(timeouts.due(at(18)), Some(id(0)));
         assert_eq!(timeouts.deadline(), None);
+    }
+
+    #[test]
+    fn in_a_hurry_entries_are_due_sooner_and_never_later() {
+        let id = ConnectionId { slot: Slot(0), generation: Generation::FIRST };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut timeouts = Timeouts::new(Duration::from_secs(10));
+        timeouts.watch(id, at(0));
+        for (hurry, due) in [(Some(3), 3), (Some(30), 10), (None, 10)] {
+            timeouts.hurry(hurry.map(Duration::from_secs));
+            assert_eq!(timeouts.deadline(), Some(at(due)), "{hurry:?}");
+        }
     }
 }

@@ -53,11 +53,11 @@ pub enum Command {
     Floor(FloorArgs),
     #[command(hide = true)]
     FloorSender(FloorSenderArgs),
-    #[command(hide = true)]
-    FloorReader(FloorReaderArgs),
     /// Have some members of a room, as the process that conducts the run says on stdin
     #[command(hide = true)]
     Members,
+    #[command(hide = true)]
+    FloorReader(FloorReaderArgs),
     /// Serve as the smallest chat server there is: what the tool measures when the server costs next to nothing
     Reflect(ReflectArgs),
 }

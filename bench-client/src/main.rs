@@ -78,8 +78,8 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Doctor(arguments) => commands::doctor::command(arguments),
         Command::Floor(arguments) => commands::floor::command(arguments),
         Command::FloorSender(arguments) => commands::floor::sender_command(arguments),
-        Command::FloorReader(arguments) => commands::floor::reader_command(arguments),
         Command::Members => commands::run::members_command(),
+        Command::FloorReader(arguments) => commands::floor::reader_command(arguments),
         Command::Reflect(arguments) => commands::reflect::command(arguments),
     }
 }

@@ -3,7 +3,7 @@
 //! They are sent only between two messages of the log. Once a part of them was sent, the rest is sent before the log
 //! goes on.
 
-use crate::limits::PRIVATE_BYTES_MAX;
+use crate::limits::{PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX};
 use crate::message::Notice;
 use crate::wire::Encoding;
 
@@ -31,9 +31,11 @@ impl Private {
         self.0.as_deref().is_some_and(|unsent| unsent.sent > 0)
     }
 
-    /// Adds a notice. False, and nothing added, when [`PRIVATE_BYTES_MAX`] bytes wait already.
-    pub fn tell(&mut self, notice: Notice, encoding: Encoding) -> bool {
-        let full = self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= PRIVATE_BYTES_MAX);
+    /// Adds a notice. False, and nothing added, when [`PRIVATE_BYTES_MAX`] bytes wait already, or, while memory is
+    /// `short`, any bytes.
+    pub fn tell(&mut self, notice: Notice, encoding: Encoding, short: bool) -> bool {
+        let most = if short { 0 } else { PRIVATE_BYTES_MAX };
+        let full = self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= most);
         if !full {
             self.tell_always(notice, encoding);
         }
@@ -42,7 +44,12 @@ impl Private {
 
     /// Adds a notice that must not be dropped, however many bytes wait.
     pub fn tell_always(&mut self, notice: Notice, encoding: Encoding) {
-        encoding.notice(notice, &mut self.0.get_or_insert_default().bytes);
+        let bytes = &mut self.0.get_or_insert_default().bytes;
+        encoding.notice(notice, bytes);
+        // Beyond what is reckoned for everybody there is space for all that may wait, so it grows once.
+        if bytes.len() > PRIVATE_BYTES_KEPT {
+            bytes.reserve_exact((2 * PRIVATE_BYTES_MAX).saturating_sub(bytes.len()));
+        }
     }
 
     /// The bytes that are to be sent.
@@ -60,6 +67,11 @@ impl Private {
         }
     }
 
+    /// Memory that counts against the buffer bytes of all members: what is beyond that reckoned for each.
+    pub fn buffer_bytes(&self) -> usize {
+        self.0.as_deref().map_or(0, |unsent| unsent.bytes.capacity().saturating_sub(PRIVATE_BYTES_KEPT))
+    }
+
     /// Memory beyond the connection itself, in bytes.
     pub fn footprint(&self) -> usize {
         self.0.as_deref().map_or(0, |unsent| Self::UNSENT_BYTES + unsent.bytes.capacity())
@@ -74,7 +86,7 @@ mod tests {
     fn bytes_that_were_sent_are_forgotten() {
         let mut private = Private::default();
         assert!(private.is_empty() && private.due().is_empty() && private.footprint() == 0);
-        assert!(private.tell(Notice::SlowDown, Encoding::Text));
+        assert!(private.tell(Notice::SlowDown, Encoding::Text, false));
         private.advance(2);
         assert!(private.is_begun());
         assert_eq!(private.due(), b"slow down: your lines are delayed, not lost\n");
@@ -85,7 +97,7 @@ mod tests {
     #[test]
     fn notices_to_a_peer_that_does_not_read_are_bounded_but_those_of_missed_messages() {
         let mut private = Private::default();
-        let told = (0..100).filter(|_| private.tell(Notice::LineTimeout, Encoding::Text)).count();
+        let told = (0..100).filter(|_| private.tell(Notice::LineTimeout, Encoding::Text, false)).count();
         let bytes = private.due().len();
         assert!(
             (PRIVATE_BYTES_MAX..2 * PRIVATE_BYTES_MAX).contains(&bytes) && told < 100,
@@ -93,5 +105,20 @@ mod tests {
         );
         private.tell_always(Notice::Missed { messages: 7 }, Encoding::Text);
         assert!(private.due().ends_with(b"! you missed 7 messages\n"));
+    }
+
+    #[test]
+    fn the_first_notice_counts_against_no_budget_and_is_told_also_while_memory_is_short() {
+        let mut private = Private::default();
+        assert!(private.tell(Notice::Connected { online: 1_000_000 }, Encoding::Text, true));
+        assert_eq!(private.buffer_bytes(), 0);
+        let waits = private.due().len();
+        assert!(!private.tell(Notice::SlowDown, Encoding::Text, true) && private.due().len() == waits);
+        while private.tell(Notice::SlowDown, Encoding::Text, false) {}
+        assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT);
+        private.tell_always(Notice::Missed { messages: 7 }, Encoding::Text);
+        assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT, "there is space for it");
+        private.advance(private.due().len());
+        assert_eq!(private.buffer_bytes(), 0);
     }
 }

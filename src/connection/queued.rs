@@ -7,7 +7,7 @@ pub enum Queue {
     Retry = 1,
     /// Connections whose sockets are, or were, full.
     Stall = 2,
-    /// Connections that have, or had, begun a line.
+    /// Connections that have, or had, received bytes that are not used: they have begun a line, or are held.
     Line = 4,
     /// Connections whose last chunk ended, or had ended, with bytes that could become another protocol's beginning.
     Opening = 8,

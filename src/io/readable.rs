@@ -1,24 +1,25 @@
 //! The connections that are received from: those with a receive in flight that are readable stand in a queue, and a
 //! turn takes the first of them.
 
-use std::collections::VecDeque;
+use std::iter;
 
 use super::Receiving;
 use crate::limits::RECEIVES_PER_TURN_MAX;
+use crate::pieces::fifo::Fifo;
 use crate::token::ConnectionId;
 
 /// A connection stands in the queue at most once, and only while a receive is in flight on it.
 #[derive(Debug)]
 pub struct Readable {
     /// In the order in which they became readable.
-    queue: VecDeque<ConnectionId>,
+    queue: Fifo<ConnectionId>,
     /// The connections of this turn, by piece of scratch memory.
     taken: Vec<ConnectionId>,
 }
 
 impl Readable {
     pub fn new() -> Self {
-        Self { queue: VecDeque::new(), taken: Vec::with_capacity(RECEIVES_PER_TURN_MAX) }
+        Self { queue: Fifo::new(), taken: Vec::with_capacity(RECEIVES_PER_TURN_MAX) }
     }
 
     pub fn push(&mut self, id: ConnectionId) {
@@ -33,7 +34,8 @@ impl Readable {
     /// Takes the connections of this turn and returns their number.
     pub fn take(&mut self, receiving: Receiving) -> usize {
         self.taken.clear();
-        self.taken.extend(self.queue.drain(..receiving.count(self.queue.len())));
+        let count = receiving.count(self.queue.len());
+        self.taken.extend(iter::from_fn(|| self.queue.pop_front()).take(count));
         self.taken.len()
     }
 

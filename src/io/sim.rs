@@ -148,7 +148,10 @@ impl Io for Sim {
         completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
-        self.kernel.borrow_mut().wait(&self.kernel, until, receiving, completions);
+        let start = Instant::now();
+        let mut kernel = self.kernel.borrow_mut();
+        kernel.wait(&self.kernel, until, receiving, completions);
+        kernel.wait_took = start.elapsed();
         Ok(())
     }
 }

@@ -112,12 +112,13 @@ impl Feed {
     }
 
     /// Renders a message that [`Feed::fits`] into the log. False, and nothing appended, when no byte of it is visible.
-    /// `on_skipped` is called for each member that is skipped to make space.
+    /// `on_skipped` is called for each member that is skipped to make space, with false when it must be closed because
+    /// there was no memory for the rest of its message.
     pub fn append(
         &mut self,
         members: &mut Members,
         message: &Message<'_>,
-        mut on_skipped: impl FnMut(ConnectionId),
+        mut on_skipped: impl FnMut(ConnectionId, bool),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let mut bytes_max = self.message_bytes_max;
@@ -148,7 +149,7 @@ impl Feed {
     /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait
     /// for the author.
     pub fn on_own_message(&mut self, members: &mut Members, author: MemberId, start: Position, has_private: bool) {
-        if !members[author].on_own_message(start, &self.log) {
+        if !members.change(author, |member| member.on_own_message(start, &self.log)) {
             return;
         }
         if members.place(author) != Place::InSweep {
@@ -184,20 +185,15 @@ impl Feed {
             && let Some(id) = self.roster.first_returning(turn.table)
         {
             self.roster.take(members, &self.log, id);
-            let member = &mut members[id];
-            let missed = member.resume(&self.log);
+            let missed = members.change(id, |member| member.resume(&self.log));
             if missed > 0 {
                 self.skipped_messages += missed;
-                on_missed(member.connection, missed);
+                on_missed(members[id].connection, missed);
             }
             batch.push(id);
         }
-        while turn.sweeps
-            && !batch.is_full()
-            && let Some(id) = self.roster.first_behind(turn.table)
-        {
-            self.roster.take(members, &self.log, id);
-            batch.push(id);
+        if turn.sweeps {
+            self.roster.take_behind(members, turn.table, batch.remaining_capacity(), |id| batch.push(id));
         }
         batch
     }
@@ -209,7 +205,7 @@ impl Feed {
 
     /// A member of the batch was sent the first `bytes` of those due.
     pub fn advance(&self, members: &mut Members, id: MemberId, bytes: usize) {
-        members[id].advance(bytes, &self.log);
+        members.advance(id, bytes, &self.log);
     }
 
     /// When a member of the batch has been sent everything, makes it level, takes it out of the batch and returns true.
@@ -242,17 +238,18 @@ impl Feed {
     }
 
     /// Skips some of the members whose place the log is going to forget next. `on_skipped` is called for each.
-    pub fn skip_ahead(&mut self, members: &mut Members, on_skipped: impl FnMut(ConnectionId)) {
+    pub fn skip_ahead(&mut self, members: &mut Members, on_skipped: impl FnMut(ConnectionId, bool)) {
         if self.must_skip_ahead(members) {
             self.skip_oldest(members, members.skips_left(), on_skipped);
         }
     }
 
-    fn skip_oldest(&mut self, members: &mut Members, most: usize, mut on_skipped: impl FnMut(ConnectionId)) {
+    fn skip_oldest(&mut self, members: &mut Members, most: usize, mut on_skipped: impl FnMut(ConnectionId, bool)) {
         let (log, deliveries) = (&self.log, &mut self.deliveries);
-        let looked_at = self.roster.skip_oldest(members, log, most, |member| {
-            *deliveries += member.skip(log);
-            on_skipped(member.connection);
+        let looked_at = self.roster.skip_oldest(members, log, most, |members, id| {
+            let (delivered, whole) = members.skip(id, log);
+            *deliveries += delivered;
+            on_skipped(members[id].connection, whole);
         });
         members.spend_skips(looked_at);
     }

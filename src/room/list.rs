@@ -1,9 +1,9 @@
 //! A list of members, linked both ways through the slab of all members: a member can leave it from its middle, and two
-//! lists become one at the cost of one link.
+//! lists become one at the cost of one link. A member that is in no list has no links.
 //!
 //! A mark divides a list into an earlier and a later part. What the parts mean is the owner's business.
 
-use super::members::{Link, MemberId, Members, link, target};
+use super::members::{Entry, Link, MemberId, Members, link, target};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct List {
@@ -49,7 +49,13 @@ impl List {
 
     /// Adds a member that is in no list to the end of the later part.
     pub fn push_later(&mut self, members: &mut Members, id: MemberId) {
-        self.insert_before(members, id, None);
+        self.len += 1;
+        let previous = std::mem::replace(&mut self.last, link(id));
+        match previous {
+            None => self.first = link(id),
+            Some(previous) => members.entry_mut(target(previous)).next = link(id),
+        }
+        members.entry_mut(id).previous = previous;
         if self.mark.is_none() {
             self.mark = link(id);
         }
@@ -98,6 +104,27 @@ impl List {
         }
         self.len -= 1;
         previous.is_none()
+    }
+
+    /// Takes out the first members of the earlier part, `most` of them at most, and hands each to `take`.
+    pub fn drain_earlier(&mut self, members: &mut Members, most: usize, mut take: impl FnMut(MemberId, &mut Entry)) {
+        let mut next = self.first;
+        let mut taken = 0;
+        while taken < most
+            && let Some(first) = next.filter(|_| next != self.mark)
+        {
+            let entry = members.entry_mut(target(first));
+            next = entry.next.take();
+            entry.previous = None;
+            take(target(first), entry);
+            taken += 1;
+        }
+        self.first = next;
+        self.len -= taken;
+        match next {
+            None => self.last = None,
+            Some(next) => members.entry_mut(target(next)).previous = None,
+        }
     }
 
     /// Moves the members of another list to the end of this one. Neither has a later part.

@@ -298,7 +298,9 @@ impl Log {
 
     /// The segment of `position`, and how far into it that is. A position between two segments is in the later one.
     fn find(&self, position: Position) -> (&Segment, usize) {
-        let segment = &self.segments[self.segment_of(position)];
+        let last = self.last();
+        let segment = if position >= last.base { last } else { &self.segments[self.segment_of(position)] };
+        assert!(position <= self.head(), "a cursor lies in the log");
         (segment, usize::try_from(position - segment.base).expect("a position lies within its segment"))
     }
 

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::log::{Log, Position};
-use crate::limits::OWN_RANGES_MAX;
+use crate::limits::{OWN_RANGES_KEPT, OWN_RANGES_MAX};
 use crate::token::ConnectionId;
 
 #[derive(Debug)]
@@ -88,9 +88,16 @@ impl Member {
         }
     }
 
-    /// Notes that the first `bytes` of [`Member::due`] were sent.
-    pub fn advance(&mut self, bytes: usize, log: &Log) {
+    /// Notes that the first `bytes` of [`Member::due`] were sent. Returns by how much that made
+    /// [`Member::buffer_bytes`] smaller.
+    pub fn advance(&mut self, bytes: usize, log: &Log) -> usize {
+        let before = self.buffer_bytes();
         match self.aside.as_deref_mut() {
+            None => {
+                assert!(self.cursor + bytes <= log.head(), "no more is sent than there is");
+                self.cursor = self.cursor + bytes;
+                return 0;
+            }
             Some(aside) if !aside.unfinished.is_empty() => {
                 aside.unfinished.drain(..bytes);
                 if aside.unfinished.is_empty() {
@@ -98,15 +105,17 @@ impl Member {
                     self.free_aside();
                 }
             }
-            _ => {
+            Some(_) => {
                 assert!(self.cursor + bytes <= log.head(), "no more is sent than there is");
                 self.cursor = self.cursor + bytes;
                 self.jump();
             }
         }
+        before - self.buffer_bytes()
     }
 
-    /// Frees the extra state once it is empty. A member that has had ranges of own messages keeps the memory for them.
+    /// Frees the extra state once it is empty. A member that has had ranges of own messages keeps the memory for
+    /// [`OWN_RANGES_KEPT`] of them.
     fn free_aside(&mut self) {
         self.aside
             .take_if(|aside| aside.own.capacity() == 0 && aside.unfinished.is_empty() && aside.missed_from.is_none());
@@ -121,6 +130,9 @@ impl Member {
             self.cursor = own.end;
             self.counted += own.messages;
             aside.own.pop_front();
+        }
+        if aside.own.is_empty() {
+            aside.own.shrink_to(OWN_RANGES_KEPT);
         }
     }
 
@@ -148,6 +160,11 @@ impl Member {
     /// it has been sent the messages between them.
     pub fn may_speak(&self) -> bool {
         self.aside.as_deref().is_none_or(|aside| aside.own.len() < OWN_RANGES_MAX)
+    }
+
+    /// False when one more range of its own messages would take memory beyond what is reckoned for every member.
+    pub fn speaks_in_place(&self) -> bool {
+        self.aside.as_deref().is_none_or(|aside| aside.own.len() < aside.own.capacity().max(OWN_RANGES_KEPT))
     }
 
     /// True exactly when everything was sent.
@@ -185,17 +202,23 @@ impl Member {
     }
 
     /// The log is going to forget the bytes at this member's cursor. Copies the rest of the message that it is in the
-    /// middle of; that message counts as delivered. Returns the messages delivered since they were last counted.
-    pub fn skip(&mut self, log: &Log) -> u64 {
+    /// middle of; that message counts as delivered. Returns the messages delivered since they were last counted, and
+    /// false when the copy would take more than `copy_bytes_max`: then there is none, and the member must be closed.
+    pub fn skip(&mut self, log: &Log, copy_bytes_max: usize) -> (u64, bool) {
         let aside = self.aside.get_or_insert_default();
+        let mut whole = true;
         // After an earlier skip there may still be a part of `unfinished` to send. The cursor is at the start of a
         // message then.
         if aside.unfinished.is_empty() {
-            aside.unfinished = log.rest_of_message(self.cursor).to_vec();
+            let rest = log.rest_of_message(self.cursor);
+            whole = rest.len() <= copy_bytes_max;
+            if whole {
+                aside.unfinished = rest.to_vec();
+            }
         }
         let missed_from = log.messages_before(self.cursor);
         aside.missed_from = Some(missed_from);
-        missed_from - std::mem::replace(&mut self.counted, missed_from)
+        (missed_from - std::mem::replace(&mut self.counted, missed_from), whole)
     }
 
     /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
@@ -237,6 +260,15 @@ impl Member {
 }
 
 impl Member {
+    /// Memory that counts against the buffer bytes of all members: that for own ranges beyond those that every member
+    /// may keep, and the copy of an unfinished message.
+    pub fn buffer_bytes(&self) -> usize {
+        self.aside.as_deref().map_or(0, |aside| {
+            let ranges = aside.own.capacity().saturating_sub(OWN_RANGES_KEPT);
+            ranges * Self::OWN_RANGE_BYTES + aside.unfinished.capacity()
+        })
+    }
+
     /// Memory beyond the member itself, in bytes.
     pub fn aside_bytes(&self) -> usize {
         self.aside.as_deref().map_or(0, |aside| {

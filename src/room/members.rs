@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 
+use super::log::Log;
 use super::member::Member;
 use crate::limits::SKIPS_PER_TURN_MAX;
 use crate::pieces::slots::Slots;
@@ -54,6 +55,10 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub struct Members {
     entries: Slots<Entry>,
+    /// The sum of [`Member::buffer_bytes`].
+    buffer_bytes: usize,
+    /// No message is copied for a skipped member beyond this.
+    buffer_bytes_max: usize,
     /// How many may be skipped in a turn, over all rooms, and how many more in this one.
     skips_max: usize,
     skips_left: usize,
@@ -62,7 +67,13 @@ pub struct Members {
 impl Members {
     /// Memory is used only as members join.
     pub fn new(members_max: usize) -> Self {
-        Self { entries: Slots::new(members_max), skips_max: SKIPS_PER_TURN_MAX, skips_left: SKIPS_PER_TURN_MAX }
+        Self {
+            entries: Slots::new(members_max),
+            buffer_bytes: 0,
+            buffer_bytes_max: usize::MAX,
+            skips_max: SKIPS_PER_TURN_MAX,
+            skips_left: SKIPS_PER_TURN_MAX,
+        }
     }
 
     /// Has at most `skips_max` of them skipped in a turn.
@@ -125,7 +136,46 @@ impl Members {
     }
 
     pub(super) fn remove(&mut self, id: MemberId) -> Member {
-        self.entries.remove(id.0).member
+        let member = self.entries.remove(id.0).member;
+        self.buffer_bytes -= member.buffer_bytes();
+        member
+    }
+
+    /// Memory of members that counts against the buffer bytes of all members.
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+
+    pub fn set_buffer_bytes_max(&mut self, bytes: usize) {
+        self.buffer_bytes_max = bytes;
+    }
+
+    /// As [`Member::advance`].
+    pub(super) fn advance(&mut self, id: MemberId, bytes: usize, log: &Log) {
+        let freed = self.entry_mut(id).member.advance(bytes, log);
+        self.buffer_bytes -= freed;
+    }
+
+    /// As [`Member::skip`].
+    pub(super) fn skip(&mut self, id: MemberId, log: &Log) -> (u64, bool) {
+        let copy_bytes_max = self.buffer_bytes_max.saturating_sub(self.buffer_bytes);
+        self.change(id, |member| member.skip(log, copy_bytes_max))
+    }
+
+    /// Changes a member in a way that may change its [`Member::buffer_bytes`].
+    pub(super) fn change<T>(&mut self, id: MemberId, change: impl FnOnce(&mut Member) -> T) -> T {
+        let member = &mut self.entry_mut(id).member;
+        let before = member.buffer_bytes();
+        let result = change(member);
+        let after = member.buffer_bytes();
+        self.buffer_bytes = self.buffer_bytes + after - before;
+        result
+    }
+
+    /// Panics when a change of a member's memory was not counted.
+    pub fn invariants(&self) {
+        let sum: usize = self.entries.iter().map(|(_, entry)| entry.member.buffer_bytes()).sum();
+        assert_eq!(self.buffer_bytes, sum, "memory that members share is counted exactly");
     }
 
     pub(super) fn entry(&self, id: MemberId) -> &Entry {

@@ -154,11 +154,12 @@ impl Roster {
 
     /// Takes a member from where it stands and gives it a place. Returns its table.
     fn put(&mut self, members: &mut Members, log: &Log, id: MemberId, place: Place) -> TableId {
-        self.take(members, log, id);
-        let entry = members.entry_mut(id);
-        assert!(entry.place == Place::InBatch, "a member is in one place at a time");
-        entry.place = place;
+        if members.place(id) != Place::InBatch {
+            self.take(members, log, id);
+        }
         self.in_batch -= 1;
+        let entry = members.entry_mut(id);
+        entry.place = place;
         entry.table
     }
 
@@ -223,9 +224,20 @@ impl Roster {
         cycle(self.returned_last, self.tables.len()).find(|number| self.tables[*number].returning.len() > 0)
     }
 
-    /// The member of a table that has been behind for the longest.
-    pub fn first_behind(&self, table: TableId) -> Option<MemberId> {
-        self.tables[table.index()].first_behind()
+    /// Takes members of a table for the batch that have been behind for the longest, `most` of them at most.
+    pub fn take_behind(
+        &mut self,
+        members: &mut Members,
+        table: TableId,
+        most: usize,
+        mut on_taken: impl FnMut(MemberId),
+    ) {
+        let in_batch = &mut self.in_batch;
+        self.tables[table.index()].take_behind(members, most, |id, entry| {
+            entry.place = Place::InBatch;
+            *in_batch += 1;
+            on_taken(id);
+        });
     }
 
     /// The member of a table that has been returning for the longest.
@@ -282,7 +294,7 @@ impl Roster {
         members: &mut Members,
         log: &Log,
         most: usize,
-        mut skip: impl FnMut(&mut Member),
+        mut skip: impl FnMut(&mut Members, MemberId),
     ) -> usize {
         self.ahead = true;
         let mut looked_at = 0;
@@ -290,7 +302,7 @@ impl Roster {
             && let Some(id) = self.slow.oldest().parked.first()
         {
             self.slow.oldest_mut().parked.remove(members, id);
-            skip(&mut members[id]);
+            skip(members, id);
             self.slow.skipped().parked.push_earlier(members, id);
             looked_at += 1;
         }
@@ -303,7 +315,7 @@ impl Roster {
                 table.returning.mark(id);
                 looked_at += 1;
                 if members[id].needs_before(tail) {
-                    skip(&mut members[id]);
+                    skip(members, id);
                     self.slow.oldest_mut().returning -= 1;
                     self.slow.skipped().returning += 1;
                 }
@@ -409,12 +421,9 @@ mod tests {
                 self.take(id);
                 batch.push(id);
             }
-            while turn.sweeps
-                && batch.len() < most
-                && let Some(id) = self.roster.first_behind(turn.table)
-            {
-                self.take(id);
-                batch.push(id);
+            if turn.sweeps {
+                let most = most - batch.len();
+                self.roster.take_behind(&mut self.members, turn.table, most, |id| batch.push(id));
             }
             batch
         }

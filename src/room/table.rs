@@ -8,7 +8,7 @@
 
 use super::list::List;
 use super::log::{Log, Position};
-use super::members::{MemberId, Members, Place};
+use super::members::{Entry, MemberId, Members, Place};
 use crate::token::{ConnectionId, TableId};
 
 #[derive(Debug, Default)]
@@ -57,6 +57,13 @@ impl Table {
         if was_first {
             self.note_first(members);
         }
+    }
+
+    /// Takes those that have been behind for the longest out of the sweep, `most` of them at most, and hands each to
+    /// `take`.
+    pub fn take_behind(&mut self, members: &mut Members, most: usize, take: impl FnMut(MemberId, &mut Entry)) {
+        self.sweep.drain_earlier(members, most, take);
+        self.note_first(members);
     }
 
     /// All level members are behind now. When no member was behind a new sweep begins, and the first `rotation` members

@@ -139,7 +139,7 @@ impl World {
 
     fn tell(&mut self, port: u16, notice: Notice) -> bool {
         let person = self.people.get_mut(&port).unwrap();
-        let told = person.private.tell(notice, person.encoding);
+        let told = person.private.tell(notice, person.encoding, false);
         self.room.wake(person.id);
         told
     }

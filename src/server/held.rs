@@ -6,10 +6,12 @@
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
 //! 2. The first connection in either queue of a room, for space or for the ration, stays first until a line of it is said.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use crate::limits::PIECE_ENTRIES;
+use crate::pieces::fifo::Fifo;
+use crate::pieces::heap::Heap;
 use crate::room::Blocked;
 use crate::token::{ConnectionId, RoomId};
 
@@ -23,8 +25,9 @@ pub enum Resume {
 }
 
 /// The queues of a room in which the first stays the first until a line of it is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Turn {
+    #[default]
     /// For space in the log. All that it has waiting may be said.
     Space,
     /// For the ration. One line may be said, and then it is the turn of the next.
@@ -34,11 +37,21 @@ pub enum Turn {
 #[derive(Debug, Default)]
 pub struct Held {
     /// Connections that may go on now.
-    resumable: VecDeque<ConnectionId>,
+    resumable: Fifo<ConnectionId>,
     /// Connections over their own rate, each with the moment from which it may go on, soonest first.
-    delayed: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+    delayed: Heap<(Instant, ConnectionId)>,
     /// Rooms that connections wait for, or whose logs are full.
     rooms: BTreeMap<RoomId, Waiting>,
+    /// Those of them whose logs are full.
+    full: BTreeSet<RoomId>,
+    /// Those of them in which connections may go on that waited for space.
+    spaces: BTreeSet<RoomId>,
+    /// Those of them that have a moment from which the first in the queue for the ration may be tried, soonest first.
+    rations: BTreeSet<(Instant, RoomId)>,
+    /// Entries of all rooms.
+    queued: usize,
+    /// The room whose queues are looked at next for entries of freed connections; `None` for the first.
+    looked_at: Option<RoomId>,
 }
 
 /// The connections that wait for one room.
@@ -47,16 +60,22 @@ struct Waiting {
     /// True exactly from when a line found the log full until it has space again.
     log_full: bool,
     /// Connections whose lines found the log full, or came while it was full, in that order.
-    for_space: VecDeque<ConnectionId>,
+    for_space: Fifo<ConnectionId>,
     /// Connections that wait for the room's ration, in the order of their turns.
-    rationed: VecDeque<ConnectionId>,
+    rationed: Fifo<ConnectionId>,
     /// From when on the first of them may be tried; meaningless while the queue is empty.
     rationed_until: Option<Instant>,
+    /// The queue of which a piece is looked at next for entries of freed connections.
+    looked_at: Turn,
 }
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        !self.log_full && self.for_space.is_empty() && self.rationed.is_empty()
+        !self.log_full && self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.for_space.len() + self.rationed.len()
     }
 
     /// True when connections may go on that waited for space.
@@ -75,39 +94,57 @@ impl Held {
     /// Holds a member of a room until a reason has passed.
     pub fn hold(&mut self, id: ConnectionId, room: RoomId, reason: Blocked) {
         match reason {
-            Blocked::LogFull => {
-                let waiting = self.rooms.entry(room).or_default();
+            Blocked::LogFull => self.change(room, |waiting| {
                 waiting.log_full = true;
                 waiting.for_space.push_back(id);
-            }
+            }),
             Blocked::AuthorBehind => {}
-            Blocked::OverRate(from) => self.delayed.push(Reverse((from, id))),
-            Blocked::Rationed(from) => {
-                let waiting = self.rooms.entry(room).or_default();
+            Blocked::OverRate(from) => self.delayed.push((from, id)),
+            Blocked::Rationed(from) => self.change(room, |waiting| {
                 let before = waiting.rationed_until.filter(|_| !waiting.rationed.is_empty());
                 waiting.rationed_until = before.max(Some(from));
                 waiting.rationed.push_back(id);
-            }
+            }),
         }
     }
 
     /// Puts back the connection of a [`Resume::First`] of which no line was said. It stays the first for the ration also when it
     /// now waits for another reason.
     pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, turn: Turn, reason: Blocked, now: Instant) {
-        let waiting = self.rooms.entry(room).or_default();
-        match reason {
-            Blocked::Rationed(from) => waiting.rationed_until = Some(from),
-            Blocked::LogFull => {
-                waiting.log_full = true;
-                // Nothing is remembered of a queue that it was alone in. There is enough of the ration by now.
-                waiting.rationed_until.get_or_insert(now);
+        self.change(room, |waiting| {
+            match reason {
+                Blocked::Rationed(from) => waiting.rationed_until = Some(from),
+                Blocked::LogFull => {
+                    waiting.log_full = true;
+                    // Nothing is remembered of a queue that it was alone in. There is enough of the ration by now.
+                    waiting.rationed_until.get_or_insert(now);
+                }
+                Blocked::AuthorBehind | Blocked::OverRate(_) => {}
             }
-            Blocked::AuthorBehind | Blocked::OverRate(_) => {}
+            match turn {
+                Turn::Space => waiting.for_space.push_front(id),
+                Turn::Ration => waiting.rationed.push_front(id),
+            }
+        });
+    }
+
+    /// Changes what waits for a room. What is known of all rooms together follows.
+    fn change<T>(&mut self, room: RoomId, change: impl FnOnce(&mut Waiting) -> T) -> T {
+        let waiting = self.rooms.entry(room).or_default();
+        let before = (waiting.log_full, waiting.has_space_for_some(), waiting.ration_from(), waiting.len());
+        let result = change(waiting);
+        let after = (waiting.log_full, waiting.has_space_for_some(), waiting.ration_from(), waiting.len());
+        if waiting.is_empty() {
+            self.rooms.remove(&room);
         }
-        match turn {
-            Turn::Space => waiting.for_space.push_front(id),
-            Turn::Ration => waiting.rationed.push_front(id),
+        set(&mut self.full, room, before.0, after.0);
+        set(&mut self.spaces, room, before.1, after.1);
+        if before.2 != after.2 {
+            before.2.map(|from| self.rations.remove(&(from, room)));
+            after.2.map(|from| self.rations.insert((from, room)));
         }
+        self.queued = self.queued - before.3 + after.3;
+        result
     }
 
     /// Why a new line in a room has to wait behind lines that came before it; `Ok` when there are none.
@@ -130,79 +167,102 @@ impl Held {
     }
 
     /// Rooms whose logs were full when they were last asked.
-    pub fn full_rooms(&self) -> impl Iterator<Item = RoomId> {
-        self.rooms.iter().filter(|(_, waiting)| waiting.log_full).map(|(room, _)| *room)
+    pub fn full_rooms(&self) -> &BTreeSet<RoomId> {
+        &self.full
     }
 
     /// The log of a room has space again: the connections that wait for it may go on.
     pub fn on_space(&mut self, room: RoomId) {
-        if let Some(waiting) = self.rooms.get_mut(&room) {
-            waiting.log_full = false;
-        }
-        self.forget_empty(room);
+        self.change(room, |waiting| waiting.log_full = false);
     }
 
     /// Takes out the next connection that may go on: first those for whose lines there is space again, until the log is full
     /// again, and after all others the first in the queue for a room's ration.
     pub fn next(&mut self, now: Instant) -> Option<Resume> {
-        if let Some((room, waiting)) = self.rooms.iter_mut().find(|(_, waiting)| waiting.has_space_for_some()) {
-            let (room, id) = (*room, waiting.for_space.pop_front()?);
-            self.forget_empty(room);
+        if let Some(room) = self.spaces.first() {
+            let id = self.change(*room, |waiting| waiting.for_space.pop_front())?;
             return Some(Resume::First(id, Turn::Space));
         }
         if let Some(id) = self.resumable.pop_front() {
             return Some(Resume::All(id));
         }
-        if self.delayed.peek().is_some_and(|Reverse((from, _))| *from <= now) {
-            return self.delayed.pop().map(|Reverse((_, id))| Resume::All(id));
+        if self.delayed.peek().is_some_and(|(from, _)| *from <= now) {
+            return self.delayed.pop().map(|(_, id)| Resume::All(id));
         }
-        let mut rooms = self.rooms.iter_mut();
-        let (room, waiting) = rooms.find(|(_, waiting)| waiting.ration_from().is_some_and(|from| from <= now))?;
-        let (room, id) = (*room, waiting.rationed.pop_front()?);
-        self.forget_empty(room);
+        let (_, room) = *self.rations.first().filter(|(from, _)| *from <= now)?;
+        let id = self.change(room, |waiting| waiting.rationed.pop_front())?;
         Some(Resume::First(id, Turn::Ration))
     }
 
     /// When the next connection may go on.
     pub fn deadline(&self) -> Option<Instant> {
-        let delayed = self.delayed.peek().map(|Reverse((from, _))| *from);
-        self.rooms.values().filter_map(Waiting::ration_from).chain(delayed).min()
+        let delayed = self.delayed.peek().map(|(from, _)| *from);
+        self.rations.first().map(|(from, _)| *from).into_iter().chain(delayed).min()
     }
 
     /// Forgets all held connections: none goes on any more.
     pub fn forget(&mut self) {
-        self.resumable.clear();
-        self.delayed.clear();
-        self.rooms.clear();
+        *self = Self::default();
     }
 
-    /// Drops the entries of freed connections from queues with more than `entries_max` entries.
-    pub fn forget_gone(&mut self, entries_max: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
+    /// Drops entries of freed connections when there are more than `entries_max` of a kind: looks at a piece of a queue of
+    /// each such kind. True when there are too many entries left.
+    pub fn forget_gone(&mut self, entries_max: usize, mut is_here: impl FnMut(ConnectionId) -> bool) -> bool {
         if self.delayed.len() > entries_max {
-            self.delayed.retain(|Reverse((_, id))| is_here(*id));
+            self.delayed.retain_some(|(_, id)| is_here(*id));
         }
-        let rooms = self.rooms.values_mut();
-        let queues = rooms.flat_map(|waiting| [&mut waiting.for_space, &mut waiting.rationed]);
-        for queue in queues.chain([&mut self.resumable]) {
-            if queue.len() > entries_max {
-                queue.retain(|id| is_here(*id));
+        if self.resumable.len() > entries_max {
+            self.resumable.retain_in_a_piece(|id| is_here(*id));
+        }
+        // Queues may be short. At most a piece and what is still missing to one is looked at.
+        let mut looks = 0;
+        for _ in 0..PIECE_ENTRIES {
+            if self.queued <= entries_max || looks >= PIECE_ENTRIES {
+                break;
             }
+            self.forget_some_queued(|id| {
+                looks += 1;
+                is_here(id)
+            });
         }
+        [self.delayed.len(), self.resumable.len(), self.queued].into_iter().any(|entries| entries > entries_max)
     }
 
-    fn forget_empty(&mut self, room: RoomId) {
-        if self.rooms.get(&room).is_some_and(Waiting::is_empty) {
-            self.rooms.remove(&room);
-        }
+    /// Looks at a piece of one room's queue.
+    fn forget_some_queued(&mut self, mut is_here: impl FnMut(ConnectionId) -> bool) {
+        let next = self.looked_at.and_then(|room| self.rooms.range(room..).next());
+        let Some((room, _)) = next.or_else(|| self.rooms.first_key_value()) else { return };
+        let room = *room;
+        let is_over = self.change(room, |waiting| {
+            let queue = match waiting.looked_at {
+                Turn::Space => &mut waiting.for_space,
+                Turn::Ration => &mut waiting.rationed,
+            };
+            let is_over = queue.retain_in_a_piece(|id| is_here(*id));
+            match waiting.looked_at {
+                _ if !is_over => false,
+                Turn::Space => {
+                    waiting.looked_at = Turn::Ration;
+                    false
+                }
+                Turn::Ration => {
+                    waiting.looked_at = Turn::Space;
+                    true
+                }
+            }
+        });
+        self.looked_at = Some(if is_over { RoomId(room.0.wrapping_add(1)) } else { room });
     }
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        let rooms = self.rooms.values();
-        let queued = rooms.clone().map(|waiting| waiting.for_space.capacity() + waiting.rationed.capacity());
-        (self.resumable.capacity() + queued.sum::<usize>()) * size_of::<ConnectionId>()
-            + self.delayed.capacity() * size_of::<(Instant, ConnectionId)>()
-            + rooms.len() * size_of::<(RoomId, Waiting)>()
+        let queues = self.rooms.values().map(|waiting| waiting.for_space.footprint() + waiting.rationed.footprint());
+        self.resumable.footprint()
+            + self.delayed.footprint()
+            + queues.sum::<usize>()
+            + self.rooms.len() * size_of::<(RoomId, Waiting)>()
+            + (self.full.len() + self.spaces.len()) * size_of::<RoomId>()
+            + self.rations.len() * size_of::<(Instant, RoomId)>()
     }
 
     /// The connections that wait for a room's ration, in the order of their turns. Some may have been freed.
@@ -214,10 +274,21 @@ impl Held {
     /// have.
     pub fn entries(&self, id: ConnectionId) -> (usize, usize) {
         let rooms = self.rooms.values();
-        let spaces = rooms.flat_map(|waiting| &waiting.for_space).chain(&self.resumable);
+        let spaces = rooms.flat_map(|waiting| waiting.for_space.iter()).chain(self.resumable.iter());
         let others = spaces.filter(|held| **held == id).count();
-        let delayed = self.delayed.iter().filter(|entry| entry.0.1 == id).count();
+        let delayed = self.delayed.iter().filter(|entry| entry.1 == id).count();
         (others + delayed, self.rationed().filter(|held| *held == id).count())
+    }
+}
+
+/// Makes a room stand in a set exactly when `after`; it did so exactly when `before`.
+fn set(rooms: &mut BTreeSet<RoomId>, room: RoomId, before: bool, after: bool) {
+    if before != after {
+        if after {
+            rooms.insert(room)
+        } else {
+            rooms.remove(&room)
+        };
     }
 }
 
@@ -305,7 +376,7 @@ mod tests {
         assert_eq!(held.queue_of(OTHER), Err(Blocked::Rationed(at(0))));
         assert_eq!(held.next(at(0)), Some(Resume::First(id(3), Turn::Ration)));
         assert_eq!((held.next(at(0)), held.queue_of(OTHER)), (None, Ok(())));
-        assert_eq!(held.full_rooms().collect::<Vec<_>>(), [ROOM]);
+        assert!(held.full_rooms().iter().eq([&ROOM]));
         held.on_space(ROOM);
         assert_eq!(held.next(at(0)), Some(Resume::First(id(0), Turn::Space)));
         // The log is full again before a line of it was said: it stays the first, and the others are not tried.
@@ -315,7 +386,7 @@ mod tests {
         let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(0))).collect();
         let spaces = [0, 1].map(|slot| Resume::First(id(slot), Turn::Space));
         assert_eq!(resumed, [&spaces[..], &[Resume::First(id(2), Turn::Ration)]].concat());
-        assert_eq!((held.full_rooms().count(), held.queue_of(ROOM)), (0, Ok(())));
+        assert_eq!((held.full_rooms().len(), held.queue_of(ROOM)), (0, Ok(())));
     }
 
     #[test]
@@ -327,9 +398,9 @@ mod tests {
             held.hold(id(slot), ROOM, Blocked::LogFull);
         }
         let is_here = |id: ConnectionId| id.slot.0 >= 998;
-        held.forget_gone(1000, is_here);
-        assert_eq!(held.entries(id(0)), (2, 1), "no queue has more entries than it may");
-        held.forget_gone(10, is_here);
+        assert!(!held.forget_gone(2000, is_here));
+        assert_eq!(held.entries(id(0)), (2, 1), "there are no more entries than there may be");
+        while held.forget_gone(10, is_here) {}
         held.on_space(ROOM);
         let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(1))).collect();
         let [first, second] = [998, 999].map(id);
@@ -337,5 +408,30 @@ mod tests {
         let all = [first, second].map(Resume::All);
         assert_eq!(resumed, [first_of(Turn::Space), all, first_of(Turn::Ration)].concat());
         assert_eq!(held.deadline(), None);
+    }
+
+    #[test]
+    fn entries_of_freed_connections_are_dropped_a_piece_at_a_time_in_every_room() {
+        let (mut held, at) = (Held::default(), clock());
+        let rooms = 7;
+        let entries = 20 * PIECE_ENTRIES as u32;
+        for slot in 0..entries {
+            let reason = if slot % 2 == 0 { Blocked::LogFull } else { Blocked::Rationed(at(1)) };
+            held.hold(id(slot), RoomId(slot / 2 % rooms), reason);
+        }
+        let mut looks_max = 0;
+        let turns = (1..1000).find(|_| {
+            let mut looks = 0;
+            let goes_on = held.forget_gone(100, |id| {
+                looks += 1;
+                id.slot.0 >= entries - 20
+            });
+            looks_max = looks_max.max(looks);
+            !goes_on
+        });
+        assert!(turns.is_some() && looks_max < 2 * PIECE_ENTRIES, "{looks_max} in a turn, {turns:?} turns");
+        let left = (0..entries).filter(|slot| held.entries(id(*slot)) != (0, 0)).count();
+        assert!((20..=100).contains(&left), "{left} are left");
+        assert!((entries - 20..entries).all(|slot| held.entries(id(slot)) != (0, 0)), "those that are here stay");
     }
 }

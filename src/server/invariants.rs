@@ -55,6 +55,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             + self.names.footprint()
             + self.schedule.footprint()
             + self.spare.footprint()
+            + self.greetings.footprint()
     }
 
     /// Whether the next turn receives.
@@ -83,8 +84,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         })
     }
 
-    /// Connections that hold a reserved line of their address's rate whose time has come.
+    /// Connections that hold a reserved line of their address's rate whose time has come, where there are such rates.
     pub fn late_reservations(&self) -> usize {
+        if self.config.flood.is_none() && self.config.addresses.line_rate.is_none() {
+            return 0;
+        }
         let received = self.connections.iter().filter_map(|(_, connection)| connection.inbound.received.as_ref());
         received.filter(|received| received.reserved.is_some_and(|from| from <= self.now)).count()
     }
@@ -111,6 +115,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule.invariants();
         self.spare.invariants();
         let (mut members, mut greeting, mut unanswered) = (0, 0, 0);
+        self.budget.invariants(self.connections.iter().map(|(_, connection)| connection.buffer_bytes()).sum());
+        let most = MemoryBound::of(&self.config).buffers;
+        assert!(self.buffer_bytes() <= most, "members share {} bytes, at most {most}", self.buffer_bytes());
         let mut names = HashSet::new();
         for (id, connection) in self.connections.iter() {
             self.schedule.agrees(id, connection.inbound.queued);
@@ -122,7 +129,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     let listens = connection.inbound.receiving || connection.inbound.queued.contains(Queue::Retry);
                     assert!(listens || self.phase.is_stopping(), "a connection that is greeted is received from");
                     let Outbound { socket, private } = &connection.outbound;
-                    let goes_out = !socket.may_take() || self.greetings.contains(&id);
+                    let goes_out = !socket.may_take() || self.greetings.iter().any(|other| *other == id);
                     assert!(private.is_empty() || goes_out, "private bytes are sent or wait for the socket");
                 }
                 State::Joined(member) => {
@@ -134,6 +141,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     assert!(!connection.is_idle(), "a closing connection is here only while something is in flight");
                     let Inbound { received, held, .. } = &connection.inbound;
                     assert!(received.is_none() && held.is_none(), "received bytes of a closing connection are dropped");
+                    assert!(
+                        connection.outbound.private.is_empty(),
+                        "private bytes of a closing connection are dropped"
+                    );
                     assert!(
                         !connection.outbound.socket.is_unanswered(),
                         "a closing connection is not looked at for silence"
@@ -218,9 +229,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 assert_eq!(entries, (0, 1), "a connection that waits for the ration stands in its queue")
             }
         }
-        let begun = !received.input.is_empty() && inbound.held.is_none();
-        let timed = queued.contains(Queue::Line) || queued.contains(Queue::Opening);
-        assert!(!begun || timed, "a begun line is timed");
+        assert!(received.input.is_empty() || queued.contains(Queue::Line), "bytes that are not used are timed");
         let undecided = received.undecided_since.is_some();
         let ends = queued.contains(Queue::Opening) || inbound.held.is_some();
         assert!(!undecided || ends, "what could be another protocol is timed");

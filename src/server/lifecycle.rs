@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Private, State};
 use crate::counters::{CloseReason, Counter};
 use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
@@ -168,6 +168,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             State::Closing(_) => return,
         };
         connection.state = State::Closing(reason);
+        self.budget.change(connection.buffer_bytes(), 0);
+        connection.outbound.private = Private::default();
         let name = connection.name;
         connection.inbound.held = None;
         let received = connection.inbound.received.take();
@@ -176,7 +178,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if received.is_some_and(|received| received.reserved.is_some()) {
             self.addresses.give_back_line(name.address.ip());
         }
-        self.names.remove(name, id.slot);
+        self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
         if let Some(member) = member {
             self.rooms.leave(member, name, self.now);
         }

@@ -19,7 +19,7 @@ use super::held::{Resume, Turn};
 use crate::connection::{Connection, Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Chunk, Io, Scratch};
-use crate::limits::{OPENING_HOLD, SPARE_BUFFERS_MAX};
+use crate::limits::{BUFFER_PATIENCE, OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
@@ -34,6 +34,8 @@ struct Speaker {
     name: Name,
     /// Taken out of the connection meanwhile.
     received: Box<Received>,
+    /// The memory for received bytes that the budget counts for it.
+    counted: usize,
     /// The queue of its room in which it is the first, until a line of it is said.
     turn: Option<Turn>,
 }
@@ -43,7 +45,8 @@ impl Speaker {
     fn of<S>(id: ConnectionId, connection: &mut Connection<S>, turn: Option<Turn>) -> Option<Self> {
         let member = connection.member()?;
         let received = connection.inbound.received.take()?;
-        Some(Self { id, member, name: connection.name, received, turn })
+        let counted = received.input.capacity();
+        Some(Self { id, member, name: connection.name, received, counted, turn })
     }
 }
 
@@ -125,7 +128,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let is_greeting = connection.state == State::Greeting;
         let is_first = received.input.is_empty() && !is_held && !is_greeting;
         if !is_first {
+            let before = received.input.capacity();
             received.input.extend_from_slice(bytes);
+            self.budget.change(before, received.input.capacity());
         }
         if is_greeting {
             return self.greet(id);
@@ -173,7 +178,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A room whose log was full and has space again.
     pub(super) fn room_with_space(&self) -> Option<RoomId> {
-        self.schedule.held.full_rooms().find(|room| self.rooms.has_space(*room))
+        self.schedule.held.full_rooms().iter().copied().find(|room| self.rooms.has_space(*room))
     }
 
     /// Takes lines from a chunk of a connection that has nothing else waiting.
@@ -272,7 +277,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// `Ok` when a piece may be taken now. All reasons to wait are looked at here, in order. Nothing is rendered.
     fn admit(&mut self, speaker: &mut Speaker, piece: Piece<'_>) -> Result<(), Blocked> {
-        if matches!(piece, Piece::Line(_)) && !self.rooms.may_speak(speaker.member) {
+        let may_speak = self.rooms.may_speak(speaker.member)
+            && (self.rooms.speaks_in_place(speaker.member) || !self.is_buffer_short());
+        if matches!(piece, Piece::Line(_)) && !may_speak {
             return Err(Blocked::AuthorBehind);
         }
         let address = speaker.name.address.ip();
@@ -292,7 +299,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.
     fn on_taken(&mut self, speaker: Speaker, taken: Taken) {
-        let Speaker { id, member, received, turn, .. } = speaker;
+        let Speaker { id, member, received, counted, turn, .. } = speaker;
+        self.budget.change(counted, received.input.capacity());
         let connection = self.connections.at_mut(id);
         connection.inbound.held = match taken {
             Taken::Held(reason) => Some(reason.into()),
@@ -302,16 +310,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Taken::All | Taken::Foreign(_) => None,
         };
         let received = connection.inbound.received.insert(received);
+        if !received.input.is_empty() {
+            self.schedule.time_line(id, &mut connection.inbound.queued, self.now);
+        }
         match taken {
             Taken::All => {
                 if let Some(reason) = received.ended {
                     return self.close(id, reason);
                 }
+                // While it was held it was not read, so the time of what it has begun counts from now.
+                received.last_at = self.now;
                 if self.config.framing == Framing::Chunk && received.is_undecided() {
                     let since = *received.undecided_since.get_or_insert(self.now);
                     self.schedule.time_opening(id, &mut connection.inbound.queued, since);
-                } else if !received.input.is_empty() {
-                    self.schedule.time_line(id, &mut connection.inbound.queued, self.now);
                 }
                 self.ask_for_chunk(id);
             }
@@ -368,19 +379,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.take_input(speaker);
     }
 
-    /// Looks at a connection that had begun a line one time-out ago. It is closed if it has sent nothing since.
+    /// Looks at a connection that had received bytes that were not used one time-out ago. It is closed if it has begun a
+    /// line and sent nothing since, or has more than its share of the budget.
     pub(super) fn on_line_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Line);
-        let Some(received) = &connection.inbound.received else { return };
-        if received.input.is_empty() || connection.inbound.held.is_some() {
+        let Some(received) = connection.inbound.received.as_ref().filter(|received| !received.input.is_empty()) else {
+            return;
+        };
+        let waits = connection.inbound.held.is_some() || received.undecided_since.is_some();
+        let last_at = received.last_at;
+        let is_spent = self.budget.is_spent();
+        if last_at + BUFFER_PATIENCE <= self.now && self.close_over_share(id) {
             return;
         }
-        let since = received.last_at;
+        // While the budget is spent it is not read, so it cannot go on.
+        let since = if waits || is_spent { self.now } else { last_at.max(self.budget.reading_since()) };
         if since + self.config.line_timeout <= self.now {
             self.close_with(id, Notice::LineTimeout, CloseReason::LineTimeout);
         } else {
-            self.schedule.time_line(id, &mut connection.inbound.queued, since);
+            self.schedule.time_line(id, &mut self.connections.at_mut(id).inbound.queued, since);
         }
     }
 }

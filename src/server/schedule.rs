@@ -3,17 +3,18 @@
 //!
 //! Held connections stand in [`Held`]. Time-outs and retries have queues of their own; single moments, such as the next
 //! statistics line, have a place each. The schedule does no I/O and reads no clock. It knows only the ids of
-//! connections. So it may hand out one that was freed; entries of such connections are dropped once a queue has many.
+//! connections. So it may hand out one that was freed; entries of such connections are dropped once a queue has many, a
+//! piece of it a turn.
 //!
 //! In each queue of [`Queue`] a connection has at most one entry, and has it exactly while its [`Queued`] says so.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::held::Held;
 use crate::connection::{Queue, Queued};
 use crate::limits::{MEMORY_RETRY, OPENING_HOLD, TIMEOUT_SLACK};
+use crate::pieces::fifo::Fifo;
+use crate::pieces::heap::Heap;
 use crate::timeouts::Timeouts;
 use crate::token::ConnectionId;
 
@@ -58,27 +59,36 @@ pub enum Due {
 pub struct Schedule {
     pub held: Held,
     /// [`Queue::Opening`], soonest first.
-    openings: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+    openings: Heap<(Instant, ConnectionId)>,
     /// [`Queue::Retry`], soonest first.
-    retries: VecDeque<(Instant, ConnectionId)>,
+    retries: Fifo<(Instant, ConnectionId)>,
     /// [`Queue::Stall`].
     stalls: Timeouts,
     /// [`Queue::Line`].
     lines: Timeouts,
     /// By [`Moment`].
     moments: [Option<Instant>; Moment::COUNT],
+    /// True while a queue has more entries than it may.
+    is_forgetting: bool,
 }
 
 impl Schedule {
     pub fn new(stall_timeout: Duration, line_timeout: Duration) -> Self {
         Self {
             held: Held::default(),
-            openings: BinaryHeap::new(),
-            retries: VecDeque::new(),
+            openings: Heap::new(),
+            retries: Fifo::new(),
             stalls: Timeouts::new(stall_timeout),
             lines: Timeouts::new(line_timeout),
             moments: [None; Moment::COUNT],
+            is_forgetting: false,
         }
+    }
+
+    /// Has time-outs come after `hurry` already, or with `None` after their own time again.
+    pub fn hurry(&mut self, hurry: Option<Duration>) {
+        self.stalls.hurry(hurry);
+        self.lines.hurry(hurry);
     }
 
     /// Has an operation that the kernel had no memory for tried again after a pause.
@@ -95,7 +105,7 @@ impl Schedule {
         }
     }
 
-    /// Times a connection that has begun a line and sent its last byte at `since`.
+    /// Times a connection with bytes that are not used, of which the last arrived at `since`.
     pub fn time_line(&mut self, id: ConnectionId, queued: &mut Queued, since: Instant) {
         if queued.insert(Queue::Line) {
             self.lines.watch(id, since);
@@ -105,14 +115,14 @@ impl Schedule {
     /// Times a connection whose chunk ended with bytes that could become another protocol. Their line began at `since`.
     pub fn time_opening(&mut self, id: ConnectionId, queued: &mut Queued, since: Instant) {
         if queued.insert(Queue::Opening) {
-            self.openings.push(Reverse((since + OPENING_HOLD, id)));
+            self.openings.push((since + OPENING_HOLD, id));
         }
     }
 
     /// Takes out the next connection of [`Queue::Opening`] whose time, as it was when it was queued, is over.
     pub fn next_opening(&mut self, now: Instant) -> Option<ConnectionId> {
-        self.openings.peek().filter(|Reverse((due, _))| *due <= now)?;
-        self.openings.pop().map(|Reverse((_, id))| id)
+        self.openings.peek().filter(|(due, _)| *due <= now)?;
+        self.openings.pop().map(|(_, id)| id)
     }
 
     /// Sets a moment, or with `None` forgets it.
@@ -154,7 +164,7 @@ impl Schedule {
     pub fn next(&self) -> Option<Instant> {
         let queues = [
             self.held.deadline(),
-            self.openings.peek().map(|Reverse((due, _))| *due),
+            self.openings.peek().map(|(due, _)| *due),
             self.retries.front().map(|(at, _)| *at),
             self.stalls.deadline(),
             self.lines.deadline(),
@@ -162,30 +172,40 @@ impl Schedule {
         queues.into_iter().chain(self.moments).flatten().min()
     }
 
-    /// Drops the entries of freed connections from queues that have far more entries than the `connections` that are
-    /// open.
+    /// Drops entries of freed connections from queues that have far more entries than the `connections` that are open. To be
+    /// called once a turn: it looks at a piece of each such queue.
     pub fn forget_gone(&mut self, connections: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
         let entries_max = 2 * connections + TIMEOUT_SLACK;
+        self.is_forgetting = false;
         for timeouts in [&mut self.stalls, &mut self.lines] {
             if timeouts.len() > entries_max {
-                timeouts.retain(&mut is_here);
+                timeouts.retain_in_a_piece(&mut is_here);
+                self.is_forgetting |= timeouts.len() > entries_max;
             }
         }
         if self.openings.len() > entries_max {
-            self.openings.retain(|Reverse((_, id))| is_here(*id));
+            self.openings.retain_some(|(_, id)| is_here(*id));
+            self.is_forgetting |= self.openings.len() > entries_max;
         }
         if self.retries.len() > entries_max {
-            self.retries.retain(|(_, id)| is_here(*id));
+            self.retries.retain_in_a_piece(|(_, id)| is_here(*id));
+            self.is_forgetting |= self.retries.len() > entries_max;
         }
-        self.held.forget_gone(entries_max, is_here);
+        self.is_forgetting |= self.held.forget_gone(entries_max, is_here);
+    }
+
+    /// True while entries of freed connections are still to be dropped. It ends: when a queue has more than twice as many
+    /// entries as there are connections, half of them are dropped once all of it was looked at.
+    pub fn is_forgetting(&self) -> bool {
+        self.is_forgetting
     }
 }
 
 impl Schedule {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        let timed = self.retries.capacity() + self.openings.capacity();
-        timed * size_of::<(Instant, ConnectionId)>()
+        self.retries.footprint()
+            + self.openings.footprint()
             + self.held.footprint()
             + self.stalls.footprint()
             + self.lines.footprint()
@@ -195,7 +215,7 @@ impl Schedule {
     pub fn agrees(&self, id: ConnectionId, queued: Queued) {
         let retries = self.retries.iter().filter(|(_, other)| *other == id).count();
         assert_eq!(usize::from(queued.contains(Queue::Retry)), retries, "a connection has at most one retry");
-        let openings = self.openings.iter().filter(|entry| entry.0.1 == id).count();
+        let openings = self.openings.iter().filter(|entry| entry.1 == id).count();
         let timed = usize::from(queued.contains(Queue::Opening));
         assert_eq!(timed, openings, "a connection's beginning is timed at most once");
         let (stalls, lines) = (self.stalls.entries(id), self.lines.entries(id));
@@ -213,6 +233,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PIECE_ENTRIES;
     use crate::token::{Generation, Slot};
 
     fn id(slot: u32) -> ConnectionId {
@@ -265,14 +286,19 @@ mod tests {
             schedule.time_opening(id(slot), &mut queued, at(0));
         }
         let is_here = |id: ConnectionId| id.slot.0 >= entries - 2;
-        schedule.forget_gone(2, is_here);
-        let mut due = 0;
-        while schedule.due(at(20)).is_some() {
-            due += 1;
+        let turns = (1..).find(|_| {
+            schedule.forget_gone(2, is_here);
+            !schedule.is_forgetting()
+        });
+        let [left_max, pieces] = [2 * 2 + TIMEOUT_SLACK, entries as usize / PIECE_ENTRIES];
+        assert_eq!(turns, Some(pieces - left_max / PIECE_ENTRIES), "a piece of each queue is looked at in a turn");
+        let due: Vec<Due> = std::iter::from_fn(|| schedule.due(at(20))).collect();
+        let openings: Vec<ConnectionId> = std::iter::from_fn(|| schedule.next_opening(at(20))).collect();
+        assert!(due.len() <= 3 * left_max && openings.len() <= left_max, "{} and {}", due.len(), openings.len());
+        for id in [entries - 2, entries - 1].map(id) {
+            let its = [Due::Retry(id), Due::Stall(id), Due::Line(id)];
+            assert!(its.iter().all(|it| due.contains(it)) && openings.contains(&id), "those that are here stay");
         }
-        assert_eq!(due, 6);
-        let [first, second] = [entries - 2, entries - 1].map(id);
-        assert_eq!([schedule.next_opening(at(20)), schedule.next_opening(at(20))], [Some(first), Some(second)]);
         assert_eq!(schedule.next(), None);
     }
 }

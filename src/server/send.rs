@@ -20,10 +20,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Sends one batch to members that are behind, to each as much as its socket takes.
     pub(super) fn sweep(&mut self) {
         self.send_greetings();
-        let connections = &mut self.connections;
+        let (connections, budget) = (&mut self.connections, &mut self.budget);
         let mut batch = self.rooms.take_batch(|id, messages| {
             let connection = connections.at_mut(id);
+            let before = connection.outbound.private.buffer_bytes();
             connection.outbound.private.tell_always(Notice::Missed { messages }, connection.inbound.encoding);
+            budget.change(before, connection.outbound.private.buffer_bytes());
         });
         let mut dead = Dead::new();
         // One round sends a member the bytes up to the end of a segment, which is usually the head of the log.
@@ -50,7 +52,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         // Bytes go from the log to the socket unchanged, so each byte that the socket took is one byte of the log.
         let used = taken;
         if private {
-            self.connections.at_mut(id).outbound.private.advance(used);
+            let private = &mut self.connections.at_mut(id).outbound.private;
+            let before = private.buffer_bytes();
+            private.advance(used);
+            self.budget.change(before, private.buffer_bytes());
         } else {
             self.rooms.advance(member, used);
         }
@@ -95,11 +100,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Tells a peer a notice. False when the notice is dropped because too many bytes of notices wait for it already.
+    /// Tells a peer a notice. False when the notice is dropped because too many bytes of notices wait for it already, or
+    /// any while the budget of memory is spent.
     pub(super) fn tell(&mut self, id: ConnectionId, notice: Notice) -> bool {
+        let short = self.is_buffer_short();
         let connection = self.connections.at_mut(id);
-        let was_empty = connection.outbound.private.is_empty();
-        let told = connection.outbound.private.tell(notice, connection.inbound.encoding);
+        let private = &mut connection.outbound.private;
+        let (was_empty, before) = (private.is_empty(), private.buffer_bytes());
+        let told = private.tell(notice, connection.inbound.encoding, short);
+        self.budget.change(before, private.buffer_bytes());
         match connection.state {
             State::Joined(member) => self.rooms.wake(member),
             State::Greeting if was_empty => self.greetings.push_back(id),
@@ -126,7 +135,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Sent::Part(taken) => taken,
                 Sent::Full | Sent::NoMemory | Sent::Dead(_) => 0,
             };
+            let before = connection.outbound.private.buffer_bytes();
             connection.outbound.private.advance(taken);
+            self.budget.change(before, connection.outbound.private.buffer_bytes());
             self.counters.add(Counter::Sends, 1);
             self.counters.add(Counter::SentBytes, taken as u64);
             match sent {
@@ -205,23 +216,29 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.send_again(id);
     }
 
-    /// Looks at a connection whose socket was full one time-out ago. It is closed if its peer has taken no byte since.
+    /// Looks at a connection whose socket was full one time-out ago. It is closed if its peer has taken no byte since, or
+    /// if it has more than its share of the budget.
     pub(super) fn on_stall_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Stall);
-        if connection.is_closing() || !connection.outbound.socket.is_full() {
+        if connection.is_closing() || !connection.outbound.socket.is_full() || self.close_over_share(id) {
             return;
         }
+        let is_spent = self.budget.is_spent();
+        let connection = self.connections.at_mut(id);
         connection.outbound.socket.note_taken(self.io.outstanding(&connection.socket), self.now);
         let since = connection.outbound.socket.full_since().expect("it is full");
         if since + self.config.stall_timeout <= self.now {
             self.close(id, CloseReason::Stalled);
         } else {
+            // While the budget is spent it is looked at again soon, also if its peer takes no byte.
+            let since = if is_spent { self.now } else { since };
             self.schedule.time_stall(id, &mut connection.inbound.queued, since);
         }
     }
 
-    /// Closes members that fell off the log. There are none where such members are skipped and told.
+    /// Closes members that fell off the log. Where such members are skipped and told, there are only those for the rest of
+    /// whose message there was no memory.
     pub(super) fn close_fallen(&mut self) {
         while let Some(id) = self.rooms.next_fallen() {
             if self.connections.find(id).is_some() {

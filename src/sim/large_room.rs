@@ -1,5 +1,8 @@
 //! A room with very many members that listen and a few that speak: every member hears every message in the same order,
-//! and memory stays within its bound.
+//! and memory stays within its bound. Then all begin a line, and all leave at once: their memory goes back.
+
+use std::mem;
+use std::time::Duration;
 
 use super::peers::address;
 use super::simulation::Simulation;
@@ -9,8 +12,9 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::kernel::tables::Tables;
 use crate::io::sim::pair::mix;
-use crate::limits::{ANNOUNCE_MAX_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
+use crate::limits::{ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
+use crate::limits::{PIECE_ENTRIES, SLOTS_CHUNK, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
 use crate::wire::Framing;
 
@@ -19,6 +23,10 @@ const ARRIVALS: u32 = 1000;
 
 /// Turns between two looks at every structure.
 const INVARIANTS_EVERY: usize = 20_000;
+
+/// Most memory that is left after a crowd: a piece of each slab, which is kept for the next, a piece of each queue, and the
+/// buffers kept for lines.
+const LEFT_BYTES_MAX: usize = SLOTS_CHUNK * 200 + 10 * PIECE_ENTRIES * 24 + SPARE_BUFFERS_MAX * LINE_BYTES_DEFAULT;
 
 /// The cost of a large room.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +40,10 @@ pub struct Figures {
     /// The part that grows with the members, for each of them.
     pub footprint_per_member: usize,
     pub bound: MemoryBound,
+    /// Bytes of memory in use once all have left, the log left out.
+    pub footprint_left: usize,
+    /// The longest turn while members came, while messages were said, and while all left, by the real clock and without the wait.
+    pub turn_max: [Duration; 3],
 }
 
 fn config(members_max: usize) -> Config {
@@ -41,6 +53,7 @@ fn config(members_max: usize) -> Config {
         framing: Framing::Line,
         flood: None,
         addresses: AddressLimits::NONE,
+        buffer_bytes: BUFFER_BYTES_DEFAULT,
         stall_timeout: STALL_TIMEOUT_DEFAULT,
         line_timeout: LINE_TIMEOUT_DEFAULT,
         dead_after: dead_after(DEAD_AFTER_DEFAULT, members_max),
@@ -57,8 +70,8 @@ fn config(members_max: usize) -> Config {
     }
 }
 
-/// `members` join, in so many tables, then `messages` are said, each by another member. Panics when a member has not
-/// heard exactly the messages of the others.
+/// `members` join, in so many tables, then `messages` are said, each by another member, and then all leave. Panics when a
+/// member has not heard exactly the messages of the others, or memory does not go back.
 pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     let config = config(members as usize);
     let mut kernel = Kernel::new(Draw::seeded(1), false);
@@ -77,6 +90,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
         simulation.rest();
     }
     simulation.settle();
+    let joining = mem::take(&mut simulation.turn_max);
     let before = simulation.server.statistics();
     assert_eq!(before.members, u64::from(members), "everybody is here");
     for peer in 0..members {
@@ -91,6 +105,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
         said.push((author, format!("[{}] {text}", address(author, false)).into_bytes()));
     }
     simulation.settle();
+    let speaking = mem::take(&mut simulation.turn_max);
     simulation.server.invariants();
     let heard_by = |peer: u32| {
         let lines = said.iter().filter(|(author, _)| *author != peer);
@@ -113,13 +128,39 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     assert!(footprint <= bound.total(), "{footprint} bytes are more than {bound}");
     assert!(footprint_per_member <= bound.member_idle, "{footprint_per_member} bytes a member, reckoned {bound}");
     assert!(log <= bound.log, "{log} bytes of log, reckoned {bound}");
+    let turns = kernel.turn;
+    drop(kernel);
+    let footprint_left = leave(&mut simulation, members);
+    assert!(footprint_left <= empty + LEFT_BYTES_MAX, "{footprint_left} bytes are left, {empty} before");
     Figures {
         members: statistics.members,
         messages: statistics.messages - before.messages,
         deliveries,
-        turns: kernel.turn,
+        turns,
         footprint,
         footprint_per_member,
         bound,
+        footprint_left,
+        turn_max: [joining, speaking, simulation.turn_max],
     }
+}
+
+/// All members begin a line, so that each has an entry in a queue, and then all go at once. Returns the memory in use
+/// afterwards, the log left out.
+fn leave(simulation: &mut Simulation, members: u32) -> usize {
+    for peer in 0..members {
+        simulation.kernel.borrow_mut().peer_writes(peer, b"a line");
+    }
+    simulation.rest();
+    for peer in 0..members {
+        simulation.kernel.borrow_mut().peer_goes(peer);
+    }
+    simulation.rest();
+    // Entries of the queues that were not dropped yet.
+    for _ in 0..members as usize / PIECE_ENTRIES + 1 {
+        simulation.turn();
+    }
+    simulation.server.invariants();
+    assert_eq!(simulation.server.statistics().members, 0, "all have left");
+    simulation.server.footprint() - simulation.server.log_footprint()
 }

@@ -20,7 +20,8 @@ use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{self, Kernel};
 use crate::io::sim::trace::Event;
 use crate::limits::{
-    DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
+    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH,
+    log_bytes_min,
 };
 use crate::server::Flow;
 use crate::wire::Framing;
@@ -113,6 +114,7 @@ fn config(draw: &mut Draw) -> Config {
             connections_max: draw.pick(&[0, 0, 3]),
             loopback: draw.chance(60),
         },
+        buffer_bytes: BUFFER_BYTES_DEFAULT,
         stall_timeout: timeout(draw),
         line_timeout: timeout(draw),
         dead_after: DEAD_AFTER_DEFAULT,
@@ -229,6 +231,10 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     let slots_max = apart.between(1, 8);
     let tables_max = apart.pick(&[usize::MAX, usize::MAX, 2, 6]);
     let move_fails = apart.pick(&[0, 0, 8, 64]);
+    // Memory is so little that it is spent again and again.
+    if apart.chance(80) && !calm && !visits && !workload.namesakes {
+        config.buffer_bytes = apart.pick(&[20_000, 3000, 1000, 300]);
+    }
     let mut kernel = Kernel::new(draw, readable);
     let drawn = tables == Tables::Drawn;
     if drawn && several_tables {

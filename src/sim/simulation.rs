@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::memory_file::MemoryFile;
 use crate::config::Config;
@@ -62,6 +62,8 @@ pub struct Simulation {
     pub late_max: usize,
     /// The connections that wait for the room's ration, in order, each with the bytes that it has waiting.
     rationed: Vec<(ConnectionId, usize)>,
+    /// The longest turn by the real clock, without the wait.
+    pub turn_max: Duration,
     /// The invariants are asserted after every this many turns.
     pub invariants_every: usize,
 }
@@ -91,6 +93,7 @@ impl Simulation {
             stall_timeout: config.stall_timeout,
             late_max: 0,
             rationed: Vec::new(),
+            turn_max: Duration::ZERO,
             invariants_every: 1,
         }
     }
@@ -98,7 +101,10 @@ impl Simulation {
     pub fn turn(&mut self) -> Flow {
         let stalled_before = self.server.closes(CloseReason::Stalled);
         self.receiving.push(self.server.is_receiving());
+        let start = Instant::now();
         let flow = self.server.turn(&mut self.completions).expect("a simulated kernel does not fail");
+        let took = start.elapsed().saturating_sub(self.kernel.borrow().wait_took);
+        self.turn_max = self.turn_max.max(took);
         self.skipping += u64::from(self.server.is_skipping());
         let stalled = self.server.closes(CloseReason::Stalled) - stalled_before;
         let identified = std::mem::take(&mut self.kernel.borrow_mut().identified);

@@ -7,12 +7,13 @@ use super::peers::address;
 use super::run::{Outcome, Tables, check, check_in, fuzz, run};
 use super::simulation::Simulation;
 use crate::cli::Serve;
+use crate::config::Config;
 use crate::connection::Hold;
 use crate::counters::{CloseReason, Counter};
 use crate::io::Signal;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
-use crate::limits::log_bytes_min;
+use crate::limits::{BUFFER_PATIENCE, log_bytes_min};
 use crate::message::Announcement;
 
 /// Seeds that failed once, each with the fault that it found. Every test run plays them.
@@ -44,6 +45,8 @@ fn seeds() {
         ("stalled", total(|outcome| outcome.statistics.counters.closes(CloseReason::Stalled))),
         ("line timeout", total(|outcome| outcome.statistics.counters.closes(CloseReason::LineTimeout))),
         ("foreign", total(|outcome| outcome.statistics.counters.closes(CloseReason::Foreign))),
+        ("over its share", total(|outcome| outcome.statistics.counters.closes(CloseReason::Buffer))),
+        ("buffer bytes spent", total(|outcome| outcome.statistics.counters[Counter::BufferSpent])),
         ("server full", total(|outcome| outcome.statistics.counters[Counter::ServerFull])),
         ("turned away", total(|outcome| outcome.statistics.counters[Counter::TurnedAway])),
         ("stale", total(|outcome| outcome.statistics.counters[Counter::Stale])),
@@ -121,6 +124,12 @@ fn a_room_in_fifty_tables() {
     println!("{figures:?}");
 }
 
+#[test]
+fn a_room_of_two_hundred_thousand_that_all_leave() {
+    let figures = large_room::play(200_000, 2, 10);
+    println!("{figures:?}");
+}
+
 /// Longest line in the rooms with small logs.
 const SMALL_LINE_BYTES: usize = 16;
 
@@ -195,4 +204,126 @@ fn a_line_that_cannot_be_seen_has_nobody_miss_a_message() {
     let unseen = "\u{200b}".repeat(SMALL_LINE_BYTES / 3) + "\n";
     let of_each = |unseen: &[u8]| (0..30).map(|said| missed(said, unseen)).collect::<Vec<_>>();
     assert_eq!(of_each(unseen.as_bytes()), of_each(b""));
+}
+
+/// A server whose members share `buffer_bytes`, and its first two members.
+fn room_with_small_budget(buffer_bytes: usize, options: &[&str]) -> (Simulation, u32, u32) {
+    let serve = Serve::with(&[&["--announce-max", "0"], options].concat()).expect("the options are known");
+    let config = Config { buffer_bytes, ..serve.config(100) };
+    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), config);
+    let [author, listener] =
+        [0, 1].map(|number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true));
+    simulation.rest();
+    (simulation, author, listener)
+}
+
+/// A peer writes, and the server turns until it has taken the bytes or does not receive.
+fn takes(simulation: &mut Simulation, peer: u32, bytes: &[u8]) {
+    simulation.kernel.borrow_mut().peer_writes(peer, bytes);
+    simulation.kernel.borrow_mut().time_stands = true;
+    while simulation.server.is_receiving() && (simulation.kernel.borrow().has_events() || simulation.server.has_due()) {
+        simulation.turn();
+    }
+    simulation.kernel.borrow_mut().time_stands = false;
+}
+
+/// Turns until `peer` has heard a member's line, which must not take longer than `most`.
+fn hears_within(simulation: &mut Simulation, peer: u32, most: Duration) {
+    let start = simulation.kernel.borrow().time();
+    while lines(simulation, peer) == 0 {
+        simulation.turn();
+        let time = simulation.kernel.borrow().time() - start;
+        assert!(time <= most, "nothing was said in {time:?}");
+    }
+}
+
+#[test]
+fn where_members_have_all_memory_those_over_their_share_are_closed_and_nobody_else() {
+    let (mut simulation, author, listener) = room_with_small_budget(10_000, &["--line-timeout", "0s"]);
+    takes(&mut simulation, author, b"I am ");
+    let hoarders: Vec<u32> =
+        (2..32).map(|number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true)).collect();
+    simulation.rest();
+    for hoarder in &hoarders {
+        takes(&mut simulation, *hoarder, &[b'x'; 500]);
+    }
+    assert!(!simulation.server.is_receiving(), "memory is spent");
+    let newcomer = simulation.kernel.borrow_mut().connect(address(99, false), 1 << 16, true);
+    simulation.kernel.borrow_mut().peer_writes(author, b"here\n");
+    hears_within(&mut simulation, listener, 2 * BUFFER_PATIENCE);
+    let closed = simulation.server.closes(CloseReason::Buffer);
+    assert!((1..10).contains(&closed), "{closed} were closed, no more than it takes");
+    let is_here = |peer: u32| !simulation.kernel.borrow().pairs()[peer as usize].shut;
+    assert!(!is_here(hoarders[0]), "the oldest progress goes first");
+    assert!(is_here(author) && is_here(hoarders[29]));
+    let heard = simulation.kernel.borrow_mut().pair_mut(newcomer).look();
+    assert!(heard.starts_with(b"> Connected to the chat server ("), "newcomers are welcomed all the while");
+}
+
+#[test]
+fn a_begun_line_has_its_time_again_when_it_is_read_again() {
+    // The hoarders are closed after two seconds, so the author is not read for longer than its line may wait.
+    let (mut simulation, author, listener) = room_with_small_budget(5000, &["--line-timeout", "1500ms"]);
+    let hoarders: Vec<u32> =
+        (2..20).map(|number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true)).collect();
+    simulation.rest();
+    takes(&mut simulation, author, b"I am ");
+    for hoarder in &hoarders {
+        takes(&mut simulation, *hoarder, &[b'x'; 500]);
+    }
+    assert!(!simulation.server.is_receiving(), "memory is spent");
+    simulation.kernel.borrow_mut().peer_writes(author, b"here\n");
+    hears_within(&mut simulation, listener, 2 * BUFFER_PATIENCE);
+}
+
+#[test]
+fn members_that_talk_and_do_not_read_give_their_memory_back_or_are_closed() {
+    let (mut simulation, author, listener) =
+        room_with_small_budget(10_000, &["--flood-rate", "0", "--stall-timeout", "0s"]);
+    let hoarders: Vec<u32> =
+        (2..12).map(|number| simulation.kernel.borrow_mut().connect(address(number, false), 300, true)).collect();
+    simulation.rest();
+    for hoarder in &hoarders {
+        simulation.kernel.borrow_mut().peer_listens(*hoarder, false);
+    }
+    // They take turns, so that the lines of each are many ranges.
+    let mut rounds = 0;
+    while simulation.server.is_receiving() {
+        for hoarder in &hoarders {
+            takes(&mut simulation, *hoarder, b"and another line of mine\n");
+        }
+        rounds += 1;
+        assert!(rounds < 200, "memory is never spent on own ranges");
+    }
+    simulation.kernel.borrow_mut().pair_mut(listener).look();
+    simulation.kernel.borrow_mut().peer_writes(author, b"here\n");
+    hears_within(&mut simulation, listener, 3 * BUFFER_PATIENCE);
+    assert!(simulation.server.closes(CloseReason::Buffer) > 0);
+    assert_eq!(simulation.server.closes(CloseReason::Stalled), 0);
+}
+
+#[test]
+fn an_author_that_is_behind_gets_no_memory_while_there_is_none() {
+    // Nothing is left over once the hoarders have begun their lines.
+    let (mut simulation, author, _) = room_with_small_budget(10_000, &["--flood-rate", "50", "--flood-burst", "1"]);
+    let behind = simulation.kernel.borrow_mut().connect(address(2, false), 300, true);
+    let hoarders: Vec<u32> =
+        (3..33).map(|number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true)).collect();
+    simulation.rest();
+    simulation.kernel.borrow_mut().peer_listens(behind, false);
+    // It has many lines waiting, between which others speak, and reads nothing.
+    takes(&mut simulation, behind, &b"mine\n".repeat(60));
+    takes(&mut simulation, author, &b"another's\n".repeat(60));
+    for hoarder in &hoarders {
+        takes(&mut simulation, *hoarder, &[b'x'; 500]);
+    }
+    assert!(!simulation.server.is_receiving(), "memory is spent");
+    let most = simulation.server.buffer_bytes();
+    let start = simulation.kernel.borrow().time();
+    while !simulation.server.is_receiving() && simulation.kernel.borrow().time() - start < BUFFER_PATIENCE / 2 {
+        simulation.turn();
+        let bytes = simulation.server.buffer_bytes();
+        assert!(bytes <= most, "{bytes} bytes, after {most}");
+    }
+    assert!(simulation.server.holds().any(|hold| hold == Hold::Reading), "its lines wait");
 }

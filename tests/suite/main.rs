@@ -11,6 +11,7 @@ mod fallback;
 mod faults;
 mod limits;
 mod log;
+mod memory;
 mod misbehaviour;
 mod options;
 mod server;

@@ -11,7 +11,8 @@ use clap::Args;
 
 use crate::error::{Context, Result, exit};
 use crate::machine::{Machine, examine};
-use crate::measure::{self, OWN_DESCRIPTORS};
+use crate::measure::{DESCRIPTORS_SPARE, OWN_DESCRIPTORS, processes_for};
+use crate::processes::PROCESSES_MAX;
 use crate::quantities::{count, parse_count};
 use crate::sources::{MEMBERS_PER_SOURCE, SOURCES_MAX};
 
@@ -170,21 +171,18 @@ fn at_least(name: &str, value: u64, wanted: u64, level: Level, fix: Fix) -> Find
 
 /// Members are spread over processes where one has too few descriptors for them.
 fn descriptors(machine: &Machine, members: u64) -> Finding {
-    let (limit, wanted) = (machine.descriptors_hard, members + OWN_DESCRIPTORS);
+    let limit = machine.descriptors_hard;
+    let text = format!("the descriptor limit of a process is {}", count(limit));
+    if let Ok(processes) = processes_for(members as usize, limit, None) {
+        let spread =
+            if processes == 1 { String::new() } else { format!(": members are spread over {processes} processes") };
+        return Finding::new(Level::Ok, text + &spread);
+    }
+    let wanted = members.div_ceil(PROCESSES_MAX as u64) + OWN_DESCRIPTORS + DESCRIPTORS_SPARE as u64;
     let fix = format!(
         "ulimit -Hn {wanted} as root, in the shell that starts the run; LimitNOFILE={wanted} in a systemd unit"
     );
-    let name = "the descriptor limit of a process";
-    match measure::processes_for(members as usize, limit, None) {
-        Ok(processes) if processes > 1 => Finding::new(
-            Level::Ok,
-            format!(
-                "{name} is {}: this tool spreads the members over {processes} processes; a server with a descriptor a member needs {fix}",
-                count(limit)
-            ),
-        ),
-        _ => at_least(name, limit, wanted, Level::Fail, Fix::Words(fix)),
-    }
+    Finding::mended(Level::Fail, &format!("{text}, too few even for {PROCESSES_MAX} processes"), Fix::Words(fix))
 }
 
 fn ports(machine: &Machine, members: u64) -> Finding {
@@ -299,7 +297,7 @@ mod tests {
     fn each_lack_has_its_command() {
         type Spoil = fn(&mut Machine);
         let cases: [(Spoil, Level, &str); 13] = [
-            (|here| here.descriptors_hard = 300, Level::Fail, "ulimit -Hn 19032"),
+            (|here| here.descriptors_hard = 128, Level::Fail, "ulimit -Hn 422"),
             (|here| here.file_max = Some(20_000), Level::Fail, "sysctl -w fs.file-max=48000"),
             (|here| here.somaxconn = Some(128), Level::Warn, "sysctl -w net.core.somaxconn=4096"),
             (|here| here.ports = Some((60_000, 60_999)), Level::Fail, "sysctl -w net.ipv4.ip_local_port_range="),
@@ -337,8 +335,10 @@ mod tests {
         machine.memory_available_bytes = Some(22 << 30);
         machine.tcp_mem = Some((287_901, 383_869, 575_802));
         let findings = judge(&machine, 1_000_000);
-        let descriptors = "is 20,000: this tool spreads the members over 51 processes; a server with a descriptor a member needs ulimit";
-        assert!(findings[0].text.contains(descriptors), "{}", findings[0]);
+        assert_eq!(
+            findings[0].text,
+            "the descriptor limit of a process is 20,000: members are spread over 51 processes"
+        );
         let settings: Vec<String> =
             findings.iter().filter_map(|finding| finding.setting.as_ref().map(ToString::to_string)).collect();
         let wanted = ["net.ipv4.tcp_mem='2000000 3000000 4000000'", "net.ipv4.tcp_child_ehash_entries=2097152"]

@@ -95,6 +95,8 @@ pub struct Kernel {
     pub time_stands: bool,
     /// Waits so far.
     pub turn: usize,
+    /// How long the last wait took by the real clock.
+    pub wait_took: Duration,
     /// The first breach of the contract that could not be reported where it happened.
     pub breach: Option<&'static str>,
     events: BinaryHeap<Reverse<(u64, u64, What)>>,
@@ -136,6 +138,7 @@ impl Kernel {
             idle: false,
             time_stands: false,
             turn: 0,
+            wait_took: Duration::ZERO,
             breach: None,
             events: BinaryHeap::new(),
             events_pushed: 0,
