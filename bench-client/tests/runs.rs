@@ -177,8 +177,9 @@ fn a_sweep_of_how_far_servers_go_measures_each_in_its_largest_room() {
     let out = directory.path().to_str().unwrap();
     let far = format!("far={}", reflect_command(""));
     let program = env!("CARGO_BIN_EXE_bench-client");
+    // A reflector that says, behind its own line, that it holds few.
     let small = format!(
-        "small=sh -c 'echo \"listening on $0 (small, up to 12 members)\" >&2; exec $1 reflect $0 2>/dev/null' {{addr}} '{program}'"
+        "small=bash -c 'exec $1 reflect $0 2> >(sed -u \"s/$/ (small, up to 12 members)/\" >&2)' {{addr}} '{program}'"
     );
     let arguments =
         ["sweep", "--kind", "million", "--largest", "--rungs", "10,30,40", "--deliveries", "1k", "-d", "200ms"];
