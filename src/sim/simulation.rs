@@ -57,6 +57,8 @@ pub struct Simulation {
     /// Turns at whose ends members had to be skipped ahead of need.
     pub skipping: u64,
     stall_timeout: Duration,
+    /// Whether addresses have a rate, so that lines of it may be reserved.
+    reserves: bool,
     /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
     /// time has come.
     pub late_max: usize,
@@ -91,6 +93,7 @@ impl Simulation {
             holds: Holds::default(),
             skipping: 0,
             stall_timeout: config.stall_timeout,
+            reserves: config.addresses.line_rate.is_some(),
             late_max: 0,
             rationed: Vec::new(),
             turn_max: Duration::ZERO,
@@ -134,8 +137,10 @@ impl Simulation {
                 } += 1;
             }
         }
-        let said = (messages - self.said[self.said.len() - 2]) as usize;
-        self.late_max = self.late_max.max(self.server.late_reservations() + said);
+        if self.reserves {
+            let said = (messages - self.said[self.said.len() - 2]) as usize;
+            self.late_max = self.late_max.max(self.server.late_reservations() + said);
+        }
         let rationed: Vec<_> = self.server.rationed().collect();
         // Those of which a line was said, or that have received more, are left out; newcomers stand behind all others.
         let before = &self.rationed;
