@@ -182,15 +182,13 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
 /// Over how many processes `members` are spread, if each may have `limit` descriptors; `wanted` if that is given.
 pub fn processes_for(members: usize, limit: u64, wanted: Option<usize>) -> Result<usize> {
     let each = limit.saturating_sub(OWN_DESCRIPTORS).max(1) as usize;
-    let needed = match members <= each {
-        true => 1,
-        false => members.div_ceil(each.saturating_sub(DESCRIPTORS_SPARE).max(1)),
-    };
+    let of_several = each.saturating_sub(DESCRIPTORS_SPARE).max(1);
+    let needed = if members <= each { 1 } else { members.div_ceil(of_several) };
     if needed > PROCESSES_MAX {
         return Err(Error::new(format!(
             "{members} members need {needed} processes, because the hard limit is {limit} descriptors, and this tool starts at most \
              {PROCESSES_MAX}; raise the limit with `ulimit -Hn` as root, or use at most {} members",
-            (each - DESCRIPTORS_SPARE) * PROCESSES_MAX
+            of_several * PROCESSES_MAX
         )));
     }
     match wanted {
@@ -226,6 +224,7 @@ mod tests {
         assert_eq!(processes(19_969, None).unwrap(), 2);
         assert_eq!(processes(1_000_000, None).unwrap(), 51);
         assert_eq!(processes(100, Some(3)).unwrap(), 3);
+        assert!(processes_for(19_000, 128, None).is_err(), "which leaves a process no descriptor to spare");
         for (members, wanted, said) in
             [(40_000, Some(2), "need 3"), (10, Some(101), "at most 100"), (3_000_000, None, "hard limit")]
         {

@@ -172,6 +172,59 @@ fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
 }
 
 #[test]
+fn a_sweep_of_how_far_servers_go_measures_each_in_its_largest_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let far = format!("far={}", reflect_command(""));
+    let program = env!("CARGO_BIN_EXE_bench-client");
+    // A reflector that says, behind its own line, that it holds few.
+    let small = format!(
+        "small=bash -c 'exec $1 reflect $0 2> >(sed -u \"s/$/ (small, up to 12 members)/\" >&2)' {{addr}} '{program}'"
+    );
+    let arguments =
+        ["sweep", "--kind", "million", "--largest", "--rungs", "10,30,40", "--deliveries", "1k", "-d", "200ms"];
+    let more =
+        ["--repeat", "2", "--once-from", "40", "--lines-min", "20", "-o", out, "--server", &far, "--server", &small];
+    let output = run(&[&arguments[..], &more, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(folder.to_str().unwrap().ends_with("-million"), "{folder:?}");
+    let sweep = json(&folder.join("sweep.json"));
+    let rows: Vec<(u64, &str, &str)> = sweep["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["members"].as_u64().unwrap(), row["server"].as_str().unwrap(), row["state"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        (10, "far", "good"),
+        (10, "far", "good"),
+        (10, "small", "good"),
+        (10, "small", "good"),
+        (12, "small", "good"),
+        (12, "small", "good"),
+        (30, "small", "not run"),
+        (30, "far", "good"),
+        (30, "far", "good"),
+        (40, "far", "good"),
+    ];
+    assert_eq!(rows, expected, "{output:?}");
+    let summary = json(&folder.join("far/c0000040/run1/summary.json"));
+    assert_eq!(summary["plan"]["messages"], 20, "as long as so many lines take");
+    assert_eq!(summary["plan"]["warmup_messages"], 1);
+    let short = std::fs::read_to_string(folder.join("short.md")).unwrap();
+    assert!(short.contains("far holds a room of 40 members") && short.contains("small ends at 12 members"), "{short}");
+    let picture = std::fs::read_to_string(folder.join("reach.svg")).unwrap();
+    assert!(picture.contains("the whole room has it") && picture.contains("Linux "), "{picture}");
+    let document = directory.path().join("document.md");
+    std::fs::write(&document, "<!-- million -->\n<!-- /million -->\n").unwrap();
+    let output = run(&["report", folder.to_str().unwrap(), "--into", document.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document = std::fs::read_to_string(&document).unwrap();
+    assert!(document.contains("/reach.svg)") && document.contains(short.trim()), "{document}");
+}
+
+#[test]
 fn a_floor_costs_something() {
     let output = run(&["floor", "-c", "50", "-r", "200/s", "-d", "300ms", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");

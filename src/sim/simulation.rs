@@ -57,6 +57,8 @@ pub struct Simulation {
     /// Turns at whose ends members had to be skipped ahead of need.
     pub skipping: u64,
     stall_timeout: Duration,
+    /// Whether addresses have a rate, so that lines of it may be reserved.
+    reserves: bool,
     /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
     /// time has come.
     pub late_max: usize,
@@ -91,6 +93,7 @@ impl Simulation {
             holds: Holds::default(),
             skipping: 0,
             stall_timeout: config.stall_timeout,
+            reserves: config.addresses.line_rate.is_some(),
             late_max: 0,
             rationed: Vec::new(),
             turn_max: Duration::ZERO,
@@ -134,15 +137,16 @@ impl Simulation {
                 } += 1;
             }
         }
-        let said = (messages - self.said[self.said.len() - 2]) as usize;
-        self.late_max = self.late_max.max(self.server.late_reservations() + said);
+        if self.reserves {
+            let said = (messages - self.said[self.said.len() - 2]) as usize;
+            self.late_max = self.late_max.max(self.server.late_reservations() + said);
+        }
         let rationed: Vec<_> = self.server.rationed().collect();
-        // Whether a line of a connection was said is known where it has as many bytes waiting as before.
-        let is_unsure = |(id, bytes): &(ConnectionId, usize)| {
-            self.rationed.iter().any(|(before, bytes_before)| before == id && bytes_before != bytes)
-        };
-        let still_waiting = self.rationed.iter().filter(|waits| rationed.contains(waits));
-        let now = rationed.iter().filter(|waits| !is_unsure(waits));
+        // Those of which a line was said, or that have received more, are left out; newcomers stand behind all others.
+        let before = &self.rationed;
+        let still_waiting = before.iter().filter(|waits| rationed.contains(waits));
+        let is_new = |id: ConnectionId| before.iter().all(|(other, _)| *other != id);
+        let now = rationed.iter().filter(|waits| before.contains(waits) || is_new(waits.0));
         let overtaken = still_waiting.zip(now).any(|(before, now)| before != now);
         assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
         self.rationed = rationed;

@@ -14,7 +14,7 @@ use crate::results::summary::{SendCost, Summary};
 /// A column: its heading, whether the terminal has room for it, and what stands there for a room that was measured.
 type Column = (&'static str, bool, fn(&[Summary]) -> String);
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     ("descriptors", true, descriptors),
     ("half of the room", false, |runs| latency(runs, |run| (&run.latency.room_50, run.latency.room_50.p50_ns))),
     ("whole room", true, whole_room),
@@ -23,6 +23,7 @@ const COLUMNS: [Column; 9] = [
     ("over the floor", true, over_the_floor),
     ("whole room over N sends", false, over_sends),
     ("memory a member", true, user_memory),
+    ("kernel memory", false, kernel_memory),
     ("joins/s", false, |runs| number(runs, |run| Some(run.connect.rate_per_s), rate)),
 ];
 /// Servers that the short table has room for.
@@ -34,7 +35,9 @@ fn whole_room(runs: &[Summary]) -> String {
 
 fn descriptors(runs: &[Summary]) -> String {
     let mut kinds = runs.iter().filter_map(|run| run.server_ready_line.as_deref()).map(ready_line::descriptors);
-    kinds.next_back().map_or("-", |kind| kind.name()).to_string()
+    let Some(kind) = kinds.next_back() else { return "-".to_string() };
+    let open = figure(runs, |run| Some(run.server.as_ref()?.descriptors? as f64));
+    open.map_or(kind.name().to_string(), |open| format!("{}, {} open", kind.name(), count(open as u64)))
 }
 
 /// The least and the largest time that a line of any run took.
@@ -70,6 +73,11 @@ fn user_memory(runs: &[Summary]) -> String {
     number(runs, |run| Some(run.server.as_ref()?.memory_per_member_bytes), bytes)
 }
 
+/// A member's share of what the kernel's slabs grew by, for both ends of its connection.
+fn kernel_memory(runs: &[Summary]) -> String {
+    number(runs, |run| Some(run.kernel.slab_per_member_bytes).filter(|bytes| *bytes > 0.0), bytes)
+}
+
 /// For the terminal: the columns that fit there.
 pub fn text(rungs: &[Rung]) -> String {
     let mut table = tabulate(rungs, |(_, on_terminal, _)| *on_terminal);
@@ -86,7 +94,8 @@ pub fn markdown(rungs: &[Rung], limit: Option<u64>, environment: &str) -> String
          the due time of a line until so many members have it; quickest and slowest are of all lines of all runs. Over the floor: \
          the server's processor time of a delivery over that of a send through a ring, 64 an enter, to as many sockets in the \
          same kind of descriptors, by a process that does nothing else. Over N sends: the same of the time that passes until each \
-         has been sent to. Memory is user memory; `-`: not measured. {} {MARK_MEANS} Client and server on one machine, over loopback: \
+         has been sent to. Memory is the server's user memory a member, kernel \
+         memory that of both ends of a connection; `-`: not measured. {} {MARK_MEANS} Client and server on one machine, over loopback: \
          {environment}.\n",
         ends(rungs),
     );
@@ -221,9 +230,11 @@ pub mod tests {
         run.server = Some(ServerPart {
             cpu_per_delivery_ns: Some(cost),
             memory_per_member_bytes: 172.0,
+            descriptors: Some(if members > 19_968 { 60 } else { members + 9 }),
             ..ServerPart::default()
         });
         run.connect = ConnectPart { rate_per_s: 18_500.0, ..ConnectPart::default() };
+        run.kernel.slab_per_member_bytes = 6100.0;
         run.room.members = members;
         run.room.line_bytes = 64;
         run.client.pinned = true;
@@ -268,10 +279,10 @@ pub mod tests {
         let row = text.lines().find(|line| line.starts_with("| 1,000,000")).unwrap();
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let expected =
-            ["1,000,000", "uring", "direct", "6.45 s", "12.9 s", "11.6 s..18.1 s", "13.0 us", "1.02", "1.04"];
+            ["1,000,000", "uring", "direct, 60 open", "6.45 s", "12.9 s", "11.6 s..18.1 s", "13.0 us", "1.02", "1.04"];
         assert_eq!(cells[..9], expected, "{row}");
-        assert_eq!(cells[9..], ["172 B", "18,500", "1 of 1 good"], "{row}");
-        assert!(text.contains("not run: it ends at 992 members") && text.contains(" normal |"), "{text}");
+        assert_eq!(cells[9..], ["172 B", "5.96 KiB", "18,500", "1 of 1 good"], "{row}");
+        assert!(text.contains("not run: it ends at 992 members") && text.contains(" normal, 10,009 open |"), "{text}");
         assert!(text.contains("select ends at 992 members") && text.contains("AMD EPYC"), "{text}");
         assert!(super::text(&rungs()).contains("12.9 s"));
     }
