@@ -80,7 +80,7 @@ pub struct Serve {
     pub descriptors: Descriptors,
 
     /// Slots of a table of direct descriptors, for tests
-    #[arg(long, hide = true, value_parser = clap::value_parser!(u16).range(2..=i64::from(TABLE_SLOTS_MAX)))]
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u16).range(2..=i64::from(TABLE_SLOTS_MAX)), env = "UPROAR_TABLE_SLOTS", hide_env = true)]
     pub table_slots: Option<u16>,
 
     /// Run without restricting the ring and this process; for debugging
