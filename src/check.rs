@@ -65,6 +65,7 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
     };
     let tables = demand.capacity().ok().and_then(|capacity| capacity.tables);
     let bound = MemoryBound::of(&check.serve.config(members));
+    let bound = tables.map_or(bound, |tables| bound.with_tables(tables.count, tables.slots));
     let members = members as u64;
     let findings = [
         io_uring(check.serve.backend, ring),

@@ -245,6 +245,10 @@ pub const EPOLL_ENTRY_BYTES: usize = 192;
 /// Kernel memory of one short line that a peer has not read: the head of a buffer and its bytes.
 pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 
+/// Kernel memory that a slot of a table may keep while its ring is open: its place, its node, and a request of 256 bytes,
+/// which the ring keeps for reuse (Linux 6.18).
+pub const KERNEL_SLOT_BYTES: usize = 8 + 32 + 256;
+
 /// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
 /// told that the server is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;

@@ -177,7 +177,9 @@ impl Start<'_> {
                 ));
             }
         }
-        server.report(format_args!("memory {}", MemoryBound::of(&config)));
+        let bound = MemoryBound::of(&config);
+        let bound = tables.map_or(bound, |tables| bound.with_tables(tables.count, tables.slots));
+        server.report(format_args!("memory {bound}"));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             let place =
                 if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };

@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::connection::{Connection, Private, Received};
 use crate::io::socket::Socket;
 use crate::limits::{
-    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX, PRIVATE_BYTES_KEPT,
-    PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS,
-    SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES,
-    TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX,
+    PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS,
+    RING_SUBMISSIONS, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX,
+    STAMP_BYTES, TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
 use crate::pieces::slots;
@@ -40,6 +40,9 @@ pub struct MemoryBound {
     pub member_worst: usize,
     /// The buffer bytes of all members.
     pub buffers: usize,
+    /// What the ring of a table keeps in the kernel until it is closed: its table, and a request for each slot. 0 without
+    /// tables.
+    pub kernel_per_table: usize,
 }
 
 impl MemoryBound {
@@ -85,6 +88,18 @@ impl MemoryBound {
             member,
             member_worst: member + buffer_worst,
             buffers: members.saturating_mul(buffer_worst).min(config.buffer_bytes.saturating_add(overshoot)),
+            kernel_per_table: 0,
+        }
+    }
+
+    /// The bound of the same server with `count` tables of `slots` direct descriptors each.
+    pub fn with_tables(self, count: usize, slots: u16) -> Self {
+        let queues = TABLE_SUBMISSIONS as usize * 64 + TABLE_COMPLETIONS as usize * 16;
+        let vacant = usize::from(slots) * size_of::<u16>();
+        Self {
+            fixed: self.fixed + count * (queues + vacant),
+            kernel_per_table: usize::from(slots) * KERNEL_SLOT_BYTES,
+            ..self
         }
     }
 
@@ -106,7 +121,11 @@ impl fmt::Display for MemoryBound {
         // The kernel doubles the buffers that it is asked for.
         let buffers = 2 * (SOCKET_SEND_BYTES + SOCKET_RECEIVE_BYTES);
         write!(f, "not in it: the kernel's {} a connection, ", size(KERNEL_CONNECTION_BYTES))?;
-        write!(f, "and up to {} of buffers for one that does not read", size(buffers))
+        write!(f, "and up to {} of buffers for one that does not read", size(buffers))?;
+        if self.kernel_per_table > 0 {
+            write!(f, "; {} that a table keeps there until it is closed", size(self.kernel_per_table))?;
+        }
+        Ok(())
     }
 }
 
@@ -125,6 +144,14 @@ mod tests {
         assert!(million.total() <= 2 << 30, "{million}");
         assert!(million.buffers < 300 << 20, "{million}");
         println!("{million}");
+    }
+
+    #[test]
+    fn tables_are_in_the_bound_and_what_they_keep_in_the_kernel_beside_it() {
+        let without = bound(&[], 1_000_000);
+        let with = without.with_tables(50, 20_000);
+        assert!(with.total() > without.total() + 50 * 40_000 && with.total() <= 2 << 30, "{with}");
+        assert!(with.to_string().ends_with("; 5.6 MiB that a table keeps there until it is closed"), "{with}");
     }
 
     #[test]

@@ -65,6 +65,7 @@ mod tests {
             member: 8_000,
             member_worst: 20_000,
             buffers: 256 << 20,
+            kernel_per_table: 0,
         };
         let finding = |available| finding(&bound, BackEnd::Uring, available);
         let gib = |count: u64| Some(count << 30);

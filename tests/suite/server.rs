@@ -272,7 +272,8 @@ fn check_names_what_prevents_serving_and_changes_nothing() {
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let output = uproar(&["check", &taken, "--members", "16M"]).stdout(Stdio::piped()).output().unwrap();
+    let options = ["check", &taken, "--members", "16M", "--descriptors", "normal"];
+    let output = uproar(&options).stdout(Stdio::piped()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     let failures: Vec<&str> = text.lines().filter(|line| line.starts_with("fail  ")).collect();
