@@ -1,7 +1,7 @@
 //! Where the members of a feed stand: each is in exactly one place, and to move it costs the same in any room.
 //!
-//! A batch has members of one table, so the members that batches are taken from stand in the lists of their [`Table`]s.
-//! Parked members are in no batch, and stand together in the lists of [`Slow`].
+//! A batch has members of one table, so the members that batches are taken from stand in the lists of their `Table`s.
+//! Parked members are in no batch, and stand together in the lists of `Slow`.
 //!
 //! 1. A member is in the list that its place names, once, or in the batch and in no list.
 //! 2. A member that is level has been sent everything.
@@ -332,7 +332,7 @@ impl Roster {
         }
     }
 
-    /// The lowest cursor of a member that is behind or slow, as exactly as [`Slow::lowest_cursor`] tells it.
+    /// The lowest cursor of a member that is behind or slow, as exactly as `Slow::lowest_cursor` tells it.
     pub fn lowest_cursor(&self, members: &Members, log: &Log) -> Option<Position> {
         let returning = self.tables.iter().flat_map(|table| table.returning.iter(members));
         let slow = self.slow.lowest_cursor(members, log, returning, self.returning);
