@@ -25,5 +25,6 @@ pub mod rooms;
 pub mod rooms_table;
 pub mod rows;
 pub mod run_files;
+pub mod rung_columns;
 pub mod short;
 pub mod spectra;

@@ -111,6 +111,13 @@ fn what_cannot_be_done_is_one_line_with_its_fix() {
     }
 }
 
+/// The rows of a sweep: members, server and state.
+fn rows_of(sweep: &Value) -> Vec<(u64, &str, &str)> {
+    let rows = sweep["runs"].as_array().unwrap().iter();
+    rows.map(|row| (row["members"].as_u64().unwrap(), row["server"].as_str().unwrap(), row["state"].as_str().unwrap()))
+        .collect()
+}
+
 #[test]
 fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
     let directory = tempfile::tempdir().unwrap();
@@ -122,12 +129,7 @@ fn a_sweep_has_a_row_for_each_run_and_for_each_room_that_could_not_be() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     let sweep = json(&folder.join("sweep.json"));
-    let rows: Vec<(u64, &str, &str)> = sweep["runs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (row["members"].as_u64().unwrap(), row["server"].as_str().unwrap(), row["state"].as_str().unwrap()))
-        .collect();
+    let rows = rows_of(&sweep);
     let expected =
         |members| [(members, "reflect", "good"), (members, "reflect", "good"), (members, "broken", "not run")];
     assert_eq!(rows, [expected(10), expected(30)].concat());
@@ -190,12 +192,7 @@ fn a_sweep_of_how_far_servers_go_measures_each_in_its_largest_room() {
     let folder = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     assert!(folder.to_str().unwrap().ends_with("-million"), "{folder:?}");
     let sweep = json(&folder.join("sweep.json"));
-    let rows: Vec<(u64, &str, &str)> = sweep["runs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (row["members"].as_u64().unwrap(), row["server"].as_str().unwrap(), row["state"].as_str().unwrap()))
-        .collect();
+    let rows = rows_of(&sweep);
     let expected = [
         (10, "far", "good"),
         (10, "far", "good"),

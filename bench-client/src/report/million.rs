@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::json;
-
 use crate::error::Result;
-use crate::files::{write_file, write_json};
+use crate::files::write_file;
 use crate::report::captions::{deliveries_of, lines_of};
 use crate::report::reach::{self, REACH};
 use crate::report::{million_table, rows};
@@ -16,9 +14,7 @@ use crate::results::summary::Summary;
 /// Makes the tables, rows and the picture of `folder` from its runs, and returns them.
 pub fn draw(folder: &Path) -> Result<Vec<Rung>> {
     let rungs = folder::load(folder)?;
-    let rows = rows::all(&rungs);
-    write_file(&folder.join("sweep.csv"), &rows::csv(&rows)?)?;
-    write_json(&folder.join("sweep.json"), &json!({ "schema": 1, "runs": rows }))?;
+    rows::write_sweep(folder, &rungs)?;
     let environment = folder::environment_of(folder)?;
     let descriptors = folder::descriptor_limit_of(folder)?;
     write_file(&folder.join("table.md"), million_table::markdown(&rungs, descriptors, &environment).as_bytes())?;

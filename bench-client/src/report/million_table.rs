@@ -2,17 +2,15 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::Table;
 
-use crate::figures::{MARK_MEANS, figure, latency, marked, number, runs_cell};
+use crate::figures::{MARK_MEANS, figure, latency, number};
 use crate::quantities::{bytes, count, rate, time};
 use crate::ready_line;
 use crate::report::layout::{self, align_right};
+use crate::report::rung_columns::{Column, cell, tabulate};
 use crate::results::rung::Rung;
 use crate::results::summary::{SendCost, Summary};
-
-/// A column: its heading, whether the terminal has room for it, and what stands there for a room that was measured.
-type Column = (&'static str, bool, fn(&[Summary]) -> String);
 
 const COLUMNS: [Column; 10] = [
     ("descriptors", true, descriptors),
@@ -80,13 +78,13 @@ fn kernel_memory(runs: &[Summary]) -> String {
 
 /// For the terminal: the columns that fit there.
 pub fn text(rungs: &[Rung]) -> String {
-    let mut table = tabulate(rungs, |(_, on_terminal, _)| *on_terminal);
+    let mut table = tabulate(&COLUMNS, rungs, |(_, on_terminal, _)| *on_terminal);
     format!("{}\n", layout::plain(&mut table))
 }
 
 /// `table.md`: all columns, what their words mean, and where it was measured. `limit` is how many descriptors a process could have.
 pub fn markdown(rungs: &[Rung], limit: Option<u64>, environment: &str) -> String {
-    let mut table = tabulate(rungs, |_| true);
+    let mut table = tabulate(&COLUMNS, rungs, |_| true);
     let mut text = format!("{}\n\n{}\n", sentence(rungs, limit), layout::markdown(&mut table));
     let _ = write!(
         text,
@@ -125,10 +123,6 @@ pub fn short(rungs: &[Rung], limit: Option<u64>) -> String {
     let mark = if rungs.iter().flat_map(|rung| &rung.runs).all(Summary::is_good) { "" } else { MARK_MEANS };
     let meaning = format!("From when a line is due until every member has it; medians. {} {mark}", ends(rungs));
     format!("{}\n\n{}\n\n{}\n", sentence(rungs, limit), layout::markdown(&mut table), meaning.trim_end())
-}
-
-fn cell(runs: &[Summary], show: fn(&[Summary]) -> String) -> String {
-    if runs.is_empty() { "-".to_string() } else { marked(runs, show(runs)) }
 }
 
 /// Servers that were measured, in their order.
@@ -179,25 +173,6 @@ fn ends(rungs: &[Rung]) -> String {
     let parts: Vec<String> =
         ended.map(|rung| format!("{} ends at {} members", rung.server, count(rung.members))).collect();
     if parts.is_empty() { String::new() } else { format!("{}.", parts.join(", ")) }
-}
-
-fn tabulate(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| wanted(column)).collect();
-    let mut table = Table::new();
-    let headings = columns.iter().map(|(heading, _, _)| *heading);
-    table.set_header(["members", "server"].into_iter().chain(headings).chain(["runs"]));
-    for rung in rungs {
-        let mut row = vec![count(rung.members), rung.server.clone()];
-        row.extend(columns.iter().map(|(_, _, show)| cell(&rung.runs, *show)));
-        row.push(runs_cell(rung));
-        table.add_row(row);
-    }
-    align_right(&mut table);
-    // A reason may be long; to the right it would push everything else away.
-    if let Some(column) = table.column_iter_mut().last() {
-        column.set_cell_alignment(CellAlignment::Left);
-    }
-    table
 }
 
 #[cfg(test)]

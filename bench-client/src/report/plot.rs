@@ -3,6 +3,7 @@
 //! Axes are logarithmic and drawn by hand on linear ones, so that their labels are the figures a reader looks for: powers
 //! of ten and the rooms of the sweep, and on the spectrum the nines. A line ends where its samples do.
 
+use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -255,7 +256,9 @@ fn draw(
 }
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-pub type Drawn<'a> = std::result::Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+pub type Chart<'b, 'a> = ChartContext<'b, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
+pub type Drawn<'a, T = ()> =
+    std::result::Result<T, DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// What stands under a picture.
 pub fn caption<'a>(area: &Area<'a>, lines: &[&str]) -> Drawn<'a> {
@@ -266,15 +269,8 @@ pub fn caption<'a>(area: &Area<'a>, lines: &[&str]) -> Drawn<'a> {
     Ok(())
 }
 
-fn draw_on<'a>(
-    area: &Area<'a>,
-    title: &str,
-    x: Axis,
-    y: Axis,
-    lines: &[Line],
-    mark: Option<(f64, &str)>,
-    legend: SeriesLabelPosition,
-) -> Drawn<'a> {
+/// A chart with its axes and its grid, and nothing in it yet.
+pub fn frame<'a, 'b>(area: &'b Area<'a>, title: &str, x: &Axis, y: &Axis) -> Drawn<'a, Chart<'b, 'a>> {
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 20, &INK))
         .margin(16)
@@ -290,6 +286,19 @@ fn draw_on<'a>(
         .x_desc(x.title)
         .y_desc(y.title)
         .draw()?;
+    Ok(chart)
+}
+
+fn draw_on<'a>(
+    area: &Area<'a>,
+    title: &str,
+    x: Axis,
+    y: Axis,
+    lines: &[Line],
+    mark: Option<(f64, &str)>,
+    legend: SeriesLabelPosition,
+) -> Drawn<'a> {
+    let mut chart = frame(area, title, &x, &y)?;
     if let Some((at, text)) = mark.filter(|(at, _)| (x.from..x.to).contains(at)) {
         chart.draw_series(DashedLineSeries::new([(at, y.from), (at, y.to)], 4, 4, INK.stroke_width(1)))?;
         let style = ("sans-serif", 13, &INK).into_text_style(area).pos(Pos::new(HPos::Left, VPos::Bottom));

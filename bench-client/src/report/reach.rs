@@ -13,7 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::error::{Context, Result};
 use crate::figures::figure;
 use crate::quantities::{count, time};
-use crate::report::plot::{Area, Axis, CAPTION, COLOURS, Drawn, GRID, INK, MARGIN, SELECT_MAX, caption};
+use crate::report::plot::{Area, Axis, CAPTION, COLOURS, Drawn, GRID, INK, MARGIN, SELECT_MAX, caption, frame};
 use crate::results::rung::Rung;
 use crate::results::summary::{Quantiles, Summary};
 
@@ -114,21 +114,7 @@ fn draw<'a>(area: &Area<'a>, lines: &[Line], descriptors: Option<u64>) -> Drawn<
     let is_bad = points().any(|point| !point.2);
     let bad = if is_bad { " (hollow: INVALID, not to be quoted)" } else { "" };
     let title = format!("How long until a room has a line{bad}");
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 20, &INK))
-        .margin(16)
-        .x_label_area_size(48)
-        .y_label_area_size(76)
-        .build_cartesian_2d(x.clone(), y.clone())?;
-    chart
-        .configure_mesh()
-        .light_line_style(WHITE.mix(0.0))
-        .bold_line_style(GRID)
-        .axis_style(INK)
-        .label_style(("sans-serif", 13, &INK))
-        .x_desc(x.title)
-        .y_desc(y.title)
-        .draw()?;
+    let chart = frame(area, &title, &x, &y)?;
     let (across, down) = chart.plotting_area().get_pixel_range();
     let paper = Paper { area, x, y, across: (across.start, across.end), down: (down.start, down.end) };
     paper.ends(descriptors.unwrap_or(DESCRIPTORS), lines)?;

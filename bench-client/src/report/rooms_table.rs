@@ -2,17 +2,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table};
-
-use crate::figures::{MARK_MEANS, latency, marked, number, problem_counts, range, runs_cell};
-use crate::quantities::{bytes, count, rate, time};
-use crate::report::layout::{self, align_right};
+use crate::figures::{MARK_MEANS, latency, number, problem_counts, range};
+use crate::quantities::{bytes, rate, time};
+use crate::report::layout;
+use crate::report::rung_columns::{Column, tabulate};
 use crate::results::rung::Rung;
-use crate::results::summary::Summary;
-
-/// A column: its heading, whether the terminal has room for it, and what stands there for a room that
-/// was measured.
-type Column = (&'static str, bool, fn(&[Summary]) -> String);
 
 const COLUMNS: [Column; 11] = [
     ("messages/s", true, |runs| number(runs, |run| Some(run.sent.rate_per_s), rate)),
@@ -32,13 +26,13 @@ const COLUMNS: [Column; 11] = [
 
 /// For the terminal: the columns that fit there.
 pub fn text(rungs: &[Rung]) -> String {
-    let mut table = tabulate(rungs, |(_, on_terminal, _)| *on_terminal);
+    let mut table = tabulate(&COLUMNS, rungs, |(_, on_terminal, _)| *on_terminal);
     format!("{}\n", layout::plain(&mut table))
 }
 
 /// `table.md`: all columns, what their words mean, and where it was measured.
 pub fn markdown(rungs: &[Rung], environment: &str) -> String {
-    let mut table = tabulate(rungs, |_| true);
+    let mut table = tabulate(&COLUMNS, rungs, |_| true);
     let mut text = format!("{}\n", layout::markdown(&mut table));
     let _ = write!(
         text,
@@ -48,27 +42,4 @@ pub fn markdown(rungs: &[Rung], environment: &str) -> String {
          loopback: {environment}.\n",
     );
     text
-}
-
-fn tabulate(rungs: &[Rung], wanted: fn(&Column) -> bool) -> Table {
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| wanted(column)).collect();
-    let mut table = Table::new();
-    let headings = columns.iter().map(|(heading, _, _)| *heading);
-    table.set_header(["members", "server"].into_iter().chain(headings).chain(["runs"]));
-    for rung in rungs {
-        let cell = |(_, _, show): &&Column| match rung.runs.is_empty() {
-            true => "-".to_string(),
-            false => marked(&rung.runs, show(&rung.runs)),
-        };
-        let mut row = vec![count(rung.members), rung.server.clone()];
-        row.extend(columns.iter().map(cell));
-        row.push(runs_cell(rung));
-        table.add_row(row);
-    }
-    align_right(&mut table);
-    // A reason may be long; to the right it would push everything else away.
-    if let Some(column) = table.column_iter_mut().last() {
-        column.set_cell_alignment(CellAlignment::Left);
-    }
-    table
 }

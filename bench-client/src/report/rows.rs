@@ -2,9 +2,13 @@
 //!
 //! A run that was set aside and a room that could not be measured are rows too, with their reasons.
 
+use std::path::Path;
+
 use serde::Serialize;
+use serde_json::json;
 
 use crate::error::{Context, Result};
+use crate::files::{write_file, write_json};
 use crate::results::rung::Rung;
 use crate::results::summary::{Quantiles, Summary};
 
@@ -59,6 +63,13 @@ pub struct Row {
 /// The rows of `rungs`, in their order.
 pub fn all(rungs: &[Rung]) -> Vec<Row> {
     rungs.iter().flat_map(of_rung).collect()
+}
+
+/// Writes the rows of the rooms of a sweep into its folder, as CSV and as JSON.
+pub fn write_sweep(folder: &Path, rungs: &[Rung]) -> Result<()> {
+    let rows = all(rungs);
+    write_file(&folder.join("sweep.csv"), &csv(&rows)?)?;
+    write_json(&folder.join("sweep.json"), &json!({ "schema": 1, "runs": rows }))
 }
 
 /// `rows` as CSV, a heading first.
