@@ -14,7 +14,8 @@
 //!    request.
 //! 5. So between turns the kernel holds no pointer of ours. No buffer is pinned, and memory is reused without
 //!    cancelling anything.
-//! 6. Sockets are in tables. A batch goes to one table, because each table costs a system call. Most back ends have one.
+//! 6. Sockets are in tables. A batch goes to one table, because each table costs a system call. Most back ends have
+//!    one.
 //! 7. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
 //!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server
 //!    ends.

@@ -10,14 +10,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags};
+use rustix::net::{RecvFlags, SendFlags};
 
 use super::by_index::ByIndex;
 use super::readable::Readable;
 use super::signals::Signals;
-use super::socket::Socket;
+use super::socket::{self, Socket};
 use super::{Chunk, Completion, Completions, Io, Receiving, Send, Sent, Until};
-use crate::limits::ACCEPTS_PER_TURN_MAX;
 use crate::token::{ConnectionId, ListenerId, Op, TableId, Token};
 
 /// A mechanism that tells which of many descriptors are ready.
@@ -144,27 +143,20 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    /// Accepts newcomers, up to a bound so that members are not kept waiting. The poller reports the listener again for
-    /// the rest.
+    /// Accepts some newcomers. The poller reports the listener again for the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
         let Some(listener) = self.listeners.get(id.index()).filter(|listener| listener.accepting) else { return };
-        for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match rustix::net::accept_with(&listener.socket, SocketFlags::CLOEXEC) {
-                Ok(socket) if !self.poller.takes(socket.as_raw_fd()) => {
-                    completions.list.push(Completion::Unwatchable(id, Socket::new(socket)));
-                }
-                Ok(socket) => {
-                    let newcomer = Socket::accepted(socket);
-                    completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(id, Ok(newcomer))));
-                }
-                Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
-                Err(Errno::AGAIN) => return,
-                Err(errno) => {
-                    completions.list.push(Completion::Accepted(id, Err(errno)));
-                    self.set_accepting(id, false);
-                    return;
-                }
+        let accepted = socket::accept_some(&listener.socket, |socket| {
+            if self.poller.takes(socket.as_raw_fd()) {
+                let newcomer = Socket::accepted(socket);
+                completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(id, Ok(newcomer))));
+            } else {
+                completions.list.push(Completion::Unwatchable(id, Socket::new(socket)));
             }
+        });
+        if let Err(errno) = accepted {
+            completions.list.push(Completion::Accepted(id, Err(errno)));
+            self.set_accepting(id, false);
         }
     }
 

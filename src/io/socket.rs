@@ -8,10 +8,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
 
 use crate::limits::{
-    KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
+    ACCEPTS_PER_TURN_MAX, KEEPALIVE_PAUSE_MAX, KEEPALIVE_PROBES, LISTEN_BACKLOG, SOCKET_RECEIVE_BYTES,
+    SOCKET_SEND_BYTES, SOCKET_UNSENT_BYTES,
 };
 
 /// Listens on `address`. The kernel ends a connection whose peer answers nothing for `dead_after` while there is
@@ -59,6 +61,20 @@ fn set_unsent_bytes_max(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Accepts newcomers that wait and hands each to `take`, up to a bound so that members are not kept waiting. An error
+/// says that accepting has failed.
+pub(super) fn accept_some(listener: &TcpListener, mut take: impl FnMut(OwnedFd)) -> Result<(), Errno> {
+    for _ in 0..ACCEPTS_PER_TURN_MAX {
+        match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
+            Ok(newcomer) => take(newcomer),
+            Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
+            Err(Errno::AGAIN) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// A connected socket, as the server has it. Only the back ends see its descriptor.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
@@ -73,6 +89,10 @@ impl Socket {
     pub(super) fn accepted(descriptor: OwnedFd) -> Option<(Self, SocketAddr)> {
         let address = SocketAddr::try_from(rustix::net::getpeername(&descriptor).ok()??).ok()?;
         Some((Self(descriptor), SocketAddr::new(address.ip().to_canonical(), address.port())))
+    }
+
+    pub(super) fn into_descriptor(self) -> OwnedFd {
+        self.0
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {

@@ -18,6 +18,7 @@
 
 mod refused;
 mod ring;
+mod socket;
 mod tables;
 mod trial;
 
@@ -28,63 +29,25 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 use io_uring::cqueue;
 use rustix::io::Errno;
-use rustix::net::{Shutdown, SocketFlags};
+use rustix::net::Shutdown;
 
 use super::by_index::ByIndex;
 use super::readable::Readable;
 use super::signals::Signals;
-use super::{Chunk, Completion, Completions, Io, Receiving, Send, Until, socket};
-use crate::limits::{ACCEPTS_PER_TURN_MAX, RECEIVES_PER_TURN_MAX};
+use super::socket::{Socket as Ordinary, accept_some};
+use super::{Chunk, Completion, Completions, Io, Receiving, Send, Until};
+use crate::limits::RECEIVES_PER_TURN_MAX;
 use crate::token::{ConnectionId, ListenerId, Op, TableId, Token};
 pub use refused::Refused;
 pub use ring::{Ring, Sandbox};
 use ring::{Target, outcome};
-use tables::Place;
+pub use socket::Socket;
+use socket::{Number, Route};
 pub use tables::Tables;
 
 /// Completions that one waiting call may collect. Since about Linux 6.14 such a call runs at most as many deferred
 /// completions as it waits for, and at least 20, so a call that asks for one would return twenty at a time.
 const HARVEST: usize = 4096;
-
-/// A connected socket of this back end.
-#[derive(Debug)]
-pub enum Socket {
-    /// With a descriptor of its own.
-    Ordinary(socket::Socket),
-    InTable(Place),
-}
-
-/// Where requests about a socket go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    Main(RawFd),
-    Table(Place),
-}
-
-impl Route {
-    fn of(socket: &Socket) -> Self {
-        match socket {
-            Socket::Ordinary(socket) => Self::Main(socket.descriptor().as_raw_fd()),
-            Socket::InTable(place) => Self::Table(*place),
-        }
-    }
-
-    /// The table whose ring it is; `None` for the main ring.
-    fn table(self) -> Option<TableId> {
-        match self {
-            Self::Main(_) => None,
-            Self::Table(place) => Some(place.table),
-        }
-    }
-
-    /// What the requests name.
-    fn target(self) -> Target {
-        match self {
-            Self::Main(descriptor) => Target::Descriptor(descriptor),
-            Self::Table(place) => Target::File(place.slot),
-        }
-    }
-}
 
 #[derive(Debug)]
 pub struct Uring {
@@ -96,8 +59,8 @@ pub struct Uring {
     /// By [`ListenerId`]; none once accepting has ended for good.
     listeners: Vec<TcpListener>,
     signals: Signals,
-    /// By slot, for the receive that follows a poll. An entry is current while a receive is in flight.
-    routes: ByIndex<Option<Route>>,
+    /// Sockets by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
+    numbers: ByIndex<Number>,
     readable: Readable,
     /// Completions that arrived while a batch was submitted and belong to the next turn.
     stash: Vec<cqueue::Entry>,
@@ -112,7 +75,7 @@ impl Uring {
             woken: false,
             listeners,
             signals,
-            routes: ByIndex::new(None),
+            numbers: ByIndex::new(Number::NONE),
             readable: Readable::new(),
             stash: Vec::new(),
         };
@@ -134,7 +97,7 @@ impl Uring {
         let mut uring = Self::new(ring, listeners, signals);
         uring.main.push_poll(Target::Descriptor(tables.eventfd()), libc::POLLIN, Token::indexed(Op::Wake, 0));
         uring.tables = Some(tables);
-        uring.routes = ByIndex::with_space_for(members_max, None);
+        uring.numbers = ByIndex::with_space_for(members_max, Number::NONE);
         Ok(uring)
     }
 
@@ -145,15 +108,12 @@ impl Uring {
 
     /// The main ring, or that of a table.
     fn ring(&mut self, table: Option<TableId>) -> &mut Ring {
-        match table {
-            None => &mut self.main,
-            Some(table) => self.tables.as_mut().expect("a socket of a table has one").ring(table),
-        }
+        ring(&mut self.main, &mut self.tables, table)
     }
 
     /// The route of a connection with a receive in flight.
     fn route(&self, id: ConnectionId) -> Route {
-        self.routes.at(id.slot.index()).expect("it was noted when the receive was asked for")
+        self.numbers.at(id.slot.index()).route()
     }
 
     fn arm(&mut self, op: Op, id: ConnectionId, route: Route, events: libc::c_short) {
@@ -165,12 +125,12 @@ impl Uring {
     }
 
     /// Calls `what` with a socket as one with an ordinary descriptor; `None` when there is none for it.
-    fn with_descriptor<T>(&mut self, socket: &Socket, what: impl FnOnce(&socket::Socket) -> T) -> Option<T> {
-        match socket {
-            Socket::Ordinary(socket) => Some(what(socket)),
-            Socket::InTable(place) => {
+    fn with_descriptor<T>(&mut self, socket: &Socket, what: fn(&Ordinary) -> T) -> Option<T> {
+        match socket.with_ordinary(what) {
+            Ok(answer) => Some(answer),
+            Err(place) => {
                 let tables = self.tables.as_mut().expect("a socket of a table has one");
-                tables.with_descriptor(*place, &mut self.stash, what)
+                tables.with_descriptor(place, &mut self.stash, what)
             }
         }
     }
@@ -245,9 +205,9 @@ impl Uring {
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 if !self.listeners.is_empty()
-                    && let Some((newcomer, address)) = socket::Socket::accepted(socket)
+                    && let Some((newcomer, address)) = Ordinary::accepted(socket)
                 {
-                    completions.list.push(Completion::Accepted(listener, Ok((Socket::Ordinary(newcomer), address))));
+                    completions.list.push(Completion::Accepted(listener, Ok((Socket::ordinary(newcomer), address))));
                 }
                 // A multishot accept also ends when its completion overflowed the queue.
                 if !armed {
@@ -261,29 +221,22 @@ impl Uring {
         }
     }
 
-    /// Accepts newcomers into ordinary descriptors and moves each into a table, up to a bound so that members are not
-    /// kept waiting. The poll that is armed again reports the rest.
+    /// Accepts some newcomers into ordinary descriptors and moves each into a table. The poll that is armed again
+    /// reports the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
         let Some(listener) = self.listeners.get(id.index()) else { return };
         let tables = self.tables.as_mut().expect("newcomers are accepted one by one where there are tables");
-        for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
-                Ok(socket) => {
-                    let Some((newcomer, address)) = socket::Socket::accepted(socket) else { continue };
-                    completions.list.push(match tables.move_in(newcomer) {
-                        Ok(place) => Completion::Accepted(id, Ok((Socket::InTable(place), address))),
-                        Err(newcomer) => Completion::Unwatchable(id, Socket::Ordinary(newcomer)),
-                    });
-                }
-                Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
-                Err(Errno::AGAIN) => break,
-                Err(errno) => {
-                    completions.list.push(Completion::Accepted(id, Err(errno)));
-                    return;
-                }
-            }
+        let accepted = accept_some(listener, |newcomer| {
+            let Some((newcomer, address)) = Ordinary::accepted(newcomer) else { return };
+            completions.list.push(match tables.move_in(newcomer) {
+                Ok(place) => Completion::Accepted(id, Ok((Socket::in_table(place), address))),
+                Err(newcomer) => Completion::Unwatchable(id, Socket::ordinary(newcomer)),
+            });
+        });
+        match accepted {
+            Ok(()) => self.accept(id),
+            Err(errno) => completions.list.push(Completion::Accepted(id, Err(errno))),
         }
-        self.accept(id);
     }
 
     /// Waits for a completion, unless a table has one already.
@@ -305,6 +258,14 @@ impl Uring {
             timeout = [timeout, closing].into_iter().flatten().min();
         }
         self.main.wait(timeout)
+    }
+}
+
+/// The main ring, or that of a table.
+fn ring<'a>(main: &'a mut Ring, tables: &'a mut Option<Tables>, table: Option<TableId>) -> &'a mut Ring {
+    match table {
+        None => main,
+        Some(table) => tables.as_mut().expect("a socket of a table has one").ring(table),
     }
 }
 
@@ -336,27 +297,24 @@ impl Io for Uring {
     }
 
     fn receive(&mut self, socket: &Socket, id: ConnectionId) {
-        *self.routes.at_mut(id.slot.index()) = Some(Route::of(socket));
+        *self.numbers.at_mut(id.slot.index()) = socket.number();
         self.arm_receive(id);
     }
 
     fn watch_writable(&mut self, socket: &Socket, id: ConnectionId) {
-        self.arm(Op::Writable, id, Route::of(socket), libc::POLLOUT);
+        self.arm(Op::Writable, id, socket.route(), libc::POLLOUT);
     }
 
     fn table(&self, socket: &Socket) -> TableId {
-        Route::of(socket).table().unwrap_or(TableId::FIRST)
+        socket.route().table().unwrap_or(TableId::FIRST)
     }
 
     fn send_batch(&mut self, sends: &mut [Send<'_, Socket>]) {
         let Some(first) = sends.first() else { return };
-        let table = Route::of(first.socket).table();
-        let ring = match table {
-            None => &mut self.main,
-            Some(table) => self.tables.as_mut().expect("a socket of a table has one").ring(table),
-        };
+        let table = first.socket.route().table();
+        let ring = ring(&mut self.main, &mut self.tables, table);
         let target = |socket: &Socket| {
-            let route = Route::of(socket);
+            let route = socket.route();
             assert!(route.table() == table, "a batch goes to one table");
             route.target()
         };
@@ -364,21 +322,21 @@ impl Io for Uring {
     }
 
     fn outstanding(&mut self, socket: &Socket) -> u32 {
-        self.with_descriptor(socket, socket::Socket::outstanding).unwrap_or(0)
+        self.with_descriptor(socket, Ordinary::outstanding).unwrap_or(0)
     }
 
     fn silent_for(&mut self, socket: &Socket) -> Option<Duration> {
-        self.with_descriptor(socket, socket::Socket::silent_for).flatten()
+        self.with_descriptor(socket, Ordinary::silent_for).flatten()
     }
 
     fn shutdown(&mut self, socket: &Socket) {
-        self.with_descriptor(socket, socket::Socket::shut_down);
+        self.with_descriptor(socket, Ordinary::shut_down);
     }
 
     fn close(&mut self, socket: Socket) {
-        match socket {
-            Socket::Ordinary(socket) => drop(socket),
-            Socket::InTable(place) => self.tables.as_mut().expect("a socket of a table has one").close(place),
+        match socket.route() {
+            Route::Main(_) => drop(socket),
+            Route::Table(place) => self.tables.as_mut().expect("a socket of a table has one").close(place),
         }
     }
 

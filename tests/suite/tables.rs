@@ -1,5 +1,5 @@
-//! More members than descriptors: how many a server holds, in which descriptors, and what it says about it. That members
-//! in tables are served like others is played by the tests of every back end.
+//! More members than descriptors: how many a server holds, in which descriptors, and what it says about it. That
+//! members in tables are served like others is played by the tests of every back end.
 
 use std::net::TcpStream;
 use std::process::Stdio;

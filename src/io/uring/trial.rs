@@ -31,8 +31,9 @@ fn sends_behave(ring: &mut Ring) -> Result<(), Refused> {
     try_sends(ring, Target::Descriptor(socket.as_raw_fd()), peer, LINUX_FOR_RING)
 }
 
-/// As for ordinary descriptors, with a file of the ring's table. And a file that is removed from the table is closed, so that
-/// its peer reads the end, while another file has a request in flight. `slots` 0 and 1 must be vacant, and are again.
+/// As for ordinary descriptors, with a file of the ring's table. And a file that is removed from the table is closed,
+/// so that its peer reads the end, while another file has a request in flight. `slots` 0 and 1 must be vacant, and are
+/// again.
 pub(super) fn files_behave(ring: &mut Ring) -> Result<(), Refused> {
     let linux = LINUX_FOR_TABLES;
     let update = |error| Refused::call("changing a table of files", &error, linux);

@@ -48,7 +48,8 @@ impl Tables {
         self.tables.len()
     }
 
-    /// Moves a peer's socket into a table. `None` when that fails, as it does `fails` times of 256, or no table has room.
+    /// Moves a peer's socket into a table. `None` when that fails, as it does `fails` times of 256, or no table has
+    /// room.
     pub fn put(&mut self, peer: u32, fails: u8) -> Option<Place> {
         let has_room = |table: &Table| !table.free.is_empty() || table.tenants.len() < self.slots_max;
         let number = self.tables.iter().position(has_room).unwrap_or(self.tables.len());
