@@ -55,17 +55,10 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
         BackendChoice::Auto | BackendChoice::Uring if ring.is_ok() => BackEnd::Uring,
         _ => BackEnd::Epoll,
     };
-    let demand = Demand {
-        members: Some(members),
-        descriptors: check.serve.descriptors,
-        table_slots: check.serve.table_slots,
-        back_end,
-        is_back_end_asked_for: check.serve.backend != BackendChoice::Auto,
-        descriptor_limit: net::raise_descriptor_limit(),
-    };
+    let demand = check.serve.demand(back_end, net::raise_descriptor_limit());
+    let demand = Demand { members: Some(members), ..demand };
     let tables = demand.capacity().ok().and_then(|capacity| capacity.tables);
-    let bound = MemoryBound::of(&check.serve.config(members));
-    let bound = tables.map_or(bound, |tables| bound.with_tables(tables.count, tables.slots));
+    let bound = MemoryBound::of(&check.serve.config(members)).with_tables(tables);
     let members = members as u64;
     let findings = [
         io_uring(check.serve.backend, ring),

@@ -13,7 +13,8 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Config, Descriptors, RoomSettings, SlowPolicy};
+use crate::capacity::Demand;
+use crate::config::{self, BackEnd, Config, Descriptors, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
@@ -99,7 +100,8 @@ pub struct Serve {
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(LOG_BYTES_DEFAULT as u64), env = "UPROAR_LOG_BYTES")]
     pub log_bytes: ByteSize,
 
-    /// Memory for unfinished lines, own lines and notices of all members together; while it is spent members are not read
+    /// Memory for unfinished lines, own lines and notices of all members together; while it is spent members are not
+    /// read
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(BUFFER_BYTES_DEFAULT as u64), env = "UPROAR_BUFFER_BYTES")]
     pub buffer_bytes: ByteSize,
 
@@ -335,6 +337,18 @@ impl Serve {
                 slow: self.slow,
                 rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
             },
+        }
+    }
+
+    /// What is asked for of a back end, by a process with this descriptor limit.
+    pub fn demand(&self, back_end: BackEnd, descriptor_limit: usize) -> Demand {
+        Demand {
+            members: self.members,
+            descriptors: self.descriptors,
+            table_slots: self.table_slots,
+            back_end,
+            is_back_end_asked_for: self.backend != BackendChoice::Auto,
+            descriptor_limit,
         }
     }
 

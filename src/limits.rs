@@ -29,8 +29,8 @@ pub const SEND_BATCH_MEMBERS: usize = 64;
 /// those.
 pub const SEND_BATCH_RETURNING: usize = SEND_BATCH_MEMBERS / 4;
 
-/// Most members skipped in one turn because the log is going to forget their place. Each takes some 0.5 us, and one that
-/// is closed instead some 5 us.
+/// Most members skipped in one turn because the log is going to forget their place. Each takes some 0.5 us, and one
+/// that is closed instead some 5 us.
 pub const SKIPS_PER_TURN_MAX: usize = 512;
 
 /// Most slow members that a statistics line looks at to find the one furthest behind. Where more of them are in one
@@ -97,12 +97,12 @@ pub const DUES_PER_TURN_MAX: usize = 256;
 /// reserved at the start; memory is used only as members come. Freeing a piece takes less than a millisecond.
 pub const SLOTS_CHUNK: usize = 32_768;
 
-/// Entries of a queue or a heap whose memory is one piece. Some tens of KiB are allocated, copied or looked through at a
-/// time.
+/// Entries of a queue or a heap whose memory is one piece. Some tens of KiB are allocated, copied or looked through at
+/// a time.
 pub const PIECE_ENTRIES: usize = 1024;
 
-/// Entries that a part of a hash table has on average, at most. A part that doubles moves all of its entries, of which each
-/// is looked up elsewhere in memory: half a microsecond each in a room of a million.
+/// Entries that a part of a hash table has on average, at most. A part that doubles moves all of its entries, of which
+/// each is looked up elsewhere in memory: half a microsecond each in a room of a million.
 pub const HASHED_PART_ENTRIES: usize = 1024;
 
 /// Bytes of notices that may wait for a peer. At the bound further notices are dropped, except those of missed
@@ -151,8 +151,8 @@ pub const JOIN_RATE_DEFAULT: u64 = 50;
 /// has connected again.
 pub const ADDRESS_RATE_FACTOR: u64 = 4;
 
-/// Once so many connections were open and all but one in this many of them have gone, memory inside the heap is given back
-/// to the system. That takes longer the more of it is in use.
+/// Once so many connections were open and all but one in this many of them have gone, memory inside the heap is given
+/// back to the system. That takes longer the more of it is in use.
 pub const CROWD_MIN: usize = 8192;
 pub const CROWD_LEFT: usize = 1024;
 
@@ -164,8 +164,8 @@ pub const ADDRESSES_REMEMBERED_MAX: usize = 16_384;
 /// addresses are turned away.
 pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
 
-/// Parts of the table of addresses that are searched at a time, which takes about a millisecond. A server of up to 49,000
-/// members has no more of them.
+/// Parts of the table of addresses that are searched at a time, which takes about a millisecond. A server of up to
+/// 49,000 members has no more of them.
 pub const ADDRESSES_CLEANED_PARTS: usize = 64;
 
 /// Closes by our own decision that are logged a second. The statistics count them all.
@@ -245,8 +245,8 @@ pub const EPOLL_ENTRY_BYTES: usize = 192;
 /// Kernel memory of one short line that a peer has not read: the head of a buffer and its bytes.
 pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 
-/// Kernel memory that a slot of a table may keep while its ring is open: its place, its node, and a request of 256 bytes,
-/// which the ring keeps for reuse (Linux 6.18).
+/// Kernel memory that a slot of a table may keep while its ring is open: its place, its node, and a request of 256
+/// bytes, which the ring keeps for reuse (Linux 6.18).
 pub const KERNEL_SLOT_BYTES: usize = 8 + 32 + 256;
 
 /// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
@@ -340,6 +340,10 @@ pub const TABLES_HARVEST: usize = 4096;
 
 /// How long a table is empty before it is closed.
 pub const TABLE_EMPTY_MAX: Duration = Duration::from_secs(10);
+
+/// An entry of either queue of a ring.
+pub const SUBMISSION_BYTES: usize = 64;
+pub const COMPLETION_BYTES: usize = 16;
 
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {

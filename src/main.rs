@@ -90,19 +90,7 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
         (None, BackendChoice::Select) => (BackEnd::Select, Select::NAME),
         (None, _) => (BackEnd::Epoll, Epoll::NAME),
     };
-    let demand = Demand {
-        members: serve.members,
-        descriptors: serve.descriptors,
-        table_slots: serve.table_slots,
-        back_end,
-        is_back_end_asked_for: serve.backend != BackendChoice::Auto,
-        descriptor_limit: net::raise_descriptor_limit(),
-    };
-    let mut capacity = demand.capacity()?;
-    let tables = match capacity.tables {
-        Some(sizes) => open_tables(&demand, sizes, sandbox, &mut capacity)?,
-        None => None,
-    };
+    let (tables, capacity) = open_tables(&serve.demand(back_end, net::raise_descriptor_limit()), sandbox)?;
     if let Some(shortfall) = &capacity.shortfall {
         journal.report(Instant::now(), format_args!("{shortfall}"));
     }
@@ -121,25 +109,19 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Opens tables of direct descriptors, and corrects the capacity where there are fewer than wanted, or none.
-fn open_tables(
-    demand: &Demand,
-    sizes: TableSizes,
-    sandbox: Sandbox,
-    capacity: &mut Capacity,
-) -> Result<Option<Tables>, Failure> {
-    match Tables::open(sizes.count, sizes.slots, sandbox) {
-        Ok((tables, None)) => Ok(Some(tables)),
+/// Opens the tables of direct descriptors that are asked for, if any. The capacity is that of those that there are.
+fn open_tables(demand: &Demand, sandbox: Sandbox) -> Result<(Option<Tables>, Capacity), Failure> {
+    let capacity = demand.capacity()?;
+    let Some(sizes) = capacity.tables else { return Ok((None, capacity)) };
+    Ok(match Tables::open(sizes.count, sizes.slots, sandbox) {
+        Ok((tables, None)) => (Some(tables), capacity),
         Ok((tables, Some(refused))) => {
-            let members = capacity.members_max;
-            *capacity = sizes.holding_at_most(tables.count(), members, demand.descriptors, || refused.to_string())?;
-            Ok(Some(tables))
+            let reason = || refused.to_string();
+            let fewer = sizes.holding_at_most(tables.count(), capacity.members_max, demand.descriptors, reason)?;
+            (Some(tables), fewer)
         }
-        Err(refused) => {
-            *capacity = demand.without_tables(&refused.to_string())?;
-            Ok(None)
-        }
-    }
+        Err(refused) => (None, demand.without_tables(&refused.to_string())?),
+    })
 }
 
 /// All that a server starts with, whatever its back end.
@@ -177,9 +159,7 @@ impl Start<'_> {
                 ));
             }
         }
-        let bound = MemoryBound::of(&config);
-        let bound = tables.map_or(bound, |tables| bound.with_tables(tables.count, tables.slots));
-        server.report(format_args!("memory {bound}"));
+        server.report(format_args!("memory {}", MemoryBound::of(&config).with_tables(tables)));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             let place =
                 if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };

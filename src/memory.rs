@@ -6,14 +6,16 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
+use crate::capacity::TableSizes;
 use crate::config::Config;
 use crate::connection::{Connection, Private, Received};
-use crate::io::socket::Socket;
+use crate::io::uring::Socket;
 use crate::limits::{
-    DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX,
-    PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS,
-    RING_SUBMISSIONS, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX,
-    STAMP_BYTES, TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    COMPLETION_BYTES, DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT,
+    OWN_RANGES_MAX, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX,
+    RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES,
+    SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES,
+    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::names::Names;
 use crate::pieces::slots;
@@ -35,14 +37,19 @@ pub struct MemoryBound {
     /// A member that has spoken, is timed in every way, and has a notice waiting: all that does not count against the
     /// buffer bytes.
     pub member: usize,
-    /// The same with all buffer bytes that one member can have: it has begun a long line, has as many notices waiting as
-    /// it can have, and does not read.
+    /// The same with all buffer bytes that one member can have: it has begun a long line, has as many notices waiting
+    /// as it can have, and does not read.
     pub member_worst: usize,
     /// The buffer bytes of all members.
     pub buffers: usize,
-    /// What the ring of a table keeps in the kernel until it is closed: its table, and a request for each slot. 0 without
-    /// tables.
+    /// What the ring of a table keeps in the kernel until it is closed: its table, and a request for each slot. 0
+    /// without tables.
     pub kernel_per_table: usize,
+}
+
+/// The two queues of a ring.
+fn queues_bytes(submissions: u32, completions: u32) -> usize {
+    submissions as usize * SUBMISSION_BYTES + completions as usize * COMPLETION_BYTES
 }
 
 impl MemoryBound {
@@ -74,8 +81,7 @@ impl MemoryBound {
         let overshoot = (RECEIVES_PER_TURN_MAX + SEND_BATCH_MEMBERS) * buffer_worst;
         let members = config.members_max;
         Self {
-            fixed: RING_SUBMISSIONS as usize * 64
-                + RING_COMPLETIONS as usize * 16
+            fixed: queues_bytes(RING_SUBMISSIONS, RING_COMPLETIONS)
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
                 + SPARE_BUFFERS_MAX * input
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
@@ -92,12 +98,12 @@ impl MemoryBound {
         }
     }
 
-    /// The bound of the same server with `count` tables of `slots` direct descriptors each.
-    pub fn with_tables(self, count: usize, slots: u16) -> Self {
-        let queues = TABLE_SUBMISSIONS as usize * 64 + TABLE_COMPLETIONS as usize * 16;
+    /// The bound of the same server with tables of direct descriptors, if it has any.
+    pub fn with_tables(self, tables: Option<TableSizes>) -> Self {
+        let Some(TableSizes { count, slots }) = tables else { return self };
         let vacant = usize::from(slots) * size_of::<u16>();
         Self {
-            fixed: self.fixed + count * (queues + vacant),
+            fixed: self.fixed + count * (queues_bytes(TABLE_SUBMISSIONS, TABLE_COMPLETIONS) + vacant),
             kernel_per_table: usize::from(slots) * KERNEL_SLOT_BYTES,
             ..self
         }
@@ -149,7 +155,7 @@ mod tests {
     #[test]
     fn tables_are_in_the_bound_and_what_they_keep_in_the_kernel_beside_it() {
         let without = bound(&[], 1_000_000);
-        let with = without.with_tables(50, 20_000);
+        let with = without.with_tables(Some(TableSizes { count: 50, slots: 20_000 }));
         assert!(with.total() > without.total() + 50 * 40_000 && with.total() <= 2 << 30, "{with}");
         assert!(with.to_string().ends_with("; 5.6 MiB that a table keeps there until it is closed"), "{with}");
     }

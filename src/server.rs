@@ -205,7 +205,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(self.flow())
     }
 
-    /// Drops entries of freed connections, and gives memory back to the system at a quiet moment after a crowd has left.
+    /// Drops entries of freed connections, and gives memory back to the system at a quiet moment after a crowd has
+    /// left.
     fn give_memory_back(&mut self) {
         let connections = &mut self.connections;
         let open = connections.len();

@@ -7,12 +7,16 @@ use super::{Finding, Level};
 use crate::capacity::{Demand, TableSizes};
 use crate::config::{BackEnd, Descriptors};
 use crate::io::uring::{Sandbox, Tables};
-use crate::limits::{DESCRIPTOR_RESERVE, RING_COMPLETIONS, RING_SUBMISSIONS, TABLE_COMPLETIONS, TABLE_SUBMISSIONS};
+use crate::limits::{
+    COMPLETION_BYTES, DESCRIPTOR_RESERVE, RING_COMPLETIONS, RING_SUBMISSIONS, SUBMISSION_BYTES, TABLE_COMPLETIONS,
+    TABLE_SUBMISSIONS,
+};
 
 /// CAP_IPC_LOCK, as a bit of the capabilities (capabilities(7)).
 const CAP_IPC_LOCK: u32 = 14;
 
-/// Whether there is a descriptor for each member. Tables are opened, because only that shows that the kernel gives them.
+/// Whether there is a descriptor for each member. Tables are opened, because only that shows that the kernel gives
+/// them.
 pub fn finding(demand: &Demand) -> Finding {
     let (members, limit) = (demand.members.unwrap_or(0), demand.descriptor_limit);
     match demand.capacity() {
@@ -100,12 +104,13 @@ pub fn locked_memory(tables: Option<TableSizes>, limit: Option<u64>, may_lock: b
     }
 }
 
-/// What the kernel takes for the two queues of a ring, in whole pages: 64 bytes for each submission, and 16 for each
-/// completion beside the heads of both.
+/// What the kernel takes for the two queues of a ring, in whole pages: the submissions, and the completions beside the
+/// heads of both.
 fn locked_bytes(submissions: u32, completions: u32) -> u64 {
     let page = rustix::param::page_size() as u64;
+    let queue = |entries: u32, bytes: usize| u64::from(entries) * bytes as u64;
     let pages = |bytes: u64| bytes.div_ceil(page) * page;
-    pages(u64::from(submissions) * 64) + pages(u64::from(completions) * 16 + 512)
+    pages(queue(submissions, SUBMISSION_BYTES)) + pages(queue(completions, COMPLETION_BYTES) + 512)
 }
 
 /// The limit on locked memory of this process, in bytes; `None` for no limit.

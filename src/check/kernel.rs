@@ -92,7 +92,8 @@ pub fn file_max(members: u64, value: Option<u64>, open: Option<u64>) -> Finding 
     Finding::new(level, text)
 }
 
-/// The table in which the kernel looks up the connection of each packet. It is made at boot, or with a network namespace.
+/// The table in which the kernel looks up the connection of each packet. It is made at boot, or with a network
+/// namespace.
 pub fn hash_table(members: u64, buckets: Option<u64>, child_buckets: Option<u64>) -> Finding {
     let name = "net.ipv4.tcp_ehash_entries";
     let Some(buckets) = buckets else { return Finding::new(Level::Warn, format!("{name} cannot be read")) };

@@ -1,8 +1,8 @@
 //! Memory that all members share, and what is done when it is spent.
 //!
-//! A member that listens takes some hundred bytes. One that has begun a line, is held, is behind with own lines, or does
-//! not read its notices takes up to hundred times as many, and a house cannot have that for all. So these bytes are
-//! counted where they change, and are bounded for all members together (`--buffer-bytes`).
+//! A member that listens takes some hundred bytes. One that has begun a line, is held, is behind with own lines, or
+//! does not read its notices takes up to hundred times as many, and a house cannot have that for all. So these bytes
+//! are counted where they change, and are bounded for all members together (`--buffer-bytes`).
 //!
 //! While they are spent no connection is received from, nobody gets memory for own ranges, and notices are told only to
 //! peers for whom none wait. Lines that are held are said meanwhile, and members are sent what is said, so memory comes
@@ -16,7 +16,7 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::connection::Connection;
+use crate::connection::{Connection, Private};
 use crate::counters::{CloseReason, Counter};
 use crate::io::Io;
 use crate::limits::{BUFFER_PATIENCE, BUFFER_REPORT, BUFFER_RESUME_EIGHTHS};
@@ -45,6 +45,14 @@ impl Budget {
     /// The [`Connection::buffer_bytes`] of a connection have changed.
     pub fn change(&mut self, before: usize, after: usize) {
         self.connections_bytes = self.connections_bytes + after - before;
+    }
+
+    /// Changes private bytes of a connection, and counts what that changes.
+    pub fn change_private<T>(&mut self, private: &mut Private, change: impl FnOnce(&mut Private) -> T) -> T {
+        let before = private.buffer_bytes();
+        let result = change(private);
+        self.change(before, private.buffer_bytes());
+        result
     }
 
     pub fn is_spent(&self) -> bool {

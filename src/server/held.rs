@@ -4,7 +4,8 @@
 //! own reading is in no queue: the sweep calls [`Held::resume`] once it has read.
 //!
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
-//! 2. The first connection in either queue of a room, for space or for the ration, stays first until a line of it is said.
+//! 2. The first connection in either queue of a room, for space or for the ration, stays first until a line of it is
+//!    said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -108,8 +109,8 @@ impl Held {
         }
     }
 
-    /// Puts back the connection of a [`Resume::First`] of which no line was said. It stays the first for the ration also when it
-    /// now waits for another reason.
+    /// Puts back the connection of a [`Resume::First`] of which no line was said. It stays the first for the ration
+    /// also when it now waits for another reason.
     pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, turn: Turn, reason: Blocked, now: Instant) {
         self.change(room, |waiting| {
             match reason {
@@ -176,8 +177,8 @@ impl Held {
         self.change(room, |waiting| waiting.log_full = false);
     }
 
-    /// Takes out the next connection that may go on: first those for whose lines there is space again, until the log is full
-    /// again, and after all others the first in the queue for a room's ration.
+    /// Takes out the next connection that may go on: first those for whose lines there is space again, until the log is
+    /// full again, and after all others the first in the queue for a room's ration.
     pub fn next(&mut self, now: Instant) -> Option<Resume> {
         if let Some(room) = self.spaces.first() {
             let id = self.change(*room, |waiting| waiting.for_space.pop_front())?;
@@ -205,8 +206,8 @@ impl Held {
         *self = Self::default();
     }
 
-    /// Drops entries of freed connections when there are more than `entries_max` of a kind: looks at a piece of a queue of
-    /// each such kind. True when there are too many entries left.
+    /// Drops entries of freed connections when there are more than `entries_max` of a kind: looks at a piece of a queue
+    /// of each such kind. True when there are too many entries left.
     pub fn forget_gone(&mut self, entries_max: usize, mut is_here: impl FnMut(ConnectionId) -> bool) -> bool {
         if self.delayed.len() > entries_max {
             self.delayed.retain_some(|(_, id)| is_here(*id));

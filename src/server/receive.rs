@@ -379,8 +379,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.take_input(speaker);
     }
 
-    /// Looks at a connection that had received bytes that were not used one time-out ago. It is closed if it has begun a
-    /// line and sent nothing since, or has more than its share of the budget.
+    /// Looks at a connection that had received bytes that were not used one time-out ago. It is closed if it has begun
+    /// a line and sent nothing since, or has more than its share of the budget.
     pub(super) fn on_line_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Line);

@@ -60,7 +60,8 @@ pub struct Schedule {
     pub held: Held,
     /// [`Queue::Opening`], soonest first.
     openings: Heap<(Instant, ConnectionId)>,
-    /// True while time-outs come sooner because connections are not received from. The time of openings does not end then.
+    /// True while time-outs come sooner because connections are not received from. The time of openings does not end
+    /// then.
     hurries: bool,
     /// [`Queue::Retry`], soonest first.
     retries: Fifo<(Instant, ConnectionId)>,
@@ -176,8 +177,8 @@ impl Schedule {
         queues.into_iter().chain(self.moments).flatten().min()
     }
 
-    /// Drops entries of freed connections from queues that have far more entries than the `connections` that are open. To be
-    /// called once a turn: it looks at a piece of each such queue.
+    /// Drops entries of freed connections from queues that have far more entries than the `connections` that are open.
+    /// To be called once a turn: it looks at a piece of each such queue.
     pub fn forget_gone(&mut self, connections: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
         let entries_max = 2 * connections + TIMEOUT_SLACK;
         self.is_forgetting = false;
@@ -198,8 +199,8 @@ impl Schedule {
         self.is_forgetting |= self.held.forget_gone(entries_max, is_here);
     }
 
-    /// True while entries of freed connections are still to be dropped. It ends: when a queue has more than twice as many
-    /// entries as there are connections, half of them are dropped once all of it was looked at.
+    /// True while entries of freed connections are still to be dropped. It ends: when a queue has more than twice as
+    /// many entries as there are connections, half of them are dropped once all of it was looked at.
     pub fn is_forgetting(&self) -> bool {
         self.is_forgetting
     }

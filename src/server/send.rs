@@ -23,9 +23,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let (connections, budget) = (&mut self.connections, &mut self.budget);
         let mut batch = self.rooms.take_batch(|id, messages| {
             let connection = connections.at_mut(id);
-            let before = connection.outbound.private.buffer_bytes();
-            connection.outbound.private.tell_always(Notice::Missed { messages }, connection.inbound.encoding);
-            budget.change(before, connection.outbound.private.buffer_bytes());
+            let encoding = connection.inbound.encoding;
+            budget.change_private(&mut connection.outbound.private, |private| {
+                private.tell_always(Notice::Missed { messages }, encoding);
+            });
         });
         let mut dead = Dead::new();
         // One round sends a member the bytes up to the end of a segment, which is usually the head of the log.
@@ -53,9 +54,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let used = taken;
         if private {
             let private = &mut self.connections.at_mut(id).outbound.private;
-            let before = private.buffer_bytes();
-            private.advance(used);
-            self.budget.change(before, private.buffer_bytes());
+            self.budget.change_private(private, |private| private.advance(used));
         } else {
             self.rooms.advance(member, used);
         }
@@ -100,15 +99,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Tells a peer a notice. False when the notice is dropped because too many bytes of notices wait for it already, or
-    /// any while the budget of memory is spent.
+    /// Tells a peer a notice. False when the notice is dropped because too many bytes of notices wait for it already,
+    /// or any while the budget of memory is spent.
     pub(super) fn tell(&mut self, id: ConnectionId, notice: Notice) -> bool {
         let short = self.is_buffer_short();
         let connection = self.connections.at_mut(id);
-        let private = &mut connection.outbound.private;
-        let (was_empty, before) = (private.is_empty(), private.buffer_bytes());
-        let told = private.tell(notice, connection.inbound.encoding, short);
-        self.budget.change(before, private.buffer_bytes());
+        let (private, encoding) = (&mut connection.outbound.private, connection.inbound.encoding);
+        let was_empty = private.is_empty();
+        let told = self.budget.change_private(private, |private| private.tell(notice, encoding, short));
         match connection.state {
             State::Joined(member) => self.rooms.wake(member),
             State::Greeting if was_empty => self.greetings.push_back(id),
@@ -135,9 +133,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Sent::Part(taken) => taken,
                 Sent::Full | Sent::NoMemory | Sent::Dead(_) => 0,
             };
-            let before = connection.outbound.private.buffer_bytes();
-            connection.outbound.private.advance(taken);
-            self.budget.change(before, connection.outbound.private.buffer_bytes());
+            self.budget.change_private(&mut connection.outbound.private, |private| private.advance(taken));
             self.counters.add(Counter::Sends, 1);
             self.counters.add(Counter::SentBytes, taken as u64);
             match sent {
@@ -216,8 +212,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.send_again(id);
     }
 
-    /// Looks at a connection whose socket was full one time-out ago. It is closed if its peer has taken no byte since, or
-    /// if it has more than its share of the budget.
+    /// Looks at a connection whose socket was full one time-out ago. It is closed if its peer has taken no byte since,
+    /// or if it has more than its share of the budget.
     pub(super) fn on_stall_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Stall);
@@ -237,8 +233,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Closes members that fell off the log. Where such members are skipped and told, there are only those for the rest of
-    /// whose message there was no memory.
+    /// Closes members that fell off the log. Where such members are skipped and told, there are only those for the rest
+    /// of whose message there was no memory.
     pub(super) fn close_fallen(&mut self) {
         while let Some(id) = self.rooms.next_fallen() {
             if self.connections.find(id).is_some() {

@@ -3,8 +3,8 @@
 //! The kernel could end such connections after a time of our choice (TCP_USER_TIMEOUT). But it would also end
 //! connections whose peers answer and read slowly. So the server asks the kernel about some connections every second,
 //! in the order of their slots. It asks only about connections that were sent bytes since their peers were last seen to
-//! have acknowledged everything. So a silent room costs nothing, and a member costs one bit. One turn looks at a bounded
-//! number: in a large house the looks of a second are spread over it.
+//! have acknowledged everything. So a silent room costs nothing, and a member costs one bit. One turn looks at a
+//! bounded number: in a large house the looks of a second are spread over it.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,8 @@ impl Silence {
     }
 }
 
-/// How many slots are looked at now, and the pause until the next look, so that each is looked at twice in `dead_after`.
+/// How many slots are looked at now, and the pause until the next look, so that each is looked at twice in
+/// `dead_after`.
 fn looks(slots: usize, dead_after: Duration) -> (usize, Duration) {
     let a_pause = 2.0 * slots as f64 * SILENCE_LOOK.as_secs_f64() / dead_after.as_secs_f64();
     let looks = (a_pause.ceil() as usize).min(slots);
