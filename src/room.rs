@@ -215,9 +215,9 @@ impl Room {
         self.feeds.iter().all(|feed| !feed.has_due() && feed.parked() == 0)
     }
 
-    /// Takes the members of the next batch, all of one feed and one table. Feeds take turns. Before the next message each of these
-    /// members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member
-    /// that missed messages, with their number.
+    /// Takes the members of the next batch, all of one feed and one table. Feeds take turns. Before the next message
+    /// each of these members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for
+    /// each member that missed messages, with their number.
     pub fn take_batch(&mut self, members: &mut Members, on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;

@@ -275,9 +275,9 @@ impl Rooms {
         self.members.limit_skips(skips_max);
     }
 
-    /// Takes the members of the next batch, all of one room and one table. Before that room's next message each of them goes back by
-    /// [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that missed messages,
-    /// with their number.
+    /// Takes the members of the next batch, all of one room and one table. Before that room's next message each of them
+    /// goes back by [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that
+    /// missed messages, with their number.
     pub fn take_batch(&mut self, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
             let entry = &mut self.rooms[id.0 as usize];

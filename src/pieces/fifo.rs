@@ -1,8 +1,8 @@
 //! A queue: first in, first out.
 //!
-//! A piece is full before the next is begun. The first grows as a `VecDeque` does, so a short queue takes little memory.
-//! Pieces that were used up are freed but for one, as long as the queue is not empty, and so in its steady state a queue
-//! allocates nothing.
+//! A piece is full before the next is begun. The first grows as a `VecDeque` does, so a short queue takes little
+//! memory. Pieces that were used up are freed but for one, as long as the queue is not empty, and so in its steady
+//! state a queue allocates nothing.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -87,8 +87,8 @@ impl<T> Fifo<T> {
         }
     }
 
-    /// Drops those entries of one piece for which `keep` is false, and next time those of the next piece. What is left of
-    /// a piece joins the one before it if it has room. True when that was the last piece.
+    /// Drops those entries of one piece for which `keep` is false, and next time those of the next piece. What is left
+    /// of a piece joins the one before it if it has room. True when that was the last piece.
     pub fn retain_in_a_piece(&mut self, mut keep: impl FnMut(&T) -> bool) -> bool {
         if self.looked_at > self.others.len() {
             self.looked_at = 0;

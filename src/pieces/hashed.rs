@@ -1,10 +1,10 @@
-//! A hash table in parts. Some bits of the hash say in which part an entry stands, and a part that is full or almost empty is
-//! made anew without the others. The first part has twice as many entries as the last, and those between them fewer and
-//! fewer: parts of the same size would all be full at about the same time.
+//! A hash table in parts. Some bits of the hash say in which part an entry stands, and a part that is full or almost
+//! empty is made anew without the others. The first part has twice as many entries as the last, and those between them
+//! fewer and fewer: parts of the same size would all be full at about the same time.
 //!
-//! A part's size is a power of two, of which it uses seven of eight places (hashbrown). It doubles when it is full but for
-//! places of removed entries that are few; otherwise it is made anew in its size. It shrinks when it has an eighth of the
-//! entries that it has room for.
+//! A part's size is a power of two, of which it uses seven of eight places (hashbrown). It doubles when it is full but
+//! for places of removed entries that are few; otherwise it is made anew in its size. It shrinks when it has an eighth
+//! of the entries that it has room for.
 
 use std::mem;
 

@@ -1,5 +1,5 @@
-//! A heap: the smallest first. The first piece grows as a `Vec` does; the last is freed when the one before it is not full
-//! either.
+//! A heap: the smallest first. The first piece grows as a `Vec` does; the last is freed when the one before it is not
+//! full either.
 
 use crate::limits::PIECE_ENTRIES;
 
@@ -49,8 +49,8 @@ impl<T: Copy + Ord> Heap<T> {
         Some(smallest)
     }
 
-    /// Looks at as many entries as a piece has, and next time at the next, and drops those for which `keep` is false. While
-    /// there are such entries, looking at all of them drops at least one.
+    /// Looks at as many entries as a piece has, and next time at the next, and drops those for which `keep` is false.
+    /// While there are such entries, looking at all of them drops at least one.
     pub fn retain_some(&mut self, mut keep: impl FnMut(&T) -> bool) {
         for _ in 0..PIECE_ENTRIES.min(self.len) {
             if self.looked_at >= self.len {

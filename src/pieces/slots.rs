@@ -1,7 +1,7 @@
 //! Entries by index, which is given out when they are inserted and may be given out again after they were removed.
 //!
-//! They stand in chunks, each a slab that never moves its entries. A newcomer goes into the lowest chunk that has room, so
-//! that the chunks behind it empty as others go. The memory of an empty chunk goes back, but for one.
+//! They stand in chunks, each a slab that never moves its entries. A newcomer goes into the lowest chunk that has room,
+//! so that the chunks behind it empty as others go. The memory of an empty chunk goes back, but for one.
 
 use slab::Slab;
 
@@ -48,8 +48,8 @@ impl<T> Chunk<T> {
 pub struct Slots<T> {
     /// Those in the middle that are empty have no memory. The last one is not empty, or is the only one.
     chunks: Vec<Chunk<T>>,
-    /// An emptied chunk. It is kept so that entries that come and go where a chunk begins do not have one made and freed
-    /// each time.
+    /// An emptied chunk. It is kept so that entries that come and go where a chunk begins do not have one made and
+    /// freed each time.
     spare: Option<Chunk<T>>,
     /// The chunks below this one are full.
     with_room: usize,

@@ -2,9 +2,10 @@
 //!
 //! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment
 //! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::fits`] is false, so
-//! authors wait for the sweep. Members that are parked or returning are skipped instead, and only those that the segment
-//! is needed by are looked at. Where they are more than may be skipped in a turn, some are skipped in each turn from
-//! when the last segment is begun, so that they are done when it is full; if they are not, authors wait for that too.
+//! authors wait for the sweep. Members that are parked or returning are skipped instead, and only those that the
+//! segment is needed by are looked at. Where they are more than may be skipped in a turn, some are skipped in each turn
+//! from when the last segment is begun, so that they are done when it is full; if they are not, authors wait for that
+//! too.
 
 use std::io;
 
@@ -161,9 +162,9 @@ impl Feed {
         }
     }
 
-    /// Private bytes wait for a member: if it is level, a batch is to take it all the same. It stands with the returning
-    /// members, because behind those of the sweep it would wait for all of them: a newcomer's welcome, for ten seconds
-    /// while a line is on its way to a million.
+    /// Private bytes wait for a member: if it is level, a batch is to take it all the same. It stands with the
+    /// returning members, because behind those of the sweep it would wait for all of them: a newcomer's welcome, for six
+    /// seconds and more while a line is on its way to a million.
     pub fn wake(&mut self, members: &mut Members, id: MemberId) {
         if members.place(id) == Place::InSweep && members[id].lag(&self.log) == Some(0) {
             self.roster.put_returning(members, &self.log, id);

@@ -220,7 +220,8 @@ impl Member {
     }
 
     /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
-    /// without its own; 0 for a member that was not skipped, or whose place the log still has. It is to be told that number after its unfinished message.
+    /// without its own; 0 for a member that was not skipped, or whose place the log still has. It is to be told that
+    /// number after its unfinished message.
     pub fn resume(&mut self, log: &Log) -> u64 {
         let Some(aside) = self.aside.as_deref_mut() else { return 0 };
         let Some(missed_from) = aside.missed_from.take() else { return 0 };

@@ -7,8 +7,8 @@
 //! 2. A member that is level has been sent everything.
 //! 3. The member that has been behind for the longest comes next, whatever table it is in. Tables whose first members
 //!    are equally far behind take turns.
-//! 4. Returning members take at most a part of what is sent while others are behind, and those of every table have their
-//!    turn.
+//! 4. Returning members take at most a part of what is sent while others are behind, and those of every table have
+//!    their turn.
 //! 5. A parked member costs nothing: no sweep looks at it until it is unparked. Once it is skipped, it is not looked at
 //!    either when more of the log is forgotten.
 //! 6. No call looks at all members, or at all slow ones, unless they are few.
@@ -207,8 +207,8 @@ impl Roster {
         Some(Turn { table, returning_max, sweeps })
     }
 
-    /// The table of the member that has been behind for the longest. Of several such tables, the first behind the one of
-    /// the last batch.
+    /// The table of the member that has been behind for the longest. Of several such tables, the first behind the one
+    /// of the last batch.
     fn next_of_sweep(&self) -> Option<usize> {
         let numbers = cycle(self.swept_last, self.tables.len());
         numbers

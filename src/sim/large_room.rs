@@ -24,8 +24,8 @@ const ARRIVALS: u32 = 1000;
 /// Turns between two looks at every structure.
 const INVARIANTS_EVERY: usize = 20_000;
 
-/// Most memory that is left after a crowd: a piece of each slab, which is kept for the next, a piece of each queue, and the
-/// buffers kept for lines.
+/// Most memory that is left after a crowd: a piece of each slab, which is kept for the next, a piece of each queue, and
+/// the buffers kept for lines.
 const LEFT_BYTES_MAX: usize = SLOTS_CHUNK * 200 + 10 * PIECE_ENTRIES * 24 + SPARE_BUFFERS_MAX * LINE_BYTES_DEFAULT;
 
 /// The cost of a large room.
@@ -42,7 +42,8 @@ pub struct Figures {
     pub bound: MemoryBound,
     /// Bytes of memory in use once all have left, the log left out.
     pub footprint_left: usize,
-    /// The longest turn while members came, while messages were said, and while all left, by the real clock and without the wait.
+    /// The longest turn while members came, while messages were said, and while all left, by the real clock and without
+    /// the wait.
     pub turn_max: [Duration; 3],
 }
 
@@ -70,8 +71,8 @@ fn config(members_max: usize) -> Config {
     }
 }
 
-/// `members` join, in so many tables, then `messages` are said, each by another member, and then all leave. Panics when a
-/// member has not heard exactly the messages of the others, or memory does not go back.
+/// `members` join, in so many tables, then `messages` are said, each by another member, and then all leave. Panics when
+/// a member has not heard exactly the messages of the others, or memory does not go back.
 pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     let config = config(members as usize);
     let mut kernel = Kernel::new(Draw::seeded(1), false);
