@@ -4,19 +4,19 @@
 use crate::connection::Connection;
 use crate::names::Name;
 use crate::pieces::slots::Slots;
-use crate::token::{ConnectionId, Generation, Slot};
+use crate::token::{ConnectionId, Serial, Slot};
 
 #[derive(Debug)]
 pub struct Connections<S> {
-    slots: Slots<(Generation, Connection<S>)>,
-    /// The generation of the next connection, in any slot.
-    generation: Generation,
+    slots: Slots<(Serial, Connection<S>)>,
+    /// That of the next connection, in any slot.
+    serial: Serial,
 }
 
 impl<S> Connections<S> {
     /// Memory is used only as connections come.
     pub fn new(connections_max: usize) -> Self {
-        Self { slots: Slots::new(connections_max), generation: Generation::FIRST }
+        Self { slots: Slots::new(connections_max), serial: Serial::FIRST }
     }
 
     pub fn len(&self) -> usize {
@@ -28,22 +28,31 @@ impl<S> Connections<S> {
     }
 
     pub fn insert(&mut self, connection: Connection<S>) -> ConnectionId {
-        let generation = self.generation;
-        self.generation = generation.next();
-        ConnectionId { slot: Slot(self.slots.insert((generation, connection))), generation }
+        let serial = self.serial;
+        self.serial = serial.next();
+        ConnectionId { slot: Slot(self.slots.insert((serial, connection))), generation: serial.generation() }
     }
 
     /// `None` when the connection was freed.
     pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
-        let (generation, connection) = self.slots.find_mut(id.slot.0)?;
-        (*generation == id.generation).then_some(connection)
+        let (serial, connection) = self.slots.find_mut(id.slot.0)?;
+        (serial.generation() == id.generation).then_some(connection)
     }
 
     /// A connection that is known to exist.
     pub fn at(&self, id: ConnectionId) -> &Connection<S> {
-        let (generation, connection) = &self.slots[id.slot.0];
-        assert!(*generation == id.generation, "the slot has not changed hands");
-        connection
+        self.entry(id).1
+    }
+
+    /// The number of a connection that is known to exist.
+    pub fn serial(&self, id: ConnectionId) -> Serial {
+        self.entry(id).0
+    }
+
+    fn entry(&self, id: ConnectionId) -> (Serial, &Connection<S>) {
+        let (serial, connection) = &self.slots[id.slot.0];
+        assert!(serial.generation() == id.generation, "the slot has not changed hands");
+        (*serial, connection)
     }
 
     /// The name of the connection in a slot, which must be taken.
@@ -64,14 +73,14 @@ impl<S> Connections<S> {
     /// The connection that has a slot now.
     pub fn in_slot(&mut self, slot: usize) -> Option<(ConnectionId, &mut Connection<S>)> {
         let slot = Slot(u32::try_from(slot).expect("it is below the number of slots"));
-        let (generation, connection) = self.slots.find_mut(slot.0)?;
-        Some((ConnectionId { slot, generation: *generation }, connection))
+        let (serial, connection) = self.slots.find_mut(slot.0)?;
+        Some((ConnectionId { slot, generation: serial.generation() }, connection))
     }
 
     /// All connections, in order of slots.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection<S>)> {
-        self.slots.iter().map(|(slot, (generation, connection))| {
-            (ConnectionId { slot: Slot(slot), generation: *generation }, connection)
+        self.slots.iter().map(|(slot, (serial, connection))| {
+            (ConnectionId { slot: Slot(slot), generation: serial.generation() }, connection)
         })
     }
 
@@ -81,8 +90,8 @@ impl<S> Connections<S> {
     }
 
     pub fn remove(&mut self, id: ConnectionId) -> Connection<S> {
-        let (generation, connection) = self.slots.remove(id.slot.0);
-        assert!(generation == id.generation, "the slot has not changed hands");
+        let (serial, connection) = self.slots.remove(id.slot.0);
+        assert!(serial.generation() == id.generation, "the slot has not changed hands");
         connection
     }
 }

@@ -44,6 +44,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, ListenerId, TableId};
 
 /// A kernel, real or simulated. It is made with one listener or more.
@@ -53,6 +54,11 @@ pub trait Io {
 
     /// The time, by the clock of this kernel's deadlines.
     fn now(&self) -> Instant;
+
+    /// The time of day.
+    fn unix_time(&self) -> UnixTime {
+        UnixTime::now()
+    }
 
     /// Arms accepting on a listener. Completes many times with [`Completion::Accepted`], until one carries an error.
     fn accept(&mut self, listener: ListenerId);

@@ -28,6 +28,7 @@ pub mod rooms;
 pub mod server;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod time;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;

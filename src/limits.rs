@@ -44,8 +44,9 @@ pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
 /// What a message takes in the log beside its bytes: where it begins, who said it and when, and what it is.
 pub const LOG_ENTRY_BYTES: usize = 20;
 
-/// Longest line that the server says to a room: a name, a count and the words take at most 119 bytes.
-pub const ANNOUNCEMENT_BYTES_MAX: usize = 128;
+/// Longest line that the server says to a room of its own accord: two names, or a name and a count, and the words take
+/// at most 119 bytes.
+pub const EVENT_BYTES_MAX: usize = 128;
 
 /// A log has at least this many segments at its cap, so that retiring one takes a small part of the history.
 pub const LOG_SEGMENTS_MIN: usize = 4;
@@ -63,7 +64,8 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// UTF-8.
 pub const SANITISED_GROWTH_MAX: usize = 3;
 
-/// Longest author's prefix, `[IP:PORT|N] `: an IPv6 address with a scope is 58 bytes, its number 4, a little is added.
+/// Most bytes of a message beside its text, `> IP:PORT|N set the topic: `: an IPv6 address with a scope is 58 bytes, its
+/// number 4, the words are 18.
 pub const PREFIX_BYTES_MAX: usize = 80;
 
 /// Ranges of its own lines that a member may have ahead of its cursor. At the bound its lines wait until its cursor has
@@ -357,7 +359,7 @@ pub const fn log_bytes_min(line_bytes: usize) -> usize {
 
 const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
-const _: () = assert!(ANNOUNCEMENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
+const _: () = assert!(EVENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
 const _: () = assert!(PRIVATE_BYTES_KEPT < PRIVATE_BYTES_MAX && OWN_RANGES_KEPT < OWN_RANGES_MAX);
 const _: () =

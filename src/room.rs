@@ -25,9 +25,9 @@ use std::time::Instant;
 use crate::config::{RoomSettings, SlowPolicy};
 use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
-use crate::message::{Announcement, Body, Message};
+use crate::message::{Body, Event, Message};
 use crate::names::Name;
-use crate::token::{ConnectionId, RoomId, TableId};
+use crate::token::{ConnectionId, RoomId, Serial, TableId};
 use crate::wire::Encoding;
 pub use feed::Batch;
 use feed::Feed;
@@ -56,6 +56,7 @@ pub enum Blocked {
 #[derive(Clone, Copy, Debug)]
 pub struct Author {
     pub member: MemberId,
+    pub serial: Serial,
     pub name: Name,
     /// True when private bytes wait to be sent to it.
     pub has_private: bool,
@@ -70,8 +71,6 @@ pub struct Room {
     next_feed: usize,
     presence: Presence,
     settings: RoomSettings,
-    /// When the room began; the times of its messages count from then.
-    start: Instant,
     /// What is left of the settings' `rate`.
     fan_out: Bucket,
     /// Members to be closed because they fell off the log.
@@ -79,7 +78,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn new(id: RoomId, settings: RoomSettings, now: Instant) -> Self {
+    pub fn new(id: RoomId, settings: RoomSettings) -> Self {
         let text = Feed::new(Encoding::Text, settings.log_bytes, rendered_bytes_max(settings.line_bytes), 0);
         Self {
             id,
@@ -87,7 +86,6 @@ impl Room {
             next_feed: 0,
             presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
-            start: now,
             fan_out: Bucket::default(),
             fallen: VecDeque::new(),
         }
@@ -129,7 +127,7 @@ impl Room {
     ) -> MemberId {
         let online = self.online() + 1;
         let announced = self.presence.announces(online, now)
-            && self.announce(members, Announcement::Entered { name, online: online as u64 }, now).is_ok();
+            && self.announce(members, Event::Entered { name, online: online as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
@@ -144,7 +142,7 @@ impl Room {
         let before = self.online();
         self.feed_mut(members, id).leave(members, id);
         let announced = self.presence.announces(before, now)
-            && self.announce(members, Announcement::Left { name, online: (before - 1) as u64 }, now).is_ok();
+            && self.announce(members, Event::Left { name, online: (before - 1) as u64 }).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
@@ -173,7 +171,7 @@ impl Room {
     /// is no message.
     pub fn publish(&mut self, members: &mut Members, author: Author, text: &[u8], now: Instant) -> bool {
         let body = Body::Line { name: author.name, text };
-        let Some(fan_out_bytes) = self.append(members, Some(author), body, now) else {
+        let Some(fan_out_bytes) = self.append(members, Some(author), body) else {
             return false;
         };
         if let Some(rate) = self.settings.rate {
@@ -183,10 +181,10 @@ impl Room {
     }
 
     /// Says a line of the server's own to everybody.
-    pub fn announce(&mut self, members: &mut Members, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
-        let body = Body::Announcement(announcement);
+    pub fn announce(&mut self, members: &mut Members, event: Event) -> Result<(), Blocked> {
+        let body = Body::Event(event);
         self.fits(members, &body)?;
-        self.append(members, None, body, now);
+        self.append(members, None, body);
         Ok(())
     }
 
@@ -199,7 +197,7 @@ impl Room {
     pub fn on_deadline(&mut self, members: &mut Members, now: Instant) {
         let online = self.online();
         let Some((entered, left)) = self.presence.summary(now, online) else { return };
-        match self.announce(members, Announcement::Summary { entered, left, online: online as u64 }, now) {
+        match self.announce(members, Event::Summary { entered, left, online: online as u64 }) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }
@@ -275,14 +273,9 @@ impl Room {
 
     /// Appends a message, which fits, to all feeds. Returns the bytes of its fan-out. `None`, and nothing appended,
     /// when no byte of it is visible.
-    fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>, now: Instant) -> Option<u64> {
+    fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>) -> Option<u64> {
         let number = self.messages() + 1;
-        let message = Message {
-            number,
-            time: now - self.start,
-            author: author.map(|author| members[author.member].connection),
-            body,
-        };
+        let message = Message { number, time: members.time(), author: author.map(|author| author.serial), body };
         let closes = self.settings.slow == SlowPolicy::Close;
         let mut fan_out_bytes = 0;
         for feed in &mut self.feeds {

@@ -10,13 +10,14 @@ use std::time::Instant;
 use slab::Slab;
 
 use crate::config::RoomSettings;
-use crate::message::Announcement;
+use crate::message::Event;
 use crate::names::Name;
 use crate::pieces::fifo::Fifo;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
 use crate::room::{Author, Batch, Blocked, MemberId, Room};
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 
@@ -51,7 +52,7 @@ pub struct Rooms {
 
 impl Rooms {
     /// Begins with one room, the lobby.
-    pub fn new(settings: RoomSettings, now: Instant) -> Self {
+    pub fn new(settings: RoomSettings) -> Self {
         let mut rooms = Self {
             rooms: Slab::new(),
             members: Members::new(settings.members_max),
@@ -62,15 +63,15 @@ impl Rooms {
             fallen: Fifo::new(),
             lobby: RoomId(0),
         };
-        rooms.lobby = rooms.open(settings, now);
+        rooms.lobby = rooms.open(settings);
         rooms
     }
 
     /// Opens one more room.
-    pub fn open(&mut self, settings: RoomSettings, now: Instant) -> RoomId {
+    pub fn open(&mut self, settings: RoomSettings) -> RoomId {
         let entry = self.rooms.vacant_entry();
         let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
-        entry.insert(Entry { room: Room::new(id, settings, now), queued: false, timed: false, skipping: false });
+        entry.insert(Entry { room: Room::new(id, settings), queued: false, timed: false, skipping: false });
         id
     }
 
@@ -200,8 +201,8 @@ impl Rooms {
     }
 
     /// Says a line of the server's own to everybody in a room.
-    pub fn announce(&mut self, room: RoomId, announcement: Announcement, now: Instant) -> Result<(), Blocked> {
-        self.change(room, |room, members| room.announce(members, announcement, now))
+    pub fn announce(&mut self, room: RoomId, event: Event) -> Result<(), Blocked> {
+        self.change(room, |room, members| room.announce(members, event))
     }
 
     /// True when the longest line fits the logs of a room, so that no line has to wait for them.
@@ -257,6 +258,11 @@ impl Rooms {
             self.rooms[id.0 as usize].skipping = false;
             self.change(id, Room::skip_ahead);
         }
+    }
+
+    /// The time of day from now on.
+    pub fn set_time(&mut self, time: UnixTime) {
+        self.members.set_time(time);
     }
 
     /// True when a room has members to be skipped in the next turn.

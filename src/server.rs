@@ -96,7 +96,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             io,
             config,
             connections: Connections::new(config.members_max),
-            rooms: Rooms::new(config.room, now),
+            rooms: Rooms::new(config.room),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(config.members_max),
             transcript: None,
@@ -180,6 +180,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let until = self.until();
         self.io.wait(until, receiving, completions)?;
         self.now = self.io.now();
+        self.rooms.set_time(self.io.unix_time());
         self.share_budget();
         for completion in completions.list.drain(..) {
             self.on_completion(completion, &completions.scratch);

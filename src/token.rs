@@ -23,18 +23,23 @@ impl Generation {
     const MASK: u32 = (1 << Self::BITS) - 1;
 
     pub const FIRST: Self = Self(0);
+}
+
+/// The number of a connection, counted from 1 over all connections of the server. It never comes again, so it tells
+/// apart whom a name cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Serial(pub u64);
+
+impl Serial {
+    pub const FIRST: Self = Self(1);
 
     pub fn next(self) -> Self {
-        Self((self.0 + 1) & Self::MASK)
+        Self(self.0 + 1)
     }
 
-    /// It as a number below 2^24.
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-
-    pub fn from_bits(bits: u32) -> Self {
-        Self(bits & Self::MASK)
+    /// The generation that stands for it in tokens.
+    pub fn generation(self) -> Generation {
+        Generation((self.0 & u64::from(Generation::MASK)) as u32)
     }
 }
 
@@ -164,9 +169,10 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn generations_wrap_to_the_first() {
-        assert_eq!(Generation(Generation::MASK).next(), Generation::FIRST);
-        assert_eq!(Generation::FIRST.next(), Generation(1));
+    fn the_generation_of_a_serial_number_wraps_to_the_first() {
+        let last = Serial(Generation::MASK.into());
+        assert_eq!((last.generation(), last.next().generation()), (Generation(Generation::MASK), Generation::FIRST));
+        assert_ne!(Serial::FIRST.generation(), Serial::FIRST.next().generation());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::message::{Announcement, Notice};
+use crate::message::{Event, Notice};
 
 /// What the notices so far have told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Heard {
         let Some(words) = line.strip_prefix("! ") else { return };
         let is = |known: &dyn fmt::Display| line == known.to_string();
         let not_let_in = [Notice::ServerFull, Notice::TooManyConnections, Notice::TooManyJoins];
-        if is(&Announcement::Stopping) {
+        if is(&Event::Stopping) {
             self.goodbye = true;
         } else if not_let_in.into_iter().any(|notice| is(&notice)) || words.starts_with("this is a ") {
             self.refused = Some(words.to_owned());
@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(format!("! {}", heard(&[line]).refused.unwrap()), line.to_string());
         }
-        assert!(heard(&[&Announcement::Stopping]).goodbye);
+        assert!(heard(&[&Event::Stopping]).goodbye);
         let long = &Notice::LineTooLong { line_bytes_max: 4096 };
         assert_eq!(heard(&[long]), Heard { line_bytes_max: Some(4096), ..nothing });
     }

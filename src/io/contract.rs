@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Completion, Completions, Io, Receiving, Send, Sent, Signal, Until};
 use crate::limits::{RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX};
-use crate::token::{ConnectionId, Generation, ListenerId, Slot};
+use crate::token::{ConnectionId, Generation, ListenerId, Serial, Slot};
 
 /// Long enough for any machine; a test that fails takes this long to do so.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -435,6 +435,7 @@ fn closing_ends_the_connection<W: World>(mut harness: Harness<W>) {
 
 fn a_slot_has_a_new_connection<W: World>(mut harness: Harness<W>) {
     let mut tenant = id(3);
+    let mut serial = Serial::FIRST;
     for round in 0..4u8 {
         let (mut peer, socket) = harness.join();
         harness.world.peer_sends(&mut peer, &[round]);
@@ -445,7 +446,8 @@ fn a_slot_has_a_new_connection<W: World>(mut harness: Harness<W>) {
         assert!(matches!(harness.seen[..], [Seen::Received(of, _)] if of == tenant), "{:?}", harness.seen);
         harness.seen.clear();
         harness.io().close(socket);
-        tenant.generation = tenant.generation.next();
+        serial = serial.next();
+        tenant.generation = serial.generation();
     }
 }
 

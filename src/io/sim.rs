@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{Completions, Io, Receiving, Send, Sent, Until};
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, ListenerId, TableId};
 use kernel::Kernel;
 use kernel::tables::Place;
@@ -72,6 +73,9 @@ impl Drop for Socket {
     }
 }
 
+/// The time of day at which every run begins: 2026-01-01T00:00:00Z.
+const UNIX_START: u64 = 1_767_225_600_000;
+
 fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
@@ -83,6 +87,10 @@ impl Io for Sim {
 
     fn now(&self) -> Instant {
         self.kernel.borrow().now()
+    }
+
+    fn unix_time(&self) -> UnixTime {
+        UnixTime(UNIX_START + u64::try_from(self.kernel.borrow().time().as_millis()).expect("runs are short"))
     }
 
     fn accept(&mut self, listener: ListenerId) {

@@ -11,11 +11,11 @@
 
 use std::collections::VecDeque;
 use std::ops::{Add, Sub};
-use std::time::Duration;
 
 use crate::limits::{LOG_ENTRY_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
 use crate::message::Kind;
-use crate::token::{ConnectionId, Generation, Slot};
+use crate::time::UnixTime;
+use crate::token::Serial;
 
 /// A place in the log: bytes since the first message ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,41 +41,33 @@ impl Sub for Position {
 /// What a log knows of a message beside its bytes and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Time from the start of the room until it was said.
-    pub time: Duration,
+    pub time: UnixTime,
     /// The connection that said it; `None` for the server.
-    pub author: Option<ConnectionId>,
+    pub author: Option<Serial>,
     pub kind: Kind,
 }
 
-/// An entry in a segment: `start:32 | kind:8 | generation:24 | slot:32 | nanoseconds:64`, each number little-endian.
-/// The slot of the server is `u32::MAX`.
+/// An entry in a segment: `start:32 | kind:8 | author:56 | time:64`, each number little-endian. The author 0 is
+/// the server.
 type Encoded = [u8; LOG_ENTRY_BYTES];
-
-const SERVER: u32 = u32::MAX;
 
 impl Entry {
     fn encode(self, start: usize) -> Encoded {
         let start = u32::try_from(start).expect("a segment is far smaller than 4 GiB");
-        let (slot, generation) =
-            self.author.map_or((SERVER, Generation::FIRST), |author| (author.slot.0, author.generation));
-        let nanoseconds = u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX);
+        let author = self.author.map_or(0, |author| author.0);
         let mut encoded = [0; LOG_ENTRY_BYTES];
         encoded[..4].copy_from_slice(&start.to_le_bytes());
-        encoded[4..8].copy_from_slice(&(u32::from(self.kind.code()) | generation.bits() << 8).to_le_bytes());
-        encoded[8..12].copy_from_slice(&slot.to_le_bytes());
-        encoded[12..].copy_from_slice(&nanoseconds.to_le_bytes());
+        encoded[4..12].copy_from_slice(&(u64::from(self.kind.code()) | author << 8).to_le_bytes());
+        encoded[12..].copy_from_slice(&self.time.0.to_le_bytes());
         encoded
     }
 
     fn decode(encoded: &Encoded) -> Self {
-        let word = |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
-        let (first, slot) = (word(4), word(8));
-        let author =
-            (slot != SERVER).then(|| ConnectionId { slot: Slot(slot), generation: Generation::from_bits(first >> 8) });
-        let nanoseconds = u64::from_le_bytes(encoded[12..].try_into().expect("eight bytes"));
+        let long = |at: usize| u64::from_le_bytes(encoded[at..at + 8].try_into().expect("eight bytes"));
+        let (author, time) = (long(4) >> 8, long(12));
+        let author = (author > 0).then_some(Serial(author));
         let kind = Kind::from_code(encoded[4]).expect("an entry was encoded by this program");
-        Self { time: Duration::from_nanos(nanoseconds), author, kind }
+        Self { time: UnixTime(time), author, kind }
     }
 }
 
@@ -334,7 +326,7 @@ impl Log {
 impl Log {
     /// Appends `message` with an entry that says nothing.
     pub fn append_bytes(&mut self, message: &[u8]) {
-        let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
+        let entry = Entry { time: UnixTime(0), author: None, kind: Kind::Line };
         let appended = self.append(entry, message.len(), |space| {
             std::io::Write::write_all(space, message).expect("there is space for it");
             true
@@ -390,10 +382,9 @@ mod tests {
     #[test]
     fn an_entry_says_the_author_the_time_and_the_kind() {
         let mut log = log(24, 3);
-        let author = ConnectionId { slot: Slot(70_000), generation: Generation::FIRST.next().next() };
         let entries = [
-            Entry { time: Duration::from_nanos(1_234_567_891), author: Some(author), kind: Kind::Line },
-            Entry { time: Duration::from_secs(400 * 24 * 3600), author: None, kind: Kind::Summary },
+            Entry { time: UnixTime(1_764_234_567_891), author: Some(Serial(70_000_000_000)), kind: Kind::Line },
+            Entry { time: UnixTime(400), author: None, kind: Kind::Summary },
         ];
         for (entry, at) in entries.into_iter().zip([0, 1]) {
             let position = log.head();
@@ -409,7 +400,7 @@ mod tests {
     #[test]
     fn a_message_that_is_not_rendered_is_not_appended() {
         let mut log = log(10, 1);
-        let entry = Entry { time: Duration::ZERO, author: None, kind: Kind::Line };
+        let entry = Entry { time: UnixTime(0), author: None, kind: Kind::Line };
         assert!(!log.append(entry, 5, |space| {
             space[0] = b'x';
             false

@@ -1,13 +1,13 @@
 //! Tests of a feed with many members, in several tables, and many of them slow.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::feed::{Batch, Feed};
 use super::log::Position;
 use super::members::{MemberId, Members};
 use crate::limits::{LAG_LOOKS_MAX, LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN, SEND_BATCH_MEMBERS};
-use crate::message::{Announcement, Body, Message};
+use crate::message::{Body, Event, Message};
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, Generation, RoomId, Slot, TableId};
 use crate::wire::Encoding;
 
@@ -36,10 +36,10 @@ impl World {
 
     /// Says a message, if it fits. Returns whether it did.
     fn say(&mut self) -> bool {
-        let body = Body::Announcement(Announcement::Stopping);
+        let body = Body::Event(Event::Stopping);
         let fits = self.feed.fits(&self.members, &body);
         if fits {
-            let message = Message { number: self.feed.log().messages() + 1, time: Duration::ZERO, author: None, body };
+            let message = Message { number: self.feed.log().messages() + 1, time: UnixTime(0), author: None, body };
             assert!(self.feed.append(&mut self.members, &message, |_, _| self.skipped += 1));
         }
         fits

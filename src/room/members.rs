@@ -7,6 +7,7 @@ use super::log::Log;
 use super::member::Member;
 use crate::limits::SKIPS_PER_TURN_MAX;
 use crate::pieces::slots::Slots;
+use crate::time::UnixTime;
 use crate::token::{RoomId, TableId};
 use crate::wire::Encoding;
 
@@ -62,6 +63,8 @@ pub struct Members {
     /// How many may be skipped in a turn, over all rooms, and how many more in this one.
     skips_max: usize,
     skips_left: usize,
+    /// The time of day in this turn.
+    time: UnixTime,
 }
 
 impl Members {
@@ -73,6 +76,7 @@ impl Members {
             buffer_bytes_max: usize::MAX,
             skips_max: SKIPS_PER_TURN_MAX,
             skips_left: SKIPS_PER_TURN_MAX,
+            time: UnixTime::default(),
         }
     }
 
@@ -95,6 +99,15 @@ impl Members {
     /// A turn begins.
     pub fn renew_skips(&mut self) {
         self.skips_left = self.skips_max;
+    }
+
+    /// The time of day in this turn.
+    pub fn time(&self) -> UnixTime {
+        self.time
+    }
+
+    pub fn set_time(&mut self, time: UnixTime) {
+        self.time = time;
     }
 
     pub(super) fn spend_skips(&mut self, count: usize) {

@@ -12,7 +12,7 @@ use crate::connection::Private;
 use crate::limits::{PREFIX_BYTES_MAX, SKIPS_PER_TURN_MAX, log_bytes_min};
 use crate::message::Notice;
 use crate::rooms::Rooms;
-use crate::token::{Generation, Slot};
+use crate::token::{Generation, Serial, Slot};
 use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
@@ -99,7 +99,7 @@ impl World {
     fn new(announce_max: usize) -> Self {
         let now = Instant::now();
         Self {
-            room: Rooms::new(settings(announce_max), now),
+            room: Rooms::new(settings(announce_max)),
             now,
             people: BTreeMap::new(),
             said: Vec::new(),
@@ -116,8 +116,8 @@ impl World {
         assert_eq!(self.room.messages() as usize, self.said.len());
     }
 
-    fn announced(&mut self, announcement: Announcement) {
-        let line = announcement.to_string();
+    fn announced(&mut self, event: Event) {
+        let line = event.to_string();
         self.heard(None, line.clone(), &line);
     }
 
@@ -130,7 +130,7 @@ impl World {
         let table = TableId(port % TABLES);
         let id = self.room.join(self.room.lobby(), (connection, table), encoding, name(port), self.now);
         let online = self.room.online() as u64;
-        self.announced(Announcement::Entered { name: name(port), online });
+        self.announced(Event::Entered { name: name(port), online });
         let joined = self.said.len();
         let (received, private) = (Vec::new(), Private::default());
         self.people.insert(port, Person { id, encoding, joined, received, private, told: 0, dies: false, space });
@@ -149,13 +149,18 @@ impl World {
         self.received_before += person.messages();
         self.left_with_full_socket += usize::from(self.room.place(person.id) == Place::Parked);
         self.room.leave(person.id, name(port), self.now);
-        self.announced(Announcement::Left { name: name(port), online: self.room.online() as u64 });
+        self.announced(Event::Left { name: name(port), online: self.room.online() as u64 });
         person
     }
 
     fn say(&mut self, port: u16, text: &str) -> Result<(), Blocked> {
         let (person, line) = (&self.people[&port], text.as_bytes());
-        let author = Author { member: person.id, name: name(port), has_private: !person.private.is_empty() };
+        let author = Author {
+            member: person.id,
+            serial: Serial(u64::from(port) + 1),
+            name: name(port),
+            has_private: !person.private.is_empty(),
+        };
         self.room.admit(author, line, self.now)?;
         assert!(self.room.publish(author, line, self.now));
         self.heard(Some(port), format!("[{}] {text}", name(port)), text);
@@ -263,7 +268,7 @@ impl World {
             while let Some((entry, bytes)) = log.message_at(at) {
                 let number = log.messages_before(at) + 1;
                 assert_eq!(*known.entry(number).or_insert(entry), entry, "message {number} is the same in every feed");
-                let author = entry.author.map(|author| author.slot.0 as u16);
+                let author = entry.author.map(|author| author.0 as u16 - 1);
                 assert_eq!(self.said[number as usize - 1].author, author);
                 at = at + bytes.len();
             }
@@ -397,8 +402,8 @@ fn a_feed_that_begins_later_goes_on_with_the_numbers() {
 fn a_small_room_does_not_wait_for_a_large_one() {
     let now = Instant::now();
     let settings = RoomSettings { members_max: 1000, ..settings(0) };
-    let mut rooms = Rooms::new(settings, now);
-    let small = rooms.open(settings, now);
+    let mut rooms = Rooms::new(settings);
+    let small = rooms.open(settings);
     let lobby = rooms.lobby();
     let join = |rooms: &mut Rooms, room, port| {
         let connection = ConnectionId { slot: Slot(u32::from(port)), generation: Generation::FIRST };
@@ -417,7 +422,7 @@ fn a_small_room_does_not_wait_for_a_large_one() {
         let batch = rooms.take_batch(|_, _| {});
         send_all(&mut rooms, &batch);
     }
-    let author = |member, port| Author { member, name: name(port), has_private: false };
+    let author = |member, port| Author { member, serial: Serial::FIRST, name: name(port), has_private: false };
     assert!(rooms.publish(author(large[0], 0), b"to many", now));
     let first = rooms.take_batch(|_, _| {});
     send_all(&mut rooms, &first);

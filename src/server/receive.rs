@@ -294,7 +294,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn author(&self, speaker: &Speaker) -> Author {
         let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, name: speaker.name, has_private }
+        Author { member: speaker.member, serial: self.connections.serial(speaker.id), name: speaker.name, has_private }
     }
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.

@@ -7,7 +7,7 @@ use super::schedule::Moment;
 use super::{Flow, Server};
 use crate::io::{Io, Signal};
 use crate::limits::{STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
-use crate::message::Announcement;
+use crate::message::Event;
 use crate::outlet::Outlet;
 
 /// How long `members` are given to take the rest.
@@ -78,7 +78,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Phase::Stopping { goodbye_said, .. } = &mut self.phase
             && !*goodbye_said
         {
-            *goodbye_said = self.rooms.announce(self.rooms.lobby(), Announcement::Stopping, self.now).is_ok();
+            *goodbye_said = self.rooms.announce(self.rooms.lobby(), Event::Stopping).is_ok();
         }
     }
 

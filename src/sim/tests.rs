@@ -14,7 +14,7 @@ use crate::io::Signal;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::limits::{BUFFER_PATIENCE, log_bytes_min};
-use crate::message::Announcement;
+use crate::message::Event;
 
 /// Seeds that failed once, each with the fault that it found. Every test run plays them.
 const KEPT: &str = include_str!("seeds.txt");
@@ -180,7 +180,7 @@ fn a_goodbye_that_waits_for_space_is_said_as_soon_as_a_sweep_has_made_some() {
     assert!(time < Duration::from_millis(500), "it took {time:?}");
     for peer in others {
         let heard = simulation.kernel.borrow_mut().pair_mut(peer).look();
-        assert!(heard.ends_with(format!("{}\n", Announcement::Stopping).as_bytes()), "each is told goodbye");
+        assert!(heard.ends_with(format!("{}\n", Event::Stopping).as_bytes()), "each is told goodbye");
     }
 }
 

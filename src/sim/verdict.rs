@@ -15,7 +15,7 @@ use crate::flood::Addresses;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::pair::Pair;
 use crate::limits::{BUFFER_BYTES_DEFAULT, rendered_bytes_max};
-use crate::message::Announcement;
+use crate::message::Event;
 use crate::names::Name;
 use crate::wire::Framing;
 
@@ -91,7 +91,7 @@ impl Verdict {
         let witness = &kernel.pairs()[0];
         let mut log: Vec<Vec<u8>> = Vec::new();
         if self.config.room.announce_max >= 1 {
-            let entered = Announcement::Entered { name: self.name(0, witness), online: 1 };
+            let entered = Event::Entered { name: self.name(0, witness), online: 1 };
             log.push(format!("{entered}\n").into_bytes());
         }
         let (heard, rest) = model::lines(&model::record(witness).sent);
@@ -106,7 +106,7 @@ impl Verdict {
 
     /// A server that stops says goodbye once, and no line of a member after it.
     fn compare_goodbye(&self, lines: &[Vec<u8>]) {
-        let goodbye = format!("{}\n", Announcement::Stopping).into_bytes();
+        let goodbye = format!("{}\n", Event::Stopping).into_bytes();
         let mut after = lines.iter().skip_while(|line| **line != goodbye);
         let said = after.next().is_some();
         assert!(said || !self.settled, "a server that stops says goodbye");

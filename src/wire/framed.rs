@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::sanitise::sanitise;
-use crate::limits::{ANNOUNCEMENT_BYTES_MAX, SANITISED_GROWTH_MAX};
+use crate::limits::{EVENT_BYTES_MAX, SANITISED_GROWTH_MAX};
 use crate::message::{Body, Message, Notice};
 
 pub const HEADER_BYTES: usize = 11;
@@ -14,16 +14,16 @@ const NOTICE: u8 = b'\n';
 
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
     match body {
-        Body::Line { text, .. } => HEADER_BYTES + text.len() * SANITISED_GROWTH_MAX,
-        Body::Announcement(_) => HEADER_BYTES + ANNOUNCEMENT_BYTES_MAX,
+        Body::Event(_) => HEADER_BYTES + EVENT_BYTES_MAX,
+        _ => HEADER_BYTES + body.text().len() * SANITISED_GROWTH_MAX,
     }
 }
 
 pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
     let mut text = Vec::new();
     let visible = match message.body {
-        Body::Line { text: line, .. } => sanitise(line, &mut text)?,
-        Body::Announcement(announcement) => write!(text, "{announcement}").map(|()| true)?,
+        Body::Event(event) => write!(text, "{event}").map(|()| true)?,
+        body => sanitise(body.text(), &mut text)?,
     };
     frame(message.number, message.body.kind().code(), &text, out)?;
     Ok(visible)

@@ -8,17 +8,18 @@ use std::io::{self, Write};
 
 use super::foreign::Foreign;
 use super::sanitise::sanitise;
-use crate::limits::{ANNOUNCEMENT_BYTES_MAX, PREFIX_BYTES_MAX, rendered_bytes_max};
-use crate::message::{Announcement, Body, Message, Notice};
+use crate::limits::{EVENT_BYTES_MAX, PREFIX_BYTES_MAX, rendered_bytes_max};
+use crate::message::{Body, Event, Message, Notice};
 use crate::names::Name;
 
 /// Most bytes of a message, its line feed included.
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
+    let text = body.text();
     match body {
+        Body::Event(_) => EVENT_BYTES_MAX,
         // Sanitising never makes ASCII longer.
-        Body::Line { text, .. } if text.is_ascii() => PREFIX_BYTES_MAX + text.len() + 1,
-        Body::Line { text, .. } => rendered_bytes_max(text.len()),
-        Body::Announcement(_) => ANNOUNCEMENT_BYTES_MAX,
+        _ if text.is_ascii() => PREFIX_BYTES_MAX + text.len() + 1,
+        _ => rendered_bytes_max(text.len()),
     }
 }
 
@@ -54,7 +55,23 @@ impl Write for Length {
 pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
     match message.body {
         Body::Line { name, text } => line(name, text, out),
-        Body::Announcement(announcement) => writeln!(out, "{announcement}").map(|()| true),
+        Body::Action { name, text } => {
+            out.write_all(b"* ")?;
+            name.write(out)?;
+            out.write_all(b" ")?;
+            end(text, out)
+        }
+        Body::Topic { name, text } => {
+            out.write_all(b"> ")?;
+            name.write(out)?;
+            out.write_all(b" set the topic: ")?;
+            end(text, out).map(|_| true)
+        }
+        Body::Announcement { text } => {
+            out.write_all(b"> announcement: ")?;
+            end(text, out)
+        }
+        Body::Event(event) => writeln!(out, "{event}").map(|()| true),
     }
 }
 
@@ -62,6 +79,11 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
 /// `text` is visible.
 pub fn line(author: Name, text: &[u8], out: &mut impl Write) -> io::Result<bool> {
     prefix(author, out)?;
+    end(text, out)
+}
+
+/// Writes what a member typed, and a line feed. False when no byte of it is visible.
+fn end(text: &[u8], out: &mut impl Write) -> io::Result<bool> {
     let visible = sanitise(text, out)?;
     out.write_all(b"\n")?;
     Ok(visible)
@@ -82,7 +104,7 @@ impl fmt::Display for Users {
     }
 }
 
-impl fmt::Display for Announcement {
+impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Entered { name, online } => write!(f, "> New user {name} entered. ({} online)", Users(online)),
@@ -90,6 +112,11 @@ impl fmt::Display for Announcement {
             Self::Summary { entered, left, online } => {
                 write!(f, "> {} entered, {left} left. ({} online)", Users(entered), Users(online))
             }
+            Self::Renamed { before, name } => write!(f, "> {before} is now known as {name}"),
+            Self::Slow { name, seconds: 0 } => write!(f, "> {name} lifted the slow mode"),
+            Self::Slow { name, seconds } => write!(f, "> {name} set the slow mode: one line in {seconds} s"),
+            Self::Only { name, operators: true } => write!(f, "> {name} set the room to operators only"),
+            Self::Only { name, operators: false } => write!(f, "> {name} opened the room to all"),
             Self::Stopping => write!(f, "! the server is stopping"),
         }
     }
@@ -144,14 +171,11 @@ mod tests {
         for (line, expected) in [
             (Notice::Connected { online: 1 }.to_string(), "> Connected to the chat server (1 user online)"),
             (Notice::Connected { online: 3 }.to_string(), "> Connected to the chat server (3 users online)"),
+            (Event::Entered { name, online: 3 }.to_string(), "> New user 127.0.0.1:63155 entered. (3 users online)"),
+            (Event::Left { name, online: 2 }.to_string(), "< The user 127.0.0.1:63155 left (2 users online)"),
+            (Event::Left { name, online: 1 }.to_string(), "< The user 127.0.0.1:63155 left (1 user online)"),
             (
-                Announcement::Entered { name, online: 3 }.to_string(),
-                "> New user 127.0.0.1:63155 entered. (3 users online)",
-            ),
-            (Announcement::Left { name, online: 2 }.to_string(), "< The user 127.0.0.1:63155 left (2 users online)"),
-            (Announcement::Left { name, online: 1 }.to_string(), "< The user 127.0.0.1:63155 left (1 user online)"),
-            (
-                Announcement::Summary { entered: 1204, left: 31, online: 19000 }.to_string(),
+                Event::Summary { entered: 1204, left: 31, online: 19000 }.to_string(),
                 "> 1204 users entered, 31 left. (19000 users online)",
             ),
             (Notice::Missed { messages: 1 }.to_string(), "! you missed 1 message"),
