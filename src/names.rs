@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use crate::limits::NAMESAKES_MAX;
+use crate::limits::{NAMESAKES_MAX, PREFIX_BYTES_MAX};
 use crate::pieces::hashed::{self, Hashed};
 use crate::token::Slot;
 
@@ -39,6 +39,14 @@ impl Name {
             out.write_all(end)?;
         }
         out.write_all(number.format(address.port()).as_bytes())
+    }
+
+    /// How many bytes it has as it is displayed.
+    pub fn length(self) -> u8 {
+        let mut space = [0; PREFIX_BYTES_MAX];
+        let mut rest = &mut space[..];
+        self.write(&mut rest).expect("a name is shorter than what stands before a text");
+        u8::try_from(PREFIX_BYTES_MAX - rest.len()).expect("a name is short")
     }
 }
 
@@ -122,6 +130,7 @@ mod tests {
                 let name = Name { address, ordinal };
                 let mut written = Vec::new();
                 name.write(&mut written).unwrap();
+                assert_eq!(usize::from(name.length()), written.len());
                 assert_eq!(String::from_utf8(written).unwrap(), name.to_string());
             }
         }
