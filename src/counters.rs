@@ -183,7 +183,7 @@ impl Statistics {
             now("members", "Members online.", self.members),
             total(
                 "messages",
-                "Lines accepted into the log, presence lines and the server's own among them.",
+                "Messages said; joins, leaves and the server's own lines are not counted.",
                 self.messages,
             ),
             total("deliveries", "Messages handed whole to members' sockets.", self.deliveries),

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::limits::{MEMBER_NAME_BYTES_MAX, NAMESAKES_MAX, ROOM_NAME_BYTES_MAX};
+use crate::limits::{MEMBER_NAME_BYTES_MAX, NAMESAKES_MAX, PREFIX_BYTES_MAX, ROOM_NAME_BYTES_MAX};
 use crate::pieces::hashed::{self, Hashed};
 use crate::random::Permutation;
 use crate::token::{Serial, Slot};
@@ -206,6 +206,14 @@ impl Name {
         }
         out.write_all(number.format(port).as_bytes())
     }
+
+    /// How many bytes it has as it is displayed.
+    pub fn length(self) -> u8 {
+        let mut space = [0; PREFIX_BYTES_MAX];
+        let mut rest = &mut space[..];
+        self.write(&mut rest).expect("a name is shorter than what stands before a text");
+        u8::try_from(PREFIX_BYTES_MAX - rest.len()).expect("a name is short")
+    }
 }
 
 impl fmt::Display for Name {
@@ -325,6 +333,7 @@ mod tests {
                 assert_eq!(Name::parse(&name.to_string()), Some(name));
                 let mut written = Vec::new();
                 name.write(&mut written).unwrap();
+                assert_eq!(usize::from(name.length()), written.len());
                 assert_eq!(String::from_utf8(written).unwrap(), name.to_string());
             }
         }

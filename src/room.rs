@@ -96,7 +96,7 @@ impl Room {
         self.feeds.iter().map(Feed::len).sum()
     }
 
-    /// The number of the last message.
+    /// The number of the last numbered message.
     pub fn messages(&self) -> u64 {
         self.text().messages()
     }
@@ -214,14 +214,14 @@ impl Room {
     }
 
     /// Takes the members of the next batch, all of one feed and one table. Feeds take turns. Before the next message
-    /// each of these members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for
-    /// each member that missed messages, with their number.
-    pub fn take_batch(&mut self, members: &mut Members, on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
+    /// each of these members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_resumed` is called as
+    /// by [`Feed::take_batch`].
+    pub fn take_batch(&mut self, members: &mut Members, on_resumed: impl FnMut(MemberId, ConnectionId, u64)) -> Batch {
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;
             self.next_feed = (feed + 1) % self.feeds.len();
             if self.feeds[feed].has_due() {
-                return self.feeds[feed].take_batch(members, on_missed);
+                return self.feeds[feed].take_batch(members, on_resumed);
             }
         }
         Batch::new()
@@ -274,7 +274,7 @@ impl Room {
     /// Appends a message, which fits, to all feeds. Returns the bytes of its fan-out. `None`, and nothing appended,
     /// when no byte of it is visible.
     fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>) -> Option<u64> {
-        let number = self.messages() + 1;
+        let number = self.messages() + u64::from(body.kind().is_numbered());
         let message = Message { number, time: members.time(), author: author.map(|author| author.serial), body };
         let closes = self.settings.slow == SlowPolicy::Close;
         let mut fan_out_bytes = 0;

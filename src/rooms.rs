@@ -282,12 +282,13 @@ impl Rooms {
     }
 
     /// Takes the members of the next batch, all of one room and one table. Before that room's next message each of them
-    /// goes back by [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_missed` is called for each member that
-    /// missed messages, with their number.
-    pub fn take_batch(&mut self, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
+    /// goes back by [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_resumed` is called for each member that was
+    /// skipped and goes on, with the number of messages that it missed. Where that is 0 there may be nothing to send to
+    /// it.
+    pub fn take_batch(&mut self, mut on_resumed: impl FnMut(MemberId, ConnectionId, u64)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
             let entry = &mut self.rooms[id.0 as usize];
-            let batch = entry.room.take_batch(&mut self.members, &mut on_missed);
+            let batch = entry.room.take_batch(&mut self.members, &mut on_resumed);
             if !batch.is_empty() {
                 // Whether it has more to send is seen at its next turn.
                 self.turns.push_back(id);

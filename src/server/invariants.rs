@@ -14,6 +14,7 @@ use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::MemberId;
+use crate::room::log::Position;
 use crate::room::members::Place;
 use crate::token::{ConnectionId, Generation};
 use crate::wire::Framing;
@@ -24,21 +25,27 @@ impl<I: Io, W: Outlet> Server<I, W> {
         &self.journal
     }
 
-    /// Messages ever said.
-    pub fn said(&self) -> u64 {
+    /// Numbered messages ever said.
+    pub fn messages(&self) -> u64 {
         self.rooms.messages()
     }
 
-    /// The lines of the log behind the first `messages` ever said, as far as the log keeps them.
-    pub fn lines_from(&self, messages: u64) -> Vec<Vec<u8>> {
+    /// Bytes of the lobby's lines ever said, and those of them that its log has forgotten.
+    pub fn said_and_forgotten(&self) -> (u64, u64) {
         let log = self.rooms.log();
-        let mut at = log.tail();
+        (log.head() - Position::default(), log.tail() - Position::default())
+    }
+
+    /// The lines of the lobby's log behind the first `bytes` ever said, as far as the log keeps them.
+    pub fn lines_from(&self, bytes: u64) -> Vec<Vec<u8>> {
+        let log = self.rooms.log();
+        let mut at = log.tail() - Position::default();
         let mut lines = Vec::new();
-        while let Some((_, line)) = log.message_at(at) {
-            if log.messages_before(at) >= messages {
+        for (_, _, line) in log.messages_from(log.tail()) {
+            if at >= bytes {
                 lines.push(line.to_vec());
             }
-            at = at + line.len();
+            at += line.len() as u64;
         }
         lines
     }

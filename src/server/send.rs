@@ -10,7 +10,7 @@ use crate::io::{Io, Send, Sent};
 use crate::limits::SEND_BATCH_MEMBERS;
 use crate::message::Notice;
 use crate::outlet::Outlet;
-use crate::room::MemberId;
+use crate::room::{Batch, MemberId};
 use crate::rooms::Rooms;
 use crate::token::ConnectionId;
 
@@ -21,13 +21,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn sweep(&mut self) {
         self.send_greetings();
         let (connections, budget) = (&mut self.connections, &mut self.budget);
-        let mut batch = self.rooms.take_batch(|id, messages| {
+        let mut unsaid = ArrayVec::<MemberId, SEND_BATCH_MEMBERS>::new();
+        let mut batch = self.rooms.take_batch(|member, id, messages| {
+            if messages == 0 {
+                unsaid.push(member);
+                return;
+            }
             let connection = connections.at_mut(id);
             let encoding = connection.inbound.encoding;
             budget.change_private(&mut connection.outbound.private, |private| {
                 private.tell_always(Notice::Missed { messages }, encoding);
             });
         });
+        self.put_level_unsaid(&unsaid, &mut batch);
         let mut dead = Dead::new();
         // One round sends a member the bytes up to the end of a segment, which is usually the head of the log.
         while !batch.is_empty() {
@@ -43,6 +49,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         for id in dead {
             self.close(id, CloseReason::Broken);
+        }
+    }
+
+    /// Takes those members out of a batch that were skipped, missed nothing that they are told of, and have nothing to
+    /// be sent any more: no more than joins and leaves, and messages of their own, came after what they were sent.
+    fn put_level_unsaid(&mut self, unsaid: &[MemberId], batch: &mut Batch) {
+        for member in unsaid {
+            let id = self.rooms.connection(*member);
+            if self.connections.at(id).outbound.private.is_empty() && self.rooms.try_level(*member) {
+                batch.retain(|other| other != member);
+                self.on_taken_whole(id, *member, true);
+            }
         }
     }
 

@@ -323,6 +323,7 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     verdict.late_max = simulation.late_max;
     verdict.receiving = std::mem::take(&mut simulation.receiving);
     verdict.statistics = Some(simulation.server.statistics());
+    verdict.forgotten_bytes = simulation.server.said_and_forgotten().1;
     verdict.unheard = simulation.server.lines_from(verdict.heard_by_witness(&simulation.kernel.borrow()));
     let Simulation { server, kernel, said, holds, log, skipping, .. } = simulation;
     kernel.borrow_mut().strict = false;
