@@ -19,10 +19,10 @@ use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
     BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
-    FLOOD_RATE_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT,
-    LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX, MEMBERS_MAX,
-    OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER,
-    log_bytes_min,
+    FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
+    LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
+    MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX,
+    ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
 pub use variables::Variables;
@@ -95,6 +95,22 @@ pub struct Serve {
     /// Whether lines that begin with `/` are commands; there are none with --framing chunk
     #[arg(long, value_enum, default_value_t = Switch::On, env = "UPROAR_COMMANDS")]
     pub commands: Switch,
+
+    /// Messages of a room that each newcomer is sent
+    #[arg(long, value_name = "N", default_value_t = 0, env = "UPROAR_HISTORY")]
+    pub history: u64,
+
+    /// Most messages that `/history` sends; they count against the rate of the one who asks
+    #[arg(long, value_name = "N", default_value_t = HISTORY_MAX_DEFAULT, env = "UPROAR_HISTORY_MAX")]
+    pub history_max: u64,
+
+    /// Most rooms at a time, the lobby among them
+    #[arg(long, value_name = "N", default_value_t = ROOMS_MAX_DEFAULT, value_parser = rooms, env = "UPROAR_ROOMS_MAX")]
+    pub rooms_max: usize,
+
+    /// How long a member may come back with its name and without a gap after its connection has ended
+    #[arg(long, value_name = "TIME", default_value_t = RESUME_FOR_DEFAULT.into(), env = "UPROAR_RESUME_FOR")]
+    pub resume_for: humantime::Duration,
 
     /// Show members `guest-` and eight characters instead of their address
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_HIDE_ADDRESSES")]
@@ -298,6 +314,7 @@ impl Serve {
             ("--dead-after", Some(self.dead_after)),
             ("--line-timeout", Some(self.line_timeout)),
             ("--stats-interval", self.stats_interval),
+            ("--resume-for", Some(self.resume_for)),
         ] {
             if time.is_some_and(|time| *time > OPTION_TIME_MAX) {
                 return Err(format!("{name} is at most {}", humantime::format_duration(OPTION_TIME_MAX)));
@@ -332,6 +349,10 @@ impl Serve {
             line_bytes: self.line_bytes(),
             framing: self.framing,
             commands: self.commands == Switch::On && self.framing == Framing::Line,
+            history: self.history,
+            history_max: self.history_max,
+            rooms_max: self.rooms_max,
+            resume_for: *self.resume_for,
             hide_addresses: self.hide_addresses,
             flood: Rate::new(self.flood_rate, self.flood_burst),
             addresses: AddressLimits {
@@ -410,6 +431,15 @@ impl Serve {
 /// A time-out, where 0 means none.
 fn limit_or_never(time: humantime::Duration) -> Duration {
     if time.is_zero() { TIMEOUT_NEVER } else { *time }
+}
+
+/// Parses a number of rooms.
+fn rooms(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        0 => Err("there is at least the lobby".to_owned()),
+        rooms if rooms > ROOMS_MAX => Err(format!("at most {ROOMS_MAX}")),
+        rooms => Ok(rooms),
+    }
 }
 
 /// Parses a number of members.

@@ -27,6 +27,7 @@ pub mod random;
 pub mod room;
 pub mod rooms;
 pub mod server;
+pub mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod time;

@@ -68,6 +68,36 @@ pub const SANITISED_GROWTH_MAX: usize = 3;
 /// number 4, the words are 18.
 pub const PREFIX_BYTES_MAX: usize = 80;
 
+/// Most bytes of a numbered message as JSON beside its text: numbers of 53 bits and of 48, the longest kind, a name, an
+/// id of 64 bits, and the words.
+pub const JSON_PREFIX_BYTES_MAX: usize = 192;
+
+/// Most bytes of an event as JSON: two names, and what a message has.
+pub const JSON_EVENT_BYTES_MAX: usize = 256;
+
+/// Entries of a page of `/rooms` and `/who`.
+pub const LIST_PAGE_ENTRIES: usize = 20;
+
+/// Largest room whose members are all listed. To find a page the members before it are walked over.
+pub const LIST_MEMBERS_MAX: usize = 1000;
+
+/// Bytes of the past that are handed to a member at a time; a message may go beyond them.
+pub const PAST_PIECE_BYTES: usize = 4096;
+
+/// Tokens that are kept for members that have gone, beyond one for each place of the house.
+pub const SESSIONS_SLACK: usize = 1024;
+
+/// Default of `--resume-for`: longer than a phone needs to find another network.
+pub const RESUME_FOR_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Default and largest of `--rooms-max`.
+pub const ROOMS_MAX_DEFAULT: usize = 100_000;
+pub const ROOMS_MAX: usize = 4_000_000;
+
+/// Messages that `/history` asks for when it has no number, and default of `--history-max`.
+pub const HISTORY_DEFAULT: u64 = 20;
+pub const HISTORY_MAX_DEFAULT: u64 = 500;
+
 /// Ranges of its own lines that a member may have ahead of its cursor. At the bound its lines wait until its cursor has
 /// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
@@ -138,6 +168,9 @@ pub const FLOOD_BURST_DEFAULT: u64 = 50;
 
 /// Burst of `--room-rate`, in seconds of that rate.
 pub const ROOM_BURST_SECONDS: u64 = 1;
+
+/// The room that everybody joins first.
+pub const LOBBY: &str = "lobby";
 
 /// Longest name that a member may choose, and longest name of a room.
 pub const MEMBER_NAME_BYTES_MAX: usize = 24;
@@ -290,6 +323,9 @@ pub const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
 /// goodbye to a cold socket takes up to 12 us of the core, so a million need some ten seconds for it alone.
 pub const STOP_FLUSH: Duration = Duration::from_secs(2);
 pub const STOP_FLUSH_PER_MEMBER: Duration = Duration::from_micros(25);
+
+/// Rooms that a turn says goodbye in.
+pub const GOODBYES_PER_TURN: usize = 256;
 
 /// Most bytes handed to the transcript in one turn.
 pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;

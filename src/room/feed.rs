@@ -12,7 +12,7 @@ use std::io;
 use arrayvec::ArrayVec;
 
 use super::log::{Entry, Log, Position};
-use super::member::Member;
+use super::member::{Gap, Member};
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
 use crate::limits::SEND_BATCH_MEMBERS;
@@ -184,11 +184,11 @@ impl Feed {
 
     /// Takes the members of the next batch, all of one table. Before the next message each of them goes back by
     /// [`Feed::try_level`] or [`Feed::park`], or leaves. `on_resumed` is called for each member that was skipped and
-    /// goes on, with the number of messages that it missed. Where that is 0 there may be nothing to send to it.
+    /// goes on, with what it missed. Where that is nothing there may be nothing to send to it.
     pub fn take_batch(
         &mut self,
         members: &mut Members,
-        mut on_resumed: impl FnMut(MemberId, ConnectionId, u64),
+        mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap),
     ) -> Batch {
         let mut batch = Batch::new();
         let Some(turn) = self.roster.next_turn() else { return batch };
@@ -197,7 +197,7 @@ impl Feed {
         {
             self.roster.take(members, &self.log, id);
             if let Some(missed) = members.change(id, |member| member.resume(&self.log)) {
-                self.skipped_messages += missed;
+                self.skipped_messages += missed.messages;
                 on_resumed(id, members[id].connection, missed);
             }
             batch.push(id);
@@ -227,6 +227,11 @@ impl Feed {
             self.roster.put_level(members, &self.log, id);
         }
         level
+    }
+
+    /// A member of the batch has private bytes to be sent, with a later batch.
+    pub fn put_back(&mut self, members: &mut Members, id: MemberId) {
+        self.roster.put_returning(members, &self.log, id);
     }
 
     /// Has nothing sent to a member until it is unparked.

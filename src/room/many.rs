@@ -48,7 +48,7 @@ impl World {
     /// Sends one batch, whose sockets take everything. Returns it with the messages that its members missed.
     fn send(&mut self) -> (Batch, u64) {
         let mut missed = 0;
-        let batch = self.feed.take_batch(&mut self.members, |_, _, messages| missed += messages);
+        let batch = self.feed.take_batch(&mut self.members, |_, _, gap| missed += gap.messages);
         for id in &batch {
             while !self.feed.try_level(&mut self.members, *id) {
                 let due = self.feed.due(&self.members, *id).len();
