@@ -68,7 +68,8 @@ impl Conductor for Alone<'_> {
 
 /// Carries out `plan`; the members leave before it returns.
 pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcome> {
-    let shares = Share::of_room(settings.members, plan.publishers() as usize, settings.verified, settings.probes, 1);
+    let members = (settings.members, plan.rooms());
+    let shares = Share::of_rooms(members, plan.publishers() as usize, settings.verified, settings.probes, 1);
     let mut engine = Engine::new(settings, plan, &shares[0])?;
     let before_connect = sampler.sample();
     let kernel_before = sampler.kernel();

@@ -30,6 +30,7 @@ mod recorder;
 mod reflector;
 mod report;
 mod results;
+mod rooms;
 mod rounds;
 mod search;
 mod server_process;

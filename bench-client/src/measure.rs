@@ -109,6 +109,7 @@ fn pace(room: Room, load: &Load) -> Pace {
     Pace {
         rate_per_s: room.rate_per_s,
         publishers: load.publishers,
+        rooms: load.rooms.count(),
         warmup: load.warmup,
         length: room.length,
         arrival: load.arrival,
@@ -117,14 +118,15 @@ fn pace(room: Room, load: &Load) -> Pace {
 }
 
 fn plan(room: Room, load: &Load, pace: &Pace) -> Result<Plan> {
-    if load.publishers == 0 || load.publishers as usize >= room.members {
+    let members = load.rooms.members_min(room.members);
+    if load.publishers == 0 || load.publishers as usize >= members {
         return Err(Error::new(format!(
-            "a room of {} cannot have {} publishers: at least one member must send and one only listen",
-            room.members, load.publishers
+            "a room of {members} cannot have {} publishers: at least one member must send and one only listen",
+            load.publishers
         )));
     }
     let plan = Plan::new(pace).map_err(Error::new)?;
-    let line_bytes_min = message::Format::line_bytes_min(load.publishers, plan.len());
+    let line_bytes_min = message::Format::line_bytes_min(plan.publishers(), plan.len());
     if load.line_bytes < line_bytes_min {
         return Err(Error::new(format!(
             "-s {} is too short for the numbers of this plan; use -s {line_bytes_min} or more",
@@ -152,7 +154,19 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
             load.nuisances.silent + load.nuisances.slow
         )));
     }
+    let several = load.rooms.count() > 1;
+    if several && (load.verify.is_some() || load.nuisances != Shape::default()) {
+        return Err(Error::new(
+            "with --rooms every member verifies, and none is a nuisance: leave out --verify, --silent, --slow, --churn and --flood",
+        ));
+    }
     let processes = processes_for(room.members + load.nuisances.flooders, limit, load.processes)?;
+    if several && processes > 1 {
+        return Err(Error::new(format!(
+            "--rooms works in one process, and {} members need {processes}; use fewer members, and no --processes",
+            room.members
+        )));
+    }
     let listeners = measured - plan.publishers() as usize;
     let verified = match load.verify {
         Some(sample) if (sample as usize) < measured => (sample as usize).min(listeners),
@@ -163,6 +177,7 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
         protocol: Protocol::Uproar,
         sources: Vec::new(),
         probes: load.probes,
+        rooms: load.rooms.clone(),
         members: measured,
         nuisances: load.nuisances,
         nuisances_in_room: load.nuisances.in_room(),

@@ -82,6 +82,35 @@ fn members_that_only_count_bytes_add_up() {
 }
 
 #[test]
+fn many_rooms_hear_their_own_lines_alone() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "43", "--rooms", "10", "-r", "500/s", "-n", "200", "--format", "json"];
+    let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let room = &summary["room"];
+    assert_eq!((&room["rooms"], &room["members"], &room["publishers"]), (&10.into(), &43.into(), &10.into()));
+    assert_eq!(summary["proof"]["order_hashes_equal"], 43);
+    assert_eq!(summary["latency"]["room"]["samples"], 200);
+    // Three rooms have five members, seven have four; each says 20 lines.
+    assert_eq!(summary["latency"]["delivery"]["samples"], 20 * (3 * 4 + 7 * 3));
+    assert_eq!(summary["sent"]["deliveries"], 20 * (3 * 4 + 7 * 3));
+    let printed =
+        String::from_utf8(run(&[&arguments[..9], &["--server-cmd", &server], &SHORT].concat()).stdout).unwrap();
+    assert!(printed.contains("10 rooms with 43 members"), "{printed}");
+}
+
+#[test]
+fn the_first_room_alone_is_asked_for_nothing_and_said_as_before() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "10", "--rooms", "1", "-r", "200/s", "-n", "20", "--format", "json"];
+    let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["room"]["rooms"], Value::Null, "one room is not spoken of");
+}
+
+#[test]
 fn an_expectation_that_does_not_hold_has_its_own_code() {
     let server = reflect_command("");
     let arguments = ["run", "-c", "5", "-r", "100/s", "-n", "20", "--format", "quiet", "--server-cmd", &server];
@@ -93,11 +122,15 @@ fn an_expectation_that_does_not_hold_has_its_own_code() {
 
 #[test]
 fn what_cannot_be_done_is_one_line_with_its_fix() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["run", "-c", "0"], "no whole number above zero"),
         (&["run", "-r", "fast"], "no rate above zero"),
         (&["run", "--expect", "speed=1"], "is no figure"),
         (&["run", "-c", "2", "-p", "2"], "one only listen"),
+        (&["run", "-c", "9", "--rooms", "5"], "a room of 1 cannot have 1 publishers"),
+        (&["run", "--rooms", "2", "--verify", "10"], "leave out --verify"),
+        (&["run", "--rooms", "2", "--processes", "2"], "works in one process"),
+        (&["run", "--rooms", "2m"], "at most 1000000 rooms"),
         (&["run", "-c", "10", "-s", "20"], "use -s 32 or more"),
         (&["run", "-c", "10", "-s", "100k"], "invalid digit"),
         (&["run", "-c", "900m"], "hard limit"),
