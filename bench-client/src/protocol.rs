@@ -41,6 +41,11 @@ impl Protocol {
     pub fn keeps_one_order(self) -> bool {
         self != Self::Nats
     }
+
+    /// True exactly when a publisher is sent its own messages too, which it then leaves out of account.
+    pub fn echoes(self) -> bool {
+        self == Self::Redis
+    }
 }
 
 /// A protocol with the lengths of one run, in one room.
@@ -110,9 +115,9 @@ impl Wire {
         }
     }
 
-    /// True exactly when a publisher is sent its own messages too, which it then leaves out of account.
+    /// See [`Protocol::echoes`].
     pub fn echoes(&self) -> bool {
-        self.protocol == Protocol::Redis
+        self.protocol.echoes()
     }
 
     /// The room is not quiet before this long after the last join, whatever was heard.
