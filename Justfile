@@ -69,7 +69,7 @@ bench-peers-quick *options: build peers-installed
 many_rooms := "target/release/bench-client many-rooms --pin 0,1 --connect-window 64 --server uproar='" + server + "' \
     --server redis:redis='redis-server bench/peers/redis.conf --port {port}'"
 
-# Measure 3,800 rooms of five on uproar and on redis, what a delivered line costs each, some three minutes; leaves results/<date>-many-rooms
+# Measure 3,800 rooms of five on uproar and on redis, what a delivered line costs each, some four minutes; leaves results/<date>-many-rooms
 bench-rooms *options: build
     {{many_rooms}} --repeat 5 -d 12s -w 4s {{options}}
 
@@ -122,6 +122,11 @@ crowd-churn: build
 # Whether every delivery is as it should be, in seconds; timings of a busy machine do not fail it
 bench-smoke results: build
     target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 2s -w 1s {{uring}} {{epoll}} {{select}} \
+        -o '{{results}}' || [ $? -eq 3 ]
+
+# The same in rooms of five
+bench-smoke-rooms results: build
+    target/release/bench-client many-rooms -c 500 --rooms 100 -r 1k --repeat 1 -d 1s -w 500ms {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
 sim := "cargo run --quiet --profile sim --features sim --example sim --"

@@ -37,7 +37,7 @@ pub struct RunArgs {
     #[arg(long, default_value = "1", value_name = "N", value_parser = parse_rooms)]
     pub rooms: u32,
 
-    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s); of all rooms together, which speak in turn; above 10 from
+    /// Messages a second of all rooms together, which speak in turn (20, 20/s, 0.2/s, 4k/s); above 10 from
     /// each publisher, the server needs --flood-rate 0
     #[arg(short, long, default_value = "10/s", value_name = "R", value_parser = parse_rate)]
     pub rate: f64,
