@@ -20,6 +20,7 @@ pub mod limits;
 pub mod memory;
 pub mod message;
 pub mod moderation;
+pub mod motd;
 pub mod names;
 pub mod net;
 pub mod outlet;

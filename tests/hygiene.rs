@@ -68,6 +68,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "wire",
             "message",
             "moderation",
+            "motd",
             "rooms",
             "room",
             "flood",
