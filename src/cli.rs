@@ -6,6 +6,7 @@ mod variables;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -194,6 +195,19 @@ pub struct Serve {
     /// terminal, else off]
     #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
     pub transcript: Option<String>,
+
+    /// File whose first line is the key that makes a member an operator: /op KEY [default: nobody becomes one]
+    #[arg(long, value_name = "FILE", env = "UPROAR_OPERATOR_KEY")]
+    pub operator_key: Option<PathBuf>,
+
+    /// File that keeps bans, mutes, topics and modes over a restart; made when it is not there, and written beside
+    /// itself as FILE.new [default: none]
+    #[arg(long, value_name = "FILE", env = "UPROAR_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// File whose text newcomers are shown, up to 8 KiB [default: none]
+    #[arg(long, value_name = "FILE", env = "UPROAR_MOTD")]
+    pub motd: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -499,6 +513,20 @@ mod tests {
         assert_eq!((config.stall_timeout, config.line_timeout), (TIMEOUT_NEVER, TIMEOUT_NEVER));
         let config = Serve::with(&["--stall-timeout", "1s", "--line-timeout", "2s"]).unwrap().config(1);
         assert_eq!((config.stall_timeout.as_secs(), config.line_timeout.as_secs()), (1, 2));
+    }
+
+    #[test]
+    fn files_of_operators_are_options_that_are_off_by_default() {
+        let files = |options: &[&str]| {
+            let Serve { operator_key, state, motd, .. } = Serve::with(options).unwrap();
+            [operator_key, state, motd].map(|path| path.map(|path| path.into_os_string().into_string().unwrap()))
+        };
+        assert_eq!(files(&[]), [None, None, None]);
+        let expected = ["key", "state", "motd"].map(|name| Some(name.to_owned()));
+        assert_eq!(files(&["--operator-key", "key", "--state", "state", "--motd", "motd"]), expected);
+        for option in ["--operator-key", "--state", "--motd"] {
+            assert!(Serve::with(&[option, ""]).is_err(), "{option} without a file");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub mod journal;
 pub mod limits;
 pub mod memory;
 pub mod message;
+pub mod moderation;
+pub mod motd;
 pub mod names;
 pub mod net;
 pub mod outlet;

@@ -214,6 +214,59 @@ pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 /// connections are dropped, a piece a turn.
 pub const TIMEOUT_SLACK: usize = 1024;
 
+/// Shortest prefixes of networks that may be held. A /8 of IPv4 is a large operator's. Registries of IPv6 have a /12
+/// for a continent, of which a /16 is a part.
+pub const NETWORK_LENGTH_MIN_V4: u8 = 8;
+pub const NETWORK_LENGTH_MIN_V6: u8 = 16;
+
+/// Most bans, and most mutes: more than operators set by hand, and as many as a list of networks has that somebody
+/// collected.
+pub const HOLDS_MAX: usize = 10_000;
+
+/// Memory of a hold: its entries in a table and its indexes, and the name of who set it.
+pub const HOLD_BYTES: usize = 704;
+
+/// Most holds that are dropped at once because they are over, at about a microsecond each.
+pub const HOLDS_DROPPED_AT_ONCE: usize = 64;
+
+/// The last moment that is kept and shown, the end of the year 9999, in milliseconds of Unix time.
+pub const UNTIL_MAX_MS: u64 = 253_402_300_799_000;
+
+/// Shortest and longest key in `--operator-key`. A key is guessed at no more than some tries a second, so eight
+/// characters that nobody knows are enough.
+pub const OPERATOR_KEY_BYTES_MIN: usize = 8;
+pub const OPERATOR_KEY_BYTES_MAX: usize = 256;
+
+/// Largest file of `--motd`: a screenful or two.
+pub const MOTD_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest topic of a room: some lines of a terminal.
+pub const TOPIC_BYTES_MAX: usize = 512;
+
+/// Longest pause of `/slow`.
+pub const SLOW_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Most rooms that have a topic or a mode. Each was set by an operator.
+pub const STATE_ROOMS_MAX: usize = 4096;
+
+/// Longest line of a hold, and of a room, in the file of `--state`: what they hold, of which each byte of a text takes
+/// up to two, and the words.
+pub const STATE_HOLD_LINE_BYTES: usize = MEMBER_NAME_BYTES_MAX + 43 + 20 + 2 * PREFIX_BYTES_MAX + 80;
+pub const STATE_ROOM_LINE_BYTES: usize = ROOM_NAME_BYTES_MAX + 2 * TOPIC_BYTES_MAX + 2 * PREFIX_BYTES_MAX + 60 + 120;
+
+/// Largest file of `--state`.
+pub const STATE_BYTES_MAX: usize =
+    2 * HOLDS_MAX * STATE_HOLD_LINE_BYTES + STATE_ROOMS_MAX * STATE_ROOM_LINE_BYTES + 1024;
+
+/// States that wait for the disk or are being written. A later one waits with the server.
+pub const STATE_WRITES_MAX: usize = 2;
+
+/// Pause between two writes of the state, which gathers what an operator's program does in a row.
+pub const STATE_WRITE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a server that stops waits for a disk that does not take its state.
+pub const STATE_FINISH_MAX: Duration = Duration::from_secs(10);
+
 /// Longest time and highest rate that an option takes: sums of them stay far from any overflow.
 pub const OPTION_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 pub const OPTION_RATE_MAX: u64 = 1_000_000_000_000;
@@ -288,8 +341,8 @@ pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 /// bytes, which the ring keeps for reuse (Linux 6.18).
 pub const KERNEL_SLOT_BYTES: usize = 8 + 32 + 256;
 
-/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
-/// told that the server is full.
+/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, the state's file while it
+/// is written, and newcomers that are told that the server is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 
 /// Pause after a failed accept, when no slot is freed sooner. Accepting again at once would spin.
