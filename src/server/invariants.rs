@@ -13,10 +13,10 @@ use crate::limits::RECEIVE_CHUNK_BYTES;
 use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::room::MemberId;
+use crate::room::{MemberId, Room};
 use crate::room::log::Position;
 use crate::room::members::Place;
-use crate::token::{ConnectionId, Generation};
+use crate::token::{ConnectionId, Generation, PublicId};
 use crate::wire::Framing;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -48,6 +48,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             at += line.len() as u64;
         }
         lines
+    }
+
+    /// All rooms, in no order.
+    pub fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.ids().map(|id| self.rooms.room(id))
+    }
+
+    /// The number under which members know a connection; `None` when it was freed.
+    pub fn known_as(&mut self, id: ConnectionId) -> Option<PublicId> {
+        self.connections.find(id)?;
+        Some(self.public_id(id))
     }
 
     /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real

@@ -45,6 +45,8 @@ pub struct Simulation {
     pub kernel: Rc<RefCell<Kernel>>,
     /// What the server calls each member, by connection.
     pub names: HashMap<u32, Name>,
+    /// The number under which members know each of them.
+    pub ids: HashMap<u32, u64>,
     /// Where the server's own log goes.
     pub log: MemoryFile,
     completions: Completions<Socket>,
@@ -88,6 +90,7 @@ impl Simulation {
             server,
             kernel,
             names: HashMap::new(),
+            ids: HashMap::new(),
             log,
             completions: Completions::new(),
             said: vec![0],
@@ -119,6 +122,7 @@ impl Simulation {
             let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
             if let Some(name) = self.server.name(id) {
                 self.names.insert(peer, name);
+                self.ids.extend(self.server.known_as(id).map(|known| (peer, known.0)));
             }
         }
         let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
