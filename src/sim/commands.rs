@@ -19,9 +19,9 @@ use crate::io::Signal;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{Kernel, tables::Tables};
-use crate::limits::{BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, log_bytes_min};
+use crate::limits::{BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN};
 use crate::server::Flow;
-use crate::wire::Framing;
+use crate::wire::{Encoding, Framing};
 
 /// Most turns with faults.
 const FAULTY_TURNS_MAX: usize = 1000;
@@ -54,6 +54,8 @@ pub struct Outcome {
 
 fn config(draw: &mut Draw) -> Config {
     let line_bytes = draw.pick(&[64, 300]);
+    // A segment holds any line as JSON too.
+    let log_bytes_min = LOG_SEGMENTS_MIN * (Encoding::Json.bytes_max(line_bytes) + LOG_ENTRY_BYTES);
     let members_max = draw.pick(&[200, 200, 200, 30, 6]);
     let timeout = |draw: &mut Draw| Duration::from_millis(draw.pick(&[30_000, 60_000, 60_000, 1000]));
     let mut rate = |most: u64| {
@@ -61,7 +63,7 @@ fn config(draw: &mut Draw) -> Config {
         let (rate, burst) = (1 + draw.below(most), draw.below(20));
         if limited { Rate::new(rate, burst) } else { None }
     };
-    let (flood, ration, line_rate, announce_rate) = (rate(30), rate(20_000), rate(30), rate(20));
+    let (flood, line_rate, announce_rate) = (rate(30), rate(30), rate(20));
     Config {
         members_max,
         line_bytes,
@@ -74,19 +76,19 @@ fn config(draw: &mut Draw) -> Config {
         hide_addresses: draw.chance(64),
         flood,
         addresses: AddressLimits { line_rate, ..AddressLimits::NONE },
-        buffer_bytes: BUFFER_BYTES_DEFAULT,
+        buffer_bytes: draw.pick(&[BUFFER_BYTES_DEFAULT, BUFFER_BYTES_DEFAULT, 20_000, 3000]),
         stall_timeout: timeout(draw),
         line_timeout: timeout(draw),
         dead_after: DEAD_AFTER_DEFAULT,
         stats_interval: None,
         room: RoomSettings {
             members_max,
-            log_bytes: log_bytes_min(line_bytes) * draw.pick(&[64, 1, 2, 5]) + draw.below(50) as usize,
+            log_bytes: log_bytes_min * draw.pick(&[64, 1, 2, 5]) + draw.below(50) as usize,
             line_bytes,
             announce_max: draw.pick(&[200, 200, 5, 0]),
             announce_rate,
             slow: if draw.chance(40) { SlowPolicy::Close } else { SlowPolicy::Skip },
-            rate: ration,
+            rate: None,
         },
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::heard::Object;
 use super::rooms::{Epoch, Rooms, Said};
+use crate::message::Kind;
 
 /// A place. Where the epoch is not known the room was made and freed in one turn, or its lines cannot be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub struct Reading<'a> {
     pub rooms: &'a Rooms,
     /// The number that members know it by.
     pub id: u64,
+    /// Whether it reads JSON. The past is made of text for all.
+    pub json: bool,
 }
 
 /// A gap that a member was told of.
@@ -38,13 +41,22 @@ impl<'a> Reading<'a> {
         place.epoch.map(|index| &self.rooms.epochs[index]).filter(|epoch| !epoch.torn)
     }
 
+    /// How many lines the log that it reads has forgotten by now.
+    fn forgotten(self, epoch: &Epoch) -> usize {
+        epoch.forgotten[usize::from(self.json)]
+    }
+
     fn is_own(self, said: &Said) -> bool {
         said.author == Some(self.id)
     }
 
-    /// A line is not sent to its author, and presence may be forgotten without a word.
+    /// A line is not sent to its author, and presence may be forgotten without a word. Before and behind its own presence it
+    /// is in another room.
     fn may_pass(self, epoch: &Epoch, at: usize) -> bool {
-        epoch.said.get(at).is_some_and(|said| self.is_own(said) || (at < epoch.forgotten && !said.is_numbered()))
+        epoch.said.get(at).is_some_and(|said| match said.kind {
+            Kind::Entered | Kind::Left if self.is_own(said) => false,
+            _ => self.is_own(said) || (at < self.forgotten(epoch) && !said.is_numbered()),
+        })
     }
 
     /// The lines from `at` on of which one is next.
@@ -81,14 +93,14 @@ impl<'a> Reading<'a> {
         let mut places = Vec::new();
         if let Some((next, last)) = place.past {
             let end = next + gap.count - 1;
-            let forgotten = epoch.with_number(end).is_some_and(|at| at < epoch.forgotten);
+            let forgotten = epoch.with_number(end).is_some_and(|at| at < epoch.forgotten[0]);
             if forgotten && end <= last && gap.range.is_none_or(|range| range == (next, end)) {
                 places.push(Place { past: (end < last).then_some((end + 1, last)), ..place });
             }
         }
         for start in self.next(epoch, place.at) {
             let (mut at, mut left) = (start, gap.count);
-            while left > 0 && at < epoch.forgotten.min(epoch.said.len()) {
+            while left > 0 && at < self.forgotten(epoch) {
                 left -= u64::from(!self.is_own(&epoch.said[at]) && epoch.said[at].is_numbered());
                 at += 1;
             }
@@ -134,7 +146,7 @@ impl<'a> Reading<'a> {
         let whole = most.min(last);
         let counts = (0..=whole).rev().take_while(|count| {
             let left_out = epoch.with_number(last - count);
-            *count == whole || left_out.is_some_and(|at| at < epoch.forgotten)
+            *count == whole || left_out.is_some_and(|at| at < epoch.forgotten[0])
         });
         let counts = counts.filter(|count| exact.is_none_or(|exact| exact == *count));
         counts.map(|count| Place { past: (count > 0).then_some((last + 1 - count, last)), ..place }).collect()

@@ -60,6 +60,8 @@ pub struct Outcome {
     /// The names that it has had.
     pub names: HashSet<String>,
     pub name: String,
+    /// Whether it reads JSON in the end.
+    pub json: bool,
     /// Whether `name` was chosen.
     pub chosen: bool,
     pub places: Vec<Place>,
@@ -81,7 +83,6 @@ struct Reader<'a> {
     reading: Reading<'a>,
     options: Options,
     items: VecDeque<Item>,
-    json: bool,
     places: Vec<Place>,
     room: String,
     /// Texts that it has said so far.
@@ -111,6 +112,7 @@ pub fn read<'a>(
         resumed: Vec::new(),
         names: HashSet::from([name.clone()]),
         name,
+        json: false,
         chosen: false,
         places: Vec::new(),
         certain: true,
@@ -123,10 +125,9 @@ pub fn read<'a>(
         past_lines: 0,
     };
     let mut reader = Reader {
-        reading: Reading { rooms, id },
+        reading: Reading { rooms, id, json: false },
         options,
         items: items.into(),
-        json: false,
         places: Vec::new(),
         room: "lobby".to_owned(),
         own: HashSet::new(),
@@ -154,8 +155,11 @@ impl Reader<'_> {
     /// The format of a line: it changes with the answer to `/format` alone.
     fn format_of(&self, line: &[u8]) -> Result<bool, String> {
         let json = line.starts_with(b"{");
-        let changes = matches!(self.next_asked(), Some(Asked::Format { json: wanted }) if *wanted == json);
-        if json == self.json || changes { Ok(json) } else { Err("is in the other format".to_owned()) }
+        // A list of the commands that has begun is still in front.
+        let mut asked = self.items.iter().skip(usize::from(self.listed.is_some())).map(|item| &item.asked);
+        let next = asked.find(|asked| !matches!(asked, Asked::Say { .. }));
+        let changes = matches!(next, Some(Asked::Format { json: wanted }) if *wanted == json);
+        if json == self.reading.json || changes { Ok(json) } else { Err("is in the other format".to_owned()) }
     }
 
     fn on_line(&mut self, heard: Heard, turn: usize, accepted: usize) -> Result<(), String> {
@@ -186,14 +190,17 @@ impl Reader<'_> {
                 return Ok(());
             }
             Heard::Notice(text) if self.is_unasked(&text) => return Ok(()),
-            Heard::Notice(text) if self.listed.is_some() => return self.on_listed(text),
-            heard => self.on_answer(heard, turn),
+            Heard::Notice(text) if self.listed.is_some() => self.on_listed(text, turn),
+            heard => {
+                self.end_help()?;
+                self.on_answer(heard, turn)
+            }
         }
     }
 
     fn on_said(&mut self, line: &str, object: Option<&Object>) -> Result<(), String> {
         self.outcome.lines += 1;
-        self.outcome.json_lines += u64::from(self.json);
+        self.outcome.json_lines += u64::from(self.reading.json);
         self.outcome.past_lines += u64::from(self.places.iter().any(|place| place.past.is_some()));
         self.change_places("is not what comes next", |reading, place| reading.on_line(place, line, object))
     }
@@ -221,7 +228,7 @@ impl Reader<'_> {
             let next = epoch.said.get(place.at).map(|said| String::from_utf8_lossy(&said.line).into_owned());
             let past = place.past.and_then(|(next, _)| epoch.with_number(next));
             let past = past.map(|at| String::from_utf8_lossy(&epoch.said[at].line).into_owned());
-            format!("{} at {}, next {next:?}, past {:?} {past:?}, forgotten {}", epoch.name, place.at, place.past, epoch.forgotten)
+            format!("{} at {}, next {next:?}, past {:?} {past:?}, forgotten {:?}", epoch.name, place.at, place.past, epoch.forgotten)
         };
         places.iter().take(3).map(describe).collect::<Vec<_>>().join("; ")
     }
@@ -235,7 +242,7 @@ impl Reader<'_> {
     /// Lines that need no answer were taken before whatever is answered now.
     fn pass_said(&mut self) -> Result<(), String> {
         while let Some(Item { asked: Asked::Say { .. }, .. }) = self.items.front() {
-            if self.json {
+            if self.reading.json {
                 return Err("its own line was not answered".to_owned());
             }
             self.take_said(None);
@@ -248,8 +255,8 @@ impl Reader<'_> {
             unreachable!("it was looked at");
         };
         self.own.insert(text.clone());
-        let epochs = self.places.iter().map(|place| place.epoch).collect();
-        let told = self.outcome.certain.then(|| (self.outcome.name.clone(), epochs));
+        let epochs: Vec<_> = self.places.iter().map(|place| place.epoch).collect();
+        let told = (self.outcome.certain && !epochs.is_empty()).then(|| (self.outcome.name.clone(), epochs));
         self.outcome.spoken.push(Spoken { text, action, told, number });
     }
 
@@ -341,7 +348,7 @@ impl Reader<'_> {
             Asked::Who | Asked::Rooms | Asked::Help => {
                 self.items.push_front(Item { asked: asked.clone(), turn: turns.0 });
                 self.listed = Some(Vec::new());
-                return self.on_listed(text.clone());
+                return self.on_listed(text.clone(), turns.1);
             }
             Asked::Msg { name, text: private } => {
                 let nobody = *text == format!("nobody is called {name}");
@@ -359,8 +366,8 @@ impl Reader<'_> {
                 self.outcome.sent.push(sent);
                 nobody || told == Some(true)
             }
-            Asked::Token => text.starts_with("this command is for programs") && !self.json,
-            Asked::Resume { .. } if !self.json => text.starts_with("this command is for programs"),
+            Asked::Token => text.starts_with("this command is for programs") && !self.reading.json,
+            Asked::Resume { .. } if !self.reading.json => text.starts_with("this command is for programs"),
             Asked::Resume { token, .. } => {
                 let refused = text.starts_with("this token is not good");
                 if refused {
@@ -380,8 +387,20 @@ impl Reader<'_> {
         self.outcome.names.insert(name.to_owned());
     }
 
+    /// The list of commands ends with the first line of something else.
+    fn end_help(&mut self) -> Result<(), String> {
+        let Some(listed) = self.listed.take() else { return Ok(()) };
+        let asked = self.items.pop_front().map(|item| item.asked);
+        let whole = asked == Some(Asked::Help) && listed.len() >= 8;
+        if whole { Ok(()) } else { Err(format!("the list for {asked:?} ends")) }
+    }
+
     /// A list ends with a page, and that of the commands before the first line of something else.
-    fn on_listed(&mut self, text: String) -> Result<(), String> {
+    fn on_listed(&mut self, text: String, turn: usize) -> Result<(), String> {
+        if text.starts_with("/help: ") && self.listed.as_ref().is_some_and(|listed| !listed.is_empty()) {
+            self.end_help()?;
+            return self.on_answer(Heard::Notice(text), turn);
+        }
         let asked = self.items.front().map(|item| item.asked.clone());
         let mut listed = self.listed.take().expect("a list is being answered");
         if asked == Some(Asked::Help) {
@@ -390,11 +409,9 @@ impl Reader<'_> {
                 self.listed = Some(listed);
                 return Ok(());
             }
-            self.items.pop_front();
-            if listed.len() < 8 {
-                return Err("the list of commands ends".to_owned());
-            }
-            return self.on_answer(Heard::Notice(text), self.turn);
+            self.listed = Some(listed);
+            self.end_help()?;
+            return self.on_answer(Heard::Notice(text), turn);
         }
         let Some(page) = text.strip_prefix("page ") else {
             listed.push(text);
@@ -447,10 +464,16 @@ impl Reader<'_> {
         online: u64,
         turns: (usize, usize),
     ) -> Result<(), String> {
-        self.json = welcome.is_some();
+        self.reading.json = welcome.is_some();
         if room == self.room && self.stays(welcome) {
             let own = self.own.clone();
             return self.change_places("it was not sent everything", |reading, place| {
+                let gone = Place { epoch: None, at: 0, past: None };
+                if let (Some(epoch), Some(welcome)) = (reading.epoch(place), welcome)
+                    && !epoch.may_have(welcome.number)
+                {
+                    return vec![gone];
+                }
                 let level = reading.when_level(place, &own);
                 let fits = |place: &Place| {
                     welcome.is_none_or(|welcome| {
@@ -481,6 +504,7 @@ impl Reader<'_> {
             let mut left = (least..most).filter(|at| {
                 epoch.said[*at].kind == Kind::Left && epoch.said[*at].author == Some(id)
             });
+            if std::env::var("DBG").is_ok() { eprintln!("leave {first}..{last}: {least} {most} {place:?} {:?}", left.clone().collect::<Vec<_>>()); }
             let whole = match left.next() {
                 Some(first) => std::iter::once(first).chain(left).any(|at| reading.has_reached(place, at)),
                 None => place.past.is_none() && reading.furthest(place) >= least,
@@ -497,14 +521,16 @@ impl Reader<'_> {
         online: u64,
         (first, last): (usize, usize),
     ) -> Result<(), String> {
-        let Reading { rooms, id } = self.reading;
+        let Reading { rooms, id, .. } = self.reading;
         if welcome.is_some_and(|welcome| welcome.id != id || welcome.name != self.outcome.name) {
             return Err(format!("calls {} {:x} something else", self.outcome.name, id));
         }
         room.clone_into(&mut self.room);
         self.places.clear();
         for (index, epoch) in rooms.epochs.iter().enumerate() {
-            let is_it = welcome.map_or(epoch.name == room, |welcome| welcome.epoch == epoch.id);
+            let is_it = welcome.map_or(epoch.name == room, |welcome| {
+                welcome.epoch == epoch.id && epoch.may_have(welcome.number)
+            });
             if !is_it || epoch.first > last || epoch.last + 1 < first {
                 continue;
             }
@@ -532,8 +558,12 @@ impl Reader<'_> {
             let places = ats.into_iter().filter(|at| epoch.torn || fits(at));
             self.places.extend(places.map(|at| Place { epoch: Some(index), at, past: None }));
         }
+        if std::env::var("DBG").is_ok() { eprintln!("arrive {room} {welcome:?} {first}..{last}: {:?} {:?}", self.places, rooms.epochs.iter().map(|e| (&e.name, e.id, e.first, e.last, e.length_after(first-1), e.length_after(last))).collect::<Vec<_>>()); }
         // It may have been made and freed in one turn.
-        let known = welcome.is_some_and(|welcome| rooms.with_id(welcome.epoch).is_some());
+        let known = welcome.is_some_and(|welcome| {
+            let epoch = rooms.with_id(welcome.epoch).map(|index| &rooms.epochs[index]);
+            epoch.is_some_and(|epoch| epoch.may_have(welcome.number))
+        });
         if !known && room != "lobby" {
             self.places.push(Place { epoch: None, at: 0, past: None });
         }
@@ -565,6 +595,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        self.outcome.json = self.reading.json;
         self.outcome.places = mem::take(&mut self.places);
     }
 }

@@ -11,6 +11,7 @@ use crate::io::Io;
 use crate::message::Kind;
 use crate::outlet::Outlet;
 use crate::room::Room;
+use crate::room::feed::Feed;
 use crate::room::log::Position;
 use crate::server::Server;
 
@@ -48,8 +49,8 @@ pub struct Epoch {
     pub is_open: bool,
     /// Lines that were said and forgotten within a turn.
     pub torn: bool,
-    /// How many of `said` the log had forgotten in the end.
-    pub forgotten: usize,
+    /// How many of `said` the logs of text and of JSON had forgotten in the end.
+    pub forgotten: [usize; 2],
     /// Turns after which there were more lines than before, and how many.
     lengths: Vec<(usize, usize)>,
     /// Where each line began.
@@ -68,7 +69,7 @@ impl Epoch {
             last: turn,
             is_open: true,
             torn: false,
-            forgotten: 0,
+            forgotten: [0, 0],
             lengths: Vec::new(),
             starts: Vec::new(),
             head: Position::default(),
@@ -105,7 +106,9 @@ impl Epoch {
         if self.said.len() > before {
             self.lengths.push((turn, self.said.len()));
         }
-        self.forgotten = self.starts.partition_point(|start| *start < log.tail());
+        self.forgotten[0] = self.starts.partition_point(|start| *start < log.tail());
+        let json = room.feeds().iter().map(Feed::log).nth(1).filter(|log| log.head() > log.tail());
+        self.forgotten[1] = json.map_or(0, |log| self.said.len() - log.messages_from(log.tail()).count());
     }
 
     /// Lines said by the end of a turn.
@@ -117,6 +120,11 @@ impl Epoch {
     /// Numbered lines before line `at`.
     pub fn numbered_before(&self, at: usize) -> u64 {
         self.numbered.partition_point(|index| *index < at) as u64
+    }
+
+    /// False for a number that was given in the turn in which the room was freed, or later.
+    pub fn may_have(&self, number: u64) -> bool {
+        self.is_open || number <= self.numbered.len() as u64
     }
 
     /// The line with a number.

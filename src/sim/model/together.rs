@@ -23,7 +23,7 @@ pub fn compare(rooms: &Rooms, known: &HashMap<usize, Known>, resumes_for_ever: b
     compare_lines(rooms, known)?;
     for (peer, known) in known.iter().filter(|(_, known)| known.here) {
         let Known { id, outcome, .. } = known;
-        let reading = Reading { rooms, id: *id };
+        let reading = Reading { rooms, id: *id, json: outcome.json };
         let whole = outcome.places.iter().any(|place| {
             place.epoch.is_some_and(|index| rooms.epochs[index].is_open)
                 && reading.has_reached(*place, place.epoch.map_or(0, |index| rooms.epochs[index].said.len()))
