@@ -15,6 +15,7 @@ use slab::Slab;
 use ranking::Ranking;
 
 use crate::config::RoomSettings;
+use crate::flood::Bucket;
 use crate::limits::LOBBY;
 use crate::message::{Body, Event};
 use crate::names::{MemberName, RoomName};
@@ -62,6 +63,8 @@ pub struct Rooms {
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Rooms with more members to be skipped than may be skipped in a turn.
     skipping: VecDeque<RoomId>,
+    /// What is left of the settings' `rate`, which all rooms share.
+    fan_out: Bucket,
     /// Rooms with members.
     occupied: usize,
     /// Members to be closed because they fell off the log of their room.
@@ -109,6 +112,7 @@ impl Rooms {
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
             skipping: VecDeque::new(),
+            fan_out: Bucket::default(),
             occupied: 0,
             fallen: Fifo::new(),
             lobby: RoomId(0),
@@ -315,13 +319,25 @@ impl Rooms {
 
     /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
     pub fn admit(&self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
-        self.room(self.room_of(author.member)).admit(&self.members, author, body, now)
+        if !self.may_speak(author.member) {
+            return Err(Blocked::AuthorBehind);
+        }
+        let room = self.room(self.room_of(author.member));
+        if let Some(rate) = self.settings.rate {
+            let bytes = room.fan_out_bytes(&self.members, author, body);
+            self.fan_out.allows(rate, bytes as f64, now).map_err(Blocked::Rationed)?;
+        }
+        room.fits(&self.members, body)
     }
 
     /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
     /// message.
     pub fn publish(&mut self, author: Author, body: Body<'_>, now: Instant) -> bool {
-        self.change(self.room_of(author.member), |room, members| room.publish(members, author, body, now))
+        let said = self.change(self.room_of(author.member), |room, members| room.publish(members, author, body));
+        if let (Some(bytes), Some(rate)) = (said, self.settings.rate) {
+            self.fan_out.take(rate, bytes as f64, now);
+        }
+        said.is_some()
     }
 
     /// False while a member has to read before it may say another line.

@@ -367,7 +367,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
             Taken::StillFirst(reason) => {
                 let turn = turn.expect("only the first in a queue stays the first");
-                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason, self.now);
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason);
             }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
             Taken::Leaves(farewell) => self.close_with(id, farewell.notice(), farewell.reason()),
