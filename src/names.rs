@@ -167,6 +167,6 @@ mod tests {
             here.push(name);
             names.insert(name, slot, |slot| here[slot.0 as usize]);
         }
-        assert_eq!(here.len(), NAMESAKES_MAX.into());
+        assert_eq!(here.len(), usize::from(NAMESAKES_MAX));
     }
 }
