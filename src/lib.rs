@@ -19,13 +19,17 @@ pub mod journal;
 pub mod limits;
 pub mod memory;
 pub mod message;
+pub mod moderation;
+pub mod motd;
 pub mod names;
 pub mod net;
 pub mod outlet;
 pub mod pieces;
+pub mod random;
 pub mod room;
 pub mod rooms;
 pub mod server;
+pub mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod time;

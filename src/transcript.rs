@@ -18,7 +18,7 @@ use crate::wire::Encoding;
 pub struct Transcript<W> {
     outlet: W,
     cursor: Position,
-    /// Messages in the log before the cursor.
+    /// The number of the last message before the cursor.
     messages: u64,
     /// Bytes to be written before the log goes on at the cursor: lines that are not in the log, or that it may forget.
     /// Begins at the start of a line.
@@ -152,13 +152,16 @@ impl<W: Outlet> Transcript<W> {
         self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head())
     }
 
-    /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed.
+    /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed, if there were
+    /// any that are numbered.
     fn skip_forgotten(&mut self, log: &Log) {
         if self.cursor < log.tail() {
             let messages = log.messages_before(log.tail()) - self.messages;
-            let stamp = stamp(&self.outlet);
-            self.pending.extend_from_slice(stamp.as_bytes());
-            Encoding::Text.notice(Notice::Missed { messages }, &mut self.pending);
+            if messages > 0 {
+                let stamp = stamp(&self.outlet);
+                self.pending.extend_from_slice(stamp.as_bytes());
+                Encoding::Text.notice(Notice::Missed { messages, range: None }, &mut self.pending);
+            }
             self.cursor = log.tail();
             self.messages += messages;
         }
@@ -170,9 +173,10 @@ impl<W: Outlet> Transcript<W> {
         if stamp.is_empty() {
             return;
         }
-        while self.pending.len() < TRANSCRIPT_WRITE_BYTES
-            && let Some((_, line)) = log.message_at(self.cursor)
-        {
+        for (_, _, line) in log.messages_from(self.cursor) {
+            if self.pending.len() >= TRANSCRIPT_WRITE_BYTES {
+                break;
+            }
             self.pending.extend_from_slice(stamp.as_bytes());
             self.pending.extend_from_slice(line);
             self.cursor = self.cursor + line.len();

@@ -28,7 +28,7 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1);
         // The upper half of the product is evenly spread over the bound.
         let nanos = u64::try_from(bound.as_nanos()).expect("the bound is short");
-        Duration::from_nanos((u128::from(nanos) * u128::from(random) >> 64) as u64)
+        Duration::from_nanos(((u128::from(nanos) * u128::from(random)) >> 64) as u64)
     }
 
     fn bound(&self) -> Duration {

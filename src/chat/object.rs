@@ -91,7 +91,10 @@ impl Object {
                 line.add(&format!("> Joined {room} ({} online)", online()?))
             }
             "private" => line.add("[").name(&from()?).add(" to you] ").add(&text()?),
-            "missed" => line.add(&missed(number("count")?)),
+            "missed" => match self.number("count") {
+                Some(count) => line.add(&missed(count)),
+                None => line.add(ROOM_ANEW),
+            },
             "notice" | "error" | "stopping" | "replaced" => line.add("! ").add(&text()?),
             "token" => line.add("! token: ").add(&self.text("token").ok_or(Malformed)?),
             "said" => return number("n").map(|_| None),
@@ -105,6 +108,9 @@ impl Object {
         Ok(Some(line))
     }
 }
+
+/// What a client is told when nobody knows how many messages it missed.
+const ROOM_ANEW: &str = "! the room was made anew: what was said before is gone";
 
 /// What a client is told in either format when messages did not reach it.
 pub fn missed(count: u64) -> String {
@@ -224,8 +230,9 @@ mod tests {
             assert_eq!(text(object), expected);
         }
         assert_eq!(text(r#"{"kind":"stopping","text":"the server is stopping"}"#), Event::Stopping.to_string());
+        assert_eq!(text(r#"{"kind":"missed"}"#), Notice::RoomAnew.to_string());
         for messages in [1, 2] {
-            assert_eq!(missed(messages), Notice::Missed { messages }.to_string());
+            assert_eq!(missed(messages), Notice::Missed { messages, range: None }.to_string());
         }
     }
 
@@ -234,8 +241,8 @@ mod tests {
         let renamed = line(r#"{"t":7,"kind":"renamed","from":"ann","to":"bob"}"#).unwrap().unwrap();
         assert_eq!((renamed.names, renamed.time), (vec![2..5, 22..25], Some(7)));
         assert!(line(r#"{"kind":"new","text":"x"}"#).unwrap().unwrap().is_dim);
-        for (text, names) in [("[bob] hi", vec![1..4]), ("[bob to you] hi", vec![]), ("> x", vec![]), ("[", vec![])] {
-            assert_eq!(Shown::plain(text).names, names, "{text}");
+        for (text, name) in [("[bob] hi", Some(1..4)), ("[bob to you] hi", None), ("> x", None), ("[", None)] {
+            assert_eq!(Shown::plain(text).names.first(), name.as_ref(), "{text}");
         }
     }
 

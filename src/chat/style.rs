@@ -119,7 +119,7 @@ fn hash(name: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3);
     // The lower bits alone would choose by the last characters mostly.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, step);
-    hash ^ hash >> 32
+    hash ^ (hash >> 32)
 }
 
 #[cfg(test)]

@@ -12,11 +12,12 @@ use std::io;
 use arrayvec::ArrayVec;
 
 use super::log::{Entry, Log, Position};
-use super::member::Member;
+use super::member::{Gap, Member};
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
 use crate::limits::SEND_BATCH_MEMBERS;
 use crate::message::{Body, Message};
+use crate::names::Name;
 use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 
@@ -30,16 +31,16 @@ pub struct Feed {
     roster: Roster,
     /// Most bytes of a message.
     message_bytes_max: usize,
-    /// Messages that members were told they missed, over all members.
+    /// Numbered messages that members were told they missed, over all members.
     skipped_messages: u64,
-    /// Messages sent whole to members. Those sent to a member that is behind are added when it is level, skipped or
+    /// Numbered messages sent whole to members. Those sent to a member that is behind are added when it is level, skipped or
     /// leaves.
     deliveries: u64,
 }
 
 impl Feed {
     /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`;
-    /// `messages` were said before it began.
+    /// `messages` were numbered before it began.
     pub fn new(encoding: Encoding, log_bytes: usize, message_bytes_max: usize, messages: u64) -> Self {
         let log = Log::new(log_bytes, message_bytes_max, messages);
         Self { encoding, roster: Roster::new(&log), log, message_bytes_max, skipped_messages: 0, deliveries: 0 }
@@ -135,7 +136,12 @@ impl Feed {
                 self.roster.on_retire();
             }
         }
-        let entry = Entry { time: message.time, author: message.author, kind: message.body.kind() };
+        let entry = Entry {
+            time: message.time,
+            author: message.author,
+            kind: message.body.kind(),
+            name_bytes: message.body.name().map_or(0, Name::length),
+        };
         let encoding = self.encoding;
         let appended = self.log.append(entry, bytes_max, |space| {
             encoding.message(message, space).expect("there is space for the longest of its kind")
@@ -177,19 +183,22 @@ impl Feed {
     }
 
     /// Takes the members of the next batch, all of one table. Before the next message each of them goes back by
-    /// [`Feed::try_level`] or [`Feed::park`], or leaves. `on_missed` is called for each member that missed messages,
-    /// with their number.
-    pub fn take_batch(&mut self, members: &mut Members, mut on_missed: impl FnMut(ConnectionId, u64)) -> Batch {
+    /// [`Feed::try_level`] or [`Feed::park`], or leaves. `on_resumed` is called for each member that was skipped and
+    /// goes on, with what it missed. Where that is nothing there may be nothing to send to it.
+    pub fn take_batch(
+        &mut self,
+        members: &mut Members,
+        mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap),
+    ) -> Batch {
         let mut batch = Batch::new();
         let Some(turn) = self.roster.next_turn() else { return batch };
         while batch.len() < turn.returning_max
             && let Some(id) = self.roster.first_returning(turn.table)
         {
             self.roster.take(members, &self.log, id);
-            let missed = members.change(id, |member| member.resume(&self.log));
-            if missed > 0 {
-                self.skipped_messages += missed;
-                on_missed(members[id].connection, missed);
+            if let Some(missed) = members.change(id, |member| member.resume(&self.log)) {
+                self.skipped_messages += missed.messages;
+                on_resumed(id, members[id].connection, missed);
             }
             batch.push(id);
         }
@@ -218,6 +227,11 @@ impl Feed {
             self.roster.put_level(members, &self.log, id);
         }
         level
+    }
+
+    /// A member of the batch has private bytes to be sent, with a later batch.
+    pub fn put_back(&mut self, members: &mut Members, id: MemberId) {
+        self.roster.put_returning(members, &self.log, id);
     }
 
     /// Has nothing sent to a member until it is unparked.

@@ -2,9 +2,12 @@
 //!
 //! Each message is rendered once, into the segment where it stays, and is copied for no reader. A position counts bytes
 //! from the first message ever appended, so it stays valid when older segments are retired. Beside its bytes a message
-//! has an entry: where it begins, when it was said, by whom, and its kind. Its number follows from its index among the
-//! entries. So the log never looks at the bytes: they may be frames that hold line feeds. A segment is one piece of
+//! has an entry: where it begins, when it was said, by whom, its kind, and how many numbered messages come before it in
+//! its segment. So the log never looks at the bytes: they may be frames that hold line feeds. A segment is one piece of
 //! memory with messages from its front and entries from its end, and both count towards the cap.
+//!
+//! Only messages of [some kinds](Kind::is_numbered) are numbered, from 1 without a gap. The others, such as joins, have
+//! the number of the last numbered one before them.
 //!
 //! The caller decides when the oldest segment is retired, because only the feed knows which members still read from it.
 //! The log reads no clock and does no I/O.
@@ -15,7 +18,7 @@ use std::ops::{Add, Sub};
 use crate::limits::{LOG_ENTRY_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENTS_MIN};
 use crate::message::Kind;
 use crate::time::UnixTime;
-use crate::token::Serial;
+use crate::token::PublicId;
 
 /// A place in the log: bytes since the first message ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,58 +46,87 @@ impl Sub for Position {
 pub struct Entry {
     pub time: UnixTime,
     /// The connection that said it; `None` for the server.
-    pub author: Option<Serial>,
+    pub author: Option<PublicId>,
     pub kind: Kind,
+    /// Length of its author's name as text; 0 where the message names nobody.
+    pub name_bytes: u8,
 }
 
-/// An entry in a segment: `start:32 | kind:8 | author:56 | time:64`, each number little-endian. The author 0 is
-/// the server.
+/// An entry in a segment: `start:18 | numbered_before:14 | kind:8 | name_bytes:8 | time:48 | author:64`, each number
+/// little-endian. The author 0 is the server.
 type Encoded = [u8; LOG_ENTRY_BYTES];
 
+/// Bits of `start`; the rest of 32 are those of `numbered_before`.
+const START_BITS: u32 = 18;
+const _: () = assert!(LOG_SEGMENT_BYTES_MAX <= 1 << START_BITS);
+const _: () = assert!(LOG_SEGMENT_BYTES_MAX / LOG_ENTRY_BYTES < 1 << (u32::BITS - START_BITS));
+
 impl Entry {
-    fn encode(self, start: usize) -> Encoded {
-        let start = u32::try_from(start).expect("a segment is far smaller than 4 GiB");
+    /// The message begins `start` bytes into its segment, behind so many numbered ones.
+    fn encode(self, start: usize, numbered_before: usize) -> Encoded {
+        let place = (numbered_before << START_BITS) | start;
+        let place = u32::try_from(place).expect("a segment is no larger than these bits can tell");
         let author = self.author.map_or(0, |author| author.0);
         let mut encoded = [0; LOG_ENTRY_BYTES];
-        encoded[..4].copy_from_slice(&start.to_le_bytes());
-        encoded[4..12].copy_from_slice(&(u64::from(self.kind.code()) | author << 8).to_le_bytes());
-        encoded[12..].copy_from_slice(&self.time.0.to_le_bytes());
+        encoded[..4].copy_from_slice(&place.to_le_bytes());
+        (encoded[4], encoded[5]) = (self.kind.code(), self.name_bytes);
+        encoded[6..12].copy_from_slice(&self.time.0.to_le_bytes()[..6]);
+        encoded[12..].copy_from_slice(&author.to_le_bytes());
         encoded
     }
 
     fn decode(encoded: &Encoded) -> Self {
-        let long = |at: usize| u64::from_le_bytes(encoded[at..at + 8].try_into().expect("eight bytes"));
-        let (author, time) = (long(4) >> 8, long(12));
-        let author = (author > 0).then_some(Serial(author));
-        let kind = Kind::from_code(encoded[4]).expect("an entry was encoded by this program");
-        Self { time: UnixTime(time), author, kind }
+        let mut time = [0; 8];
+        time[..6].copy_from_slice(&encoded[6..12]);
+        let author = u64::from_le_bytes(encoded[12..].try_into().expect("eight bytes"));
+        Self {
+            time: UnixTime(u64::from_le_bytes(time)),
+            author: (author > 0).then_some(PublicId(author)),
+            kind: kind_of(encoded),
+            name_bytes: encoded[5],
+        }
     }
+}
+
+fn place_of(encoded: &Encoded) -> usize {
+    u32::from_le_bytes(encoded[..4].try_into().expect("four bytes")) as usize
 }
 
 /// Where the message of an entry begins, in bytes from the start of its segment.
 fn start_of(encoded: &Encoded) -> usize {
-    u32::from_le_bytes(encoded[..4].try_into().expect("four bytes")) as usize
+    place_of(encoded) & ((1 << START_BITS) - 1)
+}
+
+/// Numbered messages before the message of an entry, in its segment.
+fn numbered_before(encoded: &Encoded) -> usize {
+    place_of(encoded) >> START_BITS
+}
+
+fn kind_of(encoded: &Encoded) -> Kind {
+    Kind::from_code(encoded[4]).expect("an entry was encoded by this program")
 }
 
 #[derive(Debug)]
 struct Segment {
     /// Position of its first byte, always the start of a message.
     base: Position,
-    /// Messages appended before its first byte.
-    messages_before: u64,
+    /// Numbered messages before its first byte.
+    numbered_before: u64,
     /// Whole messages from the front, one behind the other; their entries from the end, the first entry last.
     memory: Box<[u8]>,
     /// Bytes of its messages.
     length: usize,
-    /// Messages in it.
+    /// Messages in it, of all kinds.
     messages: usize,
+    /// Those of them that are numbered.
+    numbered: usize,
 }
 
 impl Segment {
     fn new(bytes: usize) -> Self {
         // An allocation of this size is mapped from the kernel, zeroed, and takes memory only as it is written.
         let memory = vec![0; bytes].into_boxed_slice();
-        Self { base: Position::default(), messages_before: 0, memory, length: 0, messages: 0 }
+        Self { base: Position::default(), numbered_before: 0, memory, length: 0, messages: 0, numbered: 0 }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -112,18 +144,33 @@ impl Segment {
         self.memory[end - LOG_ENTRY_BYTES..end].try_into().expect("it has this length")
     }
 
-    /// Messages that start before `offset`.
-    fn messages_before(&self, offset: usize) -> usize {
+    /// Messages that start before `offset`, of all kinds: the index of the first that does not.
+    fn index_at(&self, offset: usize) -> usize {
         // Most callers ask at the head.
-        if offset == self.length {
-            return self.messages;
-        }
+        if offset == self.length { self.messages } else { self.partition_point(|it| start_of(it) < offset) }
+    }
+
+    /// The number of entries, from the first on, for which `is_before` is true.
+    fn partition_point(&self, is_before: impl Fn(&Encoded) -> bool) -> usize {
         let (mut low, mut high) = (0, self.messages);
         while low < high {
             let middle = low + (high - low) / 2;
-            if start_of(self.encoded(middle)) < offset { low = middle + 1 } else { high = middle }
+            if is_before(self.encoded(middle)) { low = middle + 1 } else { high = middle }
         }
         low
+    }
+
+    /// The number of the last numbered message before message `index`.
+    fn number_before(&self, index: usize) -> u64 {
+        let here = if index == self.messages { self.numbered } else { numbered_before(self.encoded(index)) };
+        self.numbered_before + here as u64
+    }
+
+    /// Message `index`: its number, its entry and its bytes.
+    fn message(&self, index: usize) -> (u64, Entry, &[u8]) {
+        let entry = Entry::decode(self.encoded(index));
+        let number = self.number_before(index) + u64::from(entry.kind.is_numbered());
+        (number, entry, &self.memory[self.start(index)..self.start(index + 1)])
     }
 
     /// Where message `index` starts. The index behind the last message gives the end of that message.
@@ -145,11 +192,11 @@ pub struct Log {
 
 impl Log {
     /// An empty log of at most `bytes_max` bytes, entries included, for messages of at most `message_bytes_max` bytes.
-    /// The room said `messages` before this log began; they are not in it.
+    /// The room has numbered `messages` before this log began; they are not in it.
     pub fn new(bytes_max: usize, message_bytes_max: usize, messages: u64) -> Self {
         let segment_bytes = LOG_SEGMENT_BYTES_MAX.min(bytes_max / LOG_SEGMENTS_MIN);
         assert!(segment_bytes >= message_bytes_max + LOG_ENTRY_BYTES, "every message fits a segment");
-        let first = Segment { messages_before: messages, ..Segment::new(segment_bytes) };
+        let first = Segment { numbered_before: messages, ..Segment::new(segment_bytes) };
         Self { segments: VecDeque::from([first]), spare: None, segment_bytes, segments_max: bytes_max / segment_bytes }
     }
 
@@ -162,10 +209,28 @@ impl Log {
         self.segments[0].base
     }
 
-    /// The number of the last message, which is how many the room has said.
+    /// The number of the last numbered message, which is how many of them the room has said.
     pub fn messages(&self) -> u64 {
         let last = self.last();
-        last.messages_before + last.messages as u64
+        last.numbered_before + last.numbered as u64
+    }
+
+    /// The lowest number of a message that is still kept; one more than [`Log::messages`] when there is none.
+    pub fn first_number(&self) -> u64 {
+        self.segments[0].numbered_before + 1
+    }
+
+    /// Where the message with a number starts; `None` when it is not kept, or not said yet.
+    pub fn find_number(&self, number: u64) -> Option<Position> {
+        if !(self.first_number()..=self.messages()).contains(&number) {
+            return None;
+        }
+        let later = self.segments.partition_point(|segment| segment.numbered_before < number);
+        let segment = &self.segments[later - 1];
+        // Of the messages that have as many numbered ones before them the last is numbered itself.
+        let before = usize::try_from(number - 1 - segment.numbered_before).expect("a segment is small");
+        let index = segment.partition_point(|it| numbered_before(it) <= before) - 1;
+        Some(segment.base + segment.start(index))
     }
 
     /// The most bytes that this log will ever hold, entries included.
@@ -207,7 +272,7 @@ impl Log {
     pub fn retire(&mut self) {
         assert!(self.segments.len() > 1, "the segment being written is never retired");
         let retired = self.segments.pop_front().expect("a log has at least one segment");
-        self.spare = Some(Segment { length: 0, messages: 0, ..retired });
+        self.spare = Some(Segment { length: 0, messages: 0, numbered: 0, ..retired });
     }
 
     /// Gives `render` a space of `bytes_max` bytes, and appends what it writes as one message. Appends nothing when
@@ -216,7 +281,7 @@ impl Log {
         if !self.last_fits(bytes_max) {
             assert!(self.segments.len() < self.segments_max, "the oldest segment was retired first");
             let empty = self.spare.take().unwrap_or_else(|| Segment::new(self.segment_bytes));
-            self.segments.push_back(Segment { base: self.head(), messages_before: self.messages(), ..empty });
+            self.segments.push_back(Segment { base: self.head(), numbered_before: self.messages(), ..empty });
         }
         let last = self.segments.back_mut().expect("a log has at least one segment");
         let start = last.length;
@@ -227,9 +292,10 @@ impl Log {
         let length = bytes_max - space.len();
         assert!(length > 0, "a message has bytes");
         last.length += length;
+        let end = last.memory.len() - last.messages * LOG_ENTRY_BYTES;
+        last.memory[end - LOG_ENTRY_BYTES..end].copy_from_slice(&entry.encode(start, last.numbered));
         last.messages += 1;
-        let end = last.memory.len() - (last.messages - 1) * LOG_ENTRY_BYTES;
-        last.memory[end - LOG_ENTRY_BYTES..end].copy_from_slice(&entry.encode(start));
+        last.numbered += usize::from(entry.kind.is_numbered());
         true
     }
 
@@ -242,36 +308,59 @@ impl Log {
     /// True when a message starts at `position`, or would start there at the head.
     pub fn is_message_start(&self, position: Position) -> bool {
         let (segment, offset) = self.find(position);
-        segment.start(segment.messages_before(offset)) == offset
+        segment.start(segment.index_at(offset)) == offset
     }
 
     /// The start of the message that `position` lies in, which is `position` itself where a message starts.
     pub fn message_start(&self, position: Position) -> Position {
         let (segment, offset) = self.find(position);
-        let next = segment.messages_before(offset);
+        let next = segment.index_at(offset);
         segment.base + if segment.start(next) == offset { offset } else { segment.start(next - 1) }
     }
 
     /// The rest of the message that `position` lies in; empty at the start of one.
     pub fn rest_of_message(&self, position: Position) -> &[u8] {
         let (segment, offset) = self.find(position);
-        &segment.bytes()[offset..segment.start(segment.messages_before(offset))]
+        &segment.bytes()[offset..segment.start(segment.index_at(offset))]
     }
 
-    /// The message that starts at `position`, with its entry; `None` at the head.
-    pub fn message_at(&self, position: Position) -> Option<(Entry, &[u8])> {
+    /// The messages from `position` on, where one starts, each with its number and its entry.
+    pub fn messages_from(&self, position: Position) -> impl Iterator<Item = (u64, Entry, &[u8])> {
         let (segment, offset) = self.find(position);
-        let index = segment.messages_before(offset);
+        let index = segment.index_at(offset);
         assert!(segment.start(index) == offset, "a message starts there");
-        (index < segment.messages)
-            .then(|| (Entry::decode(segment.encoded(index)), &segment.bytes()[offset..segment.start(index + 1)]))
+        let later = self.segments.range(self.segment_of(position) + 1..).map(|segment| (segment, 0));
+        std::iter::once((segment, index))
+            .chain(later)
+            .flat_map(|(segment, first)| (first..segment.messages).map(|index| segment.message(index)))
     }
 
-    /// Messages that start before `position`, including those said before this log began. At the start of a message
-    /// this is one less than its number.
+    /// The last message, of any kind; `None` where there is none.
+    pub fn last_message(&self) -> Option<(Entry, &[u8])> {
+        let segment = self.last();
+        let (_, entry, bytes) = segment.message(segment.messages.checked_sub(1)?);
+        Some((entry, bytes))
+    }
+
+    /// The numbered messages from `number` on, which is kept or still to be said, each with its number.
+    pub fn numbered_from(&self, number: u64) -> impl Iterator<Item = (u64, Entry, &[u8])> {
+        let start = self.find_number(number).unwrap_or_else(|| self.head());
+        self.messages_from(start).filter(|(_, entry, _)| entry.kind.is_numbered())
+    }
+
+    /// The number of the last numbered message that starts before `position`; where there is none, of the last one
+    /// before this log.
     pub fn messages_before(&self, position: Position) -> u64 {
         let (segment, offset) = self.find(position);
-        segment.messages_before + segment.messages_before(offset) as u64
+        segment.number_before(segment.index_at(offset))
+    }
+
+    /// The number of the last numbered message that ends at or before `position`.
+    pub fn whole_messages_before(&self, position: Position) -> u64 {
+        let (segment, offset) = self.find(position);
+        let next = segment.index_at(offset);
+        let torn = segment.start(next) != offset;
+        segment.number_before(next - usize::from(torn))
     }
 
     /// True exactly when the log has `position`: it is neither retired nor past the head.
@@ -312,11 +401,17 @@ impl Log {
             assert_eq!(segment.length > 0, segment.messages > 0, "there are bytes exactly where there are messages");
             if let Some(before) = before {
                 assert!(segment.base == before.base + before.length, "segments adjoin");
-                let messages = before.messages_before + before.messages as u64;
-                assert_eq!(segment.messages_before, messages, "messages are counted");
+                let numbered = before.numbered_before + before.numbered as u64;
+                assert_eq!(segment.numbered_before, numbered, "numbered messages are counted");
             }
             let starts: Vec<usize> = (0..=segment.messages).map(|index| segment.start(index)).collect();
             assert!(starts[0] == 0 && starts.is_sorted_by(|one, other| one < other), "messages adjoin");
+            let mut numbered = 0;
+            for index in 0..segment.messages {
+                assert_eq!(numbered_before(segment.encoded(index)), numbered, "an entry tells the numbered before it");
+                numbered += usize::from(kind_of(segment.encoded(index)).is_numbered());
+            }
+            assert_eq!(numbered, segment.numbered, "numbered messages are counted");
             before = Some(segment);
         }
     }
@@ -324,9 +419,18 @@ impl Log {
 
 #[cfg(test)]
 impl Log {
-    /// Appends `message` with an entry that says nothing.
+    /// The message that starts at `position`; `None` at the head.
+    pub fn message_at(&self, position: Position) -> Option<(u64, Entry, &[u8])> {
+        self.messages_from(position).next()
+    }
+
+    /// Appends `message` with an entry that says no more than that it is a line.
     pub fn append_bytes(&mut self, message: &[u8]) {
-        let entry = Entry { time: UnixTime(0), author: None, kind: Kind::Line };
+        self.append_as(Kind::Line, message);
+    }
+
+    pub fn append_as(&mut self, kind: Kind, message: &[u8]) {
+        let entry = Entry { time: UnixTime(0), author: None, kind, name_bytes: 0 };
         let appended = self.append(entry, message.len(), |space| {
             std::io::Write::write_all(space, message).expect("there is space for it");
             true
@@ -368,7 +472,7 @@ mod tests {
         assert_eq!(log.bytes_from(at(0)), b"\n\n3\n\nabcdef");
         assert_eq!(log.rest_of_message(at(7)), b"cdef");
         assert_eq!(log.rest_of_message(at(5)), b"");
-        assert_eq!(log.message_at(at(4)).unwrap().1, b"\n");
+        assert_eq!(log.message_at(at(4)).unwrap().2, b"\n");
         assert_eq!(
             [at(0), at(3), at(4), at(8), at(11)].map(|position| log.message_start(position)),
             [0, 0, 4, 5, 11].map(at)
@@ -383,8 +487,13 @@ mod tests {
     fn an_entry_says_the_author_the_time_and_the_kind() {
         let mut log = log(24, 3);
         let entries = [
-            Entry { time: UnixTime(1_764_234_567_891), author: Some(Serial(70_000_000_000)), kind: Kind::Line },
-            Entry { time: UnixTime(400), author: None, kind: Kind::Summary },
+            Entry {
+                time: UnixTime(253_402_300_799_999),
+                author: Some(PublicId(u64::MAX)),
+                kind: Kind::Line,
+                name_bytes: 255,
+            },
+            Entry { time: UnixTime(400), author: None, kind: Kind::Summary, name_bytes: 0 },
         ];
         for (entry, at) in entries.into_iter().zip([0, 1]) {
             let position = log.head();
@@ -393,14 +502,14 @@ mod tests {
                 *space = &mut std::mem::take(space)[1..];
                 true
             });
-            assert_eq!(log.message_at(position).unwrap().0, entry);
+            assert_eq!(log.message_at(position).unwrap().1, entry);
         }
     }
 
     #[test]
     fn a_message_that_is_not_rendered_is_not_appended() {
         let mut log = log(10, 1);
-        let entry = Entry { time: UnixTime(0), author: None, kind: Kind::Line };
+        let entry = Entry { time: UnixTime(0), author: None, kind: Kind::Line, name_bytes: 0 };
         assert!(!log.append(entry, 5, |space| {
             space[0] = b'x';
             false
@@ -429,19 +538,25 @@ mod tests {
         /// The log compared with a plain vector of messages of random bytes.
         #[test]
         fn a_log_is_the_last_messages_said(
-            messages in prop::collection::vec(prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 1..20), 1..120),
+            messages in prop::collection::vec(
+                (any::<bool>(), prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 1..20)),
+                1..120,
+            ),
         ) {
             let mut log = log(20, 2);
             let mut all = Vec::new();
             let mut starts = Vec::new();
-            for message in &messages {
+            let mut numbers = vec![0];
+            for (numbered, message) in &messages {
                 while let Some(tail) = log.tail_needed(message.len()) {
                     log.retire();
                     prop_assert_eq!(log.tail(), tail);
                 }
                 starts.push(all.len());
                 all.extend_from_slice(message);
-                log.append_bytes(message);
+                log.append_as(if *numbered { Kind::Line } else { Kind::Entered }, message);
+                numbers.push(numbers[numbers.len() - 1] + u64::from(*numbered));
+                prop_assert_eq!(log.messages(), numbers[numbers.len() - 1]);
                 prop_assert_eq!(log.head(), at(all.len() as u64));
                 log.invariants();
             }
@@ -457,8 +572,21 @@ mod tests {
                 let position = at(offset as u64);
                 let next = starts.partition_point(|start| *start < offset);
                 prop_assert_eq!(log.is_message_start(position), starts[next] == offset);
-                prop_assert_eq!(log.messages_before(position), next as u64);
+                prop_assert_eq!(log.messages_before(position), numbers[next]);
+                let whole = next - usize::from(starts[next] != offset);
+                prop_assert_eq!(log.whole_messages_before(position), numbers[whole]);
                 prop_assert_eq!(log.rest_of_message(position), &all[offset..starts[next]]);
+            }
+            let first = starts.partition_point(|start| *start < tail);
+            prop_assert_eq!(log.first_number(), numbers[first] + 1);
+            for (from, start) in starts.iter().enumerate().skip(first) {
+                let kept = log.messages_from(at(*start as u64)).map(|(number, _, bytes)| (number, bytes.to_vec()));
+                let expected = (from..messages.len()).map(|index| (numbers[index + 1], messages[index].1.clone()));
+                prop_assert!(kept.eq(expected));
+            }
+            for number in 0..=log.messages() + 1 {
+                let index = (first..messages.len()).find(|index| messages[*index].0 && numbers[index + 1] == number);
+                prop_assert_eq!(log.find_number(number), index.map(|index| at(starts[index] as u64)));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::feed::{Batch, Feed};
 use super::log::Position;
 use super::members::{MemberId, Members};
 use crate::limits::{LAG_LOOKS_MAX, LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN, SEND_BATCH_MEMBERS};
-use crate::message::{Body, Event, Message};
+use crate::message::{Body, Message};
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, Generation, RoomId, Slot, TableId};
 use crate::wire::Encoding;
@@ -36,7 +36,7 @@ impl World {
 
     /// Says a message, if it fits. Returns whether it did.
     fn say(&mut self) -> bool {
-        let body = Body::Event(Event::Stopping);
+        let body = Body::Announcement { text: b"the server is stopping" };
         let fits = self.feed.fits(&self.members, &body);
         if fits {
             let message = Message { number: self.feed.log().messages() + 1, time: UnixTime(0), author: None, body };
@@ -48,7 +48,7 @@ impl World {
     /// Sends one batch, whose sockets take everything. Returns it with the messages that its members missed.
     fn send(&mut self) -> (Batch, u64) {
         let mut missed = 0;
-        let batch = self.feed.take_batch(&mut self.members, |_, messages| missed += messages);
+        let batch = self.feed.take_batch(&mut self.members, |_, _, gap| missed += gap.messages);
         for id in &batch {
             while !self.feed.try_level(&mut self.members, *id) {
                 let due = self.feed.due(&self.members, *id).len();

@@ -16,8 +16,8 @@ pub struct Member {
     pub connection: ConnectionId,
     /// Everything before it was sent, or is the member's own. While the member is skipped it stays where it was then.
     cursor: Position,
-    /// The first messages of the room up to this number are settled: counted as delivered, its own, missed, or said
-    /// before it joined.
+    /// The messages of the room up to this number are settled: counted as delivered, its own, missed, or said before it
+    /// joined. Only numbered messages are counted.
     counted: u64,
     /// Present once the member was skipped, or has spoken while it was behind. Most members of a large room only
     /// listen.
@@ -30,17 +30,29 @@ struct Aside {
     own: VecDeque<OwnRange>,
     /// The part still to be sent of the message that the member was in the middle of when it was skipped.
     unfinished: Vec<u8>,
-    /// The number of messages before the first one missed. Set exactly while the member is skipped: from when the log
+    /// The number of the last message before the first one missed. Set exactly while the member is skipped: from when the log
     /// forgot the bytes at its cursor, or somewhat earlier, until it goes on.
     missed_from: Option<u64>,
+}
+
+/// Messages that a member missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// How many, without its own and those that have no number.
+    pub messages: u64,
+    /// The numbers of the first and of the last that it has not been sent, its own among them; meaningless when none
+    /// are missed.
+    pub first: u64,
+    pub last: u64,
 }
 
 #[derive(Debug)]
 struct OwnRange {
     start: Position,
     end: Position,
-    /// Messages in the log before `start`.
+    /// The number of the last message before `start`.
     messages_before: u64,
+    /// Its numbered messages.
     messages: u64,
 }
 
@@ -137,19 +149,20 @@ impl Member {
     /// Notes that the message from `start` to the head is this member's own. True when its cursor is at the head now.
     pub fn on_own_message(&mut self, start: Position, log: &Log) -> bool {
         let end = log.head();
+        let messages_before = log.messages_before(start);
+        let messages = log.messages() - messages_before;
         if self.cursor == start && !self.is_skipped() {
             self.cursor = end;
-            self.counted += 1;
+            self.counted += messages;
             return true;
         }
-        let messages_before = log.messages() - 1;
         let own = &mut self.aside.get_or_insert_default().own;
         match own.back_mut() {
             Some(last) if last.end == start => {
                 last.end = end;
-                last.messages += 1;
+                last.messages += messages;
             }
-            _ => own.push_back(OwnRange { start, end, messages_before, messages: 1 }),
+            _ => own.push_back(OwnRange { start, end, messages_before, messages }),
         }
         false
     }
@@ -180,20 +193,17 @@ impl Member {
         !self.is_skipped() && self.cursor < tail
     }
 
-    fn is_skipped(&self) -> bool {
+    pub fn is_skipped(&self) -> bool {
         self.aside.as_deref().is_some_and(|aside| aside.missed_from.is_some())
     }
 
-    /// Messages sent whole to this member since the last call.
+    /// Numbered messages sent whole to this member since the last call.
     pub fn count_delivered(&mut self, log: &Log) -> u64 {
         if self.is_skipped() {
             return 0;
         }
-        let sent = if self.cursor == log.head() {
-            log.messages()
-        } else {
-            log.messages_before(self.cursor) - u64::from(!log.is_message_start(self.cursor))
-        };
+        // Most members are counted at the head.
+        let sent = if self.cursor == log.head() { log.messages() } else { log.whole_messages_before(self.cursor) };
         let delivered = sent - self.counted;
         self.counted = sent;
         delivered
@@ -219,19 +229,18 @@ impl Member {
         (missed_from - std::mem::replace(&mut self.counted, missed_from), whole)
     }
 
-    /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
-    /// without its own; 0 for a member that was not skipped, or whose place the log still has. It is to be told that
-    /// number after its unfinished message.
-    pub fn resume(&mut self, log: &Log) -> u64 {
-        let Some(aside) = self.aside.as_deref_mut() else { return 0 };
-        let Some(missed_from) = aside.missed_from.take() else { return 0 };
+    /// Moves the cursor of a skipped member to the oldest message kept. Returns what it missed; `None` for a member that
+    /// was not skipped. It is to be told of that, if it is any message, after its unfinished one.
+    pub fn resume(&mut self, log: &Log) -> Option<Gap> {
+        let aside = self.aside.as_deref_mut()?;
+        let missed_from = aside.missed_from.take()?;
         let tail = log.tail();
         if self.cursor >= tail {
             // It was skipped ahead of need, and misses nothing. The message that it was in the middle of was copied.
             self.cursor = self.cursor + log.rest_of_message(self.cursor).len();
             self.jump();
             self.free_aside();
-            return 0;
+            return Some(Gap::default());
         }
         let tail_messages = log.messages_before(tail);
         let mut own_missed = 0;
@@ -254,7 +263,7 @@ impl Member {
         self.counted = tail_messages;
         self.jump();
         self.free_aside();
-        messages
+        Some(Gap { messages, first: missed_from + 1, last: tail_messages })
     }
 }
 
@@ -290,10 +299,7 @@ impl Member {
         for own in &aside.own {
             let first = end == self.cursor && !self.is_skipped();
             assert!(if first { own.start > end } else { own.start >= end }, "own ranges lie ahead, in order");
-            assert!(
-                own.start < own.end && own.end <= log.head() && own.messages > 0,
-                "an own range has messages of the log"
-            );
+            assert!(own.start < own.end && own.end <= log.head(), "an own range has messages of the log");
             end = own.end;
         }
         let between = self.is_skipped() || aside.unfinished.is_empty() || log.is_message_start(self.cursor);

@@ -14,6 +14,7 @@ use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::MemberId;
+use crate::room::log::Position;
 use crate::room::members::Place;
 use crate::token::{ConnectionId, Generation};
 use crate::wire::Framing;
@@ -24,21 +25,27 @@ impl<I: Io, W: Outlet> Server<I, W> {
         &self.journal
     }
 
-    /// Messages ever said.
-    pub fn said(&self) -> u64 {
+    /// Numbered messages ever said.
+    pub fn messages(&self) -> u64 {
         self.rooms.messages()
     }
 
-    /// The lines of the log behind the first `messages` ever said, as far as the log keeps them.
-    pub fn lines_from(&self, messages: u64) -> Vec<Vec<u8>> {
+    /// Bytes of the lobby's lines ever said, and those of them that its log has forgotten.
+    pub fn said_and_forgotten(&self) -> (u64, u64) {
         let log = self.rooms.log();
-        let mut at = log.tail();
+        (log.head() - Position::default(), log.tail() - Position::default())
+    }
+
+    /// The lines of the lobby's log behind the first `bytes` ever said, as far as the log keeps them.
+    pub fn lines_from(&self, bytes: u64) -> Vec<Vec<u8>> {
+        let log = self.rooms.log();
+        let mut at = log.tail() - Position::default();
         let mut lines = Vec::new();
-        while let Some((_, line)) = log.message_at(at) {
-            if log.messages_before(at) >= messages {
+        for (_, _, line) in log.messages_from(log.tail()) {
+            if at >= bytes {
                 lines.push(line.to_vec());
             }
-            at = at + line.len();
+            at += line.len() as u64;
         }
         lines
     }
@@ -100,7 +107,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// The name of a connection; `None` when it was freed.
     pub fn name(&mut self, id: ConnectionId) -> Option<Name> {
-        self.connections.find(id).map(|connection| connection.name)
+        self.connections.find(id).map(|connection| connection.name())
     }
 
     /// Memory of the log, in bytes.
@@ -125,7 +132,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match connection.state {
                 State::Greeting => {
                     greeting += 1;
-                    names.insert(connection.name);
+                    names.insert(connection.name());
                     let listens = connection.inbound.receiving || connection.inbound.queued.contains(Queue::Retry);
                     assert!(listens || self.phase.is_stopping(), "a connection that is greeted is received from");
                     let Outbound { socket, private } = &connection.outbound;
@@ -134,7 +141,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
                 State::Joined(member) => {
                     members += 1;
-                    names.insert(connection.name);
+                    names.insert(connection.name());
                     self.member_invariants(id, connection, member);
                 }
                 State::Closing(_) => {
@@ -222,7 +229,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 let goes_on = !self.rooms.may_speak(member) || place != Place::InSweep || self.rooms.has_due();
                 assert!(goes_on, "a member that has read everything goes on");
             }
-            Some(Hold::LogSpace | Hold::Rate | Hold::Resumed) => {
+            Some(Hold::LogSpace | Hold::Rate) => {
                 assert_eq!(entries, (1, 0), "a held connection has one entry");
             }
             Some(Hold::Ration) => {

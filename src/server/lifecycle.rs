@@ -13,8 +13,10 @@ use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
-use crate::names::Name;
+use crate::names::{Guest, Name, Origin};
 use crate::outlet::Outlet;
+use crate::room::{Newcomer, Who};
+use crate::sessions::Session;
 use crate::token::{ConnectionId, ListenerId};
 use crate::wire::Encoding;
 
@@ -53,8 +55,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.refuse(socket, notice);
             return;
         }
-        let name_in = |slot| self.connections.name_in(slot);
-        let Some(name) = self.names.find_free(address, name_in) else {
+        let Some(origin) = self.origin(address) else {
             self.addresses.leave(address.ip(), self.now);
             self.counters.add(Counter::TurnedAway, 1);
             self.refuse(socket, Notice::TooManyConnections);
@@ -62,9 +63,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         self.counters.add(Counter::Accepted, 1);
         self.accepting.reported = false;
-        let id = self.connections.insert(Connection::new(socket, name, Encoding::Text));
-        self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
+        let id = self.connections.insert(Connection::new(socket, origin, Encoding::Text));
+        self.names.insert(origin.name(), id.slot, |slot| self.connections.name_in(slot));
         self.greet(id);
+    }
+
+    /// How the next connection is called, which comes from `address`. `None` when too many come from there.
+    fn origin(&self, address: SocketAddr) -> Option<Origin> {
+        if self.config.hide_addresses {
+            let guest = Guest::of(self.connections.next_serial(), &self.numbers);
+            return Some(Origin::hidden(address.ip(), guest));
+        }
+        self.names.find_free(address, |slot| self.connections.name_in(slot)).map(Origin::shown)
     }
 
     /// Goes on with the greeting of a connection that is in no room yet: after it was accepted, and after each chunk
@@ -87,10 +97,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A connection that has been greeted becomes a member of the room.
     fn join(&mut self, id: ConnectionId) {
+        let public_id = self.public_id(id);
         let connection = self.connections.at_mut(id);
         assert!(connection.state == State::Greeting, "a connection joins once");
-        let (encoding, name, table) = (connection.inbound.encoding, connection.name, self.io.table(&connection.socket));
-        let member = self.rooms.join(self.rooms.lobby(), (id, table), encoding, name, self.now);
+        let newcomer = Newcomer {
+            connection: id,
+            table: self.io.table(&connection.socket),
+            encoding: connection.inbound.encoding,
+            who: Who { name: connection.name(), id: public_id },
+        };
+        let member = self.rooms.join(self.rooms.lobby(), newcomer, self.now);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.
@@ -98,6 +114,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         let online = self.rooms.room(self.rooms.lobby()).online() as u64;
         self.tell(id, Notice::Connected { online });
+        self.tell_topic(id, member, false);
+        self.repeat_last(id, member, self.config.history);
         self.ask_for_chunk(id);
     }
 
@@ -131,7 +149,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Tells a newcomer why it is not let in.
-    fn refuse(&mut self, socket: I::Socket, notice: Notice) {
+    fn refuse(&mut self, socket: I::Socket, notice: Notice<'_>) {
         let mut bytes = Vec::new();
         Encoding::Text.notice(notice, &mut bytes);
         // A newcomer is not told if its socket does not take these few bytes.
@@ -142,7 +160,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Closes a connection with a last line, if its socket takes one.
-    pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
+    pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice<'_>, reason: CloseReason) {
         let connection = self.connections.at(id);
         // The notice must follow a whole message. A skipped member may lack the rest of one, so it is not told.
         let rest = match connection.state {
@@ -161,6 +179,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends
     /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let public_id = self.public_id(id);
         let connection = self.connections.at_mut(id);
         let member = match connection.state {
             State::Greeting => None,
@@ -170,19 +189,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
         connection.state = State::Closing(reason);
         self.budget.change(connection.buffer_bytes(), 0);
         connection.outbound.private = Private::default();
-        let name = connection.name;
+        let (name, ip) = (connection.name(), connection.origin.ip);
         connection.inbound.held = None;
         let received = connection.inbound.received.take();
         self.silence.on_answered(&mut connection.outbound.socket, &mut self.schedule);
         self.io.shutdown(&connection.socket);
         if received.is_some_and(|received| received.reserved.is_some()) {
-            self.addresses.give_back_line(name.address.ip());
+            self.addresses.give_back_line(ip);
         }
         self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
+        let profile = self.connections.at_mut(id).profile.take();
         if let Some(member) = member {
-            self.rooms.leave(member, name, self.now);
+            if let Some(key) = profile.as_deref().and_then(|profile| profile.key) {
+                let room = self.rooms.room(self.rooms.room_of(member));
+                let name = profile.as_deref().and_then(|profile| profile.name);
+                self.sessions.on_end(key, Session { name, room: room.name(), epoch: room.epoch() }, self.now);
+            }
+            let room = self.rooms.leave(member, Who { name, id: public_id }, self.now);
+            self.free_room_if_unused(room);
         }
-        self.addresses.leave(name.address.ip(), self.now);
+        self.addresses.leave(ip, self.now);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);

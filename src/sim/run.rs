@@ -20,8 +20,8 @@ use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{self, Kernel};
 use crate::io::sim::trace::Event;
 use crate::limits::{
-    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH,
-    log_bytes_min,
+    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, RESUME_FOR_DEFAULT,
+    ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
 };
 use crate::server::Flow;
 use crate::wire::Framing;
@@ -107,6 +107,12 @@ fn config(draw: &mut Draw) -> Config {
         members_max,
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
+        commands: false,
+        history: 0,
+        history_max: HISTORY_MAX_DEFAULT,
+        rooms_max: ROOMS_MAX_DEFAULT,
+        resume_for: RESUME_FOR_DEFAULT,
+        hide_addresses: false,
         flood,
         addresses: AddressLimits {
             line_rate,
@@ -321,6 +327,7 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     verdict.late_max = simulation.late_max;
     verdict.receiving = std::mem::take(&mut simulation.receiving);
     verdict.statistics = Some(simulation.server.statistics());
+    verdict.forgotten_bytes = simulation.server.said_and_forgotten().1;
     verdict.unheard = simulation.server.lines_from(verdict.heard_by_witness(&simulation.kernel.borrow()));
     let Simulation { server, kernel, said, holds, log, skipping, .. } = simulation;
     kernel.borrow_mut().strict = false;

@@ -16,6 +16,7 @@ use crate::io::sim::{Sim, Socket};
 use crate::journal::Journal;
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
+use crate::random::Random;
 use crate::server::{Flow, Server};
 use crate::token::ConnectionId;
 
@@ -47,8 +48,10 @@ pub struct Simulation {
     /// Where the server's own log goes.
     pub log: MemoryFile,
     completions: Completions<Socket>,
-    /// Messages said so far, after each turn.
+    /// Bytes of lines said so far, after each turn.
     pub said: Vec<u64>,
+    /// Numbered messages said so far.
+    messages: u64,
     /// When each turn was over.
     pub times: Vec<Duration>,
     /// Whether each turn received.
@@ -80,7 +83,7 @@ impl Simulation {
     pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
-        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max));
+        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max), Random::new([1; 32]));
         Self {
             server,
             kernel,
@@ -88,6 +91,7 @@ impl Simulation {
             log,
             completions: Completions::new(),
             said: vec![0],
+            messages: 0,
             times: vec![Duration::ZERO],
             receiving: vec![false],
             holds: Holds::default(),
@@ -120,8 +124,9 @@ impl Simulation {
         let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
         let idle = idle.iter().filter(|idle| **idle >= self.stall_timeout).count();
         assert!(stalled <= idle as u64, "a member closed as stalled has taken no byte for the whole time");
-        let messages = self.server.said();
-        self.said.push(messages);
+        let messages = self.server.messages();
+        let messages_before = std::mem::replace(&mut self.messages, messages);
+        self.said.push(self.server.said_and_forgotten().0);
         self.times.push(self.kernel.borrow().time());
         let long = self.said.len() > LONG_TURNS;
         if self.said.len().is_multiple_of(if long { self.invariants_every * 16 } else { self.invariants_every }) {
@@ -129,7 +134,6 @@ impl Simulation {
             self.server.journal().invariants(&self.log.written());
             for held in self.server.holds() {
                 *match held {
-                    Hold::Resumed => continue,
                     Hold::LogSpace => &mut self.holds.log_space,
                     Hold::Reading => &mut self.holds.reading,
                     Hold::Rate => &mut self.holds.rate,
@@ -138,7 +142,7 @@ impl Simulation {
             }
         }
         if self.reserves {
-            let said = (messages - self.said[self.said.len() - 2]) as usize;
+            let said = (messages - messages_before) as usize;
             self.late_max = self.late_max.max(self.server.late_reservations() + said);
         }
         let rationed: Vec<_> = self.server.rationed().collect();

@@ -30,6 +30,8 @@ pub struct Verdict {
     pub settled: bool,
     /// By connection: whether it was a member when everything had settled.
     here: Vec<bool>,
+    /// Bytes of lines that the server's log had forgotten at the end.
+    pub forgotten_bytes: u64,
     /// Lines that were said too late for the witness to hear them.
     pub unheard: Vec<Vec<u8>>,
     pub transcript: Option<MemoryFile>,
@@ -52,6 +54,7 @@ impl Verdict {
             config,
             settled: false,
             here: Vec::new(),
+            forgotten_bytes: 0,
             unheard: Vec::new(),
             transcript: None,
             names: HashMap::new(),
@@ -100,8 +103,9 @@ impl Verdict {
         log
     }
 
+    /// Bytes of the lines that the witness heard.
     pub fn heard_by_witness(&self, kernel: &Kernel) -> u64 {
-        self.lines_of_witness(kernel).len() as u64
+        self.lines_of_witness(kernel).iter().map(|line| line.len() as u64).sum()
     }
 
     /// A server that stops says goodbye once, and no line of a member after it.
@@ -114,14 +118,25 @@ impl Verdict {
         assert!(late.is_none(), "nothing is said after the goodbye: {late:?}");
     }
 
-    /// Compares. Returns what the server counted.
+    /// Compares. `said` has the bytes of lines said by the end of each turn. Returns what the server counted.
     pub fn compare(&self, kernel: &Kernel, said: &[u64]) -> Statistics {
         let statistics = self.statistics.expect("it was taken at the end");
         let line_max = rendered_bytes_max(self.config.line_bytes);
         let mut lines = self.lines_of_witness(kernel);
         assert!(self.unheard.is_empty() || !self.settled, "the witness has heard everything");
         lines.extend(self.unheard.iter().cloned());
-        assert_eq!(lines.len() as u64, statistics.messages, "the witness heard every message");
+        let ends: Vec<u64> = lines
+            .iter()
+            .scan(0, |end, line| {
+                *end += line.len() as u64;
+                Some(*end)
+            })
+            .collect();
+        assert_eq!(ends.last(), said.last().filter(|bytes| **bytes > 0), "the witness heard every line");
+        let lines_within = |bytes: u64| ends.partition_point(|end| *end <= bytes);
+        let said: Vec<usize> = said.iter().map(|bytes| lines_within(*bytes)).collect();
+        let forgotten = lines_within(self.forgotten_bytes);
+        assert_eq!(model::numbered(&lines) as u64, statistics.messages, "what members said is counted");
         let contents = log::read(&lines, line_max).unwrap_or_else(|wrong| panic!("{wrong}"));
         self.compare_goodbye(&lines);
         let closes = self.config.room.slow == SlowPolicy::Close;
@@ -153,8 +168,8 @@ impl Verdict {
                 );
                 continue;
             }
-            let places = said[turn - 1] as usize..=said[turn] as usize;
-            let heard = model::follow_member(&lines, places, self.name(peer, pair), stream)
+            let places = said[turn - 1]..=said[turn];
+            let heard = model::follow_member(&lines, places, forgotten, self.name(peer, pair), stream)
                 .unwrap_or_else(|wrong| panic!("{peer}: {wrong}"));
             if here {
                 assert!(!heard.torn && heard.at == lines.len(), "{peer} heard {} of {} lines", heard.at, lines.len());
@@ -166,7 +181,7 @@ impl Verdict {
             member_bytes += pair.sent_bytes;
             self.compare_author(peer, pair, here, heard, &contents);
         }
-        self.compare_rates(&contents, said);
+        self.compare_rates(&contents, &said);
         self.compare_counts(&contents, &statistics, kernel);
         let counters = statistics.counters;
         let turned_away = counters[Counter::ServerFull] + counters[Counter::TurnedAway];
@@ -192,7 +207,7 @@ impl Verdict {
         if slack == 0 && self.settled && counters.closes_all() == 0 {
             assert_eq!(total.missed, statistics.skipped, "every gap is told");
         }
-        self.compare_transcript(&lines);
+        self.compare_transcript(&lines, forgotten);
         statistics
     }
 
@@ -256,9 +271,9 @@ impl Verdict {
     }
 
     /// No author, no address and no presence has had more lines than its rate allows, at any time.
-    fn compare_rates(&self, contents: &Contents, said: &[u64]) {
+    fn compare_rates(&self, contents: &Contents, said: &[usize]) {
         // A line was said in the first turn after which the log had it.
-        let time = |line: usize| self.times[said.partition_point(|messages| *messages as usize <= line)];
+        let time = |line: usize| self.times[said.partition_point(|lines| *lines <= line)];
         let mut authors: HashMap<&str, Vec<Duration>> = HashMap::new();
         let mut addresses: HashMap<u64, Vec<Duration>> = HashMap::new();
         for (line, author) in &contents.spoken {
@@ -300,7 +315,7 @@ impl Verdict {
     }
 
     /// The transcript is the log after its heading, with its gaps told.
-    fn compare_transcript(&self, log: &[Vec<u8>]) {
+    fn compare_transcript(&self, log: &[Vec<u8>], forgotten: usize) {
         let Some(file) = &self.transcript else { return };
         let written = file.written();
         let mut transcript = Vec::new();
@@ -311,7 +326,8 @@ impl Verdict {
             transcript.extend_from_slice(text.unwrap_or_default());
         }
         let rest = transcript.strip_prefix(b"the transcript\n").expect("the transcript has a heading");
-        let heard = model::follow(log, 0, rest, b"\n").unwrap_or_else(|wrong| panic!("the transcript: {wrong}"));
+        let heard =
+            model::follow(log, 0, forgotten, rest, b"\n").unwrap_or_else(|wrong| panic!("the transcript: {wrong}"));
         if self.settled && !file.is_broken() {
             assert!(!heard.torn && heard.at == log.len(), "the transcript is complete");
         }

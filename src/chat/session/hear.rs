@@ -184,8 +184,19 @@ impl Session {
                 return shown.filter(|_| is_asked_for);
             }
             "kicked" | "banned" => self.is_over = true,
-            "unknown_command" | "usage" | "name_taken" | "name_refused" | "nobody" | "not_reading"
-            | "no_more_rooms" | "not_operator" | "wrong_key" | "resume_refused" => self.refuse_command(&text, now, out),
+            "unknown_command"
+            | "usage"
+            | "name_taken"
+            | "name_refused"
+            | "room_name_refused"
+            | "no_more_rooms"
+            | "nobody"
+            | "not_reading"
+            | "not_operator"
+            | "wrong_key"
+            | "json_only"
+            | "blank_before_command"
+            | "resume_refused" => self.refuse_command(&text, now, out),
             "line_too_long" => {
                 self.under_way.said();
                 self.heard.add(&format!("! {text}"));
