@@ -74,8 +74,10 @@ pub fn run(stream: TcpStream, options: &Options) -> Result<ExitCode, Box<dyn Err
                 let mut session = lock(&talk.session);
                 lines.lines().for_each(|line| session.hear(line, Instant::now(), &mut out));
                 drop(session);
+                let printed = if is_raw { print_objects(lines) } else { print(&out, &style) };
+                // Afterwards: what it changes may be the end, and these lines say why.
                 talk.changed.notify_all();
-                if is_raw { print_objects(lines) } else { print(&out, &style) }
+                printed
             });
             *lock(&talk.closed) = true;
             talk.changed.notify_all();

@@ -1,9 +1,9 @@
-//! The terminal client through pipes, where the server speaks JSON: the server is the test.
+//! The terminal client through pipes, where the server speaks JSON: the server is the test, or the real one.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-use crate::support::chat::{CLOSED, Piped, accept, read_all, read_line};
+use crate::support::chat::{CLOSED, Piped, Server, accept, read_all, read_line, rest_of};
 
 const TEXT_WELCOME: &str = "> Connected to the chat server (3 users online)";
 const WELCOME: &str = r#"{"kind":"welcome","room":"lobby","epoch":"e1","online":3,"id":"a1","name":"x","n":10,"t":1}"#;
@@ -133,4 +133,49 @@ fn times_stand_in_front_of_lines_where_they_are_asked_for() {
     say(&mut stream, &[WELCOME, r#"{"n":11,"t":1732448000123,"kind":"message","from":"bob","id":"b","text":"hi"}"#]);
     let line = client.next();
     assert!(line.starts_with("2024-11-24 ") && line.ends_with(" [bob] hi"), "{line}");
+}
+
+#[test]
+fn clients_of_the_real_server_hear_the_same_in_every_format() {
+    let server = Server::start(&[]);
+    let plain = Piped::start(&server.address);
+    let json = Piped::start_with(&server.address, &["--json"]);
+    let welcome = json.next();
+    assert!(welcome.contains(r#""kind":"welcome""#) && welcome.contains(r#""room":"lobby""#), "{welcome}");
+    let text = Piped::start_with(&server.address, &[]);
+    assert_eq!(text.next(), "> Connected to the chat server (3 users online)");
+    let mut bob = Piped::start_with(&server.address, &["--nick", "bob"]);
+    bob.write("hi\n/me waves\n/nick server\n");
+    while !bob.next().starts_with("! a name is ") {}
+    bob.input = None;
+    assert_eq!(bob.program.exit().code(), Some(1));
+    let errors = rest_of(&bob.errors);
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].starts_with("uproar: 1 of 3 lines was not said: a name is "), "{errors:?}");
+    let last = "< The user bob left (3 users online)";
+    let heard = |client: &Piped| -> Vec<String> {
+        let lines: Vec<String> = std::iter::from_fn(|| Some(client.next()).filter(|line| line != last)).collect();
+        lines.into_iter().skip_while(|line| !line.ends_with(" entered. (4 users online)")).collect()
+    };
+    let expected = heard(&plain);
+    assert_eq!(expected[2..], ["[bob] hi", "* bob waves"]);
+    assert_eq!(heard(&text), expected);
+    let objects: Vec<String> =
+        std::iter::from_fn(|| Some(json.next()).filter(|line| !line.contains(r#""left""#))).collect();
+    for part in [r#""n":1,"#, r#""n":2,"#, r#""kind":"action","from":"bob","#] {
+        assert_eq!(objects.iter().filter(|line| line.contains(part)).count(), 1, "{part} in {objects:#?}");
+    }
+}
+
+#[test]
+fn a_full_house_refuses_a_client_that_speaks_json_too() {
+    let server = Server::start(&["--connections-per-address", "1", "--limit-loopback"]);
+    let ann = Piped::start(&server.address);
+    assert_eq!(ann.next(), "> Connected to the chat server (1 user online)");
+    let mut bob = Piped::start_with(&server.address, &[]);
+    bob.write("hello\n");
+    bob.input = None;
+    assert_eq!(bob.program.exit().code(), Some(1));
+    let errors = rest_of(&bob.errors);
+    assert_eq!(errors.last().unwrap(), "uproar: 1 line was not said: too many connections from your address");
 }

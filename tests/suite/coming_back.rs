@@ -1,8 +1,15 @@
-//! The terminal client on a terminal, where the server speaks JSON: the server is the test, and breaks the connection.
+//! The terminal client on a terminal, where the server speaks JSON: the server is the test, and breaks the connection,
+//! or the test stands between the client and the real one.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use rustix::process::Signal;
 
-use crate::support::chat::{CLOSED, read_all, read_line};
+use crate::support::chat::{CLOSED, Piped, Server, read_all, read_line};
 use crate::support::screen::Screen;
 
 const TEXT_WELCOME: &str = "> Connected to the chat server (3 users online)";
@@ -171,6 +178,7 @@ fn leaving_tells_the_server_that_nobody_comes_back() {
 fn tab_completes_commands_and_names_and_what_arrives_meanwhile_is_shown() {
     let mut screen = start(&[], &[]);
     hear(&mut screen, &[&message(11, "bob", "z", "hi"), &message(12, "bert", "y", "hello")]);
+    screen.wait_for(&[TEXT_WELCOME, "[bob] hi", "[bert] hello", "lobby  3 [You]"]);
     screen.press("/ms\tB\t");
     screen.wait_for(&[TEXT_WELCOME, "[bob] hi", "[bert] hello", "lobby  3 [You] /msg bert"]);
     hear(&mut screen, &[&message(13, "ann", "w", "all the while")]);
@@ -219,4 +227,70 @@ fn a_server_that_does_not_speak_json_has_the_bare_prompt() {
     screen.stream.shutdown(std::net::Shutdown::Both).unwrap();
     let rows = [TEXT_WELCOME, why, "    --plain they are sent unasked", "[You] hello", CLOSED];
     screen.check_end(1, &rows);
+}
+
+/// Connects the client with the real server. What the client sends is swallowed while `is_deaf`.
+fn relay(screen: &Screen, server: &Server, is_deaf: &Arc<AtomicBool>) {
+    let up = TcpStream::connect(&server.address).unwrap();
+    let pump = |mut from: TcpStream, mut to: TcpStream, is_deaf: Arc<AtomicBool>| {
+        thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(length @ 1..) = from.read(&mut chunk) {
+                if !is_deaf.load(Ordering::SeqCst) && to.write_all(&chunk[..length]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+    };
+    pump(screen.stream.try_clone().unwrap(), up.try_clone().unwrap(), Arc::clone(is_deaf));
+    pump(up, screen.stream.try_clone().unwrap(), Arc::default());
+}
+
+#[test]
+fn the_real_server_brings_a_client_back_and_nothing_is_said_twice_or_lost() {
+    let server = Server::start(&[]);
+    let mut ann = Piped::start(&server.address);
+    assert_eq!(ann.next(), "> Connected to the chat server (1 user online)");
+    let eve = Piped::start(&server.address);
+    assert_eq!(eve.next(), "> Connected to the chat server (2 users online)");
+    ann.next();
+    let is_deaf = Arc::<AtomicBool>::default();
+    let mut screen = Screen::open(80, &["--nick", "bob", "--room", "LOBBY"], &[]);
+    relay(&screen, &server, &is_deaf);
+    let mut rows = vec!["> Connected to the chat server (3 users online)", "! you are bob", "lobby  3 [You]"];
+    screen.wait_for(&rows);
+    assert!(ann.next().ends_with(" entered. (3 users online)") && ann.next().ends_with(" is now known as bob"));
+    screen.press("one\r");
+    assert_eq!(ann.next(), "[bob] one");
+    // The first of two lines reaches the server, and the client does not hear of it.
+    server.program.signal(Signal::STOP);
+    screen.press("two\r");
+    rows.splice(2.., ["[You] one", "[You] two", "lobby  3 [You]"]);
+    screen.wait_for(&rows);
+    is_deaf.store(true, Ordering::SeqCst);
+    screen.press("three\r");
+    rows.splice(4.., ["[You] three", "lobby  3 [You]"]);
+    screen.wait_for(&rows);
+    screen.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    rows.splice(5.., [BROKE, "lobby .. [You]"]);
+    screen.wait_for(&rows);
+    server.program.signal(Signal::CONT);
+    assert_eq!(ann.next(), "[bob] two");
+    assert_eq!(ann.next(), "< The user bob left (2 users online)");
+    ann.write("are you there?\n");
+    assert!((0..20).any(|_| eve.next().ends_with("] are you there?")), "it is said before the client is back");
+    screen.press("four\r");
+    screen.accept_again();
+    is_deaf.store(false, Ordering::SeqCst);
+    relay(&screen, &server, &is_deaf);
+    assert!(ann.next().ends_with(" entered. (3 users online)") && ann.next().ends_with(" is now known as bob"));
+    assert_eq!(ann.next(), "[bob] three");
+    assert_eq!(ann.next(), "[bob] four");
+    let is_question = |row: &String| row.ends_with("] are you there?");
+    screen.wait_until(|screen| screen.rows().iter().any(is_question), "what was missed");
+    let question = screen.rows().into_iter().find(is_question).expect("it is there");
+    let again = "! 1 line that had not been said is sent again";
+    rows.splice(6.., ["[You] four", "! connected again", &question, again, "lobby  3 [You]"]);
+    screen.wait_for(&rows);
 }
