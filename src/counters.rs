@@ -62,6 +62,7 @@ table! {
             help: "Times that members were no longer read because they had spent all buffer bytes."
         },
         Commands { key: "commands", help: "Commands that members typed, wrong ones among them." },
+        WrongKeys { key: "wrong_keys", help: "Wrong keys of operators that were typed." },
         Stale { key: "stale", help: "Completions that nobody waited for, dropped." },
     }
 }
@@ -99,6 +100,16 @@ table! {
             key: "closed_buffer",
             words: "held more than its share of the spent buffer bytes",
             help: "It had more than its share of the buffer bytes of all members, and they were spent."
+        },
+        Kicked {
+            key: "closed_kicked",
+            words: "kicked by an operator",
+            help: "An operator has closed it."
+        },
+        Banned {
+            key: "closed_banned",
+            words: "banned",
+            help: "An operator has banned its name or where it comes from."
         },
         Replaced {
             key: "closed_replaced",
@@ -207,6 +218,7 @@ impl Statistics {
             counted(Counter::Stale),
             counted(Counter::BufferSpent),
             counted(Counter::Commands),
+            counted(Counter::WrongKeys),
         ])
     }
 }
@@ -243,7 +255,7 @@ mod tests {
             "members=1 messages=2 deliveries=3 sends=11 sent_bytes=12 received_bytes=13 skipped_messages=4 waiting=5 \
              lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
              closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 \
-             closed_replaced=28 stale=19 buffer_spent=17 commands=18"
+             closed_kicked=28 closed_banned=29 closed_replaced=30 stale=20 buffer_spent=17 commands=18 wrong_keys=19"
         );
     }
 

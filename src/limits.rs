@@ -90,6 +90,14 @@ pub const SESSIONS_SLACK: usize = 1024;
 /// Default of `--resume-for`: longer than a phone needs to find another network.
 pub const RESUME_FOR_DEFAULT: Duration = Duration::from_secs(60);
 
+/// Connections that a turn looks at for those that are banned, at some 50 ns each.
+pub const BAN_LOOKS_PER_TURN: usize = 4096;
+
+/// Wrong keys of operators that a member may type at once; then one a second. Each costs it as many lines of its rate,
+/// and of its address's, as are here.
+pub const WRONG_KEY_BURST: u64 = 3;
+pub const WRONG_KEY_LINES: u64 = 20;
+
 /// Default and largest of `--rooms-max`.
 pub const ROOMS_MAX_DEFAULT: usize = 100_000;
 pub const ROOMS_MAX: usize = 4_000_000;

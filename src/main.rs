@@ -18,7 +18,7 @@ use uproar::io::{Io, allocator};
 use uproar::journal::Journal;
 use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
-use uproar::moderation::{Kept, OperatorKey, StateFile};
+use uproar::moderation::{Keeper, Kept, OperatorKey, StateFile};
 use uproar::motd::Motd;
 use uproar::outlet::Descriptor;
 use uproar::random::Random;
@@ -165,10 +165,13 @@ struct Start<'a> {
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. }, kept } = self;
+        let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. }, mut kept } = self;
         let config = serve.config(members_max);
         let random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
         let mut server = Server::new(io, config, journal, random);
+        let Kept { state_file, .. } = &mut kept;
+        let keeper = state_file.take().map(|file| Box::new(file) as Box<dyn Keeper>);
+        server.keep_order_with(kept, keeper);
         if let Some(path) = serve.transcript_path() {
             match Descriptor::open(path) {
                 Ok(outlet) => {
@@ -196,7 +199,7 @@ impl Start<'_> {
         }
         // The error is in the journal already.
         let flow = server.run().unwrap_or(Flow::StopAtOnce);
-        if let Some(Err(error)) = kept.state_file.map(|file| file.finish(None)) {
+        if let Err(error) = server.finish_state() {
             server.report(format_args!("--state: what changed last is not kept: {error}"));
         }
         Ok(if flow == Flow::StopAtOnce { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -301,6 +301,64 @@ pub enum Notice<'a> {
     },
     NoTopic,
     Goodbye,
+    /// The member is an operator, or is not.
+    Operator,
+    WrongKey,
+    NoOperators,
+    /// To a member that an operator closes.
+    Kicked {
+        by: Name,
+        why: &'a str,
+    },
+    /// To a member that an operator mutes, and that speaks all the same, and that may speak again.
+    MutedFor {
+        time: Option<&'a str>,
+    },
+    Muted,
+    Unmuted,
+    /// To one that is banned: until when.
+    Banned {
+        end: &'a str,
+    },
+    /// To the operator: what became of it.
+    KickedOther {
+        name: Name,
+    },
+    MutedOther {
+        held: &'a str,
+        end: &'a str,
+    },
+    BannedOther {
+        held: &'a str,
+        end: &'a str,
+    },
+    Lifted {
+        verb: &'a str,
+        held: &'a str,
+    },
+    NothingHeld {
+        name: &'a str,
+    },
+    HoldsFull,
+    NoNetwork {
+        why: &'a str,
+    },
+    BanListed {
+        line: &'a str,
+    },
+    TopicTooLong {
+        bytes_max: usize,
+    },
+    NoMoreKept,
+    Announced {
+        rooms: u64,
+    },
+    AnnouncementUnderWay,
+    /// To a member whose line has to wait, once.
+    SlowMode {
+        seconds: u64,
+    },
+    OperatorsOnly,
     /// The command is for operators alone.
     NotOperator,
     /// Commands for programs alone.

@@ -16,6 +16,7 @@ mod budget;
 mod comeback;
 pub mod held;
 mod invariants;
+mod keeping;
 mod lifecycle;
 mod past;
 mod receive;
@@ -45,6 +46,7 @@ use crate::sessions::Sessions;
 use crate::token::{ConnectionId, ListenerId, RoomId};
 use crate::transcript::{Change, Transcript};
 use budget::Budget;
+use keeping::Keeping;
 use lifecycle::Accepting;
 pub use lifecycle::Door;
 use receive::SpareBuffers;
@@ -72,6 +74,7 @@ pub struct Server<I: Io, W> {
     names: Names,
     random: Random,
     sessions: Sessions,
+    keeping: Keeping,
     /// What makes numbers that members see of serial numbers.
     numbers: Permutation,
     transcript: Option<Transcript<W>>,
@@ -115,6 +118,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             numbers,
             random,
             sessions: Sessions::new(config.resume_for, config.members_max),
+            keeping: Keeping::default(),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -215,6 +219,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.resume_held();
         self.say_goodbye();
         self.close_fallen();
+        self.keep_order();
         self.sweep();
         self.check_budget();
         self.give_memory_back();
@@ -313,12 +318,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
         // When members were skipped already, lines may wait that fit in the next turn.
-        let goes_on = self.has_due() || self.rooms.has_skipped();
+        let goes_on = self.has_due() || self.rooms.has_skipped() || self.keeping.has_work();
         if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());
         self.schedule.set(Moment::Session, self.sessions.deadline());
+        self.schedule.set(Moment::State, self.keeping.deadline());
         let transcript = self.transcript.as_ref();
         self.schedule
             .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));

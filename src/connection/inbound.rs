@@ -71,6 +71,10 @@ pub struct Received {
     pub reserved: Option<Instant>,
     /// True once the member was told that its lines are delayed.
     pub slowed: bool,
+    /// When it last said something, where the room lets members speak only now and then.
+    pub spoke_at: Option<Instant>,
+    /// True once the member was told that it may speak only now and then.
+    pub told_of_slow: bool,
     /// How its bytes begin; `None` once a line of it was said, because what follows is then no other protocol's
     /// greeting.
     pub opening: Option<Opening>,
@@ -90,6 +94,8 @@ impl Received {
             flood: Bucket::default(),
             reserved: None,
             slowed: false,
+            spoke_at: None,
+            told_of_slow: false,
             opening: Some(Opening::default()),
             undecided_since: None,
             ended: None,

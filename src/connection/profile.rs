@@ -1,5 +1,6 @@
 //! What only some members have: a name that they chose, and more rights than others.
 
+use crate::flood::Bucket;
 use crate::names::MemberName;
 use crate::sessions::Key;
 
@@ -9,6 +10,8 @@ pub struct Profile {
     pub name: Option<MemberName>,
     /// By which it may come back.
     pub key: Option<Key>,
+    /// How many wrong keys of operators it may type.
+    pub keys: Bucket,
     /// True once it has shown the operators' key.
     pub operator: bool,
 }

@@ -122,6 +122,12 @@ impl Holds {
         numbers.into_iter().map(|number| self.take(number)).collect()
     }
 
+    /// Lets go of every hold of a connection, and says what it was.
+    pub fn remove_connection(&mut self, serial: u64) -> Vec<Hold> {
+        let numbers: Vec<u64> = numbers(&self.connections, serial).collect();
+        numbers.into_iter().map(|number| self.take(number)).collect()
+    }
+
     /// A connection has ended: a hold of nothing else goes with it.
     pub fn forget_connection(&mut self, serial: u64) {
         // Looked up in vain for almost every connection that ends.

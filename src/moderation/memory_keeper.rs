@@ -49,4 +49,13 @@ impl Keeper for MemoryKeeper {
     fn outcome(&mut self) -> Option<io::Result<()>> {
         self.outcomes.pop_front()
     }
+
+    fn finish(mut self: Box<Self>, last: Option<State>) -> io::Result<()> {
+        while self.work() {}
+        self.outcomes.clear();
+        if let Some(last) = last {
+            assert!(self.offer(last) && self.work(), "nothing waits");
+        }
+        self.outcome().unwrap_or(Ok(()))
+    }
 }

@@ -19,7 +19,7 @@ use crate::moderation::state::{State, StateError};
 
 /// Keeps states, in a file or elsewhere. The outcome of each state that was taken must be asked for, in their order:
 /// until then it counts as one that is being kept.
-pub trait Keeper {
+pub trait Keeper: fmt::Debug {
     /// Whether another state would be taken now.
     fn has_room(&self) -> bool;
 
@@ -29,6 +29,28 @@ pub trait Keeper {
 
     /// What became of the oldest state whose outcome was not asked for, if that is known.
     fn outcome(&mut self) -> Option<io::Result<()>>;
+
+    /// Keeps `last`, if there is one, waits for all that is still to be kept, and says what became of the last state:
+    /// `Ok` when there was none. To be called when the loop has ended.
+    fn finish(self: Box<Self>, last: Option<State>) -> io::Result<()>;
+}
+
+impl<K: Keeper + ?Sized> Keeper for Box<K> {
+    fn has_room(&self) -> bool {
+        (**self).has_room()
+    }
+
+    fn offer(&mut self, state: State) -> bool {
+        (**self).offer(state)
+    }
+
+    fn outcome(&mut self) -> Option<io::Result<()>> {
+        (**self).outcome()
+    }
+
+    fn finish(self: Box<Self>, last: Option<State>) -> io::Result<()> {
+        K::finish(*self, last)
+    }
 }
 
 /// The steps of replacing a file, which the disk may fail at.
@@ -90,13 +112,6 @@ impl StateFile {
         Ok(Self { states, outcomes, taken: 0 })
     }
 
-    /// Writes `last`, waits for all that is still to be written, and says what became of the last write: `Ok` when
-    /// there was none. To be called when the loop has ended. A disk that takes nothing is waited for no longer than
-    /// [`STATE_FINISH_MAX`].
-    pub fn finish(self, last: Option<State>) -> io::Result<()> {
-        self.finish_within(last, STATE_FINISH_MAX)
-    }
-
     fn finish_within(mut self, mut last: Option<State>, wait: Duration) -> io::Result<()> {
         let mut result = Ok(());
         loop {
@@ -133,6 +148,11 @@ impl Keeper for StateFile {
         let outcome = self.outcomes.try_recv().ok()?;
         self.taken -= 1;
         Some(outcome)
+    }
+
+    /// A disk that takes nothing is waited for no longer than [`STATE_FINISH_MAX`].
+    fn finish(self: Box<Self>, last: Option<State>) -> io::Result<()> {
+        self.finish_within(last, STATE_FINISH_MAX)
     }
 }
 

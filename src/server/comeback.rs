@@ -37,14 +37,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.await_level(speaker)?;
         let key = Key::parse(token);
-        let holder = key.and_then(|key| self.sessions.find(key)).filter(|holder| *holder != Holder::Open(speaker.id));
-        let (Some(key), Some(holder)) = (key, holder) else {
+        let holder = key.and_then(|key| self.sessions.find(key));
+        let taken_up = match holder {
+            Some(Holder::Ended(session)) => Some((session, None)),
+            Some(Holder::Open(other)) if other != speaker.id => Some((self.session_of(other), Some(other))),
+            Some(Holder::Open(_)) | None => None,
+        };
+        let allowed = |session: &Session| !session.name.is_some_and(|name| self.is_name_banned(name.as_str()));
+        let (Some(key), Some((session, other))) = (key, taken_up.filter(|(session, _)| allowed(session))) else {
             self.tell(speaker.id, Notice::ResumeRefused);
             return Ok(());
-        };
-        let (session, other) = match holder {
-            Holder::Ended(session) => (session, None),
-            Holder::Open(other) => (self.session_of(other), Some(other)),
         };
         let Some(room) = self.rooms.find(session.room).or_else(|| self.rooms.open(session.room)) else {
             self.tell(speaker.id, Notice::NoMoreRooms);

@@ -58,6 +58,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         connections
             + own
             + self.rooms.footprint()
+            + self.keeping.footprint()
             + self.addresses.footprint()
             + self.names.footprint()
             + self.schedule.footprint()

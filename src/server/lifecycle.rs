@@ -46,6 +46,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.on_server_full(socket);
             return;
         }
+        if let Some(hold) = self.ban_of_newcomer(address.ip()) {
+            let end = hold.end_shown().to_string();
+            self.counters.add(Counter::TurnedAway, 1);
+            self.refuse(socket, Notice::Banned { end: &end });
+            return;
+        }
         if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
             self.counters.add(Counter::TurnedAway, 1);
             let notice = match refusal {
@@ -114,9 +120,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         let online = self.rooms.room(self.rooms.lobby()).online() as u64;
         self.tell(id, Notice::Connected { online });
+        self.show_motd(id);
         self.tell_topic(id, member, false);
         self.repeat_last(id, member, self.config.history);
         self.ask_for_chunk(id);
+    }
+
+    /// Shows a newcomer the operator's greeting.
+    fn show_motd(&mut self, id: ConnectionId) {
+        if let Some(motd) = self.keeping.motd.take() {
+            motd.lines().for_each(|line| self.tell_always(id, Notice::Motd { line }));
+            self.keeping.motd = Some(motd);
+        }
     }
 
     /// There is no descriptor for a newcomer.
@@ -199,6 +214,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
         let profile = self.connections.at_mut(id).profile.take();
+        self.forget_holds_of(self.connections.serial(id).0);
         if let Some(member) = member {
             if let Some(key) = profile.as_deref().and_then(|profile| profile.key) {
                 let room = self.rooms.room(self.rooms.room_of(member));

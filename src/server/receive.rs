@@ -11,6 +11,7 @@
 //! nothing, because the rest of a request may be waiting in the socket.
 
 use std::mem;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -256,7 +257,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Done::Passed
             }),
         };
-        if matches!(taken, Err(Blocked::OverRate(_))) && !mem::replace(&mut speaker.received.slowed, true) {
+        let over_rate = matches!(taken, Err(Blocked::OverRate(_))) && !speaker.received.told_of_slow;
+        if over_rate && !mem::replace(&mut speaker.received.slowed, true) {
             self.tell(speaker.id, Notice::SlowDown);
         }
         taken
@@ -264,6 +266,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Says something, once it is admitted.
     pub(super) fn say(&mut self, speaker: &mut Speaker, body: Body<'_>) -> Result<Done, Blocked> {
+        if let Some(notice) = self.silenced(speaker) {
+            self.admit_command(speaker)?;
+            self.tell(speaker.id, notice);
+            return Ok(Done::Passed);
+        }
+        self.await_slow_mode(speaker)?;
         self.admit(speaker, Piece::Said(&body))?;
         if !self.rooms.publish(self.author(speaker), body, self.now) {
             return Ok(Done::Passed);
@@ -273,6 +281,24 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell_always(speaker.id, Notice::Said { number, time: self.rooms.time() });
         }
         Ok(Done::Taken)
+    }
+
+    /// `Ok` when a member may speak again in a room that lets each speak only now and then.
+    fn await_slow_mode(&mut self, speaker: &mut Speaker) -> Result<(), Blocked> {
+        let seconds = self.rooms.room(self.rooms.room_of(speaker.member)).modes().slow_seconds;
+        if seconds == 0 || self.is_operator(speaker.id) {
+            return Ok(());
+        }
+        let received = &mut speaker.received;
+        let from = received.spoke_at.map(|spoke_at| spoke_at + Duration::from_secs(seconds));
+        let Some(from) = from.filter(|from| *from > self.now) else {
+            received.spoke_at = Some(self.now);
+            return Ok(());
+        };
+        if !mem::replace(&mut received.told_of_slow, true) {
+            self.tell(speaker.id, Notice::SlowMode { seconds });
+        }
+        Err(Blocked::OverRate(from))
     }
 
     /// `Ok` when a command may be taken now.

@@ -83,17 +83,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Request::Msg { name, text } => self.say_to(speaker, name, text),
             Request::History { count } => self.repeat_history(speaker, count)?,
             Request::Topic { text: None } => self.tell_topic(id, speaker.member, true),
-            Request::Topic { text: Some(_) } => {
-                self.tell(id, Notice::NotOperator);
-            }
+            Request::Op { key } => self.become_operator(speaker, key)?,
             Request::Quit => return Ok(Done::Leaves(Farewell::Goodbye)),
             Request::Format { json } => self.change_format(speaker, json)?,
             Request::Token => self.give_token(id),
             Request::Resume { token, number } => self.resume_session(speaker, token, number)?,
             Request::Me { .. } => unreachable!("it was said"),
-            _ => {
+            _ if !self.is_operator(id) => {
                 self.tell(id, Notice::NotOperator);
+                return Ok(Done::Passed);
             }
+            Request::Topic { text: Some(text) } => return self.set_topic(speaker, text),
+            Request::Kick { name, why } => return Ok(self.kick(speaker, name, why)),
+            Request::Mute { name, time } => self.mute(speaker, name, time),
+            Request::Unmute { name } => self.unmute(speaker, name),
+            Request::Ban { whom, time } => self.ban(speaker, whom, time),
+            Request::Unban { whom } => self.unban(speaker, whom),
+            Request::Bans { page } => self.list_bans(id, page)?,
+            Request::Slow { seconds } => self.set_slow(speaker, seconds)?,
+            Request::Only { operators } => self.set_only(speaker, operators)?,
+            Request::Announce { text } => self.announce_to_all(speaker, text),
         }
         Ok(Done::Taken)
     }
@@ -103,7 +112,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// `Ok` when no private bytes wait to be sent, so that an answer of several lines may be given.
-    fn await_empty(&self, id: ConnectionId) -> Result<(), Blocked> {
+    pub(super) fn await_empty(&self, id: ConnectionId) -> Result<(), Blocked> {
         if self.connections.at(id).outbound.private.is_empty() { Ok(()) } else { Err(Blocked::AuthorBehind) }
     }
 
@@ -120,7 +129,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         };
         let holder = self.names.find(Name::Chosen(name), |slot| self.connections.name_in(slot));
-        if holder.is_some_and(|slot| slot != speaker.id.slot) || self.sessions.is_reserved(name) {
+        let taken = holder.is_some_and(|slot| slot != speaker.id.slot) || self.sessions.is_reserved(name);
+        if taken || self.is_name_banned(typed) {
             self.tell(speaker.id, Notice::NameTaken { name: typed });
             return;
         }
@@ -192,6 +202,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     pub(super) fn free_room_if_unused(&mut self, room: RoomId) {
         if self.rooms.close_unused(room) {
+            self.forget_kept_room(room);
             self.schedule.held.forget_room(room);
         }
     }
@@ -251,7 +262,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(())
     }
 
-    fn tell_page(&mut self, id: ConnectionId, listed: &[Notice<'_>], page: u64, count: usize) {
+    pub(super) fn tell_page(&mut self, id: ConnectionId, listed: &[Notice<'_>], page: u64, count: usize) {
         listed.iter().for_each(|notice| self.tell_always(id, *notice));
         let pages = count.div_ceil(LIST_PAGE_ENTRIES).max(1) as u64;
         self.tell_always(id, Notice::Page { page, pages });
@@ -259,6 +270,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A member says something to another alone.
     fn say_to(&mut self, speaker: &Speaker, name: &str, text: &str) {
+        if self.is_muted(speaker) {
+            self.tell(speaker.id, Notice::Muted);
+            return;
+        }
         let Some(to) = self.find_member(name) else {
             self.tell(speaker.id, Notice::Nobody { name });
             return;

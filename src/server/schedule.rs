@@ -33,6 +33,8 @@ pub enum Moment {
     Room,
     /// A token is good no more.
     Session,
+    /// The state is handed to its keeper.
+    State,
     /// The transcript is tried again.
     Transcript,
     /// The server's own log is tried again.

@@ -130,7 +130,7 @@ const COMMANDS: &[Command] = &[
     command("me", "/me TEXT", "say what you do"),
     command("msg", "/msg NAME TEXT", "say something to NAME alone"),
     command("history", "/history [N]", "the last N messages again"),
-    command("topic", "/topic [TEXT]", "what this room is about; operators set it"),
+    command("topic", "/topic [TEXT]", "what this room is about; operators set it, - takes it away"),
     command("quit", "/quit [TEXT]", "leave"),
     command("format", "/format json|text", "how lines are sent to you"),
     command("token", "/token", ""),

@@ -177,6 +177,33 @@ impl fmt::Display for Notice<'_> {
             Self::History { count } => write!(f, "! the last {count} messages:"),
             Self::Topic { text } => write!(f, "! topic: {text}"),
             Self::NoTopic => write!(f, "! there is no topic"),
+            Self::Operator => write!(f, "! you are an operator"),
+            Self::WrongKey => write!(f, "! this is not the key"),
+            Self::NoOperators => write!(f, "! there are no operators here"),
+            Self::Kicked { by, why: "" } => write!(f, "! kicked by {by}"),
+            Self::Kicked { by, why } => write!(f, "! kicked by {by}: {why}"),
+            Self::MutedFor { time: Some(time) } => write!(f, "! muted for {time}"),
+            Self::MutedFor { time: None } => write!(f, "! muted until an operator lifts it"),
+            Self::Muted => write!(f, "! you are muted: this line was not said"),
+            Self::Unmuted => write!(f, "! you may speak again"),
+            Self::Banned { end } => write!(f, "! banned {end}"),
+            Self::KickedOther { name } => write!(f, "! kicked {name}"),
+            Self::MutedOther { held, end } => write!(f, "! muted {held} {end}"),
+            Self::BannedOther { held, end } => write!(f, "! banned {held} {end}"),
+            Self::Lifted { verb, held } => write!(f, "! {verb} {held}"),
+            Self::NothingHeld { name } => write!(f, "! nothing is held of {name}"),
+            Self::HoldsFull => write!(f, "! there are as many bans or mutes as there may be"),
+            Self::NoNetwork { why } => write!(f, "! {why}"),
+            Self::BanListed { line } => write!(f, "! {line}"),
+            Self::TopicTooLong { bytes_max } => write!(f, "! a topic has at most {bytes_max} bytes"),
+            Self::NoMoreKept => write!(f, "! no more rooms may have a topic or a mode"),
+            Self::Announced { rooms: 1 } => write!(f, "! announced in 1 room"),
+            Self::Announced { rooms } => write!(f, "! announced in {rooms} rooms"),
+            Self::AnnouncementUnderWay => write!(f, "! an announcement is under way: try again later"),
+            Self::SlowMode { seconds } => {
+                write!(f, "! slow mode: one line in {seconds} s, yours waits and is not lost")
+            }
+            Self::OperatorsOnly => write!(f, "! only operators may speak here: this line was not said"),
             Self::NotOperator => write!(f, "! this command is for operators"),
             Self::Goodbye => write!(f, "! goodbye"),
             Self::JsonOnly => write!(f, "! this command is for programs: first /format json"),
@@ -221,6 +248,28 @@ impl Notice<'_> {
             Self::History { .. } => "history",
             Self::Topic { .. } => "topic",
             Self::NoTopic => "no_topic",
+            Self::Operator => "operator",
+            Self::WrongKey => "wrong_key",
+            Self::NoOperators => "no_operators",
+            Self::Kicked { .. } => "kicked",
+            Self::MutedFor { .. } => "muted",
+            Self::Muted => "is_muted",
+            Self::Unmuted => "unmuted",
+            Self::Banned { .. } => "banned",
+            Self::KickedOther { .. } => "has_kicked",
+            Self::MutedOther { .. } => "has_muted",
+            Self::BannedOther { .. } => "has_banned",
+            Self::Lifted { .. } => "has_lifted",
+            Self::NothingHeld { .. } => "nothing_held",
+            Self::HoldsFull => "holds_full",
+            Self::NoNetwork { .. } => "no_network",
+            Self::BanListed { .. } => "ban",
+            Self::TopicTooLong { .. } => "topic_too_long",
+            Self::NoMoreKept => "no_more_kept",
+            Self::Announced { .. } => "announced",
+            Self::AnnouncementUnderWay => "announcement_under_way",
+            Self::SlowMode { .. } => "slow_mode",
+            Self::OperatorsOnly => "operators_only",
             Self::NotOperator => "not_operator",
             Self::Goodbye => "goodbye",
             Self::JsonOnly => "json_only",
@@ -250,6 +299,18 @@ impl Notice<'_> {
                 | Self::Nobody { .. }
                 | Self::NotReading { .. }
                 | Self::NotOperator
+                | Self::WrongKey
+                | Self::NoOperators
+                | Self::Kicked { .. }
+                | Self::Muted
+                | Self::Banned { .. }
+                | Self::NothingHeld { .. }
+                | Self::HoldsFull
+                | Self::NoNetwork { .. }
+                | Self::TopicTooLong { .. }
+                | Self::NoMoreKept
+                | Self::AnnouncementUnderWay
+                | Self::OperatorsOnly
                 | Self::JsonOnly
                 | Self::ResumeRefused
         )

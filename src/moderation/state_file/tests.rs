@@ -80,10 +80,10 @@ fn what_is_offered_is_in_the_file_and_read_at_the_next_start() {
     assert_eq!(state_in(&path), state("den"));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!folder.path().join("state.new").exists());
-    file.finish(Some(state("attic"))).unwrap();
+    Box::new(file).finish(Some(state("attic"))).unwrap();
     let (file, before) = StateFile::open(&path).unwrap();
     assert_eq!(before, state("attic"));
-    file.finish(None).unwrap();
+    Box::new(file).finish(None).unwrap();
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_link_is_followed_and_stays_one() {
     fs::write(&real, state("den").encode()).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let (file, before) = StateFile::open(&link).unwrap();
-    file.finish(Some(state("attic"))).unwrap();
+    Box::new(file).finish(Some(state("attic"))).unwrap();
     assert_eq!((before, state_in(&real)), (state("den"), state("attic")));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     // What an earlier server left is not written into, whatever it is.
@@ -133,7 +133,7 @@ fn a_link_is_followed_and_stays_one() {
     fs::write(&victim, "precious").unwrap();
     std::os::unix::fs::symlink(&victim, folder.path().join("real.new")).unwrap();
     let (file, _) = StateFile::open(&real).unwrap();
-    file.finish(None).unwrap();
+    Box::new(file).finish(None).unwrap();
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
@@ -195,7 +195,7 @@ fn a_disk_that_fails_is_an_outcome_and_may_be_mended() {
     wait(&mut file).unwrap();
     assert_eq!(state_in(&path), state("attic"));
     told.send(Step::Failed).unwrap();
-    assert_eq!(file.finish(Some(state("cellar"))).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(Box::new(file).finish(Some(state("cellar"))).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_stop_waits_for_what_was_taken_but_not_for_ever() {
     let mut file = StateFile::start(disk).unwrap();
     assert!(file.offer(state("one")) && file.offer(state("two")));
     (0..6).for_each(|_| told.send(Step::Done).unwrap());
-    file.finish(Some(state("three"))).unwrap();
+    Box::new(file).finish(Some(state("three"))).unwrap();
     assert_eq!(state_in(&path), state("three"));
     let (disk, _told) = Told::new(Folder::of(path));
     let file = StateFile::start(disk).unwrap();

@@ -1,0 +1,461 @@
+//! Keeping order: operators, whom they hold off, and what of it survives a restart.
+//!
+//! What is held is data in [`crate::moderation`]. A ban is looked up when a newcomer is accepted; those that are here
+//! already are looked at a bounded number a turn, because there may be a million. A mute is looked up for each line,
+//! which costs nothing while nobody is muted. Each action of an operator is one line of the server's log, without what
+//! anybody has said.
+
+use std::time::Duration;
+
+use super::Server;
+use super::speaker::{Done, Farewell, Speaker};
+use crate::connection::Profile;
+use crate::counters::{CloseReason, Counter};
+use crate::flood::Rate;
+use crate::io::Io;
+use crate::limits::{
+    BAN_LOOKS_PER_TURN, GOODBYES_PER_TURN, LIST_PAGE_ENTRIES, SLOW_MAX, STATE_ROOMS_MAX, TOPIC_BYTES_MAX,
+    WRONG_KEY_BURST, WRONG_KEY_LINES,
+};
+use crate::message::{Body, Event, Notice};
+use crate::moderation::{
+    self, HeldName, Hold, Holds, Keeper, Kept, Network, OperatorKey, Report, RoomState, State, Upkeep, time,
+};
+use crate::motd::Motd;
+use crate::names::{Name, RoomName};
+use crate::outlet::Outlet;
+use crate::pieces::fifo::Fifo;
+use crate::room::{Blocked, Modes, Topic};
+use crate::time::UnixTime;
+use crate::token::{ConnectionId, RoomId};
+
+/// What a server knows of order.
+#[derive(Debug, Default)]
+pub struct Keeping {
+    /// `None`: nobody can become an operator.
+    key: Option<OperatorKey>,
+    pub motd: Option<Motd>,
+    bans: Holds,
+    mutes: Holds,
+    /// The next slot to be looked at for somebody who is banned; `None` when all were.
+    ban_look: Option<usize>,
+    /// Rooms with a topic or a mode, which are kept.
+    rooms: std::collections::BTreeSet<RoomId>,
+    /// An announcement, and the rooms that it was not said in yet.
+    announcement: Option<(Box<str>, Fifo<RoomId>)>,
+    upkeep: Upkeep,
+    keeper: Option<Box<dyn Keeper>>,
+}
+
+impl Keeping {
+    /// Memory in use for holds, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.bans.footprint() + self.mutes.footprint()
+    }
+
+    /// True while members are to be looked at, or an announcement is under way.
+    pub fn has_work(&self) -> bool {
+        self.ban_look.is_some() || self.announcement.is_some()
+    }
+
+    /// When [`Server::keep_order`] has something to do although nothing has happened.
+    pub fn deadline(&self) -> Option<std::time::Instant> {
+        self.upkeep.deadline()
+    }
+}
+
+/// What an operator types to take the topic away.
+const NO_TOPIC: &str = "-";
+
+/// What an operator does to a member: both hold its name and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ban,
+    Mute,
+}
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// Takes what an operator has prepared, and what an earlier server has kept. To be called before the first turn.
+    pub fn keep_order_with(&mut self, kept: Kept, keeper: Option<Box<dyn Keeper>>) {
+        let State { bans, mutes, rooms } = kept.state;
+        for state in rooms {
+            let name = RoomName::parse(&state.name);
+            let room = name.and_then(|name| self.rooms.find(name).or_else(|| self.rooms.open(name)));
+            let Some(room) = room else { continue };
+            let RoomState { topic, slow, only_operators, .. } = state;
+            let topic = topic.map(|moderation::Topic { text, by, at_ms }| Topic {
+                text: text.into(),
+                by: by.into(),
+                time: UnixTime(at_ms),
+            });
+            let slow_seconds = slow.map_or(0, |slow| slow.as_secs());
+            self.rooms.room_mut(room).set_topic(topic);
+            self.rooms.room_mut(room).set_modes(Modes { slow_seconds, only_operators });
+            self.keeping.rooms.insert(room);
+        }
+        self.keeping.key = kept.operator_key;
+        self.keeping.motd = kept.motd;
+        (self.keeping.bans, self.keeping.mutes) = (Holds::of(bans), Holds::of(mutes));
+        self.keeping.keeper = keeper;
+    }
+
+    /// The server has stopped: waits until the state is kept.
+    pub fn finish_state(&mut self) -> std::io::Result<()> {
+        let last = self.keeping.upkeep.has_changes().then(|| self.state());
+        self.keeping.keeper.take().map_or(Ok(()), |keeper| keeper.finish(last))
+    }
+
+    /// Once a turn: looks at some members for those that are banned, goes on with an announcement, and hands the state
+    /// to its keeper if it has changed.
+    pub(super) fn keep_order(&mut self) {
+        self.close_banned();
+        self.go_on_announcing();
+        if self.keeping.upkeep.deadline().is_some_and(|due| due <= self.now)
+            && let Some(mut keeper) = self.keeping.keeper.take()
+        {
+            let mut upkeep = std::mem::take(&mut self.keeping.upkeep);
+            let report = upkeep.turn(self.now, &mut keeper, || self.state());
+            self.keeping.upkeep = upkeep;
+            self.keeping.keeper = Some(keeper);
+            match report {
+                None => {}
+                Some(Report::Failed(error)) => {
+                    self.report(format_args!("--state: not kept, tried again every second: {error}"));
+                }
+                Some(Report::Mended) => self.report(format_args!("--state: kept again")),
+            }
+        }
+    }
+
+    /// What is to survive a restart.
+    fn state(&self) -> State {
+        let now = self.rooms.time().0;
+        let rooms = self.keeping.rooms.iter().map(|id| {
+            let room = self.rooms.room(*id);
+            let modes = room.modes();
+            let topic = room.topic().map(|topic| moderation::Topic {
+                text: topic.text.to_string(),
+                by: topic.by.to_string(),
+                at_ms: topic.time.0,
+            });
+            let slow = (modes.slow_seconds > 0).then(|| Duration::from_secs(modes.slow_seconds));
+            RoomState { name: room.name().to_string(), topic, slow, only_operators: modes.only_operators }
+        });
+        let rooms = rooms.collect();
+        State { bans: self.keeping.bans.to_keep(now), mutes: self.keeping.mutes.to_keep(now), rooms }
+    }
+
+    fn on_state_changed(&mut self) {
+        if self.keeping.keeper.is_some() {
+            self.keeping.upkeep.on_change(self.now);
+        }
+    }
+
+    /// The ban that a newcomer from `ip` is under.
+    pub(super) fn ban_of_newcomer(&self, ip: std::net::IpAddr) -> Option<&Hold> {
+        self.keeping.bans.find(ip, None, None, self.rooms.time().0)
+    }
+
+    /// True when nobody may have a name.
+    pub(super) fn is_name_banned(&self, name: &str) -> bool {
+        // An address that nobody holds, so that the name alone decides.
+        let nowhere = std::net::Ipv4Addr::UNSPECIFIED.into();
+        self.keeping.bans.find(nowhere, Some(name), None, self.rooms.time().0).is_some()
+    }
+
+    /// Why a member may say nothing now, if it may not.
+    pub(super) fn silenced(&self, speaker: &Speaker) -> Option<Notice<'static>> {
+        if self.is_muted(speaker) {
+            return Some(Notice::Muted);
+        }
+        let modes = self.rooms.room(self.rooms.room_of(speaker.member)).modes();
+        (modes.only_operators && !self.is_operator(speaker.id)).then_some(Notice::OperatorsOnly)
+    }
+
+    pub(super) fn is_muted(&self, speaker: &Speaker) -> bool {
+        if self.keeping.mutes.is_empty() {
+            return false;
+        }
+        let serial = self.connections.serial(speaker.id).0;
+        let name = chosen(&speaker.name);
+        self.keeping.mutes.find(speaker.ip, name, Some(serial), self.rooms.time().0).is_some()
+    }
+
+    /// A connection has ended: what holds nothing else goes with it.
+    pub(super) fn forget_holds_of(&mut self, serial: u64) {
+        self.keeping.bans.forget_connection(serial);
+        self.keeping.mutes.forget_connection(serial);
+    }
+
+    /// A room is freed.
+    pub(super) fn forget_kept_room(&mut self, room: RoomId) {
+        self.keeping.rooms.remove(&room);
+    }
+
+    /// Closes those of some members that are banned.
+    fn close_banned(&mut self) {
+        let Some(first) = self.keeping.ban_look else { return };
+        let end = (first + BAN_LOOKS_PER_TURN).min(self.connections.slots());
+        let now = self.rooms.time().0;
+        for slot in first..end {
+            let Some((id, connection)) = self.connections.in_slot(slot) else { continue };
+            if connection.is_closing() {
+                continue;
+            }
+            let (ip, name) = (connection.origin.ip, connection.name());
+            let serial = self.connections.serial(id).0;
+            if let Some(hold) = self.keeping.bans.find(ip, chosen(&name), Some(serial), now) {
+                let end = hold.end_shown().to_string();
+                self.close_with(id, Notice::Banned { end: &end }, CloseReason::Banned);
+            }
+        }
+        self.keeping.ban_look = (end < self.connections.slots()).then_some(end);
+    }
+
+    /// Says an announcement in some of the rooms that have not heard it.
+    fn go_on_announcing(&mut self) {
+        let Some((text, mut rooms)) = self.keeping.announcement.take() else { return };
+        for _ in 0..rooms.len().min(GOODBYES_PER_TURN) {
+            let room = rooms.pop_front().expect("they were counted");
+            let body = Body::Announcement { text: text.as_bytes() };
+            if self.rooms.exists(room) && self.rooms.say(room, body).is_err() {
+                rooms.push_back(room);
+            }
+        }
+        if !rooms.is_empty() && !self.phase.is_stopping() {
+            self.keeping.announcement = Some((text, rooms));
+        }
+    }
+
+    /// A member types the operators' key, or what it takes for it.
+    pub(super) fn become_operator(&mut self, speaker: &mut Speaker, typed: &str) -> Result<(), Blocked> {
+        let Some(key) = &self.keeping.key else {
+            self.tell(speaker.id, Notice::NoOperators);
+            return Ok(());
+        };
+        let is_right = key.matches(typed.as_bytes());
+        let rate = Rate::new(1, WRONG_KEY_BURST).expect("it is not 0");
+        let profile = self.connections.at_mut(speaker.id).profile.get_or_insert_with(Box::<Profile>::default);
+        // Also the right key has to wait, so that nothing is learnt from who has to.
+        profile.keys.allows(rate, 1.0, self.now).map_err(Blocked::OverRate)?;
+        if is_right {
+            profile.operator = true;
+            self.tell(speaker.id, Notice::Operator);
+            self.log_action(speaker, format_args!("is an operator"));
+        } else {
+            profile.keys.take(rate, 1.0, self.now);
+            self.counters.add(Counter::WrongKeys, 1);
+            self.charge(speaker, WRONG_KEY_LINES);
+            self.tell(speaker.id, Notice::WrongKey);
+        }
+        Ok(())
+    }
+
+    fn log_action(&mut self, speaker: &Speaker, what: std::fmt::Arguments<'_>) {
+        self.journal.report(self.now, format_args!("{} {what}", speaker.name));
+    }
+
+    pub(super) fn kick(&mut self, speaker: &Speaker, name: &str, why: &str) -> Done {
+        let Some(other) = self.find_member(name) else {
+            self.tell(speaker.id, Notice::Nobody { name });
+            return Done::Taken;
+        };
+        if other == speaker.id {
+            return Done::Leaves(Farewell::Goodbye);
+        }
+        let shown = self.connections.at(other).name();
+        self.close_with(other, Notice::Kicked { by: speaker.name, why }, CloseReason::Kicked);
+        self.tell(speaker.id, Notice::KickedOther { name: shown });
+        self.log_action(speaker, format_args!("kicked {shown}"));
+        Done::Taken
+    }
+
+    pub(super) fn mute(&mut self, speaker: &Speaker, name: &str, time: Option<Duration>) {
+        self.hold(speaker, Kind::Mute, name, time);
+    }
+
+    pub(super) fn ban(&mut self, speaker: &Speaker, whom: &str, time: Option<Duration>) {
+        self.hold(speaker, Kind::Ban, whom, time);
+    }
+
+    /// Holds a member that is here, or a name that nobody has, or, as a ban, a network.
+    fn hold(&mut self, speaker: &Speaker, kind: Kind, whom: &str, time: Option<Duration>) {
+        let now = self.rooms.time().0;
+        let (until, by) = (time::end(now, time), speaker.name.to_string());
+        let member = self.find_member(whom);
+        let hold = if let Some(id) = member {
+            let connection = self.connections.at(id);
+            let name = connection.name();
+            let held = chosen(&name).and_then(HeldName::parse);
+            Hold::of_member(held, connection.origin.ip, self.connections.serial(id).0, until, &by)
+        } else if let Some(name) = HeldName::parse(whom) {
+            Hold::of_name(name, until, &by)
+        } else if kind == Kind::Mute {
+            self.tell(speaker.id, Notice::Nobody { name: whom });
+            return;
+        } else {
+            match Network::parse(whom) {
+                Ok(network) => Hold::of_network(network, until, &by),
+                Err(error) => {
+                    self.tell(speaker.id, Notice::NoNetwork { why: &error.to_string() });
+                    return;
+                }
+            }
+        };
+        let (held, end) = (hold.to_string(), hold.end_shown().to_string());
+        let holds = match kind {
+            Kind::Ban => &mut self.keeping.bans,
+            Kind::Mute => &mut self.keeping.mutes,
+        };
+        if holds.insert(hold, now).is_err() {
+            self.tell(speaker.id, Notice::HoldsFull);
+            return;
+        }
+        self.on_state_changed();
+        if kind == Kind::Ban {
+            self.keeping.ban_look = Some(0);
+            self.tell(speaker.id, Notice::BannedOther { held: &held, end: &end });
+            self.log_action(speaker, format_args!("banned {held} {end}"));
+        } else {
+            if let Some(id) = member.filter(|id| *id != speaker.id) {
+                let time = time.map(|time| time::spell(time).to_string());
+                self.tell(id, Notice::MutedFor { time: time.as_deref() });
+            }
+            self.tell(speaker.id, Notice::MutedOther { held: &held, end: &end });
+            self.log_action(speaker, format_args!("muted {held} {end}"));
+        }
+    }
+
+    pub(super) fn unmute(&mut self, speaker: &Speaker, name: &str) {
+        let member = self.find_member(name);
+        let mut lifted = self.keeping.mutes.remove_name(name);
+        if let Some(id) = member {
+            let (ip, serial) = (self.connections.at(id).origin.ip, self.connections.serial(id).0);
+            lifted.extend(self.keeping.mutes.remove_connection(serial));
+            if let Some(network) = Network::of_subscriber(ip) {
+                lifted.extend(self.keeping.mutes.remove_network(network));
+            }
+        }
+        if let Some(id) = member.filter(|id| *id != speaker.id && !lifted.is_empty()) {
+            self.tell(id, Notice::Unmuted);
+        }
+        self.on_lifted(speaker, Kind::Mute, name, &lifted);
+    }
+
+    pub(super) fn unban(&mut self, speaker: &Speaker, whom: &str) {
+        let mut lifted = self.keeping.bans.remove_name(whom);
+        if let Ok(network) = Network::parse(whom) {
+            lifted.extend(self.keeping.bans.remove_network(network));
+        }
+        self.on_lifted(speaker, Kind::Ban, whom, &lifted);
+    }
+
+    fn on_lifted(&mut self, speaker: &Speaker, kind: Kind, name: &str, lifted: &[Hold]) {
+        if lifted.is_empty() {
+            self.tell(speaker.id, Notice::NothingHeld { name });
+            return;
+        }
+        self.on_state_changed();
+        for hold in lifted {
+            let held = hold.to_string();
+            let verb = if kind == Kind::Ban { "unbanned" } else { "unmuted" };
+            self.tell(speaker.id, Notice::Lifted { verb, held: &held });
+            self.log_action(speaker, format_args!("{verb} {held}"));
+        }
+    }
+
+    pub(super) fn list_bans(&mut self, id: ConnectionId, page: u64) -> Result<(), Blocked> {
+        self.await_empty(id)?;
+        let at = usize::try_from(page).unwrap_or(usize::MAX);
+        let lines: Vec<String> =
+            self.keeping.bans.page(at, LIST_PAGE_ENTRIES).map(|hold| hold.listed().to_string()).collect();
+        let listed: Vec<Notice<'_>> = lines.iter().map(|line| Notice::BanListed { line }).collect();
+        self.tell_page(id, &listed, page, self.keeping.bans.len());
+        Ok(())
+    }
+
+    /// An operator sets or takes away the topic.
+    pub(super) fn set_topic(&mut self, speaker: &mut Speaker, text: &str) -> Result<Done, Blocked> {
+        if text.len() > TOPIC_BYTES_MAX {
+            self.tell(speaker.id, Notice::TopicTooLong { bytes_max: TOPIC_BYTES_MAX });
+            return Ok(Done::Passed);
+        }
+        let room = self.rooms.room_of(speaker.member);
+        if !self.may_keep(room) {
+            self.tell(speaker.id, Notice::NoMoreKept);
+            return Ok(Done::Passed);
+        }
+        let text = if text == NO_TOPIC { "" } else { text };
+        let done = self.say(speaker, Body::Topic { name: speaker.name, text: text.as_bytes() })?;
+        let by = speaker.name.to_string().into_boxed_str();
+        let topic = Topic { text: text.into(), by, time: self.rooms.time() };
+        self.rooms.room_mut(room).set_topic(Some(topic).filter(|_| !text.is_empty()));
+        self.on_room_changed(room);
+        self.tell_topic(speaker.id, speaker.member, true);
+        self.log_action(speaker, format_args!("set the topic of {}", self.rooms.room(room).name()));
+        Ok(done)
+    }
+
+    pub(super) fn set_slow(&mut self, speaker: &Speaker, seconds: u64) -> Result<(), Blocked> {
+        let seconds = seconds.min(SLOW_MAX.as_secs());
+        let event = Event::Slow { name: speaker.name, seconds };
+        self.set_modes(speaker, event, |modes| modes.slow_seconds = seconds)
+    }
+
+    pub(super) fn set_only(&mut self, speaker: &Speaker, operators: bool) -> Result<(), Blocked> {
+        let event = Event::Only { name: speaker.name, operators };
+        self.set_modes(speaker, event, |modes| modes.only_operators = operators)
+    }
+
+    fn set_modes(&mut self, speaker: &Speaker, event: Event, change: impl FnOnce(&mut Modes)) -> Result<(), Blocked> {
+        let room = self.rooms.room_of(speaker.member);
+        if !self.may_keep(room) {
+            self.tell(speaker.id, Notice::NoMoreKept);
+            return Ok(());
+        }
+        self.rooms.announce(room, Some(self.public_id(speaker.id)), event)?;
+        let mut modes = self.rooms.room(room).modes();
+        change(&mut modes);
+        self.rooms.room_mut(room).set_modes(modes);
+        self.on_room_changed(room);
+        self.log_action(speaker, format_args!("set the modes of {}", self.rooms.room(room).name()));
+        Ok(())
+    }
+
+    /// True when one more room may have a topic or a mode, or this one has one already.
+    fn may_keep(&self, room: RoomId) -> bool {
+        self.keeping.rooms.contains(&room) || self.keeping.rooms.len() < STATE_ROOMS_MAX
+    }
+
+    /// The topic or the modes of a room have changed.
+    fn on_room_changed(&mut self, id: RoomId) {
+        let room = self.rooms.room(id);
+        if room.topic().is_some() || room.modes() != Modes::default() {
+            self.keeping.rooms.insert(id);
+        } else {
+            self.keeping.rooms.remove(&id);
+        }
+        self.on_state_changed();
+    }
+
+    /// An operator says something in every room.
+    pub(super) fn announce_to_all(&mut self, speaker: &Speaker, text: &str) {
+        if self.keeping.announcement.is_some() {
+            self.tell(speaker.id, Notice::AnnouncementUnderWay);
+            return;
+        }
+        let mut rooms = Fifo::new();
+        self.rooms.ids().for_each(|room| rooms.push_back(room));
+        self.tell(speaker.id, Notice::Announced { rooms: rooms.len() as u64 });
+        self.keeping.announcement = Some((text.into(), rooms));
+        self.log_action(speaker, format_args!("made an announcement"));
+    }
+}
+
+/// The name that a member has chosen.
+fn chosen(name: &Name) -> Option<&str> {
+    match name {
+        Name::Chosen(name) => Some(name.as_str()),
+        Name::Address(_) | Name::Guest(_) => None,
+    }
+}
