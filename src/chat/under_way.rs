@@ -83,6 +83,14 @@ impl UnderWay {
         }
     }
 
+    /// A command was refused, be it one of those whose text is said.
+    pub fn refused(&mut self) {
+        match self.lines.iter().position(|sent| sent.line.starts_with('/') && !sent.line.starts_with("//")) {
+            Some(place) => self.answer(place + 1),
+            None => self.said(),
+        }
+    }
+
     /// After a break: the room has heard this text from a connection of this client.
     pub fn found(&mut self, text: &str) {
         match self.lines.iter().position(|sent| matches!(&sent.kind, Kind::Said(said) if said == text)) {
@@ -150,6 +158,11 @@ mod tests {
         lines.answered();
         lines.answered();
         assert_eq!(left(lines), ["two", "three"]);
+        let mut lines = under_way(&["/topic bridges", "//one", "two"]);
+        lines.refused();
+        assert_eq!(lines.lines[0].line, "//one");
+        lines.refused();
+        assert_eq!(left(lines), ["two"]);
     }
 
     #[test]

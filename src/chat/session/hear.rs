@@ -25,7 +25,7 @@ impl Session {
     fn hear_text(&mut self, line: &str, now: Instant, out: &mut Vec<Shown>) {
         self.heard.add(line);
         let is_notice = line.starts_with("! ");
-        self.is_over |= ["! kicked by ", "! banned until "].iter().any(|why| line.starts_with(why));
+        self.is_over |= line.starts_with("! banned ") && self.phase == Phase::Asking;
         match self.phase {
             // It does not know what it was asked for, which is no news to the user.
             Phase::Asking if is_notice && line.contains("/format") => return self.speak_plainly(now, out),
@@ -147,8 +147,9 @@ impl Session {
     fn hear_notice(&mut self, object: &Object, shown: Option<Shown>, now: Instant) -> Option<Shown> {
         match object.code() {
             // Of their own accord.
-            "slow_down" | "topic" | "no_topic" => {}
-            "kicked" | "banned" | "goodbye" => self.is_over = true,
+            "slow_down" | "slow_mode" | "muted" | "unmuted" | "motd" => {}
+            "topic" if !self.under_way.any(|line| line.trim_end() == "/topic") => {}
+            "goodbye" => self.is_over = true,
             "nick" => {
                 let text = object.raw("text").and_then(|text| text.strip_prefix("you are "));
                 self.nick = object.raw("name").or(text).filter(|nick| is_one_word(nick)).map(str::to_owned);
@@ -173,7 +174,8 @@ impl Session {
     ) -> Option<Shown> {
         let text = object.text("text").unwrap_or_default();
         match object.code() {
-            "resume_refused" if self.phase == Phase::Resuming => {
+            // Nothing else was asked for.
+            "resume_refused" | "no_more_rooms" | "usage" | "unknown_command" if self.phase == Phase::Resuming => {
                 let lobby = self.lobby.clone();
                 self.rejoin(lobby, &text, now, out);
                 return None;
@@ -183,32 +185,26 @@ impl Session {
                 let is_asked_for = self.asked_for_tokens.pop_front().unwrap_or(true);
                 return shown.filter(|_| is_asked_for);
             }
-            "kicked" | "banned" => self.is_over = true,
-            "unknown_command"
-            | "usage"
-            | "name_taken"
-            | "name_refused"
-            | "room_name_refused"
-            | "no_more_rooms"
-            | "nobody"
-            | "not_reading"
-            | "not_operator"
-            | "wrong_key"
-            | "json_only"
-            | "blank_before_command"
-            | "resume_refused" => self.refuse_command(&text, now, out),
+            // Why it closes.
+            code @ ("kicked"
+            | "banned"
+            | "line_timeout"
+            | "foreign"
+            | "server_full"
+            | "too_many_connections"
+            | "too_many_joins") => {
+                self.is_over |= matches!(code, "kicked" | "banned");
+                self.heard.add(&format!("! {text}"));
+            }
             "line_too_long" => {
                 self.under_way.said();
                 self.heard.add(&format!("! {text}"));
             }
-            "line_timeout" | "foreign" | "server_full" | "too_many_connections" | "too_many_joins" => {
-                self.heard.add(&format!("! {text}"));
-            }
-            // Whatever it is, it answers a line that was to be said.
-            _ => {
+            "is_muted" | "operators_only" => {
                 self.under_way.said();
                 self.heard.refuse_line(&text);
             }
+            _ => self.refuse_command(&text, now, out),
         }
         shown
     }
@@ -216,7 +212,7 @@ impl Session {
     /// A command was refused: the next step that waits for an answer, or else what the user typed.
     fn refuse_command(&mut self, why: &str, now: Instant, out: &mut Vec<Shown>) {
         let Some(step) = self.steps.pop_front() else {
-            self.under_way.answered();
+            self.under_way.refused();
             self.heard.refuse_line(why);
             return;
         };

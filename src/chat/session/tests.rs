@@ -280,7 +280,7 @@ fn a_server_that_says_why_it_closes_is_not_come_back_to() {
     for last in [
         r#"{"kind":"replaced","text":"another connection has resumed this one"}"#,
         r#"{"kind":"stopping","text":"the server is stopping"}"#,
-        r#"{"kind":"notice","code":"kicked","text":"kicked by ann: noise"}"#,
+        r#"{"kind":"error","code":"kicked","text":"kicked by ann"}"#,
         r#"{"kind":"error","code":"banned","text":"banned until tomorrow"}"#,
         r#"{"kind":"notice","code":"goodbye","text":"goodbye"}"#,
     ] {
@@ -352,7 +352,7 @@ fn what_a_user_types_by_hand_is_shown_and_what_this_program_asks_is_not() {
 fn a_refused_line_is_not_sent_again() {
     let mut talk = Talk::begun();
     talk.say(&["one", "/nick ann", "two", "three"]);
-    talk.hear(&[r#"{"kind":"error","code":"muted","text":"muted for 1h"}"#]);
+    talk.hear(&[r#"{"kind":"error","code":"is_muted","text":"you are muted: this line was not said"}"#]);
     talk.hear(&[r#"{"kind":"error","code":"name_taken","text":"the name ann is taken"}"#, &said(11)]);
     assert_eq!(talk.session.heard.refused_lines, 2);
     talk.shows();
