@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capacity::Demand;
+use crate::chat;
 use crate::config::{self, BackEnd, Config, Descriptors, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
@@ -219,6 +220,54 @@ pub struct Chat {
     /// After the last line, how long the server is given to take what was sent: it may be slowing us down
     #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
     pub wait: humantime::Duration,
+
+    /// Take this name first
+    #[arg(long, value_name = "NAME", value_parser = one_word, env = "UPROAR_NICK")]
+    pub nick: Option<String>,
+
+    /// Join this room first
+    #[arg(long, value_name = "ROOM", value_parser = one_word, env = "UPROAR_ROOM")]
+    pub room: Option<String>,
+
+    /// Show when each line was said, in local time; TZ=UTC is another
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_TIMES")]
+    pub times: bool,
+
+    /// Print each object of the server as it is, in place of a line of text; what is no object goes to the standard
+    /// error
+    #[arg(long, value_parser = BoolishValueParser::new(), conflicts_with = "plain", env = "UPROAR_JSON")]
+    pub json: bool,
+
+    /// Do not ask the server for JSON, and take its lines as they are; for servers of another kind
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_PLAIN")]
+    pub plain: bool,
+
+    /// On a terminal, end when the connection breaks; without it, come back to where you were
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_RECONNECT")]
+    pub no_reconnect: bool,
+}
+
+impl Chat {
+    pub fn options(&self) -> chat::Options {
+        chat::Options {
+            address: self.addr.clone(),
+            wait: *self.wait,
+            plain: self.plain,
+            json: self.json,
+            times: self.times,
+            no_reconnect: self.no_reconnect,
+            nick: self.nick.clone(),
+            room: self.room.clone(),
+        }
+    }
+}
+
+/// What is sent as one word of a command. The server says what else is wrong with it.
+fn one_word(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(|character: char| character.is_control() || character.is_whitespace()) {
+        return Err("it is one word".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Whether something is done.

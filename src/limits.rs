@@ -391,6 +391,13 @@ pub const GOODBYES_PER_TURN: usize = 256;
 /// Most bytes handed to the transcript in one turn.
 pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;
 
+/// Bytes of one room's lines that the transcript takes at a time, before it is the turn of another room.
+pub const TRANSCRIPT_ROOM_BYTES: usize = 16 * 1024;
+
+/// Bytes that may wait for the transcript's outlet while rooms are freed whose lines were not written. Beyond it the
+/// lines are counted, and their number is written.
+pub const TRANSCRIPT_GONE_BYTES: usize = 256 * 1024;
+
 /// Pause after the transcript's terminal, pipe or file took no more.
 pub const TRANSCRIPT_RETRY: Duration = Duration::from_millis(10);
 

@@ -24,7 +24,6 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::config::{RoomSettings, SlowPolicy};
-use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Body, Event, Message};
 use crate::names::{MemberName, Name, RoomName};
@@ -116,8 +115,6 @@ pub struct Room {
     next_feed: usize,
     presence: Presence,
     settings: RoomSettings,
-    /// What is left of the settings' `rate`.
-    fan_out: Bucket,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
 }
@@ -136,7 +133,6 @@ impl Room {
             next_feed: 0,
             presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
-            fan_out: Bucket::default(),
             fallen: VecDeque::new(),
         }
     }
@@ -261,33 +257,20 @@ impl Room {
         self.order.iter(members)
     }
 
-    /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
-    pub fn admit(&self, members: &Members, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
-        let Author { member, who: Who { name, .. }, .. } = author;
-        if !members[member].may_speak() {
-            return Err(Blocked::AuthorBehind);
-        }
-        if let Some(rate) = self.settings.rate {
-            let own = members.encoding(member);
-            let fan_out_bytes = self.feeds.iter().map(|feed| {
-                let hear = feed.len() - usize::from(feed.encoding() == own);
-                feed.encoding().line_bytes_expected(name, body.text()) * hear
-            });
-            self.fan_out.allows(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(Blocked::Rationed)?;
-        }
-        self.fits(members, body)
+    /// Bytes that something to be said will cause, each counted once for each member that will be sent it.
+    pub fn fan_out_bytes(&self, members: &Members, author: Author, body: &Body<'_>) -> usize {
+        let own = members.encoding(author.member);
+        let of_feed = |feed: &Feed| {
+            let hear = feed.len() - usize::from(feed.encoding() == own);
+            feed.encoding().line_bytes_expected(author.who.name, body.text()) * hear
+        };
+        self.feeds.iter().map(of_feed).sum()
     }
 
-    /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
-    /// message.
-    pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>, now: Instant) -> bool {
-        let Some(fan_out_bytes) = self.append(members, Some(author), Some(author.who.id), body) else {
-            return false;
-        };
-        if let Some(rate) = self.settings.rate {
-            self.fan_out.take(rate, fan_out_bytes as f64, now);
-        }
-        true
+    /// Says something that was admitted to everybody but its author. Returns the bytes of its fan-out. `None` when
+    /// nothing of it is visible: then it is no message.
+    pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>) -> Option<u64> {
+        self.append(members, Some(author), Some(author.who.id), body)
     }
 
     /// Says to everybody what happened, perhaps to the member `id`.
@@ -381,7 +364,8 @@ impl Room {
         self.feeds.iter().all(|feed| feed.has_space(members))
     }
 
-    fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), Blocked> {
+    /// `Ok` when the logs have space for a message.
+    pub fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), Blocked> {
         if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(Blocked::LogFull) }
     }
 

@@ -15,6 +15,7 @@ use slab::Slab;
 use ranking::Ranking;
 
 use crate::config::RoomSettings;
+use crate::flood::Bucket;
 use crate::limits::LOBBY;
 use crate::message::{Body, Event};
 use crate::names::{MemberName, RoomName};
@@ -38,6 +39,8 @@ struct Entry {
     timed: bool,
     /// True exactly when the room is in `skipping`.
     skipping: bool,
+    /// True exactly when the room is in `spoken`.
+    spoken: bool,
 }
 
 #[derive(Debug)]
@@ -60,12 +63,17 @@ pub struct Rooms {
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Rooms with more members to be skipped than may be skipped in a turn.
     skipping: VecDeque<RoomId>,
+    /// What is left of the settings' `rate`, which all rooms share.
+    fan_out: Bucket,
     /// Rooms with members.
     occupied: usize,
     /// Members to be closed because they fell off the log of their room.
     fallen: Fifo<ConnectionId>,
     /// The room that every connection joins first.
     lobby: RoomId,
+    /// Rooms beside the lobby in which something was said, while that is noted.
+    spoken: VecDeque<RoomId>,
+    notes_spoken: bool,
     /// A room that is not freed for now.
     kept: Option<RoomId>,
     /// What was counted in rooms that were freed.
@@ -104,9 +112,12 @@ impl Rooms {
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
             skipping: VecDeque::new(),
+            fan_out: Bucket::default(),
             occupied: 0,
             fallen: Fifo::new(),
             lobby: RoomId(0),
+            spoken: VecDeque::new(),
+            notes_spoken: false,
             kept: None,
             gone: Gone::default(),
         };
@@ -134,6 +145,7 @@ impl Rooms {
             queued: false,
             timed: false,
             skipping: false,
+            spoken: false,
         });
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0 as usize].room.name()));
@@ -151,10 +163,10 @@ impl Rooms {
         self.rooms.contains(id.0 as usize)
     }
 
-    /// Frees a room if it is unused. The lobby stays. True when it was freed.
-    pub fn close_unused(&mut self, id: RoomId) -> bool {
+    /// Frees a room if it is unused, and returns what is left of it. The lobby stays.
+    pub fn close_unused(&mut self, id: RoomId) -> Option<Room> {
         if id == self.lobby || self.kept == Some(id) || !self.room(id).is_unused() {
-            return false;
+            return None;
         }
         let name = self.room(id).name();
         let (hasher, rooms) = (&self.hasher, &self.rooms);
@@ -171,8 +183,23 @@ impl Rooms {
         if entry.skipping {
             self.skipping.retain(|other| *other != id);
         }
+        if entry.spoken {
+            self.spoken.retain(|other| *other != id);
+        }
         self.gone.add(&entry.room);
-        true
+        Some(entry.room)
+    }
+
+    /// From now on [`Rooms::next_spoken`] tells in which rooms something was said.
+    pub fn note_spoken(&mut self) {
+        self.notes_spoken = true;
+    }
+
+    /// A room that is not the lobby, in which something was said since it was last returned.
+    pub fn next_spoken(&mut self) -> Option<RoomId> {
+        let id = self.spoken.pop_front()?;
+        self.rooms[id.0 as usize].spoken = false;
+        Some(id)
     }
 
     /// Rooms, and the number of them: those of a page of the list, largest first. Pages are counted from 1.
@@ -292,13 +319,25 @@ impl Rooms {
 
     /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
     pub fn admit(&self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
-        self.room(self.room_of(author.member)).admit(&self.members, author, body, now)
+        if !self.may_speak(author.member) {
+            return Err(Blocked::AuthorBehind);
+        }
+        let room = self.room(self.room_of(author.member));
+        if let Some(rate) = self.settings.rate {
+            let bytes = room.fan_out_bytes(&self.members, author, body);
+            self.fan_out.allows(rate, bytes as f64, now).map_err(Blocked::Rationed)?;
+        }
+        room.fits(&self.members, body)
     }
 
     /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
     /// message.
     pub fn publish(&mut self, author: Author, body: Body<'_>, now: Instant) -> bool {
-        self.change(self.room_of(author.member), |room, members| room.publish(members, author, body, now))
+        let said = self.change(self.room_of(author.member), |room, members| room.publish(members, author, body));
+        if let (Some(bytes), Some(rate)) = (said, self.settings.rate) {
+            self.fan_out.take(rate, bytes as f64, now);
+        }
+        said.is_some()
     }
 
     /// False while a member has to read before it may say another line.
@@ -495,8 +534,13 @@ impl Rooms {
     /// Changes a room, and then queues its turn if it has something to send, its deadline if it has one, and its
     /// members to be skipped.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
-        let Entry { room, queued, timed, skipping } = &mut self.rooms[id.0 as usize];
+        let Entry { room, queued, timed, skipping, spoken } = &mut self.rooms[id.0 as usize];
+        let head = room.text().head();
         let result = change(room, &mut self.members);
+        if self.notes_spoken && !*spoken && id != self.lobby && room.text().head() > head {
+            *spoken = true;
+            self.spoken.push_back(id);
+        }
         while let Some(id) = room.next_fallen() {
             self.fallen.push_back(id);
         }

@@ -141,6 +141,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn keep_transcript(&mut self, outlet: W, heading: &str) {
         let mut transcript = Transcript::new(outlet, self.rooms.log());
         transcript.note(heading);
+        self.rooms.note_spoken();
         self.transcript = Some(transcript);
     }
 
@@ -290,6 +291,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn write_transcript(&mut self) {
         let Some(transcript) = &mut self.transcript else { return };
+        while let Some(room) = self.rooms.next_spoken() {
+            transcript.on_spoken(room);
+        }
+        let rooms = &self.rooms;
+        transcript.take_others(|id| rooms.exists(id).then(|| (rooms.room(id).name(), rooms.room(id).text())));
         match transcript.write(self.rooms.log(), self.now) {
             None => {}
             Some(Change::Paused(error)) => {

@@ -1,18 +1,24 @@
-//! The transcript: the room's messages on the server's own terminal or in a file. It reads the log as a member does.
+//! The transcript: what is said in all rooms, on the server's own terminal or in a file. It reads the logs as members
+//! do. Lines of the lobby are as they are; those of other rooms have the room's name in front ([`others`]).
 //!
 //! The server never waits for it. Messages that its outlet does not take stay in the log. When the log has forgotten
 //! some of them, a line says how many messages are missing, as for any member. The same happens while a disk is full;
 //! when the disk takes bytes again the line that was cut is finished first. When the file is opened anew, each line is
 //! whole in one of the two files.
 
+mod others;
+
 use std::io;
 use std::time::Instant;
 
 use crate::limits::{DISK_RETRY, TRANSCRIPT_RETRY, TRANSCRIPT_WRITE_BYTES};
 use crate::message::Notice;
+use crate::names::RoomName;
 use crate::outlet::{Outlet, Unwritten, stamp};
 use crate::room::log::{Log, Position};
+use crate::token::RoomId;
 use crate::wire::Encoding;
+use others::Others;
 
 #[derive(Debug)]
 pub struct Transcript<W> {
@@ -28,6 +34,7 @@ pub struct Transcript<W> {
     /// Set exactly while the outlet takes nothing: when to try again.
     retry: Option<Instant>,
     state: State,
+    others: Others,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +65,29 @@ impl<W: Outlet> Transcript<W> {
             written: 0,
             retry: None,
             state: State::Open,
+            others: Others::default(),
+        }
+    }
+
+    /// Something was said in a room that is not the lobby.
+    pub fn on_spoken(&mut self, room: RoomId) {
+        if self.state != State::Ended {
+            self.others.on_spoken(room);
+        }
+    }
+
+    /// A room that is not the lobby is freed.
+    pub fn on_freed(&mut self, room: RoomId, name: RoomName, log: &Log) {
+        let stamp = stamp(&self.outlet);
+        self.others.on_freed(&stamp, room, name, log, &mut self.pending);
+    }
+
+    /// Takes lines of rooms that are not the lobby, if everything taken before was written. `find` has the name and the
+    /// log of one.
+    pub fn take_others<'a>(&mut self, find: impl Fn(RoomId) -> Option<(RoomName, &'a Log)>) {
+        if self.pending.is_empty() && self.state != State::Ended {
+            let stamp = stamp(&self.outlet);
+            self.others.copy_next(&stamp, find, &mut self.pending);
         }
     }
 
@@ -149,7 +179,7 @@ impl<W: Outlet> Transcript<W> {
 
     /// True when everything was written, or the outlet takes no bytes any more.
     pub fn is_quiet(&self, log: &Log) -> bool {
-        self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head())
+        self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head() && self.others.is_quiet())
     }
 
     /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed, if there were

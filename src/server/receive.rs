@@ -356,7 +356,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match taken {
             Taken::All => {
                 if let Some(reason) = received.ended {
-                    return self.close(id, reason);
+                    if !self.awaits_answers(id, reason) {
+                        return self.close(id, reason);
+                    }
+                    self.connections.at_mut(id).inbound.held = Some(Hold::Reading);
+                    return;
                 }
                 // While it was held it was not read, so the time of what it has begun counts from now.
                 received.last_at = self.now;
@@ -369,7 +373,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
             Taken::StillFirst(reason) => {
                 let turn = turn.expect("only the first in a queue stays the first");
-                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason, self.now);
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason);
             }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
             Taken::Leaves(farewell) => self.close_with(id, farewell.notice(), farewell.reason()),
@@ -397,8 +401,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// The peer sends no more: lines that wait are said, and then the connection is closed.
+    /// The peer sends no more: lines that wait are said, answers to them are sent, and then the connection is closed.
     fn on_end(&mut self, id: ConnectionId, reason: CloseReason) {
+        let awaits_answers = self.awaits_answers(id, reason);
         let inbound = &mut self.connections.at_mut(id).inbound;
         let is_held = inbound.held.is_some();
         match &mut inbound.received {
@@ -408,8 +413,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.end_opening(id);
                 }
             }
+            Some(received) if awaits_answers => {
+                received.ended = Some(reason);
+                // It goes on, to its end, once it was sent everything.
+                inbound.held = Some(Hold::Reading);
+            }
             _ => self.close(id, reason),
         }
+    }
+
+    /// True when a peer that has sent all that it will send is still to be sent answers.
+    fn awaits_answers(&self, id: ConnectionId, reason: CloseReason) -> bool {
+        let has_private = !self.connections.at(id).outbound.private.is_empty();
+        has_private && reason == CloseReason::Left && !self.phase.is_stopping()
     }
 
     /// The bytes that a chunk ended with are a line: takes it.

@@ -204,7 +204,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     pub(super) fn free_room_if_unused(&mut self, room: RoomId) {
-        if self.rooms.close_unused(room) {
+        if let Some(freed) = self.rooms.close_unused(room) {
+            if let Some(transcript) = &mut self.transcript {
+                transcript.on_freed(room, freed.name(), freed.text());
+            }
             self.forget_kept_room(room);
             self.schedule.held.forget_room(room);
         }

@@ -5,6 +5,8 @@
 
 mod attacks;
 mod chat;
+mod chat_json;
+mod coming_back;
 mod conform;
 mod corpora;
 mod fallback;
