@@ -57,6 +57,8 @@ pub struct Outcome {
     pub private: Vec<(String, String, String)>,
     pub tokens: Vec<String>,
     pub resumed: Vec<Resumed>,
+    /// Tokens that it typed, and was not answered.
+    pub lost_tokens: Vec<String>,
     /// The names that it has had.
     pub names: HashSet<String>,
     pub name: String,
@@ -110,6 +112,7 @@ pub fn read<'a>(
         private: Vec::new(),
         tokens: Vec::new(),
         resumed: Vec::new(),
+        lost_tokens: Vec::new(),
         names: HashSet::from([name.clone()]),
         name,
         json: false,
@@ -501,14 +504,12 @@ impl Reader<'_> {
         self.change_places("it was not sent everything before it left", |reading, place| {
             let Some(epoch) = reading.epoch(place) else { return vec![place] };
             let (least, most) = (epoch.length_after(first - 1), epoch.length_after(last));
-            let mut left = (least..most).filter(|at| {
-                epoch.said[*at].kind == Kind::Left && epoch.said[*at].author == Some(id)
-            });
-            if std::env::var("DBG").is_ok() { eprintln!("leave {first}..{last}: {least} {most} {place:?} {:?}", left.clone().collect::<Vec<_>>()); }
-            let whole = match left.next() {
-                Some(first) => std::iter::once(first).chain(left).any(|at| reading.has_reached(place, at)),
-                None => place.past.is_none() && reading.furthest(place) >= least,
-            };
+            let is_it = |at: &usize| epoch.said[*at].kind == Kind::Left && epoch.said[*at].author == Some(id);
+            let left = (place.at.max(least)..most).find(is_it);
+            // Where it was not announced, a summary comes before any later presence.
+            let may_be_later = |left: usize| epoch.said[place.at..left].iter().any(|said| said.kind == Kind::Summary);
+            let whole = left.is_some_and(|at| reading.has_reached(place, at))
+                || (left.is_none_or(may_be_later) && place.past.is_none() && reading.furthest(place) >= least);
             if whole { vec![place] } else { Vec::new() }
         })
     }
@@ -549,16 +550,17 @@ impl Reader<'_> {
                 let line = String::from_utf8_lossy(&epoch.said[*at].line);
                 super::rooms::online_in(&line) == Some(online)
             };
-            let ats: Vec<usize> = if entered.is_empty() {
-                range.collect()
-            } else {
-                entered.iter().filter(|at| told(at)).map(|at| at + 1).collect()
-            };
             let fits = |at: &usize| welcome.is_none_or(|welcome| epoch.numbered_before(*at) == welcome.number);
+            let mut ats: Vec<usize> =
+                entered.iter().filter(|at| told(at)).map(|at| at + 1).filter(|at| fits(at)).collect();
+            // Where it was not announced, a summary comes later, if anything does.
+            let summed = epoch.said[*range.start()..].iter().any(|said| said.kind == Kind::Summary) || !epoch.is_open;
+            if ats.is_empty() || summed {
+                ats.extend(range);
+            }
             let places = ats.into_iter().filter(|at| epoch.torn || fits(at));
             self.places.extend(places.map(|at| Place { epoch: Some(index), at, past: None }));
         }
-        if std::env::var("DBG").is_ok() { eprintln!("arrive {room} {welcome:?} {first}..{last}: {:?} {:?}", self.places, rooms.epochs.iter().map(|e| (&e.name, e.id, e.first, e.last, e.length_after(first-1), e.length_after(last))).collect::<Vec<_>>()); }
         // It may have been made and freed in one turn.
         let known = welcome.is_some_and(|welcome| {
             let epoch = rooms.with_id(welcome.epoch).map(|index| &rooms.epochs[index]);
@@ -587,7 +589,11 @@ impl Reader<'_> {
                     self.outcome.names.insert(name);
                     self.outcome.certain = false;
                 }
-                Asked::Join(_) | Asked::Resume { .. } | Asked::Quit => self.outcome.certain = false,
+                Asked::Resume { token, .. } => {
+                    self.outcome.lost_tokens.push(token);
+                    self.outcome.certain = false;
+                }
+                Asked::Join(_) | Asked::Quit => self.outcome.certain = false,
                 Asked::Msg { name, text } => {
                     let from = self.outcome.name.clone();
                     self.outcome.sent.push(Sent { text, name, from, answer: None });
