@@ -83,8 +83,14 @@ impl<'a> Reading<'a> {
             let past = (next < last).then_some((next + 1, last));
             return if found { vec![Place { past, ..place }] } else { Vec::new() };
         }
-        let places = self.next(epoch, place.at).filter(|at| *at < epoch.said.len() && fits(*at));
-        places.map(|at| Place { at: at + 1, ..place }).collect()
+        let found = self.next(epoch, place.at).filter(|at| *at < epoch.said.len() && fits(*at));
+        let mut places: Vec<Place> = found.map(|at| Place { at: at + 1, ..place }).collect();
+        // What was said and sent in the turn in which the room was freed is not known.
+        let end = epoch.said.len();
+        if places.is_empty() && !epoch.is_open && self.has_reached(place, end) {
+            places.push(Place { at: end, ..place });
+        }
+        places
     }
 
     /// The places behind a gap.

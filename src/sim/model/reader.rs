@@ -35,7 +35,8 @@ pub struct Spoken {
 pub struct Sent {
     pub text: String,
     pub name: String,
-    pub from: String,
+    /// Its author's name, where that is known.
+    pub from: Option<String>,
     pub answer: Option<String>,
 }
 
@@ -139,7 +140,7 @@ pub fn read<'a>(
         outcome,
     };
     let mut start = 0;
-    let (lines, _) = super::lines(&record.sent);
+    let (lines, rest) = super::lines(&record.sent);
     for (index, line) in lines.iter().enumerate() {
         start += line.len();
         let sends = record.sent_ends.partition_point(|(end, _)| *end < start);
@@ -151,6 +152,10 @@ pub fn read<'a>(
         reader.on_line(heard, turn, accepted).map_err(wrong)?;
     }
     reader.end();
+    // A token may have come whole with a line that has not.
+    let rest = String::from_utf8_lossy(rest);
+    let token = rest.split_once(r#""token":""#).and_then(|(_, token)| token.split_once('"'));
+    reader.outcome.tokens.extend(token.map(|(token, _)| token.to_owned()));
     Ok(reader.outcome)
 }
 
@@ -363,7 +368,7 @@ impl Reader<'_> {
                 let sent = Sent {
                     text: private.clone(),
                     name: name.clone(),
-                    from: self.outcome.name.clone(),
+                    from: Some(self.outcome.name.clone()),
                     answer: Some(text.clone()),
                 };
                 self.outcome.sent.push(sent);
@@ -595,7 +600,7 @@ impl Reader<'_> {
                 }
                 Asked::Join(_) | Asked::Quit => self.outcome.certain = false,
                 Asked::Msg { name, text } => {
-                    let from = self.outcome.name.clone();
+                    let from = self.outcome.certain.then(|| self.outcome.name.clone());
                     self.outcome.sent.push(Sent { text, name, from, answer: None });
                 }
                 _ => {}

@@ -137,7 +137,7 @@ fn compare_private(known: &HashMap<usize, Known>) -> Result<(), String> {
         let came = heard.remove(sent.text.as_str());
         let wrong = |what: &str| Err(format!("{sent:?}: {what}, {came:?}"));
         if let Some((from, name)) = came {
-            if from != sent.from || !name.eq_ignore_ascii_case(&sent.name) {
+            if sent.from.as_ref().is_some_and(|sent| sent != from) || !name.eq_ignore_ascii_case(&sent.name) {
                 return wrong("came to another, or from another");
             }
             if sent.answer.as_ref().is_some_and(|answer| *answer != format!("sent to {name}")) {
