@@ -92,6 +92,14 @@ pub struct Serve {
     #[arg(long, value_enum, default_value_t = Framing::Line, env = "UPROAR_FRAMING")]
     pub framing: Framing,
 
+    /// Whether lines that begin with `/` are commands; there are none with --framing chunk
+    #[arg(long, value_enum, default_value_t = Switch::On, env = "UPROAR_COMMANDS")]
+    pub commands: Switch,
+
+    /// Show members `guest-` and eight characters instead of their address
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_HIDE_ADDRESSES")]
+    pub hide_addresses: bool,
+
     /// Longest line that a member may type
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(LINE_BYTES_DEFAULT as u64), env = "UPROAR_LINE_BYTES")]
     pub line_bytes: ByteSize,
@@ -181,6 +189,13 @@ pub struct Chat {
     /// After the last line, how long the server is given to take what was sent: it may be slowing us down
     #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
     pub wait: humantime::Duration,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
 }
 
 /// Which back end to use.
@@ -316,6 +331,8 @@ impl Serve {
             members_max,
             line_bytes: self.line_bytes(),
             framing: self.framing,
+            commands: self.commands == Switch::On && self.framing == Framing::Line,
+            hide_addresses: self.hide_addresses,
             flood: Rate::new(self.flood_rate, self.flood_burst),
             addresses: AddressLimits {
                 line_rate: self.line_rate_of_address(),

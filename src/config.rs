@@ -17,6 +17,10 @@ pub struct Config {
     /// Most bytes of a typed line.
     pub line_bytes: usize,
     pub framing: Framing,
+    /// Whether lines that begin with `/` are commands.
+    pub commands: bool,
+    /// Whether members are shown by a number instead of their address.
+    pub hide_addresses: bool,
     /// Lines that one member may say; `None` for no limit.
     pub flood: Option<Rate>,
     pub addresses: AddressLimits,

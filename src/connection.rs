@@ -4,21 +4,25 @@
 pub mod inbound;
 pub mod outbound;
 pub mod private;
+pub mod profile;
 pub mod queued;
 
 use crate::counters::CloseReason;
-use crate::names::Name;
+use crate::names::{Name, Origin};
 use crate::room::MemberId;
 use crate::wire::Encoding;
 pub use inbound::{Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
 pub use private::Private;
+pub use profile::Profile;
 pub use queued::{Queue, Queued};
 
 #[derive(Debug)]
 pub struct Connection<S> {
     pub socket: S,
-    pub name: Name,
+    pub origin: Origin,
+    /// What only a member has that has chosen a name, or may do more than others.
+    pub profile: Option<Box<Profile>>,
     pub state: State,
     pub inbound: Inbound,
     pub outbound: Outbound,
@@ -37,8 +41,21 @@ pub enum State {
 
 impl<S> Connection<S> {
     /// A connection that was just accepted.
-    pub fn new(socket: S, name: Name, encoding: Encoding) -> Self {
-        Self { socket, name, state: State::Greeting, inbound: Inbound::new(encoding), outbound: Outbound::default() }
+    pub fn new(socket: S, origin: Origin, encoding: Encoding) -> Self {
+        Self {
+            socket,
+            origin,
+            profile: None,
+            state: State::Greeting,
+            inbound: Inbound::new(encoding),
+            outbound: Outbound::default(),
+        }
+    }
+
+    /// What the member is called now.
+    pub fn name(&self) -> Name {
+        let chosen = self.profile.as_deref().and_then(|profile| profile.name);
+        chosen.map_or_else(|| self.origin.name(), Name::Chosen)
     }
 
     /// The member that it is, once it has joined and until it is ended.

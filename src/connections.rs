@@ -33,6 +33,11 @@ impl<S> Connections<S> {
         ConnectionId { slot: Slot(self.slots.insert((serial, connection))), generation: serial.generation() }
     }
 
+    /// The number that the next connection gets.
+    pub fn next_serial(&self) -> Serial {
+        self.serial
+    }
+
     /// `None` when the connection was freed.
     pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         let (serial, connection) = self.slots.find_mut(id.slot.0)?;
@@ -57,7 +62,7 @@ impl<S> Connections<S> {
 
     /// The name of the connection in a slot, which must be taken.
     pub fn name_in(&self, slot: Slot) -> Name {
-        self.slots[slot.0].1.name
+        self.slots[slot.0].1.name()
     }
 
     /// A connection that is known to exist.
@@ -101,16 +106,16 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::names::Name;
+    use crate::names::{Address, Origin};
     use crate::wire::Encoding;
 
     #[test]
     fn an_earlier_connection_of_a_slot_is_not_found() {
-        let name = Name::first(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let origin = Origin::shown(Address::first(SocketAddr::from(([127, 0, 0, 1], 1))));
         let mut connections = Connections::new(2);
-        let first = connections.insert(Connection::new("first", name, Encoding::Text));
+        let first = connections.insert(Connection::new("first", origin, Encoding::Text));
         connections.remove(first);
-        let second = connections.insert(Connection::new("second", name, Encoding::Text));
+        let second = connections.insert(Connection::new("second", origin, Encoding::Text));
         assert_eq!(first.slot, second.slot);
         assert!(connections.find(first).is_none());
         assert_eq!(connections.at(second).socket, "second");

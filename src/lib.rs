@@ -23,6 +23,7 @@ pub mod names;
 pub mod net;
 pub mod outlet;
 pub mod pieces;
+pub mod random;
 pub mod room;
 pub mod rooms;
 pub mod server;

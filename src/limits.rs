@@ -139,6 +139,10 @@ pub const FLOOD_BURST_DEFAULT: u64 = 50;
 /// Burst of `--room-rate`, in seconds of that rate.
 pub const ROOM_BURST_SECONDS: u64 = 1;
 
+/// Longest name that a member may choose, and longest name of a room.
+pub const MEMBER_NAME_BYTES_MAX: usize = 24;
+pub const ROOM_NAME_BYTES_MAX: usize = 32;
+
 /// Most members with the same address and port at a time. They are connected to different addresses of the server.
 pub const NAMESAKES_MAX: u8 = 255;
 

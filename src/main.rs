@@ -19,6 +19,7 @@ use uproar::journal::Journal;
 use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
 use uproar::outlet::Descriptor;
+use uproar::random::Random;
 use uproar::server::{Flow, Server};
 use uproar::{chat, check, cli, net};
 
@@ -139,7 +140,8 @@ impl Start<'_> {
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
         let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. } } = self;
         let config = serve.config(members_max);
-        let mut server = Server::new(io, config, journal);
+        let random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
+        let mut server = Server::new(io, config, journal, random);
         if let Some(path) = serve.transcript_path() {
             match Descriptor::open(path) {
                 Ok(outlet) => {

@@ -35,6 +35,7 @@ use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX};
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
+use crate::random::{Permutation, Random};
 use crate::rooms::Rooms;
 use crate::token::{ConnectionId, ListenerId};
 use crate::transcript::{Change, Transcript};
@@ -64,6 +65,9 @@ pub struct Server<I: Io, W> {
     rooms: Rooms,
     addresses: Addresses,
     names: Names,
+    random: Random,
+    /// What makes numbers that members see of serial numbers.
+    numbers: Permutation,
     transcript: Option<Transcript<W>>,
     journal: Journal<W>,
     counters: Counters,
@@ -87,7 +91,7 @@ pub struct Server<I: Io, W> {
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
-    pub fn new(mut io: I, config: Config, journal: Journal<W>) -> Self {
+    pub fn new(mut io: I, config: Config, journal: Journal<W>, mut random: Random) -> Self {
         io.accept(ListenerId::FIRST);
         let now = io.now();
         let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout);
@@ -99,6 +103,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             rooms: Rooms::new(config.room),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(config.members_max),
+            numbers: Permutation::new(random.number()),
+            random,
             transcript: None,
             journal,
             counters: Counters::default(),

@@ -10,6 +10,7 @@ use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Socket, Uring};
 use uproar::journal::Journal;
 use uproar::outlet::Descriptor;
+use uproar::random::Random;
 use uproar::server::Server;
 use uproar::{limits, net, room};
 
@@ -29,7 +30,13 @@ impl World {
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
         let io = Uring::new(ring, vec![listener], Signals::new().unwrap());
         let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
-        Self { server: Server::new(io, config, journal), completions: Completions::new(), members: Vec::new(), address }
+        let random = Random::from_kernel().unwrap();
+        Self {
+            server: Server::new(io, config, journal, random),
+            completions: Completions::new(),
+            members: Vec::new(),
+            address,
+        }
     }
 
     fn turn(&mut self) {

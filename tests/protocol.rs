@@ -78,7 +78,7 @@ fn every_link_leads_to_the_section_of_that_number() {
 #[test]
 fn every_line_of_the_server_stands_in_the_document() {
     let source = read("src/wire/text.rs");
-    let (_, display) = source.split_once("impl fmt::Display for Announcement {").expect("lines are displayed");
+    let (_, display) = source.split_once("impl fmt::Display for Event {").expect("lines are displayed");
     let (display, _) = display.split_once("\n#[cfg(test)]").expect("the end of it");
     let document = document();
     let mut lines = 0;

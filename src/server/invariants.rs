@@ -107,7 +107,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// The name of a connection; `None` when it was freed.
     pub fn name(&mut self, id: ConnectionId) -> Option<Name> {
-        self.connections.find(id).map(|connection| connection.name)
+        self.connections.find(id).map(|connection| connection.name())
     }
 
     /// Memory of the log, in bytes.
@@ -132,7 +132,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match connection.state {
                 State::Greeting => {
                     greeting += 1;
-                    names.insert(connection.name);
+                    names.insert(connection.name());
                     let listens = connection.inbound.receiving || connection.inbound.queued.contains(Queue::Retry);
                     assert!(listens || self.phase.is_stopping(), "a connection that is greeted is received from");
                     let Outbound { socket, private } = &connection.outbound;
@@ -141,7 +141,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
                 State::Joined(member) => {
                     members += 1;
-                    names.insert(connection.name);
+                    names.insert(connection.name());
                     self.member_invariants(id, connection, member);
                 }
                 State::Closing(_) => {

@@ -13,7 +13,7 @@ use crate::flood::{Rate, Refusal};
 use crate::io::{Io, Send};
 use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
-use crate::names::Name;
+use crate::names::{Guest, Name, Origin};
 use crate::outlet::Outlet;
 use crate::token::{ConnectionId, ListenerId};
 use crate::wire::Encoding;
@@ -53,8 +53,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.refuse(socket, notice);
             return;
         }
-        let name_in = |slot| self.connections.name_in(slot);
-        let Some(name) = self.names.find_free(address, name_in) else {
+        let Some(origin) = self.origin(address) else {
             self.addresses.leave(address.ip(), self.now);
             self.counters.add(Counter::TurnedAway, 1);
             self.refuse(socket, Notice::TooManyConnections);
@@ -62,9 +61,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         self.counters.add(Counter::Accepted, 1);
         self.accepting.reported = false;
-        let id = self.connections.insert(Connection::new(socket, name, Encoding::Text));
-        self.names.insert(name, id.slot, |slot| self.connections.name_in(slot));
+        let id = self.connections.insert(Connection::new(socket, origin, Encoding::Text));
+        self.names.insert(origin.name(), id.slot, |slot| self.connections.name_in(slot));
         self.greet(id);
+    }
+
+    /// How the next connection is called, which comes from `address`. `None` when too many come from there.
+    fn origin(&self, address: SocketAddr) -> Option<Origin> {
+        if self.config.hide_addresses {
+            let guest = Guest::of(self.connections.next_serial(), &self.numbers);
+            return Some(Origin::hidden(address.ip(), guest));
+        }
+        self.names.find_free(address, |slot| self.connections.name_in(slot)).map(Origin::shown)
     }
 
     /// Goes on with the greeting of a connection that is in no room yet: after it was accepted, and after each chunk
@@ -89,7 +97,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn join(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         assert!(connection.state == State::Greeting, "a connection joins once");
-        let (encoding, name, table) = (connection.inbound.encoding, connection.name, self.io.table(&connection.socket));
+        let (encoding, name, table) =
+            (connection.inbound.encoding, connection.name(), self.io.table(&connection.socket));
         let member = self.rooms.join(self.rooms.lobby(), (id, table), encoding, name, self.now);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
@@ -170,19 +179,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
         connection.state = State::Closing(reason);
         self.budget.change(connection.buffer_bytes(), 0);
         connection.outbound.private = Private::default();
-        let name = connection.name;
+        let (name, ip) = (connection.name(), connection.origin.ip);
         connection.inbound.held = None;
         let received = connection.inbound.received.take();
         self.silence.on_answered(&mut connection.outbound.socket, &mut self.schedule);
         self.io.shutdown(&connection.socket);
         if received.is_some_and(|received| received.reserved.is_some()) {
-            self.addresses.give_back_line(name.address.ip());
+            self.addresses.give_back_line(ip);
         }
         self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
         if let Some(member) = member {
             self.rooms.leave(member, name, self.now);
         }
-        self.addresses.leave(name.address.ip(), self.now);
+        self.addresses.leave(ip, self.now);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);

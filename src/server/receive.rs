@@ -11,6 +11,7 @@
 //! nothing, because the rest of a request may be waiting in the socket.
 
 use std::mem;
+use std::net::IpAddr;
 
 use rustix::io::Errno;
 
@@ -32,6 +33,7 @@ struct Speaker {
     id: ConnectionId,
     member: MemberId,
     name: Name,
+    ip: IpAddr,
     /// Taken out of the connection meanwhile.
     received: Box<Received>,
     /// The memory for received bytes that the budget counts for it.
@@ -46,7 +48,7 @@ impl Speaker {
         let member = connection.member()?;
         let received = connection.inbound.received.take()?;
         let counted = received.input.capacity();
-        Some(Self { id, member, name: connection.name, received, counted, turn })
+        Some(Self { id, member, name: connection.name(), ip: connection.origin.ip, received, counted, turn })
     }
 }
 
@@ -282,8 +284,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if matches!(piece, Piece::Line(_)) && !may_speak {
             return Err(Blocked::AuthorBehind);
         }
-        let address = speaker.name.address.ip();
-        let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, address, self.now);
+        let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, speaker.ip, self.now);
         allowed.map_err(Blocked::OverRate)?;
         let Piece::Line(line) = piece else { return Ok(()) };
         if speaker.turn != Some(Turn::Ration) {

@@ -51,6 +51,8 @@ fn config(members_max: usize) -> Config {
     Config {
         members_max,
         line_bytes: LINE_BYTES_DEFAULT,
+        commands: false,
+        hide_addresses: false,
         framing: Framing::Line,
         flood: None,
         addresses: AddressLimits::NONE,

@@ -107,6 +107,8 @@ fn config(draw: &mut Draw) -> Config {
         members_max,
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
+        commands: false,
+        hide_addresses: false,
         flood,
         addresses: AddressLimits {
             line_rate,

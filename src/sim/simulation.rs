@@ -16,6 +16,7 @@ use crate::io::sim::{Sim, Socket};
 use crate::journal::Journal;
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
+use crate::random::Random;
 use crate::server::{Flow, Server};
 use crate::token::ConnectionId;
 
@@ -82,7 +83,7 @@ impl Simulation {
     pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
-        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max));
+        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max), Random::new([1; 32]));
         Self {
             server,
             kernel,
