@@ -10,13 +10,16 @@ use std::time::Instant;
 use slab::Slab;
 
 use crate::config::RoomSettings;
-use crate::message::Event;
+use crate::limits::QUIET_LOOKS_MAX;
+use crate::message::{Body, Event};
 use crate::names::Name;
 use crate::pieces::fifo::Fifo;
+use crate::room::budget::LogBudget;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
-use crate::room::{Author, Batch, Blocked, MemberId, Room};
+use crate::room::quiet::Quiet;
+use crate::room::{Author, Batch, Blocked, Counts, Longest, MemberId, Room};
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
@@ -46,6 +49,10 @@ pub struct Rooms {
     occupied: usize,
     /// Members to be closed because they fell off the log of their room.
     fallen: Fifo<ConnectionId>,
+    /// Rooms whose logs have memory, those first in which nobody spoke for the longest.
+    quiet: Quiet,
+    /// What was counted in rooms that have gone.
+    gone: Counts,
     /// The room that every connection joins first.
     lobby: RoomId,
 }
@@ -61,8 +68,11 @@ impl Rooms {
             skipping: VecDeque::new(),
             occupied: 0,
             fallen: Fifo::new(),
+            quiet: Quiet::default(),
+            gone: Counts::default(),
             lobby: RoomId(0),
         };
+        rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         rooms.lobby = rooms.open(settings);
         rooms
     }
@@ -101,7 +111,7 @@ impl Rooms {
 
     /// Messages ever said, in all rooms.
     pub fn messages(&self) -> u64 {
-        self.all().map(Room::messages).sum()
+        self.counts().messages
     }
 
     /// Members that no sweep looks at.
@@ -111,13 +121,65 @@ impl Rooms {
 
     /// Messages that members were told they missed.
     pub fn skipped_messages(&self) -> u64 {
-        self.feeds().map(Feed::skipped_messages).sum()
+        self.counts().skipped
     }
 
     /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
     /// skipped or leaves.
     pub fn deliveries(&self) -> u64 {
-        self.feeds().map(Feed::deliveries).sum()
+        self.counts().deliveries
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = self.gone;
+        self.all().for_each(|room| counts.add(room.counts()));
+        counts
+    }
+
+    /// Gives back the memory of a room that was taken out of here, and keeps what was counted in it.
+    pub fn close(&mut self, id: RoomId, room: Room) {
+        self.quiet.remove(id);
+        self.gone.add(room.close(&mut self.members));
+    }
+
+    /// Memory of the logs of all rooms.
+    pub fn log_bytes(&self) -> usize {
+        self.members.log_budget.taken()
+    }
+
+    /// Has rooms forget their oldest lines, the quietest first, until the logs of all rooms leave memory for a message in
+    /// this one. False when it has to wait: for its own readers, or until others can forget.
+    fn find_memory(&mut self, id: RoomId, message: Longest<'_>) -> bool {
+        let mut next = self.quiet.first();
+        let mut looks_left = QUIET_LOOKS_MAX;
+        loop {
+            let Some(needed) = self.room(id).memory_needed(&self.members, message) else { return false };
+            if needed <= self.members.log_budget.free().cast_signed() {
+                return true;
+            }
+            let Some(room) = next.filter(|_| looks_left > 0) else {
+                // No other that was looked at can forget anything now.
+                if !self.change(id, Room::forget_oldest) {
+                    return false;
+                }
+                continue;
+            };
+            let after = self.quiet.next(room);
+            if room == id || !self.change(room, Room::forget_oldest) {
+                looks_left -= 1;
+                next = after;
+            } else if !self.quiet.contains(room) {
+                next = after;
+            }
+        }
+    }
+
+    /// Finds memory for an event in a room. Where there is none the event is not said.
+    fn prepare_event(&mut self, id: RoomId) {
+        let longest = Body::Event(Event::Stopping);
+        if !self.room(id).has_memory(&self.members, Longest::Of(&longest)) {
+            self.find_memory(id, Longest::Of(&longest));
+        }
     }
 
     /// Bytes that the member furthest behind has to be sent, as exactly as [`Feed::lag_bytes_max`] tells it.
@@ -152,6 +214,7 @@ impl Rooms {
         name: Name,
         now: Instant,
     ) -> MemberId {
+        self.prepare_event(room);
         self.occupied += usize::from(self.room(room).online() == 0);
         self.change(room, |room, members| room.join(members, connection, encoding, name, now))
     }
@@ -159,13 +222,20 @@ impl Rooms {
     /// Removes a member, and tells the others in its room.
     pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
         let room = self.room_of(id);
+        self.prepare_event(room);
         self.change(room, |room, members| room.leave(members, id, name, now));
         self.occupied -= usize::from(self.room(room).online() == 0);
     }
 
     /// `Ok` when the line `text` may be said now, otherwise why it has to wait. Renders nothing.
-    pub fn admit(&self, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
-        self.room(self.room_of(author.member)).admit(&self.members, author, text, now)
+    pub fn admit(&mut self, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
+        let id = self.room_of(author.member);
+        let admitted = self.room(id).admit(&self.members, author, text, now);
+        let body = Body::Line { name: author.name, text };
+        if admitted == Err(Blocked::LogFull) && self.find_memory(id, Longest::Of(&body)) {
+            return self.room(id).admit(&self.members, author, text, now);
+        }
+        admitted
     }
 
     /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
@@ -202,12 +272,14 @@ impl Rooms {
 
     /// Says a line of the server's own to everybody in a room.
     pub fn announce(&mut self, room: RoomId, event: Event) -> Result<(), Blocked> {
+        self.prepare_event(room);
         self.change(room, |room, members| room.announce(members, event))
     }
 
-    /// True when the longest line fits the logs of a room, so that no line has to wait for them.
-    pub fn has_space(&self, id: RoomId) -> bool {
-        self.room(id).has_space(&self.members)
+    /// True when the longest line fits the logs of a room, so that no line has to wait for them. Others may have to
+    /// forget something for that, which they do.
+    pub fn has_space(&mut self, id: RoomId) -> bool {
+        self.room(id).has_memory(&self.members, Longest::OfAll) || self.find_memory(id, Longest::OfAll)
     }
 
     /// The number of rooms with members.
@@ -232,6 +304,7 @@ impl Rooms {
         {
             self.deadlines.pop();
             self.rooms[id.0 as usize].timed = false;
+            self.prepare_event(id);
             self.change(id, |room, members| room.on_deadline(members, now));
         }
     }
@@ -349,7 +422,13 @@ impl Rooms {
     /// members to be skipped.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
         let Entry { room, queued, timed, skipping } = &mut self.rooms[id.0 as usize];
+        let messages = room.messages();
         let result = change(room, &mut self.members);
+        if room.log_bytes() == 0 {
+            self.quiet.remove(id);
+        } else if room.messages() > messages || !self.quiet.contains(id) {
+            self.quiet.push_last(id);
+        }
         while let Some(id) = room.next_fallen() {
             self.fallen.push_back(id);
         }
@@ -377,6 +456,7 @@ impl Rooms {
             + deadlines
             + skipping
             + self.fallen.footprint()
+            + self.quiet.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
     }
@@ -401,6 +481,7 @@ impl Rooms {
     pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
         for (slot, entry) in &self.rooms {
             let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
+            assert_eq!(entry.room.log_bytes() > 0, self.quiet.contains(id), "a room with memory is listed");
             entry.room.invariants(&self.members, &has_private);
             let turns = self.turns.iter().filter(|other| **other == id).count();
             assert_eq!(usize::from(entry.queued), turns, "a room is queued at most once");
@@ -413,6 +494,11 @@ impl Rooms {
             assert!(entry.skipping || !entry.room.must_skip_ahead(&self.members), "a room that has to skip is queued");
         }
         self.members.invariants();
+        self.quiet.invariants();
+        let with_memory = self.all().filter(|room| room.log_bytes() > 0).count();
+        assert_eq!(self.quiet.iter().count(), with_memory, "rooms with memory stand in their order");
+        let taken: usize = self.all().map(Room::log_bytes).sum();
+        assert_eq!(self.log_bytes(), taken, "the memory of all logs is counted");
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
         assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");

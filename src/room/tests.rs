@@ -10,7 +10,7 @@ use super::log::Position;
 use super::members::Place;
 use super::*;
 use crate::connection::Private;
-use crate::limits::{PREFIX_BYTES_MAX, SKIPS_PER_TURN_MAX, log_bytes_min};
+use crate::limits::{LOG_SEGMENTS_MIN, PREFIX_BYTES_MAX, SKIPS_PER_TURN_MAX, log_bytes_min};
 use crate::message::Notice;
 use crate::rooms::Rooms;
 use crate::token::{Generation, Serial, Slot};
@@ -18,13 +18,17 @@ use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
 
+/// The smallest cap, with space for the headers of frames.
+const LOG_BYTES: usize = log_bytes_min(LINE_BYTES) + LOG_SEGMENTS_MIN * framed::HEADER_BYTES;
+
 /// Tables that the sockets of people are in.
 const TABLES: u16 = 3;
 
 fn settings(announce_max: usize) -> RoomSettings {
     RoomSettings {
         members_max: 8,
-        log_bytes: log_bytes_min(LINE_BYTES),
+        log_bytes: LOG_BYTES,
+        logs_bytes: 4 * LOG_BYTES,
         line_bytes: LINE_BYTES,
         announce_max,
         announce_rate: None,

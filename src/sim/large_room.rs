@@ -12,7 +12,9 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::kernel::tables::Tables;
 use crate::io::sim::pair::mix;
-use crate::limits::{ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
+use crate::limits::{
+    ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT, LOGS_BYTES_DEFAULT,
+};
 use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
 use crate::limits::{PIECE_ENTRIES, SLOTS_CHUNK, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
@@ -64,6 +66,7 @@ fn config(members_max: usize) -> Config {
         room: RoomSettings {
             members_max,
             log_bytes: LOG_BYTES_DEFAULT,
+            logs_bytes: LOGS_BYTES_DEFAULT,
             line_bytes: LINE_BYTES_DEFAULT,
             announce_max: ANNOUNCE_MAX_DEFAULT,
             announce_rate: None,
