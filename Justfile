@@ -66,6 +66,21 @@ bench-peers *options: build peers-installed
 bench-peers-quick *options: build peers-installed
     {{peers}} --rungs 100,1k --repeat 1 -d 2s -w 1s --parts offered,idle -o target/results {{options}}
 
+many_rooms := "target/release/bench-client many-rooms --pin 0,1 --connect-window 64 --server uproar='" + server + "' \
+    --server redis:redis='redis-server bench/peers/redis.conf --port {port}'"
+
+# Measure 3,800 rooms of five on uproar and on redis, what a delivered line costs each, some four minutes; leaves results/<date>-many-rooms
+bench-rooms *options: build
+    {{many_rooms}} --repeat 5 -d 12s -w 4s {{options}}
+
+# The same with 200 rooms, once, in some ten seconds; leaves target/results/<date>-many-rooms
+bench-rooms-quick *options: build
+    {{many_rooms}} -c 1k --rooms 200 -r 500 --repeat 1 -d 2s -w 1s -o target/results {{options}}
+
+# What five members notice of a busy room of 19,000 on the same server, some three minutes; leaves results/<date>-two-rooms
+bench-two-rooms *options: build
+    target/release/bench-client two-rooms --pin 0,1 --repeat 5 -d 10s -w 2s --verify 64 --server uproar='{{server}}' {{options}}
+
 # What a delivery, a line and a newcomer cost over io_uring and over epoll, and the system calls; needs root; leaves results/<date>-costs
 bench-costs *options: build
     target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 {{uring}} {{epoll}} {{options}}
@@ -107,6 +122,11 @@ crowd-churn: build
 # Whether every delivery is as it should be, in seconds; timings of a busy machine do not fail it
 bench-smoke results: build
     target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 2s -w 1s {{uring}} {{epoll}} {{select}} \
+        -o '{{results}}' || [ $? -eq 3 ]
+
+# The same in rooms of five
+bench-smoke-rooms results: build
+    target/release/bench-client many-rooms -c 500 --rooms 100 -r 1k --repeat 1 -d 1s -w 500ms {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
 sim := "cargo run --quiet --profile sim --features sim --example sim --"

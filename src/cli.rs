@@ -6,6 +6,7 @@ mod variables;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -19,10 +20,11 @@ use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
     BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
-    FLOOD_RATE_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT,
-    LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX, LOGS_BYTES_DEFAULT,
-    LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, ROOM_BURST_SECONDS, STALL_TIMEOUT_DEFAULT,
-    TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
+    FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
+    LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
+    LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, RESUME_FOR_DEFAULT,
+    ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER,
+    log_bytes_min,
 };
 use crate::wire::Framing;
 pub use variables::Variables;
@@ -95,6 +97,22 @@ pub struct Serve {
     /// Whether lines that begin with `/` are commands; there are none with --framing chunk
     #[arg(long, value_enum, default_value_t = Switch::On, env = "UPROAR_COMMANDS")]
     pub commands: Switch,
+
+    /// Messages of a room that each newcomer is sent
+    #[arg(long, value_name = "N", default_value_t = 0, env = "UPROAR_HISTORY")]
+    pub history: u64,
+
+    /// Most messages that `/history` sends; they count against the rate of the one who asks
+    #[arg(long, value_name = "N", default_value_t = HISTORY_MAX_DEFAULT, env = "UPROAR_HISTORY_MAX")]
+    pub history_max: u64,
+
+    /// Most rooms at a time, the lobby among them
+    #[arg(long, value_name = "N", default_value_t = ROOMS_MAX_DEFAULT, value_parser = rooms, env = "UPROAR_ROOMS_MAX")]
+    pub rooms_max: usize,
+
+    /// How long a member may come back with its name and without a gap after its connection has ended
+    #[arg(long, value_name = "TIME", default_value_t = RESUME_FOR_DEFAULT.into(), env = "UPROAR_RESUME_FOR")]
+    pub resume_for: humantime::Duration,
 
     /// Show members `guest-` and eight characters instead of their address
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_HIDE_ADDRESSES")]
@@ -183,6 +201,19 @@ pub struct Serve {
     /// terminal, else off]
     #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
     pub transcript: Option<String>,
+
+    /// File whose first line is the key that makes a member an operator: /op KEY [default: nobody becomes one]
+    #[arg(long, value_name = "FILE", env = "UPROAR_OPERATOR_KEY")]
+    pub operator_key: Option<PathBuf>,
+
+    /// File that keeps bans, mutes, topics and modes over a restart; made when it is not there, and written beside
+    /// itself as FILE.new [default: none]
+    #[arg(long, value_name = "FILE", env = "UPROAR_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// File whose text newcomers are shown, up to 8 KiB [default: none]
+    #[arg(long, value_name = "FILE", env = "UPROAR_MOTD")]
+    pub motd: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -307,6 +338,7 @@ impl Serve {
             ("--dead-after", Some(self.dead_after)),
             ("--line-timeout", Some(self.line_timeout)),
             ("--stats-interval", self.stats_interval),
+            ("--resume-for", Some(self.resume_for)),
         ] {
             if time.is_some_and(|time| *time > OPTION_TIME_MAX) {
                 return Err(format!("{name} is at most {}", humantime::format_duration(OPTION_TIME_MAX)));
@@ -341,6 +373,10 @@ impl Serve {
             line_bytes: self.line_bytes(),
             framing: self.framing,
             commands: self.commands == Switch::On && self.framing == Framing::Line,
+            history: self.history,
+            history_max: self.history_max,
+            rooms_max: self.rooms_max,
+            resume_for: *self.resume_for,
             hide_addresses: self.hide_addresses,
             flood: Rate::new(self.flood_rate, self.flood_burst),
             addresses: AddressLimits {
@@ -427,6 +463,15 @@ fn limit_or_never(time: humantime::Duration) -> Duration {
     if time.is_zero() { TIMEOUT_NEVER } else { *time }
 }
 
+/// Parses a number of rooms.
+fn rooms(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        0 => Err("there is at least the lobby".to_owned()),
+        rooms if rooms > ROOMS_MAX => Err(format!("at most {ROOMS_MAX}")),
+        rooms => Ok(rooms),
+    }
+}
+
 /// Parses a number of members.
 fn members(text: &str) -> Result<usize, String> {
     match count(text)? {
@@ -485,6 +530,20 @@ mod tests {
         assert_eq!((config.stall_timeout, config.line_timeout), (TIMEOUT_NEVER, TIMEOUT_NEVER));
         let config = Serve::with(&["--stall-timeout", "1s", "--line-timeout", "2s"]).unwrap().config(1);
         assert_eq!((config.stall_timeout.as_secs(), config.line_timeout.as_secs()), (1, 2));
+    }
+
+    #[test]
+    fn files_of_operators_are_options_that_are_off_by_default() {
+        let files = |options: &[&str]| {
+            let Serve { operator_key, state, motd, .. } = Serve::with(options).unwrap();
+            [operator_key, state, motd].map(|path| path.map(|path| path.into_os_string().into_string().unwrap()))
+        };
+        assert_eq!(files(&[]), [None, None, None]);
+        let expected = ["key", "state", "motd"].map(|name| Some(name.to_owned()));
+        assert_eq!(files(&["--operator-key", "key", "--state", "state", "--motd", "motd"]), expected);
+        for option in ["--operator-key", "--state", "--motd"] {
+            assert!(Serve::with(&[option, ""]).is_err(), "{option} without a file");
+        }
     }
 
     #[test]

@@ -19,6 +19,14 @@ pub struct Config {
     pub framing: Framing,
     /// Whether lines that begin with `/` are commands.
     pub commands: bool,
+    /// Messages of a room that a newcomer is sent.
+    pub history: u64,
+    /// Most messages that a member may ask for again.
+    pub history_max: u64,
+    /// Most rooms at a time.
+    pub rooms_max: usize,
+    /// How long a member may come back after its connection has ended.
+    pub resume_for: Duration,
     /// Whether members are shown by a number instead of their address.
     pub hide_addresses: bool,
     /// Lines that one member may say; `None` for no limit.

@@ -13,7 +13,7 @@ use crate::room::MemberId;
 use crate::wire::Encoding;
 pub use inbound::{Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
-pub use private::Private;
+pub use private::{Past, Private};
 pub use profile::Profile;
 pub use queued::{Queue, Queued};
 

@@ -61,6 +61,7 @@ table! {
             key: "buffer_spent",
             help: "Times that members were no longer read because they had spent all buffer bytes."
         },
+        Commands { key: "commands", help: "Commands that members typed, wrong ones among them." },
         Stale { key: "stale", help: "Completions that nobody waited for, dropped." },
     }
 }
@@ -98,6 +99,11 @@ table! {
             key: "closed_buffer",
             words: "held more than its share of the spent buffer bytes",
             help: "It had more than its share of the buffer bytes of all members, and they were spent."
+        },
+        Replaced {
+            key: "closed_replaced",
+            words: "came back by another connection",
+            help: "Its member has come back by another connection."
         },
     }
 }
@@ -197,10 +203,11 @@ impl Statistics {
             counted(Counter::ServerFull),
             counted(Counter::TurnedAway),
         ];
-        first
-            .into_iter()
-            .chain(CloseReason::ALL.iter().map(closed))
-            .chain([counted(Counter::Stale), counted(Counter::BufferSpent)])
+        first.into_iter().chain(CloseReason::ALL.iter().map(closed)).chain([
+            counted(Counter::Stale),
+            counted(Counter::BufferSpent),
+            counted(Counter::Commands),
+        ])
     }
 }
 
@@ -235,7 +242,8 @@ mod tests {
             statistics().to_string(),
             "members=1 messages=2 deliveries=3 sends=11 sent_bytes=12 received_bytes=13 skipped_messages=4 waiting=5 \
              lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
-             closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 stale=18 buffer_spent=17"
+             closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 \
+             closed_replaced=28 stale=19 buffer_spent=17 commands=18"
         );
     }
 

@@ -36,6 +36,11 @@ impl Rate {
         })
     }
 
+    /// How many tokens a full bucket has.
+    pub fn burst(self) -> u64 {
+        self.burst as u64
+    }
+
     fn time_for(self, amount: f64) -> Duration {
         Duration::from_secs_f64(amount / self.per_second)
     }
@@ -245,6 +250,13 @@ impl Addresses {
         let Some(rate) = self.limits.line_rate else { return now };
         let usage = self.find(Network::of(address)).expect("a connection that speaks was counted");
         usage.lines.reserve(rate, 1.0, now)
+    }
+
+    /// Takes lines of the rate of `address` that were not reserved, for an open connection.
+    pub fn charge_lines(&mut self, address: IpAddr, lines: u64, now: Instant) {
+        let Some(rate) = self.limits.line_rate else { return };
+        let usage = self.find(Network::of(address)).expect("a connection that asks was counted");
+        usage.lines.take(rate, lines as f64, now);
     }
 
     /// Puts back a line that was reserved and will not be said.

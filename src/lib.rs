@@ -19,6 +19,8 @@ pub mod journal;
 pub mod limits;
 pub mod memory;
 pub mod message;
+pub mod moderation;
+pub mod motd;
 pub mod names;
 pub mod net;
 pub mod outlet;
@@ -27,6 +29,7 @@ pub mod random;
 pub mod room;
 pub mod rooms;
 pub mod server;
+pub mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod time;

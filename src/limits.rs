@@ -87,6 +87,36 @@ pub const SANITISED_GROWTH_MAX: usize = 3;
 /// number 4, the words are 18.
 pub const PREFIX_BYTES_MAX: usize = 80;
 
+/// Most bytes of a numbered message as JSON beside its text: numbers of 53 bits and of 48, the longest kind, a name, an
+/// id of 64 bits, and the words.
+pub const JSON_PREFIX_BYTES_MAX: usize = 192;
+
+/// Most bytes of an event as JSON: two names, and what a message has.
+pub const JSON_EVENT_BYTES_MAX: usize = 256;
+
+/// Entries of a page of `/rooms` and `/who`.
+pub const LIST_PAGE_ENTRIES: usize = 20;
+
+/// Largest room whose members are all listed. To find a page the members before it are walked over.
+pub const LIST_MEMBERS_MAX: usize = 1000;
+
+/// Bytes of the past that are handed to a member at a time; a message may go beyond them.
+pub const PAST_PIECE_BYTES: usize = 4096;
+
+/// Tokens that are kept for members that have gone, beyond one for each place of the house.
+pub const SESSIONS_SLACK: usize = 1024;
+
+/// Default of `--resume-for`: longer than a phone needs to find another network.
+pub const RESUME_FOR_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Default and largest of `--rooms-max`.
+pub const ROOMS_MAX_DEFAULT: usize = 100_000;
+pub const ROOMS_MAX: usize = 4_000_000;
+
+/// Messages that `/history` asks for when it has no number, and default of `--history-max`.
+pub const HISTORY_DEFAULT: u64 = 20;
+pub const HISTORY_MAX_DEFAULT: u64 = 500;
+
 /// Ranges of its own lines that a member may have ahead of its cursor. At the bound its lines wait until its cursor has
 /// moved, so a member that does not read cannot speak without end, and its state stays bounded.
 pub const OWN_RANGES_MAX: usize = 128;
@@ -158,6 +188,9 @@ pub const FLOOD_BURST_DEFAULT: u64 = 50;
 /// Burst of `--room-rate`, in seconds of that rate.
 pub const ROOM_BURST_SECONDS: u64 = 1;
 
+/// The room that everybody joins first.
+pub const LOBBY: &str = "lobby";
+
 /// Longest name that a member may choose, and longest name of a room.
 pub const MEMBER_NAME_BYTES_MAX: usize = 24;
 pub const ROOM_NAME_BYTES_MAX: usize = 32;
@@ -199,6 +232,59 @@ pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
 /// A queue of the schedule may have two entries a connection and this many more. Beyond that the entries of freed
 /// connections are dropped, a piece a turn.
 pub const TIMEOUT_SLACK: usize = 1024;
+
+/// Shortest prefixes of networks that may be held. A /8 of IPv4 is a large operator's. Registries of IPv6 have a /12
+/// for a continent, of which a /16 is a part.
+pub const NETWORK_LENGTH_MIN_V4: u8 = 8;
+pub const NETWORK_LENGTH_MIN_V6: u8 = 16;
+
+/// Most bans, and most mutes: more than operators set by hand, and as many as a list of networks has that somebody
+/// collected.
+pub const HOLDS_MAX: usize = 10_000;
+
+/// Memory of a hold: its entries in a table and its indexes, and the name of who set it.
+pub const HOLD_BYTES: usize = 704;
+
+/// Most holds that are dropped at once because they are over, at about a microsecond each.
+pub const HOLDS_DROPPED_AT_ONCE: usize = 64;
+
+/// The last moment that is kept and shown, the end of the year 9999, in milliseconds of Unix time.
+pub const UNTIL_MAX_MS: u64 = 253_402_300_799_000;
+
+/// Shortest and longest key in `--operator-key`. A key is guessed at no more than some tries a second, so eight
+/// characters that nobody knows are enough.
+pub const OPERATOR_KEY_BYTES_MIN: usize = 8;
+pub const OPERATOR_KEY_BYTES_MAX: usize = 256;
+
+/// Largest file of `--motd`: a screenful or two.
+pub const MOTD_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest topic of a room: some lines of a terminal.
+pub const TOPIC_BYTES_MAX: usize = 512;
+
+/// Longest pause of `/slow`.
+pub const SLOW_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Most rooms that have a topic or a mode. Each was set by an operator.
+pub const STATE_ROOMS_MAX: usize = 4096;
+
+/// Longest line of a hold, and of a room, in the file of `--state`: what they hold, of which each byte of a text takes
+/// up to two, and the words.
+pub const STATE_HOLD_LINE_BYTES: usize = MEMBER_NAME_BYTES_MAX + 43 + 20 + 2 * PREFIX_BYTES_MAX + 80;
+pub const STATE_ROOM_LINE_BYTES: usize = ROOM_NAME_BYTES_MAX + 2 * TOPIC_BYTES_MAX + 2 * PREFIX_BYTES_MAX + 60 + 120;
+
+/// Largest file of `--state`.
+pub const STATE_BYTES_MAX: usize =
+    2 * HOLDS_MAX * STATE_HOLD_LINE_BYTES + STATE_ROOMS_MAX * STATE_ROOM_LINE_BYTES + 1024;
+
+/// States that wait for the disk or are being written. A later one waits with the server.
+pub const STATE_WRITES_MAX: usize = 2;
+
+/// Pause between two writes of the state, which gathers what an operator's program does in a row.
+pub const STATE_WRITE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a server that stops waits for a disk that does not take its state.
+pub const STATE_FINISH_MAX: Duration = Duration::from_secs(10);
 
 /// Longest time and highest rate that an option takes: sums of them stay far from any overflow.
 pub const OPTION_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -274,8 +360,8 @@ pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 /// bytes, which the ring keeps for reuse (Linux 6.18).
 pub const KERNEL_SLOT_BYTES: usize = 8 + 32 + 256;
 
-/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, and newcomers that are
-/// told that the server is full.
+/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, the state's file while it
+/// is written, and newcomers that are told that the server is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 
 /// Pause after a failed accept, when no slot is freed sooner. Accepting again at once would spin.
@@ -309,6 +395,9 @@ pub const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
 /// goodbye to a cold socket takes up to 12 us of the core, so a million need some ten seconds for it alone.
 pub const STOP_FLUSH: Duration = Duration::from_secs(2);
 pub const STOP_FLUSH_PER_MEMBER: Duration = Duration::from_micros(25);
+
+/// Rooms that a turn says goodbye in.
+pub const GOODBYES_PER_TURN: usize = 256;
 
 /// Most bytes handed to the transcript in one turn.
 pub const TRANSCRIPT_WRITE_BYTES: usize = 64 * 1024;
@@ -375,13 +464,20 @@ pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
 }
 
-/// Smallest `--log-bytes` for a limit on typed lines: each segment holds any line.
+/// The same in the format that takes most.
+pub const fn rendered_bytes_max_of_all(line_bytes: usize) -> usize {
+    let line = JSON_PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1;
+    if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
+}
+
+/// Smallest `--log-bytes` for a limit on typed lines: each segment holds any message in any format.
 pub const fn log_bytes_min(line_bytes: usize) -> usize {
-    LOG_SEGMENTS_MIN * (rendered_bytes_max(line_bytes) + LOG_ENTRY_BYTES)
+    LOG_SEGMENTS_MIN * (rendered_bytes_max_of_all(line_bytes) + LOG_ENTRY_BYTES)
 }
 
 const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
-const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
+const _: () = assert!(rendered_bytes_max_of_all(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
+const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) <= rendered_bytes_max_of_all(LINE_BYTES_MAX));
 const _: () = assert!(EVENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
 const _: () = assert!(PRIVATE_BYTES_KEPT < PRIVATE_BYTES_MAX && OWN_RANGES_KEPT < OWN_RANGES_MAX);

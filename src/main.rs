@@ -18,6 +18,8 @@ use uproar::io::{Io, allocator};
 use uproar::journal::Journal;
 use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
+use uproar::moderation::{Kept, OperatorKey, StateFile};
+use uproar::motd::Motd;
 use uproar::outlet::Descriptor;
 use uproar::random::Random;
 use uproar::server::{Flow, Server};
@@ -74,6 +76,8 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
         rustix::thread::set_no_new_privs(true)?;
     }
     let sandbox = if serve.no_sandbox { Sandbox::Off } else { Sandbox::On };
+    // Behind the signals, which the thread that writes the state must block too.
+    let kept = load_kept(serve, &mut journal)?;
     let ring = match serve.backend {
         BackendChoice::Epoll | BackendChoice::Select => None,
         BackendChoice::Uring => {
@@ -98,7 +102,7 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     let members_max = capacity.members_max;
     let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
     let address = listener.local_addr()?;
-    let start = Start { serve, address, journal, name, capacity };
+    let start = Start { serve, address, journal, name, capacity, kept };
     let listeners = vec![listener];
     match (ring, tables) {
         (Some(ring), Some(tables)) => {
@@ -108,6 +112,28 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
         (None, _) if back_end == BackEnd::Select => start.serve_on(Readiness::new(Select::new(), listeners, signals)?),
         (None, _) => start.serve_on(Readiness::new(Epoll::new()?, listeners, signals)?),
     }
+}
+
+/// Reads the operator's files.
+fn load_kept(serve: &Serve, journal: &mut Journal<Descriptor>) -> Result<Kept, Failure> {
+    let mut kept = Kept::default();
+    if let Some(path) = &serve.operator_key {
+        let wrong = |error| format!("--operator-key {}: {error}", path.display());
+        let (key, warning) = OperatorKey::load(path, serve.line_bytes()).map_err(wrong)?;
+        if let Some(warning) = warning {
+            journal.report(Instant::now(), format_args!("--operator-key: {warning}"));
+        }
+        kept.operator_key = Some(key);
+    }
+    if let Some(path) = &serve.motd {
+        kept.motd = Some(Motd::load(path).map_err(|error| format!("--motd {}: {error}", path.display()))?);
+    }
+    if let Some(path) = &serve.state {
+        let wrong = |error| format!("--state {}: {error}", path.display());
+        let (file, state) = StateFile::open(path).map_err(wrong)?;
+        (kept.state_file, kept.state) = (Some(file), state);
+    }
+    Ok(kept)
 }
 
 /// Opens the tables of direct descriptors that are asked for, if any. The capacity is that of those that there are.
@@ -133,12 +159,13 @@ struct Start<'a> {
     /// The name of the back end.
     name: &'static str,
     capacity: Capacity,
+    kept: Kept,
 }
 
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. } } = self;
+        let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. }, kept } = self;
         let config = serve.config(members_max);
         let random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
         let mut server = Server::new(io, config, journal, random);
@@ -169,6 +196,9 @@ impl Start<'_> {
         }
         // The error is in the journal already.
         let flow = server.run().unwrap_or(Flow::StopAtOnce);
+        if let Some(Err(error)) = kept.state_file.map(|file| file.finish(None)) {
+            server.report(format_args!("--state: what changed last is not kept: {error}"));
+        }
         Ok(if flow == Flow::StopAtOnce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }

@@ -1,8 +1,8 @@
 //! Messages of a room and notices to one member, as data. `wire` turns them into bytes.
 
-use crate::names::Name;
+use crate::names::{MemberName, Name, RoomName};
 use crate::time::UnixTime;
-use crate::token::Serial;
+use crate::token::PublicId;
 use crate::wire::foreign::Foreign;
 
 /// A message of a room to its members.
@@ -12,8 +12,8 @@ pub struct Message<'a> {
     /// that is.
     pub number: u64,
     pub time: UnixTime,
-    /// The connection that said it; `None` for the server.
-    pub author: Option<Serial>,
+    /// The connection that said it, or that it is about; `None` for the server.
+    pub author: Option<PublicId>,
     pub body: Body<'a>,
 }
 
@@ -69,6 +69,19 @@ impl<'a> Body<'a> {
             | Self::Topic { text, .. }
             | Self::Announcement { text } => text,
             Self::Event(_) => &[],
+        }
+    }
+}
+
+impl Body<'_> {
+    /// The same with another text; an event has none.
+    pub fn with_text<'b>(&self, text: &'b [u8]) -> Body<'b> {
+        match *self {
+            Self::Line { name, .. } => Body::Line { name, text },
+            Self::Action { name, .. } => Body::Action { name, text },
+            Self::Topic { name, .. } => Body::Topic { name, text },
+            Self::Announcement { .. } => Body::Announcement { text },
+            Self::Event(event) => Body::Event(event),
         }
     }
 }
@@ -129,7 +142,7 @@ pub enum Event {
     /// To the others when a member has left.
     Left { name: Name, online: u64 },
     /// To the others when a member has chosen a name.
-    Renamed { before: Name, name: Name },
+    Renamed { before: Name, name: MemberName, online: u64 },
     /// Joins and leaves of a large room since its last presence line.
     Summary { entered: u64, left: u64, online: u64 },
     /// To everybody when an operator has set how many seconds lie between two lines of a member; 0 for no bound.
@@ -166,15 +179,54 @@ impl Event {
     }
 }
 
-/// A line of the server to one member, or to a peer that is no member.
+/// What a member is told of the room that it has joined.
 #[derive(Clone, Copy, Debug)]
-pub enum Notice {
-    /// To a member that has joined.
-    Connected { online: u64 },
+pub struct Arrival {
+    pub room: RoomName,
+    /// Tells this room from others that had its name before.
+    pub epoch: PublicId,
+    /// Members in the room, this one included.
+    pub online: u64,
+    pub id: PublicId,
+    pub name: Name,
+    /// The number of the room's last message.
+    pub number: u64,
+    pub time: UnixTime,
+}
+
+/// A line of the server to one member, or to a peer that is no member. Texts in it are sanitised.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// To a member that was just connected, and so is in the room that everybody joins first.
+    Connected {
+        online: u64,
+    },
+    /// To a member that has joined a room, or reads it in another format now.
+    Joined(Arrival),
+    /// To a member that reads JSON, about its own message.
+    Said {
+        number: u64,
+        time: UnixTime,
+    },
+    /// To a member that was skipped because the log has forgotten messages that it was not sent: their number, and the
+    /// numbers of the first and the last of them. Its own messages between these are not counted.
+    Missed {
+        messages: u64,
+        range: Option<(u64, u64)>,
+    },
+    /// To a member that has come back to a room that was made anew: what it missed is gone, and nobody has counted it.
+    RoomAnew,
+    /// What another member says to this one alone.
+    Private {
+        from: Name,
+        id: PublicId,
+        time: UnixTime,
+        text: &'a str,
+    },
     /// To a member whose line was discarded.
-    LineTooLong { line_bytes_max: usize },
-    /// To a member that was skipped because the log has forgotten messages that it was not sent.
-    Missed { messages: u64 },
+    LineTooLong {
+        line_bytes_max: usize,
+    },
     /// To a newcomer for whom there is no descriptor.
     ServerFull,
     /// To a newcomer whose address has too many connections.
@@ -187,6 +239,79 @@ pub enum Notice {
     LineTimeout,
     /// To a peer that speaks another protocol.
     Foreign(Foreign),
+    /// A line of the list of commands.
+    Help {
+        line: &'a str,
+    },
+    /// A line of the operator's greeting.
+    Motd {
+        line: &'a str,
+    },
+    /// A command that does not exist.
+    UnknownCommand {
+        name: &'a str,
+    },
+    /// What a command looks like, to a member that typed it otherwise.
+    Usage {
+        usage: &'a str,
+    },
+    /// A key may stand in a line that begins with blanks.
+    BlankBeforeCommand,
+    /// The member has this name from now on.
+    Named {
+        name: MemberName,
+    },
+    NameTaken {
+        name: &'a str,
+    },
+    NameRefused,
+    RoomNameRefused,
+    NoMoreRooms,
+    /// An entry of the list of rooms.
+    RoomListed {
+        room: RoomName,
+        online: u64,
+    },
+    /// An entry of the list of members.
+    MemberListed {
+        name: Name,
+    },
+    /// Behind the entries of a list.
+    Page {
+        page: u64,
+        pages: u64,
+    },
+    /// Nobody online has this name.
+    Nobody {
+        name: &'a str,
+    },
+    /// A private line has come to a member, or has not.
+    Sent {
+        name: Name,
+    },
+    NotReading {
+        name: Name,
+    },
+    /// Messages of the past follow.
+    History {
+        count: u64,
+    },
+    Topic {
+        text: &'a str,
+    },
+    NoTopic,
+    Goodbye,
+    /// The command is for operators alone.
+    NotOperator,
+    /// Commands for programs alone.
+    JsonOnly,
+    Token {
+        token: &'a str,
+        seconds: u64,
+    },
+    /// Another connection has resumed this one.
+    Replaced,
+    ResumeRefused,
 }
 
 #[cfg(test)]

@@ -418,6 +418,6 @@ mod tests {
             here.push(Name::Address(name));
             names.insert(Name::Address(name), slot, |slot| here[slot.0 as usize]);
         }
-        assert_eq!(here.len(), NAMESAKES_MAX.into());
+        assert_eq!(here.len(), usize::from(NAMESAKES_MAX));
     }
 }

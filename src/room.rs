@@ -13,8 +13,8 @@ pub mod log;
 mod many;
 pub mod member;
 pub mod members;
+mod order;
 pub mod presence;
-pub mod quiet;
 pub mod roster;
 mod slow;
 mod table;
@@ -28,14 +28,17 @@ use crate::config::{RoomSettings, SlowPolicy};
 use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Body, Event, Message};
-use crate::names::Name;
-use crate::token::{ConnectionId, RoomId, Serial, TableId};
-use crate::wire::Encoding;
+use crate::names::{MemberName, Name, RoomName};
+use crate::time::UnixTime;
+use crate::token::{ConnectionId, PublicId, RoomId, TableId};
+use crate::wire::{Encoding, text};
 pub use feed::Batch;
 use feed::Feed;
 use log::Log;
+pub use member::Gap;
 pub use members::MemberId;
 use members::Members;
+use order::Order;
 use presence::Presence;
 
 /// Why a line has to wait. Its author keeps it, and asks again once the reason has passed.
@@ -66,8 +69,7 @@ pub enum Longest<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Author {
     pub member: MemberId,
-    pub serial: Serial,
-    pub name: Name,
+    pub who: Who,
     /// True when private bytes wait to be sent to it.
     pub has_private: bool,
 }
@@ -91,9 +93,51 @@ impl Counts {
     }
 }
 
+/// A member that joins a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Newcomer {
+    pub connection: ConnectionId,
+    /// The table that its socket is in.
+    pub table: TableId,
+    pub encoding: Encoding,
+    pub who: Who,
+}
+
+/// A member, as others know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Who {
+    pub name: Name,
+    pub id: PublicId,
+}
+
+/// What a room is about, and who set it when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Sanitised, never empty.
+    pub text: Box<str>,
+    pub by: Box<str>,
+    pub time: UnixTime,
+}
+
+/// What operators have set for a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// How many seconds lie between two lines of a member; 0 for no bound.
+    pub slow_seconds: u64,
+    /// True when only operators may speak.
+    pub only_operators: bool,
+}
+
 #[derive(Debug)]
 pub struct Room {
     id: RoomId,
+    name: RoomName,
+    /// Tells it from other rooms that had its name before.
+    epoch: PublicId,
+    topic: Option<Box<Topic>>,
+    modes: Modes,
+    /// Its members in the order in which they joined.
+    order: Order,
     /// One for each encoding that is read here. The first has text, and is always there: the transcript reads it too, and
     /// it is what the room remembers.
     feeds: Vec<Feed>,
@@ -110,10 +154,15 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn new(id: RoomId, settings: RoomSettings) -> Self {
+    pub fn new(id: RoomId, (name, epoch): (RoomName, PublicId), settings: RoomSettings) -> Self {
         let text = Feed::new(Encoding::Text, settings.log_bytes, rendered_bytes_max(settings.line_bytes), 0);
         Self {
             id,
+            name,
+            epoch,
+            topic: None,
+            modes: Modes::default(),
+            order: Order::default(),
             feeds: vec![text],
             gone: Counts::default(),
             next_feed: 0,
@@ -150,32 +199,29 @@ impl Room {
     }
 
     /// Adds a newcomer. The other members are told, and it will be sent every message from now on.
-    pub fn join(
-        &mut self,
-        members: &mut Members,
-        (connection, table): (ConnectionId, TableId),
-        encoding: Encoding,
-        name: Name,
-        now: Instant,
-    ) -> MemberId {
+    pub fn join(&mut self, members: &mut Members, newcomer: Newcomer, now: Instant) -> MemberId {
+        let Newcomer { connection, table, encoding, who } = newcomer;
         let online = self.online() + 1;
-        let announced = self.presence.announces(online, now)
-            && self.announce(members, Event::Entered { name, online: online as u64 }).is_ok();
+        let entered = Event::Entered { name: who.name, online: online as u64 };
+        let announced = self.presence.announces(online, now) && self.announce(members, Some(who.id), entered).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
             self.presence.count_entered(now);
         }
         let feed = self.feed_or_new(encoding);
-        self.feeds[feed].join(members, connection, table, self.id)
+        let member = self.feeds[feed].join(members, connection, table, self.id);
+        self.order.push(members, member);
+        member
     }
 
     /// Removes a member, and tells the others.
-    pub fn leave(&mut self, members: &mut Members, id: MemberId, name: Name, now: Instant) {
+    pub fn leave(&mut self, members: &mut Members, id: MemberId, who: Who, now: Instant) {
         let before = self.online();
+        self.order.remove(members, id);
         self.leave_feed(members, id);
-        let announced = self.presence.announces(before, now)
-            && self.announce(members, Event::Left { name, online: (before - 1) as u64 }).is_ok();
+        let left = Event::Left { name: who.name, online: (before - 1) as u64 };
+        let announced = self.presence.announces(before, now) && self.announce(members, Some(who.id), left).is_ok();
         if announced {
             self.presence.announced(now);
         } else {
@@ -183,9 +229,73 @@ impl Room {
         }
     }
 
-    /// `Ok` when the line `text` may be said now, otherwise why it has to wait. Renders nothing.
-    pub fn admit(&self, members: &Members, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
-        let Author { member, name, .. } = author;
+    /// A member reads another encoding from now on. It must have been sent everything. Nobody is told.
+    pub fn change_encoding(&mut self, members: &mut Members, id: MemberId, encoding: Encoding) -> MemberId {
+        assert!(self.is_level(members, id), "a member changes its encoding between two messages");
+        let (connection, table) = (members[id].connection, members.table(id));
+        let neighbours = members.entry(id).joined;
+        self.leave_feed(members, id);
+        let feed = self.feed_or_new(encoding);
+        let member = self.feeds[feed].join(members, connection, table, self.id);
+        self.order.replace(members, neighbours, member);
+        member
+    }
+
+    /// True when a member was sent every message.
+    pub fn is_level(&self, members: &Members, id: MemberId) -> bool {
+        !members[id].is_skipped() && members[id].is_level(self.feed(members, id).log())
+    }
+
+    /// Tells everybody but the member itself that it has chosen a name, if the room is small enough and the log has
+    /// space.
+    pub fn rename(&mut self, members: &mut Members, author: Author, name: MemberName, now: Instant) {
+        let online = self.online();
+        if self.presence.announces(online, now) {
+            let body = Body::Event(Event::Renamed { before: author.who.name, name, online: online as u64 });
+            if self.fits(members, &body).is_ok() {
+                self.append(members, Some(author), Some(author.who.id), body);
+                self.presence.announced(now);
+            }
+        }
+    }
+
+    pub fn name(&self) -> RoomName {
+        self.name
+    }
+
+    pub fn epoch(&self) -> PublicId {
+        self.epoch
+    }
+
+    pub fn topic(&self) -> Option<&Topic> {
+        self.topic.as_deref()
+    }
+
+    pub fn set_topic(&mut self, topic: Option<Topic>) {
+        self.topic = topic.map(Box::new);
+    }
+
+    pub fn modes(&self) -> Modes {
+        self.modes
+    }
+
+    pub fn set_modes(&mut self, modes: Modes) {
+        self.modes = modes;
+    }
+
+    /// True when nobody is in it, and nothing is kept of it.
+    pub fn is_unused(&self) -> bool {
+        self.online() == 0 && self.topic.is_none() && self.modes == Modes::default()
+    }
+
+    /// Its members, in the order in which they joined.
+    pub fn members<'a>(&self, members: &'a Members) -> impl Iterator<Item = MemberId> + use<'a> {
+        self.order.iter(members)
+    }
+
+    /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
+    pub fn admit(&self, members: &Members, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
+        let Author { member, who: Who { name, .. }, .. } = author;
         if !members[member].may_speak() {
             return Err(Blocked::AuthorBehind);
         }
@@ -193,18 +303,17 @@ impl Room {
             let own = members.encoding(member);
             let fan_out_bytes = self.feeds.iter().map(|feed| {
                 let hear = feed.len() - usize::from(feed.encoding() == own);
-                feed.encoding().line_bytes_expected(name, text) * hear
+                feed.encoding().line_bytes_expected(name, body.text()) * hear
             });
             self.fan_out.allows(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(Blocked::Rationed)?;
         }
-        self.fits(members, &Body::Line { name, text })
+        self.fits(members, body)
     }
 
-    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
-    /// is no message.
-    pub fn publish(&mut self, members: &mut Members, author: Author, text: &[u8], now: Instant) -> bool {
-        let body = Body::Line { name: author.name, text };
-        let Some(fan_out_bytes) = self.append(members, Some(author), body) else {
+    /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
+    /// message.
+    pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>, now: Instant) -> bool {
+        let Some(fan_out_bytes) = self.append(members, Some(author), Some(author.who.id), body) else {
             return false;
         };
         if let Some(rate) = self.settings.rate {
@@ -213,11 +322,15 @@ impl Room {
         true
     }
 
-    /// Says a line of the server's own to everybody.
-    pub fn announce(&mut self, members: &mut Members, event: Event) -> Result<(), Blocked> {
-        let body = Body::Event(event);
+    /// Says to everybody what happened, perhaps to the member `id`.
+    pub fn announce(&mut self, members: &mut Members, id: Option<PublicId>, event: Event) -> Result<(), Blocked> {
+        self.say(members, id, Body::Event(event))
+    }
+
+    /// Says something to everybody.
+    pub fn say(&mut self, members: &mut Members, id: Option<PublicId>, body: Body<'_>) -> Result<(), Blocked> {
         self.fits(members, &body)?;
-        self.append(members, None, body);
+        self.append(members, None, id, body);
         Ok(())
     }
 
@@ -230,7 +343,7 @@ impl Room {
     pub fn on_deadline(&mut self, members: &mut Members, now: Instant) {
         let online = self.online();
         let Some((entered, left)) = self.presence.summary(now, online) else { return };
-        match self.announce(members, Event::Summary { entered, left, online: online as u64 }) {
+        match self.announce(members, None, Event::Summary { entered, left, online: online as u64 }) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }
@@ -249,7 +362,7 @@ impl Room {
     /// Takes the members of the next batch, all of one feed and one table. Feeds take turns. Before the next message
     /// each of these members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_resumed` is called as
     /// by [`Feed::take_batch`].
-    pub fn take_batch(&mut self, members: &mut Members, on_resumed: impl FnMut(MemberId, ConnectionId, u64)) -> Batch {
+    pub fn take_batch(&mut self, members: &mut Members, on_resumed: impl FnMut(MemberId, ConnectionId, Gap)) -> Batch {
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;
             self.next_feed = (feed + 1) % self.feeds.len();
@@ -277,7 +390,7 @@ impl Room {
         if let Some(place) = self.feeds.iter().position(|feed| feed.encoding() == encoding) {
             return place;
         }
-        let message_bytes_max = rendered_bytes_max(self.settings.line_bytes);
+        let message_bytes_max = encoding.bytes_max(self.settings.line_bytes);
         self.feeds.reserve_exact(1);
         self.feeds.push(Feed::new(encoding, self.settings.log_bytes, message_bytes_max, self.messages()));
         self.feeds.len() - 1
@@ -355,30 +468,32 @@ impl Room {
         if self.has_memory(members, Longest::Of(body)) { Ok(()) } else { Err(Blocked::LogFull) }
     }
 
-    /// Appends a message, which fits, to all feeds. Returns the bytes of its fan-out. `None`, and nothing appended,
-    /// when no byte of it is visible.
-    fn append(&mut self, members: &mut Members, author: Option<Author>, body: Body<'_>) -> Option<u64> {
+    /// Appends a message, which fits, to all feeds. It is not sent to `author`; programs are told that `id` has said it.
+    /// Returns the bytes of its fan-out. `None`, and nothing appended, when nothing of it is visible.
+    fn append(
+        &mut self,
+        members: &mut Members,
+        author: Option<Author>,
+        id: Option<PublicId>,
+        body: Body<'_>,
+    ) -> Option<u64> {
         let number = self.messages() + u64::from(body.kind().is_numbered());
-        let message = Message { number, time: members.time(), author: author.map(|author| author.serial), body };
+        let message = Message { number, time: members.time(), author: id, body };
         let closes = self.settings.slow == SlowPolicy::Close;
-        let mut fan_out_bytes = 0;
-        for feed in &mut self.feeds {
-            let start = feed.log().head();
-            let shown = feed.append(members, &message, |skipped, whole| {
-                if closes || !whole {
-                    self.fallen.push_back(skipped);
-                }
-            });
-            if !shown {
-                // Whether anything is visible does not depend on the encoding, so the other feeds would not append it
-                // either.
-                return None;
+        let fallen = &mut self.fallen;
+        let mut on_skipped = |skipped, whole: bool| {
+            if closes || !whole {
+                fallen.push_back(skipped);
             }
-            let author = author.filter(|author| members.encoding(author.member) == feed.encoding());
-            if let Some(author) = author {
-                feed.on_own_message(members, author.member, start, author.has_private);
-            }
-            fan_out_bytes += (feed.log().head() - start) * (feed.len() - usize::from(author.is_some())) as u64;
+        };
+        let (text, others) = self.feeds.split_first_mut().expect("a room has text");
+        let mut fan_out_bytes = append_to(text, members, author, (&message, &body), &mut on_skipped)?;
+        // The others are made of what the first one shows.
+        let (entry, line) = text.log().last_message().expect("it was appended");
+        let message = Message { body: body.with_text(text::shown(&entry, line)), ..message };
+        for feed in others {
+            fan_out_bytes +=
+                append_to(feed, members, author, (&message, &body), &mut on_skipped).expect("something is visible");
         }
         Some(fan_out_bytes)
     }
@@ -400,4 +515,23 @@ impl Room {
         }
         self.presence.invariants();
     }
+}
+
+/// Appends a message to one feed. How long it is at most follows from what was `typed`. Returns the bytes of its fan-out. `None` when nothing of it is visible.
+fn append_to(
+    feed: &mut Feed,
+    members: &mut Members,
+    author: Option<Author>,
+    (message, typed): (&Message<'_>, &Body<'_>),
+    on_skipped: impl FnMut(ConnectionId, bool),
+) -> Option<u64> {
+    let start = feed.log().head();
+    if !feed.append(members, message, feed.encoding().message_bytes_max(typed), on_skipped) {
+        return None;
+    }
+    let author = author.filter(|author| members.encoding(author.member) == feed.encoding());
+    if let Some(author) = author {
+        feed.on_own_message(members, author.member, start, author.has_private);
+    }
+    Some((feed.log().head() - start) * (feed.len() - usize::from(author.is_some())) as u64)
 }

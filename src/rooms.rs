@@ -1,27 +1,35 @@
 //! The rooms of a server, and the order in which they send. Members of all rooms stand in one slab.
 //!
 //! Rooms with something to send stand in a queue and send one batch each, so a room of five never waits for a room of a
-//! million.
+//! million. A room is found by its name, and is freed once nobody is in it and nothing is kept of it.
+
+mod quiet;
+mod ranking;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 use slab::Slab;
 
+use quiet::Quiet;
+use ranking::Ranking;
+
 use crate::config::RoomSettings;
-use crate::limits::QUIET_LOOKS_MAX;
+use crate::limits::{LOBBY, QUIET_LOOKS_MAX};
 use crate::message::{Body, Event};
-use crate::names::Name;
+use crate::names::{MemberName, RoomName};
 use crate::pieces::fifo::Fifo;
+use crate::pieces::hashed::Hashed;
+use crate::random::Permutation;
 use crate::room::budget::LogBudget;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
-use crate::room::quiet::Quiet;
-use crate::room::{Author, Batch, Blocked, Counts, Longest, MemberId, Room};
+use crate::room::{Author, Batch, Blocked, Counts, Gap, Longest, MemberId, Newcomer, Room, Who};
 use crate::time::UnixTime;
-use crate::token::{ConnectionId, RoomId, TableId};
+use crate::token::{ConnectionId, PublicId, RoomId, TableId};
 use crate::wire::Encoding;
 
 #[derive(Debug)]
@@ -39,6 +47,16 @@ struct Entry {
 pub struct Rooms {
     rooms: Slab<Entry>,
     members: Members,
+    settings: RoomSettings,
+    /// Most rooms at a time.
+    rooms_max: usize,
+    by_name: Hashed<RoomId>,
+    hasher: RandomState,
+    ranking: Ranking,
+    /// How many rooms were opened.
+    opened: u64,
+    /// What makes numbers that members see of these.
+    numbers: Permutation,
     /// Rooms with something to send, in the order of their turns. A room leaves the queue when its turn comes and it
     /// has nothing to send.
     turns: VecDeque<RoomId>,
@@ -51,38 +69,113 @@ pub struct Rooms {
     fallen: Fifo<ConnectionId>,
     /// Rooms whose logs have memory, those first in which nobody spoke for the longest.
     quiet: Quiet,
-    /// What was counted in rooms that have gone.
-    gone: Counts,
     /// The room that every connection joins first.
     lobby: RoomId,
+    /// A room that is not freed for now.
+    kept: Option<RoomId>,
+    /// What was counted in rooms that were freed.
+    gone: Counts,
 }
 
 impl Rooms {
-    /// Begins with one room, the lobby.
-    pub fn new(settings: RoomSettings) -> Self {
+    /// Begins with one room, the lobby, and has `rooms_max` at most. `numbers` makes numbers that members see.
+    pub fn new(settings: RoomSettings, rooms_max: usize, numbers: Permutation) -> Self {
         let mut rooms = Self {
             rooms: Slab::new(),
             members: Members::new(settings.members_max),
+            settings,
+            rooms_max: rooms_max.max(1),
+            by_name: Hashed::new(rooms_max),
+            hasher: RandomState::new(),
+            ranking: Ranking::default(),
+            opened: 0,
+            numbers,
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
             skipping: VecDeque::new(),
             occupied: 0,
             fallen: Fifo::new(),
             quiet: Quiet::default(),
-            gone: Counts::default(),
             lobby: RoomId(0),
+            kept: None,
+            gone: Counts::default(),
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
-        rooms.lobby = rooms.open(settings);
+        let lobby = RoomName::parse(LOBBY).expect("it is a name");
+        rooms.lobby = rooms.open(lobby).expect("there may be one room");
         rooms
     }
 
-    /// Opens one more room.
-    pub fn open(&mut self, settings: RoomSettings) -> RoomId {
+    /// The room with this name.
+    pub fn find(&self, name: RoomName) -> Option<RoomId> {
+        self.by_name.find(self.hasher.hash_one(name), |id| self.room(*id).name() == name).copied()
+    }
+
+    /// Opens a room, which no other may have the name of. `None` when there are as many as there may be.
+    pub fn open(&mut self, name: RoomName) -> Option<RoomId> {
+        if self.rooms.len() >= self.rooms_max {
+            return None;
+        }
+        self.opened += 1;
+        let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, 32));
         let entry = self.rooms.vacant_entry();
         let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
-        entry.insert(Entry { room: Room::new(id, settings), queued: false, timed: false, skipping: false });
-        id
+        entry.insert(Entry {
+            room: Room::new(id, (name, epoch), self.settings),
+            queued: false,
+            timed: false,
+            skipping: false,
+        });
+        let (hasher, rooms) = (&self.hasher, &self.rooms);
+        self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0 as usize].room.name()));
+        self.ranking.insert(id);
+        Some(id)
+    }
+
+    /// A room stays while it is kept, also when nobody is in it.
+    pub fn keep(&mut self, id: RoomId, kept: bool) {
+        self.kept = kept.then_some(id);
+    }
+
+    /// True when there is a room of this id.
+    pub fn exists(&self, id: RoomId) -> bool {
+        self.rooms.contains(id.0 as usize)
+    }
+
+    /// Frees a room if it is unused. The lobby stays. True when it was freed.
+    pub fn close_unused(&mut self, id: RoomId) -> bool {
+        if id == self.lobby || self.kept == Some(id) || !self.room(id).is_unused() {
+            return false;
+        }
+        let name = self.room(id).name();
+        let (hasher, rooms) = (&self.hasher, &self.rooms);
+        let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0 as usize].room.name());
+        self.by_name.remove(hasher.hash_one(name), |other| *other == id, hash_of).expect("a room has a name");
+        self.ranking.remove(id);
+        let entry = self.rooms.remove(id.0 as usize);
+        if entry.queued {
+            self.turns.retain(|other| *other != id);
+        }
+        if entry.timed {
+            self.deadlines.retain(|Reverse((_, other))| *other != id);
+        }
+        if entry.skipping {
+            self.skipping.retain(|other| *other != id);
+        }
+        self.quiet.remove(id);
+        self.gone.add(entry.room.close(&mut self.members));
+        true
+    }
+
+    /// Rooms, and the number of them: those of a page of the list, largest first. Pages are counted from 1.
+    pub fn page(&self, page: u64, page_entries: usize) -> (impl Iterator<Item = &Room>, usize) {
+        let start = usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(page_entries);
+        (self.ranking.from(start).take(page_entries).map(|id| self.room(id)), self.ranking.len())
+    }
+
+    /// The connections of members of a room, in the order in which they joined it.
+    pub fn members_of(&self, id: RoomId) -> impl Iterator<Item = ConnectionId> {
+        self.room(id).members(&self.members).map(|member| self.members[member].connection)
     }
 
     /// The room that every connection joins first.
@@ -136,12 +229,6 @@ impl Rooms {
         counts
     }
 
-    /// Gives back the memory of a room that was taken out of here, and keeps what was counted in it.
-    pub fn close(&mut self, id: RoomId, room: Room) {
-        self.quiet.remove(id);
-        self.gone.add(room.close(&mut self.members));
-    }
-
     /// Memory of the logs of all rooms.
     pub fn log_bytes(&self) -> usize {
         self.members.log_budget.taken()
@@ -174,12 +261,17 @@ impl Rooms {
         }
     }
 
-    /// Finds memory for an event in a room. Where there is none the event is not said.
-    fn prepare_event(&mut self, id: RoomId) {
-        let longest = Body::Event(Event::Stopping);
-        if !self.room(id).has_memory(&self.members, Longest::Of(&longest)) {
-            self.find_memory(id, Longest::Of(&longest));
+    /// Finds memory for a message in a room. Where there is none the message does not fit.
+    fn prepare(&mut self, id: RoomId, body: &Body<'_>) {
+        if !self.room(id).has_memory(&self.members, Longest::Of(body)) {
+            self.find_memory(id, Longest::Of(body));
         }
+    }
+
+    /// The same for an event.
+    fn prepare_event(&mut self, id: RoomId) {
+        // The longest of an event takes as much whatever has happened.
+        self.prepare(id, &Body::Event(Event::Stopping));
     }
 
     /// Bytes that the member furthest behind has to be sent, as exactly as [`Feed::lag_bytes_max`] tells it.
@@ -206,42 +298,58 @@ impl Rooms {
 
     /// Adds a newcomer to a room, with the table that its socket is in. The others are told, and it will be sent every
     /// message from now on.
-    pub fn join(
-        &mut self,
-        room: RoomId,
-        connection: (ConnectionId, TableId),
-        encoding: Encoding,
-        name: Name,
-        now: Instant,
-    ) -> MemberId {
+    pub fn join(&mut self, room: RoomId, newcomer: Newcomer, now: Instant) -> MemberId {
         self.prepare_event(room);
         self.occupied += usize::from(self.room(room).online() == 0);
-        self.change(room, |room, members| room.join(members, connection, encoding, name, now))
+        self.ranking.grow(room);
+        self.change(room, |room, members| room.join(members, newcomer, now))
     }
 
-    /// Removes a member, and tells the others in its room.
-    pub fn leave(&mut self, id: MemberId, name: Name, now: Instant) {
+    /// Removes a member, and tells the others in its room. Returns the room, which may be unused now.
+    pub fn leave(&mut self, id: MemberId, who: Who, now: Instant) -> RoomId {
         let room = self.room_of(id);
         self.prepare_event(room);
-        self.change(room, |room, members| room.leave(members, id, name, now));
+        self.change(room, |room, members| room.leave(members, id, who, now));
+        self.ranking.shrink(room);
         self.occupied -= usize::from(self.room(room).online() == 0);
+        room
     }
 
-    /// `Ok` when the line `text` may be said now, otherwise why it has to wait. Renders nothing.
-    pub fn admit(&mut self, author: Author, text: &[u8], now: Instant) -> Result<(), Blocked> {
+    /// A member reads another encoding from now on. It must have been sent everything.
+    pub fn change_encoding(&mut self, id: MemberId, encoding: Encoding) -> MemberId {
+        self.change(self.room_of(id), |room, members| room.change_encoding(members, id, encoding))
+    }
+
+    /// True when a member was sent every message.
+    pub fn is_level(&self, id: MemberId) -> bool {
+        self.room(self.room_of(id)).is_level(&self.members, id)
+    }
+
+    /// Tells the others in its room that a member has chosen a name.
+    pub fn rename(&mut self, author: Author, name: MemberName, now: Instant) {
+        self.prepare_event(self.room_of(author.member));
+        self.change(self.room_of(author.member), |room, members| room.rename(members, author, name, now));
+    }
+
+    /// Changes what is kept of a room beside its messages.
+    pub fn room_mut(&mut self, id: RoomId) -> &mut Room {
+        &mut self.rooms[id.0 as usize].room
+    }
+
+    /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
+    pub fn admit(&mut self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
         let id = self.room_of(author.member);
-        let admitted = self.room(id).admit(&self.members, author, text, now);
-        let body = Body::Line { name: author.name, text };
-        if admitted == Err(Blocked::LogFull) && self.find_memory(id, Longest::Of(&body)) {
-            return self.room(id).admit(&self.members, author, text, now);
+        let admitted = self.room(id).admit(&self.members, author, body, now);
+        if admitted == Err(Blocked::LogFull) && self.find_memory(id, Longest::Of(body)) {
+            return self.room(id).admit(&self.members, author, body, now);
         }
         admitted
     }
 
-    /// Says a line, which was admitted, to everybody but its author. False when no byte of `text` is visible: then it
-    /// is no message.
-    pub fn publish(&mut self, author: Author, text: &[u8], now: Instant) -> bool {
-        self.change(self.room_of(author.member), |room, members| room.publish(members, author, text, now))
+    /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
+    /// message.
+    pub fn publish(&mut self, author: Author, body: Body<'_>, now: Instant) -> bool {
+        self.change(self.room_of(author.member), |room, members| room.publish(members, author, body, now))
     }
 
     /// False while a member has to read before it may say another line.
@@ -270,10 +378,21 @@ impl Rooms {
         self.members.set_buffer_bytes_max(bytes);
     }
 
-    /// Says a line of the server's own to everybody in a room.
-    pub fn announce(&mut self, room: RoomId, event: Event) -> Result<(), Blocked> {
-        self.prepare_event(room);
-        self.change(room, |room, members| room.announce(members, event))
+    /// Says to everybody in a room what happened, perhaps to the member `id`.
+    pub fn announce(&mut self, room: RoomId, id: Option<PublicId>, event: Event) -> Result<(), Blocked> {
+        self.prepare(room, &Body::Event(event));
+        self.change(room, |room, members| room.announce(members, id, event))
+    }
+
+    /// Says something to everybody in a room.
+    pub fn say(&mut self, room: RoomId, body: Body<'_>) -> Result<(), Blocked> {
+        self.prepare(room, &body);
+        self.change(room, |room, members| room.say(members, None, body))
+    }
+
+    /// All rooms, in no order.
+    pub fn ids(&self) -> impl Iterator<Item = RoomId> {
+        self.ranking.from(0)
     }
 
     /// True when the longest line fits the logs of a room, so that no line has to wait for them. Others may have to
@@ -333,6 +452,11 @@ impl Rooms {
         }
     }
 
+    /// The time of day in this turn.
+    pub fn time(&self) -> UnixTime {
+        self.members.time()
+    }
+
     /// The time of day from now on.
     pub fn set_time(&mut self, time: UnixTime) {
         self.members.set_time(time);
@@ -358,7 +482,7 @@ impl Rooms {
     /// goes back by [`Rooms::try_level`] or [`Rooms::park`], or leaves. `on_resumed` is called for each member that was
     /// skipped and goes on, with the number of messages that it missed. Where that is 0 there may be nothing to send to
     /// it.
-    pub fn take_batch(&mut self, mut on_resumed: impl FnMut(MemberId, ConnectionId, u64)) -> Batch {
+    pub fn take_batch(&mut self, mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
             let entry = &mut self.rooms[id.0 as usize];
             let batch = entry.room.take_batch(&mut self.members, &mut on_resumed);
@@ -397,6 +521,11 @@ impl Rooms {
     pub fn try_level(&mut self, id: MemberId) -> bool {
         let (feed, members) = self.feed_mut(id);
         feed.try_level(members, id)
+    }
+
+    /// A member of the batch has more to be sent, with a later batch.
+    pub fn put_back(&mut self, id: MemberId) {
+        self.change(self.room_of(id), |room, members| room.feed_mut(members, id).put_back(members, id));
     }
 
     /// Has nothing sent to a member until it is unparked.
@@ -457,6 +586,8 @@ impl Rooms {
             + skipping
             + self.fallen.footprint()
             + self.quiet.footprint()
+            + self.ranking.footprint()
+            + self.by_name.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
     }
@@ -499,6 +630,7 @@ impl Rooms {
         assert_eq!(self.quiet.iter().count(), with_memory, "rooms with memory stand in their order");
         let taken: usize = self.all().map(Room::log_bytes).sum();
         assert_eq!(self.log_bytes(), taken, "the memory of all logs is counted");
+        self.ranking.invariants(|id| self.room(id).online());
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
         assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");

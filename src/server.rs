@@ -13,14 +13,18 @@
 //! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
 mod budget;
+mod comeback;
 pub mod held;
 mod invariants;
 mod lifecycle;
+mod past;
 mod receive;
+mod requests;
 pub mod schedule;
 mod send;
 mod shutdown;
 mod silence;
+mod speaker;
 
 use std::time::Instant;
 use std::{fmt, io};
@@ -37,7 +41,8 @@ use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::random::{Permutation, Random};
 use crate::rooms::Rooms;
-use crate::token::{ConnectionId, ListenerId};
+use crate::sessions::Sessions;
+use crate::token::{ConnectionId, ListenerId, RoomId};
 use crate::transcript::{Change, Transcript};
 use budget::Budget;
 use lifecycle::Accepting;
@@ -66,6 +71,7 @@ pub struct Server<I: Io, W> {
     addresses: Addresses,
     names: Names,
     random: Random,
+    sessions: Sessions,
     /// What makes numbers that members see of serial numbers.
     numbers: Permutation,
     transcript: Option<Transcript<W>>,
@@ -83,6 +89,8 @@ pub struct Server<I: Io, W> {
     budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
     greetings: Fifo<ConnectionId>,
+    /// Rooms that the goodbye was not said in yet.
+    goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
     crowd: usize,
     /// How many closes may be logged now.
@@ -94,17 +102,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub fn new(mut io: I, config: Config, journal: Journal<W>, mut random: Random) -> Self {
         io.accept(ListenerId::FIRST);
         let now = io.now();
+        let numbers = Permutation::new(random.number());
         let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout);
         schedule.set(Moment::Statistics, config.stats_interval.map(|interval| now + interval));
         Self {
             io,
             config,
             connections: Connections::new(config.members_max),
-            rooms: Rooms::new(config.room),
+            rooms: Rooms::new(config.room, config.rooms_max, numbers),
             addresses: Addresses::new(config.addresses, config.members_max),
             names: Names::new(config.members_max),
-            numbers: Permutation::new(random.number()),
+            numbers,
             random,
+            sessions: Sessions::new(config.resume_for, config.members_max),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -117,6 +127,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             spare: SpareBuffers::default(),
             budget: Budget::new(config.buffer_bytes, now),
             greetings: Fifo::new(),
+            goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
         }
@@ -193,6 +204,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.accept_after_refusals();
         self.rooms.on_deadline(self.now);
+        self.sessions.forget_old(self.now, DUES_PER_TURN_MAX);
         for _ in 0..DUES_PER_TURN_MAX {
             let Some(due) = self.schedule.due(self.now) else { break };
             self.on_due(due);
@@ -302,11 +314,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
         // When members were skipped already, lines may wait that fit in the next turn.
-        let goes_on = self.has_due() || self.rooms.has_skipped() || self.schedule.held.has_resumable();
+        let goes_on = self.has_due() || self.rooms.has_skipped();
         if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
         self.schedule.set(Moment::Room, self.rooms.deadline());
+        self.schedule.set(Moment::Session, self.sessions.deadline());
         let transcript = self.transcript.as_ref();
         self.schedule
             .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));

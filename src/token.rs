@@ -3,6 +3,8 @@
 //! The kernel hands back 64 bits with each completion. They have the kind of the operation, the slot in the slab, and
 //! the generation of the connection, so that a completion for an earlier connection in the slot is recognised.
 
+use std::fmt;
+
 /// Index of a connection in the slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
@@ -40,6 +42,17 @@ impl Serial {
     /// The generation that stands for it in tokens.
     pub fn generation(self) -> Generation {
         Generation((self.0 & u64::from(Generation::MASK)) as u32)
+    }
+}
+
+/// A number under which members know a connection or a room. It never comes again, and tells nothing of the number
+/// that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PublicId(pub u64);
+
+impl fmt::Display for PublicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
     }
 }
 

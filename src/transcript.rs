@@ -152,15 +152,15 @@ impl<W: Outlet> Transcript<W> {
         self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head())
     }
 
-    /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed, if
-    /// there were any that are numbered.
+    /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed, if there were
+    /// any that are numbered.
     fn skip_forgotten(&mut self, log: &Log) {
         if self.cursor < log.tail() {
             let messages = log.messages_before(log.tail()) - self.messages;
             if messages > 0 {
                 let stamp = stamp(&self.outlet);
                 self.pending.extend_from_slice(stamp.as_bytes());
-                Encoding::Text.notice(Notice::Missed { messages }, &mut self.pending);
+                Encoding::Text.notice(Notice::Missed { messages, range: None }, &mut self.pending);
             }
             self.cursor = log.tail();
             self.messages += messages;

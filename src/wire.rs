@@ -5,16 +5,20 @@
 //! lines however the bytes were cut into chunks. `text` is the format of the original, `sanitise` makes a line safe for
 //! any terminal, `foreign` recognises peers that speak another protocol.
 
+pub mod command;
 pub mod foreign;
 #[cfg(test)]
 pub mod framed;
+pub mod json;
 pub mod sanitise;
 pub mod text;
 
 use std::io::{self, Write};
 
+use crate::limits::{JSON_PREFIX_BYTES_MAX, rendered_bytes_max, rendered_bytes_max_of_all};
 use crate::message::{Body, Message, Notice};
 use crate::names::Name;
+use crate::room::log::Entry;
 
 pub use self::foreign::{Foreign, Opening, Verdict};
 pub use self::sanitise::sanitise;
@@ -23,35 +27,61 @@ pub use self::sanitise::sanitise;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Text,
+    /// One object a line, for programs.
+    Json,
     /// Frames with a header, whose bytes may be line feeds.
     #[cfg(test)]
     Framed,
 }
 
 impl Encoding {
-    /// Writes a message. False, and nothing to send, when no byte of it is visible. That is the same in all encodings.
+    /// Writes a message, whose text must be sanitised for all encodings but the text format. False, and nothing to send,
+    /// when no byte of it is visible.
     pub fn message(self, message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> {
         match self {
             Self::Text => text::message(message, out),
+            Self::Json => json::message(message, out).map(|()| true),
             #[cfg(test)]
             Self::Framed => framed::message(message, out),
         }
     }
 
     /// Writes a notice to one member.
-    pub fn notice(self, notice: Notice, out: &mut Vec<u8>) {
+    pub fn notice(self, notice: Notice<'_>, out: &mut Vec<u8>) {
         let written = match self {
             Self::Text => text::notice(notice, out),
+            Self::Json => json::notice(notice, out),
             #[cfg(test)]
             Self::Framed => framed::notice(notice, out),
         };
         written.expect("writing to a Vec does not fail");
     }
 
+    /// Writes a numbered message of the past, of which the text format has `line`.
+    pub fn past_message(self, number: u64, entry: &Entry, line: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Text => out.extend_from_slice(line),
+            Self::Json => json::record(number, entry, line, out).expect("writing to a Vec does not fail"),
+            #[cfg(test)]
+            Self::Framed => framed::past_message(number, entry, line, out),
+        }
+    }
+
+    /// The most bytes that any message can take whose text has at most `line_bytes`.
+    pub fn bytes_max(self, line_bytes: usize) -> usize {
+        match self {
+            Self::Text => rendered_bytes_max(line_bytes),
+            Self::Json => rendered_bytes_max_of_all(line_bytes),
+            #[cfg(test)]
+            Self::Framed => rendered_bytes_max(line_bytes),
+        }
+    }
+
     /// The most bytes that a message can take.
     pub fn message_bytes_max(self, body: &Body<'_>) -> usize {
         match self {
             Self::Text => text::message_bytes_max(body),
+            Self::Json => json::message_bytes_max(body),
             #[cfg(test)]
             Self::Framed => framed::message_bytes_max(body),
         }
@@ -61,6 +91,7 @@ impl Encoding {
     pub fn line_bytes_expected(self, name: Name, text: &[u8]) -> usize {
         match self {
             Self::Text => text::line_bytes_expected(name, text),
+            Self::Json => JSON_PREFIX_BYTES_MAX + text.len(),
             #[cfg(test)]
             Self::Framed => framed::HEADER_BYTES + text.len(),
         }

@@ -64,7 +64,21 @@ fn clap_stays_in_the_command_line() {
 const LAYERS: &[(&[&str], &[&str])] = &[
     (&["io"], &["sim", "server", "rooms", "room", "connections", "connection", "wire", "message", "cli", "chat"]),
     (
-        &["wire", "message", "rooms", "room", "flood", "names", "token", "limits", "timeouts", "counters", "config"],
+        &[
+            "wire",
+            "message",
+            "moderation",
+            "motd",
+            "rooms",
+            "room",
+            "flood",
+            "names",
+            "token",
+            "limits",
+            "timeouts",
+            "counters",
+            "config",
+        ],
         &["server", "io", "net", "connections", "connection", "journal", "outlet", "transcript", "cli", "chat"],
     ),
 ];

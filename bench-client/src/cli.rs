@@ -7,11 +7,13 @@ use crate::commands::costs::CostsArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::floor::{FloorArgs, FloorReaderArgs, FloorSenderArgs};
 use crate::commands::headline::HeadlineArgs;
+use crate::commands::many_rooms::ManyRoomsArgs;
 use crate::commands::peers::PeersArgs;
 use crate::commands::reflect::ReflectArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::sweep::SweepArgs;
+use crate::commands::two_rooms::TwoRoomsArgs;
 
 /// Measures how long a chat room takes to hear a line.
 ///
@@ -29,7 +31,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Measure one room
+    /// Measure one room, or many at once
     ///
     /// `uproar serve` slows members that say much, by default above 10 lines a second after a burst of 50, all members of one
     /// address together above four times that. The plan of this command's defaults stays below it. To offer more, start the server
@@ -39,6 +41,10 @@ pub enum Command {
     Sweep(Box<SweepArgs>),
     /// Measure the same rooms on uproar and on message brokers, in turn, and search for what each keeps up with
     Peers(Box<PeersArgs>),
+    /// Measure many small rooms on several servers, in turn: what a delivered line costs each
+    ManyRooms(Box<ManyRoomsArgs>),
+    /// Measure a few members in a room of their own, alone and beside a large busy room, in turn
+    TwoRooms(Box<TwoRoomsArgs>),
     /// Search for the highest rate that one server keeps up with, measure it several times, and leave a folder with the figures
     Headline(Box<HeadlineArgs>),
     /// Measure what a delivery, a line and a newcomer cost each server, in turn

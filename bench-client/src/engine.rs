@@ -22,6 +22,7 @@ mod send;
 pub mod settings;
 pub mod shape;
 pub mod share;
+pub mod step;
 pub mod stepwise;
 pub mod visits;
 
@@ -34,6 +35,7 @@ use crate::engine::progress::connect_bar;
 use crate::engine::settings::Settings;
 use crate::engine::shape::Shape;
 use crate::engine::share::Share;
+use crate::engine::step::Step;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::sys;
@@ -66,10 +68,12 @@ impl Conductor for Alone<'_> {
     }
 }
 
-/// Carries out `plan`; the members leave before it returns.
-pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcome> {
-    let shares = Share::of_room(settings.members, plan.publishers() as usize, settings.verified, settings.probes, 1);
+/// Carries out `plan`, in step with another run if there is one; the members leave before it returns.
+pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler, step: &Step) -> Result<Outcome> {
+    let members = (settings.members, plan.rooms());
+    let shares = Share::of_rooms(members, plan.publishers() as usize, settings.verified, settings.probes, 1);
     let mut engine = Engine::new(settings, plan, &shares[0])?;
+    step.before_connect()?;
     let before_connect = sampler.sample();
     let kernel_before = sampler.kernel();
     engine.nuisances.connect()?;
@@ -90,13 +94,15 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler) -> Result<Outcom
         }
     };
     let authors = engine.authors()?.into_iter().map(|(_, author)| author).collect();
-    let start = Start { start_ns: sys::monotonic_ns() + LEAD_IN_NS, authors };
-    let started = SystemTime::now() + Duration::from_nanos(LEAD_IN_NS);
+    let start = Start { start_ns: step.before_start(|| sys::monotonic_ns() + LEAD_IN_NS)?, authors };
+    let started = SystemTime::now() + Duration::from_nanos(start.start_ns.saturating_sub(sys::monotonic_ns()));
     let mut alone = Alone { sampler, before: None };
     let measured = engine.carry_out(&start, &mut alone)?;
     let after = sampler.sample();
     engine.read_for(LAST_LOOK)?;
+    step.before_leave();
     engine.leave();
+    step.on_left();
     let left_ns = sys::monotonic_ns();
     let wire_line_bytes = start.wire_line_bytes(engine.wire.delivery_bytes());
     let counted = engine.count_up(wire_line_bytes as u64, &engine.expected(measured.ended_ns));

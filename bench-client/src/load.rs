@@ -5,11 +5,14 @@ use std::time::Duration;
 use crate::engine::shape::Shape;
 use crate::pinning::Pin;
 use crate::plan::{Arrival, Length};
+use crate::rooms::Rooms;
 
-/// A room and what is said in it.
+/// A room, or several together, and what is said there.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
+    /// Members of all rooms.
     pub members: usize,
+    /// Messages a second in all rooms.
     pub rate_per_s: f64,
     pub length: Length,
 }
@@ -17,7 +20,9 @@ pub struct Room {
 /// Everything about a run but its room and its server.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Members that also send.
+    /// The rooms that the members are in.
+    pub rooms: Rooms,
+    /// Members of each room that also send.
     pub publishers: u32,
     /// Messages are sent and verified for this long before the measured part.
     pub warmup: Duration,

@@ -30,6 +30,7 @@ mod recorder;
 mod reflector;
 mod report;
 mod results;
+mod rooms;
 mod rounds;
 mod search;
 mod server_process;
@@ -71,6 +72,8 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Run(arguments) => commands::run::command(arguments),
         Command::Sweep(arguments) => commands::sweep::command(arguments),
         Command::Peers(arguments) => commands::peers::command(arguments),
+        Command::ManyRooms(arguments) => commands::many_rooms::command(arguments),
+        Command::TwoRooms(arguments) => commands::two_rooms::command(arguments),
         Command::Headline(arguments) => commands::headline::command(arguments),
         Command::Costs(arguments) => commands::costs::command(arguments),
         Command::Report(arguments) => commands::report::command(arguments),

@@ -1,11 +1,16 @@
-//! One measured run, from the start of the server to its summary.
+//! One measured run, from the start of the server to its summary; or two at the same time on one server.
 
+pub mod beside;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::descriptors::Descriptors;
 use crate::engine;
 use crate::engine::outcome::Outcome;
 use crate::engine::settings::Settings;
 use crate::engine::shape::Shape;
+use crate::engine::step::Step;
 use crate::error::{Context, Error, Result};
 use crate::floor;
 use crate::load::{Load, Room};
@@ -40,75 +45,125 @@ pub struct Run {
 
 /// Measures `room` on `target` once.
 pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
-    let pace = pace(room, load);
-    let plan = plan(room, load, &pace)?;
-    let (mut settings, processes) = settings(room, load, &plan)?;
-    if let Some(pin) = load.pin {
-        pinning::pin_this_thread(Some(pin.client))?;
-    }
-    sys::sharpen_timers();
-    let address = match (target.address, &target.command) {
-        (Some(address), _) => address,
-        (None, Some(_)) => free_address()?,
-        (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
-    };
-    settings.address = reachable(address);
-    settings.protocol = target.protocol;
-    if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
-        return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
-    }
-    settings.sources = sources(settings.address, room.members, load.spread)?;
-    let server = match &target.command {
-        None => None,
-        Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
-    };
-    let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
-    let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
-    if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
-        return Err(Error::new(format!("at most {} members", count(most))));
-    }
-    let descriptors = match &ready_line {
-        Some(line) => ready_line::descriptors(line),
-        None => floor::fitting(room.members)?,
-    };
-    let floor = || floor::measure(floor::shape(room, load, descriptors));
+    let prepared = Prepared::new(target, room, load)?;
+    let started = Started::new(target, room, load)?;
+    let settings = prepared.settings_at(started.address, room, load)?;
+    let floor = || floor::measure(floor::shape(room, load, started.descriptors));
     // The server has said by now what its sockets will be in, and has none yet.
     let floor_before = load.floor.then(floor).transpose()?;
-    let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
-    if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
-        pinning::pin_process(pid, pin.server)?;
-    }
-    let sampler = Sampler::new(pid).asking(server.as_ref().and_then(ServerProcess::members_asker));
-    let mut sampler = if load.count_calls { sampler.counting_calls()? } else { sampler };
+    let mut sampler = started.sampler(load)?;
     let counters = tcp_counters::read();
-    let outcome = match processes {
-        1 => engine::run(&settings, &plan, &sampler)?,
-        _ => processes::run(&settings, &pace, &mut sampler, processes)?,
+    let outcome = match prepared.processes {
+        1 => engine::run(&settings, &prepared.plan, &sampler, &Step::Alone)?,
+        _ => processes::run(&settings, &prepared.pace, &mut sampler, prepared.processes)?,
     };
-    let setting = Setting {
-        server_name: target.name.clone(),
-        server_command: target.command.clone(),
-        server_ready_line: ready_line,
-        arrival: load.arrival,
-        seed: load.seed,
-        rate_per_s: room.rate_per_s,
-        pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
-        lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
-        kernel_counter_rises: tcp_counters::rises(&counters, &tcp_counters::read()),
-    };
-    drop(server);
-    let mut summary = summarise(setting, &settings, &plan, &outcome);
+    let rises = tcp_counters::rises(&counters, &tcp_counters::read());
+    let setting = started.setting(target, room, load, rises);
+    drop(started.server);
+    let mut summary = summarise(setting, &settings, &prepared.plan, &outcome);
     if let Some(before) = floor_before {
-        let (send, uring) = floor::join(&[before, floor()?]);
+        let (send, uring) = floor::join(&[before, floor::measure(floor::shape(room, load, started.descriptors))?]);
         summary.set_floor(send, uring);
     }
-    Ok(Run { plan, summary, outcome })
+    Ok(Run { plan: prepared.plan, summary, outcome })
+}
+
+/// What is known of a run before there is a server.
+struct Prepared {
+    pace: Pace,
+    plan: Plan,
+    settings: Settings,
+    processes: usize,
+}
+
+impl Prepared {
+    fn new(target: &Target, room: Room, load: &Load) -> Result<Self> {
+        let pace = pace(room, load);
+        let plan = plan(room, load, &pace)?;
+        let (mut settings, processes) = settings(room, load, &plan)?;
+        settings.protocol = target.protocol;
+        if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
+            return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
+        }
+        Ok(Self { pace, plan, settings, processes })
+    }
+
+    /// What the engine is told, now that the server listens on `address`.
+    fn settings_at(&self, address: SocketAddr, room: Room, load: &Load) -> Result<Settings> {
+        let address = reachable(address);
+        Ok(Settings { address, sources: sources(address, room.members, load.spread)?, ..self.settings.clone() })
+    }
+}
+
+/// The server of a run, which listens.
+struct Started {
+    address: SocketAddr,
+    /// None when it runs already.
+    server: Option<ServerProcess>,
+    ready_line: Option<String>,
+    descriptors: Descriptors,
+    pid: Option<u32>,
+}
+
+impl Started {
+    /// Starts the server of `target` for `room`, if it does not run already.
+    fn new(target: &Target, room: Room, load: &Load) -> Result<Self> {
+        if let Some(pin) = load.pin {
+            pinning::pin_this_thread(Some(pin.client))?;
+        }
+        sys::sharpen_timers();
+        let address = match (target.address, &target.command) {
+            (Some(address), _) => address,
+            (None, Some(_)) => free_address()?,
+            (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+        };
+        let server = match &target.command {
+            None => None,
+            Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
+        };
+        let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
+        let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
+        if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
+            return Err(Error::new(format!("at most {} members", count(most))));
+        }
+        let descriptors = match &ready_line {
+            Some(line) => ready_line::descriptors(line),
+            None => floor::fitting(room.members)?,
+        };
+        let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
+        if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
+            pinning::pin_process(pid, pin.server)?;
+        }
+        Ok(Self { address, ready_line, descriptors, pid, server })
+    }
+
+    fn sampler(&self, load: &Load) -> Result<Sampler> {
+        let ask_members = self.server.as_ref().and_then(ServerProcess::members_asker);
+        let sampler = Sampler::new(self.pid).asking(ask_members);
+        if load.count_calls { sampler.counting_calls() } else { Ok(sampler) }
+    }
+
+    /// What a summary says beyond the outcome of the run.
+    fn setting(&self, target: &Target, room: Room, load: &Load, rises: BTreeMap<String, u64>) -> Setting {
+        Setting {
+            server_name: target.name.clone(),
+            server_command: target.command.clone(),
+            server_ready_line: self.ready_line.clone(),
+            arrival: load.arrival,
+            seed: load.seed,
+            rate_per_s: room.rate_per_s,
+            pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
+            lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
+            kernel_counter_rises: rises,
+        }
+    }
 }
 
 fn pace(room: Room, load: &Load) -> Pace {
     Pace {
         rate_per_s: room.rate_per_s,
         publishers: load.publishers,
+        rooms: load.rooms.count(),
         warmup: load.warmup,
         length: room.length,
         arrival: load.arrival,
@@ -117,14 +172,15 @@ fn pace(room: Room, load: &Load) -> Pace {
 }
 
 fn plan(room: Room, load: &Load, pace: &Pace) -> Result<Plan> {
-    if load.publishers == 0 || load.publishers as usize >= room.members {
+    let members = load.rooms.members_min(room.members);
+    if load.publishers == 0 || load.publishers as usize >= members {
         return Err(Error::new(format!(
-            "a room of {} cannot have {} publishers: at least one member must send and one only listen",
-            room.members, load.publishers
+            "a room of {members} cannot have {} publishers: at least one member must send and one only listen",
+            load.publishers
         )));
     }
     let plan = Plan::new(pace).map_err(Error::new)?;
-    let line_bytes_min = message::Format::line_bytes_min(load.publishers, plan.len());
+    let line_bytes_min = message::Format::line_bytes_min(plan.publishers(), plan.len());
     if load.line_bytes < line_bytes_min {
         return Err(Error::new(format!(
             "-s {} is too short for the numbers of this plan; use -s {line_bytes_min} or more",
@@ -152,7 +208,19 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
             load.nuisances.silent + load.nuisances.slow
         )));
     }
+    let several = load.rooms.count() > 1;
+    if several && (load.verify.is_some() || load.nuisances != Shape::default()) {
+        return Err(Error::new(
+            "with --rooms every member verifies, and none is a nuisance: leave out --verify, --silent, --slow, --churn and --flood",
+        ));
+    }
     let processes = processes_for(room.members + load.nuisances.flooders, limit, load.processes)?;
+    if several && processes > 1 {
+        return Err(Error::new(format!(
+            "--rooms works in one process, and {} members need {processes}; use fewer members, and no --processes",
+            room.members
+        )));
+    }
     let listeners = measured - plan.publishers() as usize;
     let verified = match load.verify {
         Some(sample) if (sample as usize) < measured => (sample as usize).min(listeners),
@@ -163,6 +231,7 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
         protocol: Protocol::Uproar,
         sources: Vec::new(),
         probes: load.probes,
+        rooms: load.rooms.clone(),
         members: measured,
         nuisances: load.nuisances,
         nuisances_in_room: load.nuisances.in_room(),

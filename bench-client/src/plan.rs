@@ -3,10 +3,14 @@
 //! The load is open: due times come from the rate alone, however the server fares. While a server stalls, messages go on being
 //! due, and each of them has the stall in its latency, which counts from here.
 //!
-//! Pure: offsets from a start that the engine chooses. Messages go round the publishers, so message `i` is publisher
-//! `i mod p`, sequence `i div p`; both can be told from each other without a table.
+//! Pure: offsets from a start that the engine chooses. Messages go round the publishers (`plan/turns.rs`), and publishers are in the
+//! rooms in turn, so that of several rooms one speaks after the other.
+
+mod turns;
 
 use std::time::Duration;
+
+pub use crate::plan::turns::Turns;
 
 /// How due times follow each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,9 +33,12 @@ pub enum Length {
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pace {
-    /// Messages a second of the whole room, above zero.
+    /// Messages a second of all rooms together, above zero.
     pub rate_per_s: f64,
+    /// Publishers of each room.
     pub publishers: u32,
+    /// Rooms that the messages go to in turn.
+    pub rooms: u32,
     pub warmup: Duration,
     pub length: Length,
     pub arrival: Arrival,
@@ -46,7 +53,8 @@ pub struct Plan {
     due_ns: Vec<u64>,
     /// The first this many messages are sent and verified like the rest, and left out of every figure.
     warmup_messages: usize,
-    publishers: u32,
+    turns: Turns,
+    rooms: u32,
     /// When the measured part ends: the due time of the message after the last.
     end_ns: u64,
 }
@@ -84,7 +92,8 @@ impl Plan {
                 Arrival::Poisson => at - gap_ns * (1.0 - random.unit()).ln(),
             };
         }
-        Ok(Self { due_ns, warmup_messages: warmup as usize, publishers: pace.publishers, end_ns: at as u64 })
+        let turns = Turns::new(pace.publishers * pace.rooms, total);
+        Ok(Self { due_ns, warmup_messages: warmup as usize, turns, rooms: pace.rooms, end_ns: at as u64 })
     }
 
     /// Messages of the plan, warm-up included.
@@ -92,9 +101,25 @@ impl Plan {
         self.due_ns.len()
     }
 
-    /// Publishers that the messages go round.
+    /// Publishers that the messages go round, of all rooms.
     pub fn publishers(&self) -> u32 {
-        self.publishers
+        self.turns.publishers()
+    }
+
+    /// Rooms that the messages go to.
+    pub fn rooms(&self) -> usize {
+        self.rooms as usize
+    }
+
+    /// The room that `publisher` is in, and its messages go to.
+    pub fn room_of(&self, publisher: u32) -> usize {
+        (publisher % self.rooms) as usize
+    }
+
+    /// The turns of one room. Its messages are every so many-th of the plan as there are rooms, and so are its publishers.
+    pub fn turns_of_room(&self, room: usize) -> Turns {
+        let messages = self.len().saturating_sub(room).div_ceil(self.rooms());
+        Turns::new(self.publishers() / self.rooms, messages)
     }
 
     /// Messages at the head of the plan that no figure counts.
@@ -124,21 +149,17 @@ impl Plan {
 
     /// The publisher that sends message `index`.
     pub fn publisher_of(&self, index: usize) -> u32 {
-        (index % self.publishers as usize) as u32
+        self.turns.publisher_of(index)
     }
 
     /// The number of message `index` among those of its publisher, from 0.
     pub fn sequence_of(&self, index: usize) -> u64 {
-        (index / self.publishers as usize) as u64
+        self.turns.sequence_of(index)
     }
 
     /// The message that is `sequence` of `publisher`, if the plan has it.
     pub fn index_of(&self, publisher: u32, sequence: u64) -> Option<usize> {
-        if publisher >= self.publishers {
-            return None;
-        }
-        let index = sequence.checked_mul(u64::from(self.publishers))?.checked_add(u64::from(publisher))?;
-        (index < self.len() as u64).then_some(index as usize)
+        self.turns.index_of(publisher, sequence)
     }
 }
 
@@ -165,6 +186,7 @@ mod tests {
         Pace {
             rate_per_s,
             publishers: 1,
+            rooms: 1,
             warmup: Duration::from_secs(warmup_s),
             length,
             arrival: Arrival::Fixed,
@@ -216,17 +238,40 @@ mod tests {
         assert_ne!(plan, Plan::new(&options).unwrap());
     }
 
+    #[test]
+    fn rooms_speak_in_turn_and_each_at_its_part_of_the_rate() {
+        // As 3,800 rooms with a line every 4 s each.
+        let mut options = load(950.0, 0, Length::Time(Duration::from_secs(12)));
+        options.rooms = 3800;
+        let plan = Plan::new(&options).unwrap();
+        let rooms = |from: usize, to: usize| {
+            let mut rooms: Vec<usize> = (from..to).map(|index| plan.room_of(plan.publisher_of(index))).collect();
+            rooms.sort_unstable();
+            rooms
+        };
+        assert_eq!(rooms(0, 3800), (0..3800).collect::<Vec<_>>());
+        let of_room: Vec<u64> = (17..plan.len()).step_by(3800).map(|index| plan.due_ns(index)).collect();
+        assert!(of_room.windows(2).all(|pair| pair[1] - pair[0] == 4_000_000_000), "{of_room:?}");
+    }
+
     proptest! {
         #[test]
-        fn publisher_and_sequence_name_each_message_once(publishers in 1u32..50, messages in 1u64..2000) {
+        fn the_messages_of_a_room_are_a_plan_of_its_own(publishers in 1u32..5, rooms in 1u32..9, messages in 1u64..200) {
             let mut options = load(100.0, 0, Length::Messages(messages));
-            options.publishers = publishers;
+            (options.publishers, options.rooms) = (publishers, rooms);
             let plan = Plan::new(&options).unwrap();
-            for index in 0..plan.len() {
-                prop_assert_eq!(plan.index_of(plan.publisher_of(index), plan.sequence_of(index)), Some(index));
+            let mut of_rooms = 0;
+            for room in 0..plan.rooms() {
+                let turns = plan.turns_of_room(room);
+                of_rooms += turns.messages();
+                for index in 0..turns.messages() {
+                    let whole = index * plan.rooms() + room;
+                    prop_assert_eq!(plan.room_of(plan.publisher_of(whole)), room);
+                    prop_assert_eq!(turns.publisher_of(index) * rooms + room as u32, plan.publisher_of(whole));
+                    prop_assert_eq!(turns.sequence_of(index), plan.sequence_of(whole));
+                }
             }
-            prop_assert_eq!(plan.index_of(publishers, 0), None);
-            prop_assert_eq!(plan.index_of(0, u64::MAX), None);
+            prop_assert_eq!(of_rooms, plan.len());
         }
 
         #[test]

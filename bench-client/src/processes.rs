@@ -97,7 +97,8 @@ fn shares(settings: &Settings, plan: &Plan, processes: usize) -> Result<Vec<Shar
     if processes > settings.members {
         return Err(Error::new(format!("{processes} processes are more than the {} members", settings.members)));
     }
-    let shares = Share::of_room(settings.members, publishers, settings.verified, settings.probes, processes);
+    let shares =
+        Share::of_rooms((settings.members, plan.rooms()), publishers, settings.verified, settings.probes, processes);
     match shares.iter().position(|share| share.verified_listeners() == 0) {
         None => Ok(shares),
         Some(number) => Err(Error::new(format!(

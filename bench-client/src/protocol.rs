@@ -19,7 +19,7 @@ pub mod uproar;
 use std::time::Duration;
 
 use crate::message::{Format, Header};
-use crate::protocol::piece::Piece;
+use crate::protocol::piece::{Piece, ROOM};
 
 /// What a server speaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,13 +41,20 @@ impl Protocol {
     pub fn keeps_one_order(self) -> bool {
         self != Self::Nats
     }
+
+    /// True exactly when a publisher is sent its own messages too, which it then leaves out of account.
+    pub fn echoes(self) -> bool {
+        self == Self::Redis
+    }
 }
 
-/// A protocol with the lengths of one run.
+/// A protocol with the lengths of one run, in one room.
 #[derive(Debug, Clone)]
 pub struct Wire {
     pub protocol: Protocol,
     payload_bytes: usize,
+    /// What members ask for to get into the room; None where they need not, or where it is the only one.
+    room: Option<String>,
     /// What stands before and behind the payload of a delivery, as a listener receives it.
     delivery_head: Vec<u8>,
     delivery_end: &'static [u8],
@@ -57,26 +64,47 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// For lines of `line_bytes`, newline included.
-    pub fn new(protocol: Protocol, line_bytes: usize) -> Self {
+    /// For lines of `line_bytes`, newline included, in the room of that name.
+    pub fn new(protocol: Protocol, line_bytes: usize, room: Option<String>) -> Self {
         let payload_bytes = line_bytes - 1;
+        let name = room.as_deref().unwrap_or(ROOM);
         let (delivery_head, publish_head, end): (_, _, &'static [u8]) = match protocol {
             Protocol::Uproar => (Vec::new(), Vec::new(), b"\n"),
-            Protocol::Redis => (redis::delivery_head(payload_bytes), redis::publish_head(payload_bytes), b"\r\n"),
-            Protocol::Nats => (nats::delivery_head(payload_bytes), nats::publish_head(payload_bytes), b"\r\n"),
-            Protocol::Mqtt => (mqtt::publish_head(payload_bytes), mqtt::publish_head(payload_bytes), b""),
+            Protocol::Redis => {
+                (redis::delivery_head(name, payload_bytes), redis::publish_head(name, payload_bytes), b"\r\n")
+            }
+            Protocol::Nats => {
+                (nats::delivery_head(name, payload_bytes), nats::publish_head(name, payload_bytes), b"\r\n")
+            }
+            Protocol::Mqtt => (mqtt::publish_head(name, payload_bytes), mqtt::publish_head(name, payload_bytes), b""),
         };
-        Self { protocol, payload_bytes, delivery_head, delivery_end: end, publish_head, publish_end: end }
+        Self { protocol, payload_bytes, room, delivery_head, delivery_end: end, publish_head, publish_end: end }
     }
 
     /// What member `member` sends as soon as it is connected; nothing where connecting is joining.
     pub fn hello(&self, member: usize, publishes: bool) -> Vec<u8> {
         match self.protocol {
             Protocol::Uproar => Vec::new(),
-            Protocol::Redis => redis::hello(publishes),
-            Protocol::Nats => nats::hello(),
-            Protocol::Mqtt => mqtt::hello(member),
+            Protocol::Redis => redis::hello(self.room(), publishes),
+            Protocol::Nats => nats::hello(self.room()),
+            Protocol::Mqtt => mqtt::hello(self.room(), member),
         }
+    }
+
+    /// The name of the room, where everything has one.
+    fn room(&self) -> &str {
+        self.room.as_deref().unwrap_or(ROOM)
+    }
+
+    /// What a member sends once it is welcomed, if that does not bring it into the room yet.
+    pub fn join(&self) -> Option<Vec<u8>> {
+        let room = self.room.as_deref().filter(|_| self.protocol == Protocol::Uproar)?;
+        Some(uproar::join(room))
+    }
+
+    /// Where in `bytes`, which begin at a line, the server confirms that a member that sent [`Self::join`] is in the room.
+    pub fn confirmation(&self, bytes: &[u8]) -> Option<usize> {
+        uproar::confirmation_of(self.room(), bytes)
     }
 
     /// The answer to [`Piece::Ping`].
@@ -87,9 +115,9 @@ impl Wire {
         }
     }
 
-    /// True exactly when a publisher is sent its own messages too, which it then leaves out of account.
+    /// See [`Protocol::echoes`].
     pub fn echoes(&self) -> bool {
-        self.protocol == Protocol::Redis
+        self.protocol.echoes()
     }
 
     /// The room is not quiet before this long after the last join, whatever was heard.
@@ -128,9 +156,9 @@ impl Wire {
         }
         match self.protocol {
             Protocol::Uproar => unreachable!("lines are cut out by the engine"),
-            Protocol::Redis => redis::next(bytes),
-            Protocol::Nats => nats::next(bytes),
-            Protocol::Mqtt => mqtt::next(bytes),
+            Protocol::Redis => redis::next(self.room(), bytes),
+            Protocol::Nats => nats::next(self.room(), bytes),
+            Protocol::Mqtt => mqtt::next(self.room(), bytes),
         }
     }
 }

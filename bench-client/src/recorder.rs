@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::recorder::arrivals::Arrivals;
 use crate::recorder::figures::{Figures, Interval, Stamped, interval_ns};
 use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
-use crate::recorder::proof::{Arrived, Proof};
+use crate::recorder::proof::{Arrived, Problems, Proof, Proven};
 use crate::recorder::record::{QUOTES_MAX, Record, Words};
 use crate::recorder::times::Message;
 
@@ -38,7 +38,10 @@ pub struct Recorder<'p> {
     plan: &'p Plan,
     format: Format,
     messages: Vec<Message>,
-    proof: Proof,
+    /// One a room. All members verify where there are several, so that verified member `m` is in room `m mod n`.
+    proofs: Vec<Proof>,
+    /// Lines that are no message of the plan, or of another room.
+    strange: Problems,
     /// What the server puts before each publisher's lines; empty until [`Self::start`].
     authors: Vec<Vec<u8>>,
     /// The same, to recognise corrupt lines of our publishers.
@@ -88,11 +91,19 @@ struct Share {
 impl<'p> Recorder<'p> {
     /// A recorder for `plan`; `publishers_of_members` has one entry a verified member: its number if it publishes.
     pub fn new(plan: &'p Plan, format: Format, publishers_of_members: &[Option<u32>]) -> Self {
+        let rooms = plan.rooms();
+        let proof = |room: usize| {
+            let of_room = publishers_of_members.iter().skip(room).step_by(rooms);
+            let publishers: Vec<Option<u32>> =
+                of_room.map(|publisher| publisher.map(|number| number / rooms as u32)).collect();
+            Proof::new(plan.turns_of_room(room), &publishers)
+        };
         Self {
             plan,
             format,
             messages: vec![Message::default(); plan.len()],
-            proof: Proof::new(plan, publishers_of_members),
+            proofs: (0..rooms).map(proof).collect(),
+            strange: Problems::default(),
             authors: Vec::new(),
             authors_known: HashSet::new(),
             interval_ns: interval_ns(plan),
@@ -125,14 +136,14 @@ impl<'p> Recorder<'p> {
         self.authors_known = authors.iter().cloned().collect();
         self.authors = authors;
         self.told = 0;
-        self.proof.forget_words();
+        self.proofs.iter_mut().for_each(Proof::forget_words);
         // What others send is not seen being sent, so all of it is expected from the start.
         let elsewhere = self.share.as_ref().map_or(Vec::new(), |share| share.elsewhere.clone());
         for index in 0..self.plan.len() {
             let publisher = self.plan.publisher_of(index) as usize;
             if elsewhere.get(publisher).copied().unwrap_or(false) {
                 self.sent[publisher] += 1;
-                self.deliveries_expected += self.proof.members();
+                self.deliveries_expected += self.proofs[0].members();
             }
         }
     }
@@ -156,7 +167,8 @@ impl<'p> Recorder<'p> {
 
     /// Verified member `member` left the room at `now_ns`.
     pub fn on_left(&mut self, member: usize, now_ns: u64) {
-        self.proof.on_left(member, now_ns);
+        let (room, number) = self.place_of(member);
+        self.proofs[room].on_left(number, now_ns);
     }
 
     /// What is handed over from here to [`Self::end_read`] came in one read, and the kernel had its last byte at `stamp_ns`.
@@ -175,19 +187,23 @@ impl<'p> Recorder<'p> {
 
     /// Verified member `member` read `line`, without its newline, at `now_ns`.
     pub fn on_line(&mut self, member: usize, line: &[u8], now_ns: u64) {
+        let (room, number) = self.place_of(member);
         match self.format.parse(line) {
             Line::Message { author, header } => self.on_message(member, line, author, header, now_ns),
             Line::Presence => {
                 self.words.presence_lines += 1;
-                self.proof.on_presence(member, line.len() + 1);
+                self.proofs[room].on_presence(number, line.len() + 1);
             }
             Line::Notice => {
                 if let Some(messages) = told_missed(line) {
                     self.told = self.told.saturating_add(messages);
-                    self.proof.on_told(member, messages);
+                    self.proofs[room].on_told(number, messages);
                 }
-                match self.proof.publisher_of(member) {
-                    Some(publisher) => self.on_notice_to_publisher(publisher, line),
+                match self.proofs[room].publisher_of(number) {
+                    Some(publisher) => {
+                        let publisher = publisher * self.proofs.len() as u32 + room as u32;
+                        self.on_notice_to_publisher(publisher, line);
+                    }
                     None => self.on_notice(line),
                 }
             }
@@ -221,10 +237,24 @@ impl<'p> Recorder<'p> {
         quote(&mut self.words.notices, text);
     }
 
+    /// The room that verified member `member` is in, and its number among those of the room.
+    fn place_of(&self, member: usize) -> (usize, usize) {
+        match self.proofs.len() {
+            // The common case, and a division is dear where millions of lines a second are looked at.
+            1 => (0, member),
+            rooms => (member % rooms, member / rooms),
+        }
+    }
+
     fn on_message(&mut self, member: usize, line: &[u8], author: &[u8], header: Header, now_ns: u64) {
         let Some(index) = self.plan.index_of(header.publisher, header.sequence) else {
             return self.on_other_line(line);
         };
+        let (room, number) = self.place_of(member);
+        if self.proofs.len() > 1 && self.plan.room_of(header.publisher) != room {
+            self.strange.foreign += 1;
+            return quote(&mut self.words.other_lines, line);
+        }
         let message = &mut self.messages[index];
         let known = self.authors.get_mut(header.publisher as usize).filter(|known| is_author(author, known));
         // Whether a publisher of another process sent it is checked when the results are joined.
@@ -242,7 +272,8 @@ impl<'p> Recorder<'p> {
             *known = author.to_vec();
             self.authors_known.insert(author.to_vec());
         }
-        if self.proof.on_message(self.plan, member, index as u32) == Arrived::Again {
+        let of_room = if self.proofs.len() > 1 { index / self.proofs.len() } else { index };
+        if self.proofs[room].on_message(number, of_room as u32) == Arrived::Again {
             return;
         }
         self.deliveries += 1;
@@ -282,9 +313,9 @@ impl<'p> Recorder<'p> {
     pub fn on_other_line(&mut self, line: &[u8]) {
         let author_bytes = memchr::memmem::find(line, b"] ").map_or(0, |at| at + 2);
         if self.authors_known.contains(&line[..author_bytes]) {
-            self.proof.problems.corrupt += 1;
+            self.strange.corrupt += 1;
         } else {
-            self.proof.problems.foreign += 1;
+            self.strange.foreign += 1;
         }
         quote(&mut self.words.other_lines, line);
     }
@@ -310,7 +341,15 @@ impl<'p> Recorder<'p> {
             return self.deliveries == self.deliveries_expected;
         }
         // The sum is cheap, and mostly the answer is no.
-        self.deliveries.saturating_add(self.told) >= self.deliveries_expected && self.proof.is_accounted_for(&self.sent)
+        self.deliveries.saturating_add(self.told) >= self.deliveries_expected && self.is_accounted_for()
+    }
+
+    fn is_accounted_for(&self) -> bool {
+        let rooms = self.proofs.len();
+        self.proofs.iter().enumerate().all(|(room, proof)| {
+            let sent: Vec<u64> = self.sent.iter().skip(room).step_by(rooms).copied().collect();
+            proof.is_accounted_for(&sent)
+        })
     }
 
     /// Whether the server held message `index`, which was sent, back until `ended_ns`: its publisher was slowed, and nobody had
@@ -330,13 +369,26 @@ impl<'p> Recorder<'p> {
 
     /// Bytes of presence lines that a member of the room has read since the start: the most that any verified one has.
     pub fn presence_bytes(&self) -> u64 {
-        self.proof.presence_bytes()
+        self.proofs.iter().map(Proof::presence_bytes).max().unwrap_or(0)
+    }
+
+    /// What the proofs of all rooms come to; called once. `is_held_back` says of a message that was sent whether the server held it
+    /// back until the end.
+    fn prove(&mut self, is_held_back: impl Fn(&Self, usize) -> bool) -> Proven {
+        let proofs = std::mem::take(&mut self.proofs);
+        let rooms = proofs.len();
+        let of_room = |(room, proof): (usize, Proof)| {
+            let messages = self.messages.iter().skip(room).step_by(rooms);
+            proof.finish(messages, |index| is_held_back(self, index * rooms + room))
+        };
+        let mut proven = Proven::of_rooms(proofs.into_iter().enumerate().map(of_room).collect());
+        proven.problems.add(&self.strange);
+        proven
     }
 
     /// Ends the record at `ended_ns`: what has not arrived by now counts as having taken at least until now.
     pub fn finish(mut self, ended_ns: u64) -> Record {
-        let proof = std::mem::replace(&mut self.proof, Proof::new(self.plan, &[]));
-        let proven = proof.finish(self.plan, &self.messages, |index| self.is_held_back(index, ended_ns));
+        let proven = self.prove(|recorder, index| recorder.is_held_back(index, ended_ns));
         let warmup = self.plan.warmup_messages();
         let mut figures = Figures::new(
             &self.messages[warmup..],
@@ -359,6 +411,8 @@ fn quote(quotes: &mut Vec<String>, line: &[u8]) {
     }
 }
 
+#[cfg(test)]
+mod rooms_tests;
 #[cfg(test)]
 mod share_tests;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The smallest server that speaks the wire format. Measured against it, the load generator shows what it costs itself.
 //!
-//! One thread, one epoll set, one `send` a delivery, nothing cleaned, nobody announced. It is the null test of the tool,
+//! One thread, one epoll set, one `send` a delivery, nothing cleaned, nobody announced, and the one command that brings a member into
+//! another room. It is the null test of the tool,
 //! not a server to compare with. The faults are for tests: each spoils one delivery, which the tool must find.
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub enum Fault {
     Echo,
     /// Change its last byte.
     Corrupt,
+    /// Send it to a member of another room too.
+    Stray,
     /// Leave it out, and tell the member that it missed it.
     Tell,
     /// Tell the author to slow down, and hold back what it says from here on.
@@ -47,6 +50,8 @@ pub struct Spoil {
 
 struct Client {
     socket: OwnedFd,
+    /// Name of its room; empty for the first.
+    room: Vec<u8>,
     author: Vec<u8>,
     /// Input whose newline has not come.
     input: Vec<u8>,
@@ -103,7 +108,8 @@ impl Reflector {
             sys::no_delay(socket.as_fd()).context(|| "cannot set TCP_NODELAY".to_string())?;
             self.epoll.add(socket.as_fd(), self.next, Interest::Read).context(|| "cannot watch".to_string())?;
             let author = author_of(peer);
-            let client = Client { socket, author, input: Vec::new(), output: Vec::new(), held: Vec::new() };
+            let client =
+                Client { socket, room: Vec::new(), author, input: Vec::new(), output: Vec::new(), held: Vec::new() };
             self.clients.insert(self.next, client);
             let online = match self.clients.len() {
                 1 => "1 user online".to_string(),
@@ -133,9 +139,18 @@ impl Reflector {
         let lines = std::mem::replace(&mut client.input, rest);
         let author = client.author.clone();
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            let message = [author.as_slice(), line].concat();
-            self.publish(token, &message);
+            match line.strip_prefix(b"/join ") {
+                Some(room) => self.join(token, room.trim_ascii()),
+                None => self.publish(token, &[author.as_slice(), line].concat()),
+            }
         }
+    }
+
+    fn join(&mut self, token: u64, room: &[u8]) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        client.room = room.to_vec();
+        let online = self.clients.values().filter(|client| client.room == room).count();
+        self.send(token, &[b"> Joined ", room, format!(" ({online} users online)\n").as_bytes()].concat());
     }
 
     fn publish(&mut self, author: u64, message: &[u8]) {
@@ -150,7 +165,14 @@ impl Reflector {
         if self.slowed == Some(author) {
             return;
         }
-        let tokens: Vec<u64> = self.clients.keys().copied().filter(|&token| token != author).collect();
+        let Some(room) = self.clients.get(&author).map(|client| &client.room) else { return };
+        let others = self.clients.iter().filter(|(token, _)| **token != author);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = others.partition(|(_, client)| client.room == *room);
+        let tokens: Vec<u64> = here.into_iter().map(|(token, _)| *token).collect();
+        let stranger = elsewhere.first().map(|(token, _)| **token);
+        if let Some(stranger) = stranger.filter(|_| spoil.is_some_and(|spoil| spoil.fault == Fault::Stray)) {
+            self.deliver(stranger, message);
+        }
         for (member, token) in tokens.into_iter().enumerate() {
             match spoil {
                 Some(spoil) if spoil.member == member => self.deliver_spoilt(spoil.fault, author, token, message),
@@ -170,6 +192,7 @@ impl Reflector {
     fn deliver_spoilt(&mut self, fault: Fault, author: u64, token: u64, message: &[u8]) {
         match fault {
             Fault::Drop | Fault::Slow => {}
+            Fault::Stray => self.deliver(token, message),
             Fault::Tell => self.deliver(token, b"! you missed 1 message\n"),
             Fault::Duplicate => [message, message].into_iter().for_each(|message| self.deliver(token, message)),
             Fault::Swap => self.clients.get_mut(&token).into_iter().for_each(|client| client.held = message.to_vec()),

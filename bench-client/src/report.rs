@@ -1,8 +1,8 @@
 //! What is written and drawn from results, for people and programs. Nothing here measures.
 //!
 //! A run leaves `run_files`: a summary, and its raw record as `hgrm`, `hlog` and `messages`; it prints a `block`. What a folder
-//! of results shows is drawn from its runs by `rooms`, `million`, `peers`, `headline` or `costs`, each a kind of folder; `changes` compares
-//! two folders of rooms.
+//! of results shows is drawn from its runs by `rooms`, `million`, `peers`, `headline`, `costs`, `many_rooms` or `two_rooms`, each a kind
+//! of folder; `changes` compares two folders of rooms.
 
 pub mod bars;
 mod beside;
@@ -14,6 +14,7 @@ pub mod headline;
 pub mod hgrm;
 pub mod hlog;
 pub mod layout;
+pub mod many_rooms;
 pub mod messages;
 pub mod million;
 pub mod million_table;
@@ -28,3 +29,4 @@ pub mod run_files;
 pub mod rung_columns;
 pub mod short;
 pub mod spectra;
+pub mod two_rooms;

@@ -6,3 +6,4 @@ pub mod folder;
 pub mod headline;
 pub mod rung;
 pub mod summary;
+pub mod two_rooms;

@@ -51,6 +51,7 @@ pub fn summarise(setting: Setting, settings: &Settings, plan: &Plan, outcome: &O
         warnings: outcome.warnings.clone(),
         room: RoomPart {
             members: settings.members as u64,
+            rooms: plan.rooms() as u64,
             publishers: u64::from(plan.publishers()),
             verified_members: settings.verified as u64,
             line_bytes: settings.line_bytes as u64,

@@ -90,6 +90,18 @@ fn each_way_of_spoiling_a_delivery_is_found_and_named() {
 }
 
 #[test]
+fn a_line_that_is_heard_in_another_room_too_is_found_and_named() {
+    for (fault, name) in [("stray", "foreign 1"), ("drop", "lost 1"), ("duplicate", "duplicate 1")] {
+        let server = reflect_command(&format!("--fault {fault} --fault-at 40"));
+        let arguments = ["run", "-c", "20", "--rooms", "4", "-r", "200/s", "-n", "100", "--format", "quiet"];
+        let server = ["--server-cmd", &server];
+        let (code, stderr) = outcome(&run(&[&arguments[..], &server, &SHORT, &["--drain", "1s"]].concat()));
+        assert_eq!(code, Some(2), "{fault}: {stderr}");
+        assert!(stderr.contains("NOT CLEAN") && stderr.contains(name), "{fault}: {stderr}");
+    }
+}
+
+#[test]
 fn members_that_only_count_bytes_notice_a_loss_and_a_repeat() {
     for (fault, name) in [("drop", "lost 1"), ("duplicate", "duplicate 1")] {
         // Of ten members the first and the last listener are verified; the fault strikes the second.

@@ -82,6 +82,35 @@ fn members_that_only_count_bytes_add_up() {
 }
 
 #[test]
+fn many_rooms_hear_their_own_lines_alone() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "43", "--rooms", "10", "-r", "500/s", "-n", "200", "--format", "json"];
+    let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let room = &summary["room"];
+    assert_eq!((&room["rooms"], &room["members"], &room["publishers"]), (&10.into(), &43.into(), &10.into()));
+    assert_eq!(summary["proof"]["order_hashes_equal"], 43);
+    assert_eq!(summary["latency"]["room"]["samples"], 200);
+    // Three rooms have five members, seven have four; each says 20 lines.
+    assert_eq!(summary["latency"]["delivery"]["samples"], 20 * (3 * 4 + 7 * 3));
+    assert_eq!(summary["sent"]["deliveries"], 20 * (3 * 4 + 7 * 3));
+    let printed =
+        String::from_utf8(run(&[&arguments[..9], &["--server-cmd", &server], &SHORT].concat()).stdout).unwrap();
+    assert!(printed.contains("10 rooms with 43 members"), "{printed}");
+}
+
+#[test]
+fn the_first_room_alone_is_asked_for_nothing_and_said_as_before() {
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "10", "--rooms", "1", "-r", "200/s", "-n", "20", "--format", "json"];
+    let output = run(&[&arguments[..], &["--server-cmd", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["room"]["rooms"], Value::Null, "one room is not spoken of");
+}
+
+#[test]
 fn an_expectation_that_does_not_hold_has_its_own_code() {
     let server = reflect_command("");
     let arguments = ["run", "-c", "5", "-r", "100/s", "-n", "20", "--format", "quiet", "--server-cmd", &server];
@@ -93,11 +122,15 @@ fn an_expectation_that_does_not_hold_has_its_own_code() {
 
 #[test]
 fn what_cannot_be_done_is_one_line_with_its_fix() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["run", "-c", "0"], "no whole number above zero"),
         (&["run", "-r", "fast"], "no rate above zero"),
         (&["run", "--expect", "speed=1"], "is no figure"),
         (&["run", "-c", "2", "-p", "2"], "one only listen"),
+        (&["run", "-c", "9", "--rooms", "5"], "a room of 1 cannot have 1 publishers"),
+        (&["run", "--rooms", "2", "--verify", "10"], "leave out --verify"),
+        (&["run", "--rooms", "2", "--processes", "2"], "works in one process"),
+        (&["run", "--rooms", "2m"], "at most 1000000 rooms"),
         (&["run", "-c", "10", "-s", "20"], "use -s 32 or more"),
         (&["run", "-c", "10", "-s", "100k"], "invalid digit"),
         (&["run", "-c", "900m"], "hard limit"),
@@ -109,6 +142,71 @@ fn what_cannot_be_done_is_one_line_with_its_fix() {
         assert_eq!(code, Some(1), "{arguments:?}: {stderr}");
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn many_rooms_on_two_servers_are_put_into_a_ratio() {
+    let parent = tempfile::tempdir().unwrap();
+    let out = parent.path().to_str().unwrap();
+    let (one, other) = (format!("one={}", reflect_command("")), format!("other={}", reflect_command("")));
+    let arguments =
+        ["many-rooms", "-c", "30", "--rooms", "6", "-r", "200/s", "-d", "500ms", "--repeat", "2", "-o", out];
+    let output = run(&[&arguments[..], &["--server", &one, "--server", &other], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        printed.starts_with("6 rooms with 30 members, 200 lines/s of 64 bytes in all, one every 30.0 ms"),
+        "{printed}"
+    );
+    assert!(printed.contains("one / this") && printed.contains("1.00 [1.00..1.00]"), "{printed}");
+    let folder = std::fs::read_dir(parent.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(folder.to_str().unwrap().ends_with("-many-rooms"), "{folder:?}");
+    let table = std::fs::read_to_string(folder.join("table.md")).unwrap();
+    assert!(table.contains("2 of 2 good"), "{table}");
+    assert_eq!(json(&folder.join("other/c0000030/run2/summary.json"))["room"]["rooms"], 6);
+    let again = run(&["report", folder.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+    assert_eq!(std::fs::read_to_string(folder.join("table.md")).unwrap(), table, "drawn again it is the same");
+}
+
+#[test]
+fn a_few_are_measured_alone_and_beside_many() {
+    let parent = tempfile::tempdir().unwrap();
+    let out = parent.path().to_str().unwrap();
+    let server = format!("reflect={}", reflect_command(""));
+    let arguments = ["two-rooms", "-c", "100", "--deliveries", "5k", "--few-rate", "300/s", "-d", "1s", "-o", out];
+    let output = run(&[&arguments[..], &["--repeat", "2", "--server", &server], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let said = ["5 alone", "5 beside 100", "difference", "2 of 2 good", "reflect: the room of 100 heard"];
+    assert!(said.iter().all(|words| printed.contains(words)), "{printed}");
+    let folder = std::fs::read_dir(parent.path()).unwrap().next().unwrap().unwrap().path();
+    let rounds = json(&folder.join("two_rooms.json"));
+    assert_eq!(rounds.as_array().unwrap().len(), 2);
+    for round in rounds.as_array().unwrap() {
+        for (case, members) in [("alone", 5), ("beside", 5), ("many", 100)] {
+            assert_eq!(round[case]["room"]["members"], members, "{case}");
+            assert_eq!(round[case]["proof"]["order_hashes_equal"], members, "{case}");
+        }
+        // 300 lines to four others, and nothing of the 100.
+        assert_eq!(round["beside"]["latency"]["delivery"]["samples"], 1200);
+        assert_eq!(round["beside"]["proof"]["foreign"], 0);
+        assert!(
+            round["beside"]["latency"]["kernel_has_it"]["samples"].as_u64().unwrap() > 600,
+            "all of the few are probes"
+        );
+    }
+    let again = run(&["report", folder.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+}
+
+#[test]
+fn two_rooms_on_a_server_that_cannot_be_started_are_an_error_and_do_not_hang() {
+    let parent = tempfile::tempdir().unwrap();
+    let out = parent.path().to_str().unwrap();
+    let (code, stderr) = outcome(&run(&["two-rooms", "-c", "10", "--server", "none=false {addr}", "-o", out]));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("ended before it listened"), "{stderr}");
 }
 
 /// The rows of a sweep: members, server and state.

@@ -64,8 +64,8 @@ mod tests {
         for line in [
             &Notice::Connected { online: 1 },
             &Notice::SlowDown,
-            &Notice::Missed { messages: 1 },
-            &Notice::Missed { messages: 2 },
+            &Notice::Missed { messages: 1, range: None },
+            &Notice::Missed { messages: 2, range: None },
         ] {
             assert_eq!(heard(&[line]), nothing, "{line}");
         }

@@ -36,10 +36,9 @@ impl Inbound {
 pub enum Hold {
     /// Space in the room's log.
     LogSpace,
-    /// Its own reading: it may not speak before it has been sent the messages between its own lines.
+    /// Its own reading: it may not go on before it has been sent the messages between its own lines, or what it has asked
+    /// for.
     Reading,
-    /// Nothing any more: it has read, and goes on when its entry in the schedule is handed out.
-    Resumed,
     /// Its own rate, or that of its address.
     Rate,
     /// The room's ration, for which connections stand in a queue.

@@ -14,8 +14,19 @@ pub struct Private(Option<Box<Unsent>>);
 #[derive(Debug, Default)]
 struct Unsent {
     bytes: Vec<u8>,
-    /// How many of `bytes` were sent, always fewer than all.
+    /// How many of `bytes` were sent, always fewer than all, but while the past is fetched.
     sent: usize,
+    /// Messages of the past that are to follow these bytes.
+    past: Option<Past>,
+}
+
+/// Numbered messages of the past that a member is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The next of them.
+    pub next: u64,
+    /// The last of them.
+    pub last: u64,
 }
 
 impl Private {
@@ -33,7 +44,7 @@ impl Private {
 
     /// Adds a notice. False, and nothing added, when [`PRIVATE_BYTES_MAX`] bytes wait already, or, while memory is
     /// `short`, any bytes.
-    pub fn tell(&mut self, notice: Notice, encoding: Encoding, short: bool) -> bool {
+    pub fn tell(&mut self, notice: Notice<'_>, encoding: Encoding, short: bool) -> bool {
         let most = if short { 0 } else { PRIVATE_BYTES_MAX };
         let full = self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= most);
         if !full {
@@ -43,12 +54,42 @@ impl Private {
     }
 
     /// Adds a notice that must not be dropped, however many bytes wait.
-    pub fn tell_always(&mut self, notice: Notice, encoding: Encoding) {
+    pub fn tell_always(&mut self, notice: Notice<'_>, encoding: Encoding) {
         let bytes = &mut self.0.get_or_insert_default().bytes;
         encoding.notice(notice, bytes);
         // Beyond what is reckoned for everybody there is space for all that may wait, so it grows once.
         if bytes.len() > PRIVATE_BYTES_KEPT {
             bytes.reserve_exact((2 * PRIVATE_BYTES_MAX).saturating_sub(bytes.len()));
+        }
+    }
+
+    /// True when another notice would be dropped.
+    pub fn is_full(&self) -> bool {
+        self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() - unsent.sent >= PRIVATE_BYTES_MAX)
+    }
+
+    /// Has messages of the past follow what waits.
+    pub fn repeat(&mut self, next: u64, last: u64) {
+        self.0.get_or_insert_default().past = Some(Past { next, last });
+    }
+
+    /// True while messages of the past follow.
+    pub fn has_past(&self) -> bool {
+        self.0.as_deref().is_some_and(|unsent| unsent.past.is_some())
+    }
+
+    /// The messages of the past that follow, once all bytes before them were sent.
+    pub fn past_due(&self) -> Option<Past> {
+        self.0.as_deref().filter(|unsent| unsent.sent == unsent.bytes.len()).and_then(|unsent| unsent.past)
+    }
+
+    /// Replaces the bytes, which were all sent, by those of some more of the past. `past` is what follows them.
+    pub fn refill(&mut self, past: Option<Past>, bytes: Vec<u8>) {
+        let unsent = self.0.get_or_insert_default();
+        **unsent = Unsent { bytes, sent: 0, past };
+        if unsent.bytes.is_empty() {
+            assert!(past.is_none(), "more of the past follows some of it");
+            self.0 = None;
         }
     }
 
@@ -62,7 +103,7 @@ impl Private {
         let Some(unsent) = self.0.as_deref_mut() else { return };
         unsent.sent += bytes;
         assert!(unsent.sent <= unsent.bytes.len(), "no more is sent than there is");
-        if unsent.sent == unsent.bytes.len() {
+        if unsent.sent == unsent.bytes.len() && unsent.past.is_none() {
             self.0 = None;
         }
     }
@@ -103,7 +144,7 @@ mod tests {
             (PRIVATE_BYTES_MAX..2 * PRIVATE_BYTES_MAX).contains(&bytes) && told < 100,
             "{told} times, {bytes} bytes"
         );
-        private.tell_always(Notice::Missed { messages: 7 }, Encoding::Text);
+        private.tell_always(Notice::Missed { messages: 7, range: None }, Encoding::Text);
         assert!(private.due().ends_with(b"! you missed 7 messages\n"));
     }
 
@@ -120,7 +161,7 @@ mod tests {
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT, "it grows once");
         while private.tell(Notice::SlowDown, Encoding::Text, false) {}
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT);
-        private.tell_always(Notice::Missed { messages: 7 }, Encoding::Text);
+        private.tell_always(Notice::Missed { messages: 7, range: None }, Encoding::Text);
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT, "there is space for it");
         private.advance(private.due().len());
         assert_eq!(private.buffer_bytes(), 0);

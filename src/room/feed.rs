@@ -13,7 +13,7 @@ use arrayvec::ArrayVec;
 
 use super::Counts;
 use super::log::{Entry, Log, Position};
-use super::member::Member;
+use super::member::{Gap, Member};
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
 use crate::limits::SEND_BATCH_MEMBERS;
@@ -151,18 +151,19 @@ impl Feed {
     }
 
     /// Renders a message, for which there is [memory](Feed::memory_needed), into the log. False, and nothing appended, when no byte of it is visible.
-    /// `on_skipped` is called for each member that is skipped to make space, with false when it must be closed because
+    /// It has at most `longest` bytes, for which there is memory. `on_skipped` is called for each member that is skipped to make space, with false when it must be closed because
     /// there was no memory for the rest of its message.
     pub fn append(
         &mut self,
         members: &mut Members,
         message: &Message<'_>,
+        longest: usize,
         mut on_skipped: impl FnMut(ConnectionId, bool),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let mut bytes_max = self.message_bytes_max;
         if !self.log.last_fits(bytes_max) {
-            bytes_max = self.encoding.message_bytes_max(&message.body);
+            bytes_max = longest;
             if !self.log.last_fits(bytes_max) {
                 // For a message without a visible byte no segment must be begun or retired, and no member skipped.
                 if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
@@ -225,11 +226,11 @@ impl Feed {
 
     /// Takes the members of the next batch, all of one table. Before the next message each of them goes back by
     /// [`Feed::try_level`] or [`Feed::park`], or leaves. `on_resumed` is called for each member that was skipped and
-    /// goes on, with the number of messages that it missed. Where that is 0 there may be nothing to send to it.
+    /// goes on, with what it missed. Where that is nothing there may be nothing to send to it.
     pub fn take_batch(
         &mut self,
         members: &mut Members,
-        mut on_resumed: impl FnMut(MemberId, ConnectionId, u64),
+        mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap),
     ) -> Batch {
         let mut batch = Batch::new();
         let Some(turn) = self.roster.next_turn() else { return batch };
@@ -238,7 +239,7 @@ impl Feed {
         {
             self.roster.take(members, &self.log, id);
             if let Some(missed) = members.change(id, |member| member.resume(&self.log)) {
-                self.skipped_messages += missed;
+                self.skipped_messages += missed.messages;
                 on_resumed(id, members[id].connection, missed);
             }
             batch.push(id);
@@ -268,6 +269,11 @@ impl Feed {
             self.roster.put_level(members, &self.log, id);
         }
         level
+    }
+
+    /// A member of the batch has private bytes to be sent, with a later batch.
+    pub fn put_back(&mut self, members: &mut Members, id: MemberId) {
+        self.roster.put_returning(members, &self.log, id);
     }
 
     /// Has nothing sent to a member until it is unparked.

@@ -22,7 +22,7 @@ use std::ops::{Add, Sub};
 use crate::limits::{LOG_ENTRY_BYTES, LOG_GROWTH_PART, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN, LOG_SEGMENTS_MIN};
 use crate::message::Kind;
 use crate::time::UnixTime;
-use crate::token::Serial;
+use crate::token::PublicId;
 
 /// A place in the log: bytes since the first message ever appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +50,7 @@ impl Sub for Position {
 pub struct Entry {
     pub time: UnixTime,
     /// The connection that said it; `None` for the server.
-    pub author: Option<Serial>,
+    pub author: Option<PublicId>,
     pub kind: Kind,
     /// Length of its author's name as text; 0 where the message names nobody.
     pub name_bytes: u8,
@@ -85,7 +85,7 @@ impl Entry {
         let author = u64::from_le_bytes(encoded[12..].try_into().expect("eight bytes"));
         Self {
             time: UnixTime(u64::from_le_bytes(time)),
-            author: (author > 0).then_some(Serial(author)),
+            author: (author > 0).then_some(PublicId(author)),
             kind: kind_of(encoded),
             name_bytes: encoded[5],
         }
@@ -390,6 +390,19 @@ impl Log {
         segments.flat_map(|(segment, first)| (first..segment.messages).map(|index| segment.message(index)))
     }
 
+    /// The last message, of any kind; `None` where there is none.
+    pub fn last_message(&self) -> Option<(Entry, &[u8])> {
+        let segment = self.segments.back()?;
+        let (_, entry, bytes) = segment.message(segment.messages.checked_sub(1)?);
+        Some((entry, bytes))
+    }
+
+    /// The numbered messages from `number` on, which is kept or still to be said, each with its number.
+    pub fn numbered_from(&self, number: u64) -> impl Iterator<Item = (u64, Entry, &[u8])> {
+        let start = self.find_number(number).unwrap_or_else(|| self.head());
+        self.messages_from(start).filter(|(_, entry, _)| entry.kind.is_numbered())
+    }
+
     /// The number of the last numbered message that starts before `position`; where there is none, of the last one
     /// before this log.
     pub fn messages_before(&self, position: Position) -> u64 {
@@ -550,7 +563,7 @@ mod tests {
         let entries = [
             Entry {
                 time: UnixTime(253_402_300_799_999),
-                author: Some(Serial(u64::MAX)),
+                author: Some(PublicId(u64::MAX)),
                 kind: Kind::Line,
                 name_bytes: 255,
             },

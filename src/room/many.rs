@@ -40,7 +40,7 @@ impl World {
         let fits = self.feed.memory_needed(&self.members, &body).is_some();
         if fits {
             let message = Message { number: self.feed.log().messages() + 1, time: UnixTime(0), author: None, body };
-            assert!(self.feed.append(&mut self.members, &message, |_, _| self.skipped += 1));
+            assert!(self.feed.append(&mut self.members, &message, MESSAGE_BYTES, |_, _| self.skipped += 1));
         }
         fits
     }
@@ -48,7 +48,7 @@ impl World {
     /// Sends one batch, whose sockets take everything. Returns it with the messages that its members missed.
     fn send(&mut self) -> (Batch, u64) {
         let mut missed = 0;
-        let batch = self.feed.take_batch(&mut self.members, |_, _, messages| missed += messages);
+        let batch = self.feed.take_batch(&mut self.members, |_, _, gap| missed += gap.messages);
         for id in &batch {
             while !self.feed.try_level(&mut self.members, *id) {
                 let due = self.feed.due(&self.members, *id).len();

@@ -35,6 +35,17 @@ struct Aside {
     missed_from: Option<u64>,
 }
 
+/// Messages that a member missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// How many, without its own and those that have no number.
+    pub messages: u64,
+    /// The numbers of the first and of the last that it has not been sent, its own among them; meaningless when none
+    /// are missed.
+    pub first: u64,
+    pub last: u64,
+}
+
 #[derive(Debug)]
 struct OwnRange {
     start: Position,
@@ -182,7 +193,7 @@ impl Member {
         !self.is_skipped() && self.cursor < tail
     }
 
-    fn is_skipped(&self) -> bool {
+    pub fn is_skipped(&self) -> bool {
         self.aside.as_deref().is_some_and(|aside| aside.missed_from.is_some())
     }
 
@@ -218,10 +229,9 @@ impl Member {
         (missed_from - std::mem::replace(&mut self.counted, missed_from), whole)
     }
 
-    /// Moves the cursor of a skipped member to the oldest message kept. Returns the number of messages that it missed,
-    /// without its own and those that have no number; `None` for a member that was not skipped. It is to be told that number,
-    /// if it is not 0, after its unfinished message.
-    pub fn resume(&mut self, log: &Log) -> Option<u64> {
+    /// Moves the cursor of a skipped member to the oldest message kept. Returns what it missed; `None` for a member that
+    /// was not skipped. It is to be told of that, if it is any message, after its unfinished one.
+    pub fn resume(&mut self, log: &Log) -> Option<Gap> {
         let aside = self.aside.as_deref_mut()?;
         let missed_from = aside.missed_from.take()?;
         let tail = log.tail();
@@ -230,7 +240,7 @@ impl Member {
             self.cursor = self.cursor + log.rest_of_message(self.cursor).len();
             self.jump();
             self.free_aside();
-            return Some(0);
+            return Some(Gap::default());
         }
         let tail_messages = log.messages_before(tail);
         let mut own_missed = 0;
@@ -253,7 +263,7 @@ impl Member {
         self.counted = tail_messages;
         self.jump();
         self.free_aside();
-        Some(messages)
+        Some(Gap { messages, first: missed_from + 1, last: tail_messages })
     }
 }
 

@@ -52,6 +52,15 @@ pub(super) struct Entry {
     pub table: TableId,
     pub previous: Option<Link>,
     pub next: Option<Link>,
+    /// Those that joined the room before and after it.
+    pub joined: Neighbours,
+}
+
+/// The members that joined a room before and after one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Neighbours {
+    pub before: Option<Link>,
+    pub after: Option<Link>,
 }
 
 #[derive(Debug)]
@@ -148,7 +157,16 @@ impl Members {
     }
 
     pub(super) fn insert(&mut self, member: Member, room: RoomId, encoding: Encoding, table: TableId) -> MemberId {
-        let entry = Entry { member, room, encoding, place: Place::InBatch, table, previous: None, next: None };
+        let entry = Entry {
+            member,
+            room,
+            encoding,
+            place: Place::InBatch,
+            table,
+            previous: None,
+            next: None,
+            joined: Neighbours::default(),
+        };
         MemberId(self.entries.insert(entry))
     }
 
@@ -229,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_takes_48_bytes() {
-        assert_eq!(size_of::<Entry>(), size_of::<Member>() + 16);
+    fn a_member_takes_56_bytes() {
+        assert_eq!(size_of::<Entry>(), size_of::<Member>() + 24);
     }
 }

@@ -1,7 +1,7 @@
 //! Held connections: each stands in the queue of its reason, and is not looked at before that reason has passed.
 //!
 //! A full log and a ration are a room's own: members of other rooms go on meanwhile. A connection that waits for its
-//! own reading is in no queue: the sweep calls [`Held::resume`] once it has read.
+//! own reading is in no queue: the sweep has it go on once it has read.
 //!
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
 //! 2. The first connection in either queue of a room, for space or for the ration, stays first until a line of it is
@@ -38,8 +38,6 @@ pub enum Turn {
 
 #[derive(Debug, Default)]
 pub struct Held {
-    /// Connections that may go on now.
-    resumable: Fifo<ConnectionId>,
     /// Connections over their own rate, each with the moment from which it may go on, soonest first.
     delayed: Heap<(Instant, ConnectionId)>,
     /// Rooms that connections wait for, or whose logs are full.
@@ -160,14 +158,11 @@ impl Held {
         waiting.ration_from().map_or(Ok(()), |from| Err(Blocked::Rationed(from)))
     }
 
-    /// A held connection may go on.
-    pub fn resume(&mut self, id: ConnectionId) {
-        self.resumable.push_back(id);
-    }
-
-    /// True while a held connection may go on now.
-    pub fn has_resumable(&self) -> bool {
-        !self.resumable.is_empty()
+    /// A room is freed: nobody is in it, so nobody waits for it.
+    pub fn forget_room(&mut self, room: RoomId) {
+        if self.rooms.contains_key(&room) {
+            self.change(room, |waiting| *waiting = Waiting::default());
+        }
     }
 
     /// Rooms whose logs were full when they were last asked.
@@ -195,9 +190,6 @@ impl Held {
             let id = self.change(*room, |waiting| waiting.for_space.pop_front())?;
             return Some(Resume::First(id, Turn::Space));
         }
-        if let Some(id) = self.resumable.pop_front() {
-            return Some(Resume::All(id));
-        }
         if self.delayed.peek().is_some_and(|(from, _)| *from <= now) {
             return self.delayed.pop().map(|(_, id)| Resume::All(id));
         }
@@ -223,9 +215,6 @@ impl Held {
         if self.delayed.len() > entries_max {
             self.delayed.retain_some(|(_, id)| is_here(*id));
         }
-        if self.resumable.len() > entries_max {
-            self.resumable.retain_in_a_piece(|id| is_here(*id));
-        }
         // Queues may be short. At most a piece and what is still missing to one is looked at.
         let mut looks = 0;
         for _ in 0..PIECE_ENTRIES {
@@ -237,7 +226,7 @@ impl Held {
                 is_here(id)
             });
         }
-        [self.delayed.len(), self.resumable.len(), self.queued].into_iter().any(|entries| entries > entries_max)
+        self.delayed.len() > entries_max || self.queued > entries_max
     }
 
     /// Looks at a piece of one room's queue.
@@ -269,8 +258,7 @@ impl Held {
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
         let queues = self.rooms.values().map(|waiting| waiting.for_space.footprint() + waiting.rationed.footprint());
-        self.resumable.footprint()
-            + self.delayed.footprint()
+        self.delayed.footprint()
             + queues.sum::<usize>()
             + self.rooms.len() * size_of::<(RoomId, Waiting)>()
             + (self.full.len() + self.spaces.len()) * size_of::<RoomId>()
@@ -286,7 +274,7 @@ impl Held {
     /// have.
     pub fn entries(&self, id: ConnectionId) -> (usize, usize) {
         let rooms = self.rooms.values();
-        let spaces = rooms.flat_map(|waiting| waiting.for_space.iter()).chain(self.resumable.iter());
+        let spaces = rooms.flat_map(|waiting| waiting.for_space.iter());
         let others = spaces.filter(|held| **held == id).count();
         let delayed = self.delayed.iter().filter(|entry| entry.1 == id).count();
         (others + delayed, self.rationed().filter(|held| *held == id).count())
@@ -368,9 +356,6 @@ mod tests {
         assert_eq!(held.next(at(1)), Some(Resume::All(id(1))));
         held.hold(id(1), ROOM, Blocked::AuthorBehind);
         assert_eq!((held.next(at(1)), held.deadline()), (None, Some(at(2))));
-        held.resume(id(1));
-        assert!(held.has_resumable());
-        assert_eq!(held.next(at(2)), Some(Resume::All(id(1))));
         held.hold(id(1), ROOM, Blocked::Rationed(at(2)));
         assert_eq!(held.next(at(2)), Some(Resume::All(id(0))), "its own rate is over, and comes first");
         assert_eq!(held.next(at(2)), Some(Resume::First(id(1), Turn::Ration)));

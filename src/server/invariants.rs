@@ -229,7 +229,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 let goes_on = !self.rooms.may_speak(member) || place != Place::InSweep || self.rooms.has_due();
                 assert!(goes_on, "a member that has read everything goes on");
             }
-            Some(Hold::LogSpace | Hold::Rate | Hold::Resumed) => {
+            Some(Hold::LogSpace | Hold::Rate) => {
                 assert_eq!(entries, (1, 0), "a held connection has one entry");
             }
             Some(Hold::Ration) => {

@@ -15,6 +15,8 @@ use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
 use crate::names::{Guest, Name, Origin};
 use crate::outlet::Outlet;
+use crate::room::{Newcomer, Who};
+use crate::sessions::Session;
 use crate::token::{ConnectionId, ListenerId};
 use crate::wire::Encoding;
 
@@ -95,11 +97,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A connection that has been greeted becomes a member of the room.
     fn join(&mut self, id: ConnectionId) {
+        let public_id = self.public_id(id);
         let connection = self.connections.at_mut(id);
         assert!(connection.state == State::Greeting, "a connection joins once");
-        let (encoding, name, table) =
-            (connection.inbound.encoding, connection.name(), self.io.table(&connection.socket));
-        let member = self.rooms.join(self.rooms.lobby(), (id, table), encoding, name, self.now);
+        let newcomer = Newcomer {
+            connection: id,
+            table: self.io.table(&connection.socket),
+            encoding: connection.inbound.encoding,
+            who: Who { name: connection.name(), id: public_id },
+        };
+        let member = self.rooms.join(self.rooms.lobby(), newcomer, self.now);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.
@@ -107,6 +114,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         let online = self.rooms.room(self.rooms.lobby()).online() as u64;
         self.tell(id, Notice::Connected { online });
+        self.tell_topic(id, member, false);
+        self.repeat_last(id, member, self.config.history);
         self.ask_for_chunk(id);
     }
 
@@ -140,7 +149,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Tells a newcomer why it is not let in.
-    fn refuse(&mut self, socket: I::Socket, notice: Notice) {
+    fn refuse(&mut self, socket: I::Socket, notice: Notice<'_>) {
         let mut bytes = Vec::new();
         Encoding::Text.notice(notice, &mut bytes);
         // A newcomer is not told if its socket does not take these few bytes.
@@ -151,7 +160,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Closes a connection with a last line, if its socket takes one.
-    pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice, reason: CloseReason) {
+    pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice<'_>, reason: CloseReason) {
         let connection = self.connections.at(id);
         // The notice must follow a whole message. A skipped member may lack the rest of one, so it is not told.
         let rest = match connection.state {
@@ -170,6 +179,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends
     /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let public_id = self.public_id(id);
         let connection = self.connections.at_mut(id);
         let member = match connection.state {
             State::Greeting => None,
@@ -188,8 +198,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.addresses.give_back_line(ip);
         }
         self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
+        let profile = self.connections.at_mut(id).profile.take();
         if let Some(member) = member {
-            self.rooms.leave(member, name, self.now);
+            if let Some(key) = profile.as_deref().and_then(|profile| profile.key) {
+                let room = self.rooms.room(self.rooms.room_of(member));
+                let name = profile.as_deref().and_then(|profile| profile.name);
+                self.sessions.on_end(key, Session { name, room: room.name(), epoch: room.epoch() }, self.now);
+            }
+            let room = self.rooms.leave(member, Who { name, id: public_id }, self.now);
+            self.free_room_if_unused(room);
         }
         self.addresses.leave(ip, self.now);
         self.counters.closed(reason);

@@ -11,51 +11,28 @@
 //! nothing, because the rest of a request may be waiting in the socket.
 
 use std::mem;
-use std::net::IpAddr;
 
 use rustix::io::Errno;
 
 use super::Server;
 use super::held::{Resume, Turn};
-use crate::connection::{Connection, Hold, Queue, Received, State};
+use super::speaker::{Done, Farewell, Speaker};
+use crate::connection::{Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{BUFFER_PATIENCE, FULL_LOOKS_MAX, OPENING_HOLD, SPARE_BUFFERS_MAX};
-use crate::message::Notice;
-use crate::names::Name;
+use crate::message::{Body, Notice};
 use crate::outlet::Outlet;
-use crate::room::{Author, Blocked, MemberId};
+use crate::room::{Author, Blocked};
 use crate::token::{ConnectionId, RoomId};
-use crate::wire::{Foreign, Framing, Item, Verdict};
-
-/// A connection while its lines are taken.
-struct Speaker {
-    id: ConnectionId,
-    member: MemberId,
-    name: Name,
-    ip: IpAddr,
-    /// Taken out of the connection meanwhile.
-    received: Box<Received>,
-    /// The memory for received bytes that the budget counts for it.
-    counted: usize,
-    /// The queue of its room in which it is the first, until a line of it is said.
-    turn: Option<Turn>,
-}
-
-impl Speaker {
-    /// Takes the received bytes out of a connection. `None` when it is no member, or has none.
-    fn of<S>(id: ConnectionId, connection: &mut Connection<S>, turn: Option<Turn>) -> Option<Self> {
-        let member = connection.member()?;
-        let received = connection.inbound.received.take()?;
-        let counted = received.input.capacity();
-        Some(Self { id, member, name: connection.name(), ip: connection.origin.ip, received, counted, turn })
-    }
-}
+use crate::wire::{Encoding, Foreign, Framing, Item, Verdict};
 
 /// A piece of the received bytes, as it is admitted.
 #[derive(Clone, Copy)]
 enum Piece<'a> {
-    Line(&'a [u8]),
+    /// Something to be said.
+    Said(&'a Body<'a>),
+    Command,
     /// A line that is too long, as far as it has arrived.
     TooLong,
     /// A further chunk of a line that is too long. It is charged like a line.
@@ -72,6 +49,8 @@ enum Taken {
     StillFirst(Blocked),
     /// The peer speaks another protocol.
     Foreign(Foreign),
+    /// The member leaves.
+    Leaves(Farewell),
 }
 
 /// Empty buffers, kept for received bytes that are not used at once, so that the steady state allocates nothing.
@@ -170,6 +149,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
+    /// Takes lines of a held connection that has been sent everything.
+    pub(super) fn resume(&mut self, id: ConnectionId) {
+        let held = self.connections.find(id).filter(|connection| connection.inbound.held.is_some());
+        if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, None)) {
+            self.take_input(speaker);
+        }
+    }
+
     /// Takes lines from the bytes that a connection sent before it joined.
     #[cfg(test)]
     pub(super) fn take_greeted(&mut self, id: ConnectionId) {
@@ -242,8 +229,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
                 return Taken::All;
             };
-            let said = match self.take_item(speaker, item) {
-                Ok(said) => said,
+            let done = match self.take_item(speaker, item) {
+                Ok(done) => done,
                 Err(reason) => {
                     (speaker.received.splitter, *rest) = before;
                     return match (speaker.turn, reason) {
@@ -254,50 +241,74 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
             };
             speaker.turn = None;
-            speaker.received.line_taken(said);
+            if let Done::Leaves(farewell) = done {
+                return Taken::Leaves(farewell);
+            }
+            speaker.received.line_taken(done == Done::Taken);
             speaker.received.charge_line(self.config.flood, self.now);
         }
     }
 
-    /// Admits an item, and then says it. True when it became a message.
-    fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<bool, Blocked> {
-        let piece = match item {
-            Item::Line(line) => Piece::Line(line),
-            Item::TooLong => Piece::TooLong,
+    /// Takes an item, or says why it has to wait.
+    fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<Done, Blocked> {
+        let taken = match item {
+            Item::Line(line) => self.take_line(speaker, line),
+            Item::TooLong => self.admit(speaker, Piece::TooLong).map(|()| {
+                self.tell(speaker.id, Notice::LineTooLong { line_bytes_max: self.config.line_bytes });
+                Done::Passed
+            }),
         };
-        let admitted = self.admit(speaker, piece);
-        if matches!(admitted, Err(Blocked::OverRate(_))) && !mem::replace(&mut speaker.received.slowed, true) {
+        if matches!(taken, Err(Blocked::OverRate(_))) && !mem::replace(&mut speaker.received.slowed, true) {
             self.tell(speaker.id, Notice::SlowDown);
         }
-        admitted?;
-        match item {
-            Item::Line(line) => Ok(self.rooms.publish(self.author(speaker), line, self.now)),
-            Item::TooLong => {
-                self.tell(speaker.id, Notice::LineTooLong { line_bytes_max: self.config.line_bytes });
-                Ok(false)
-            }
+        taken
+    }
+
+    /// Says something, once it is admitted.
+    pub(super) fn say(&mut self, speaker: &mut Speaker, body: Body<'_>) -> Result<Done, Blocked> {
+        self.admit(speaker, Piece::Said(&body))?;
+        if !self.rooms.publish(self.author(speaker), body, self.now) {
+            return Ok(Done::Passed);
         }
+        if self.connections.at(speaker.id).inbound.encoding == Encoding::Json {
+            let number = self.rooms.room(self.rooms.room_of(speaker.member)).messages();
+            self.tell_always(speaker.id, Notice::Said { number, time: self.rooms.time() });
+        }
+        Ok(Done::Taken)
+    }
+
+    /// `Ok` when a command may be taken now.
+    pub(super) fn admit_command(&mut self, speaker: &mut Speaker) -> Result<(), Blocked> {
+        self.admit(speaker, Piece::Command)
     }
 
     /// `Ok` when a piece may be taken now. All reasons to wait are looked at here, in order. Nothing is rendered.
     fn admit(&mut self, speaker: &mut Speaker, piece: Piece<'_>) -> Result<(), Blocked> {
         let may_speak = self.rooms.may_speak(speaker.member)
             && (self.rooms.speaks_in_place(speaker.member) || !self.is_buffer_short());
-        if matches!(piece, Piece::Line(_)) && !may_speak {
+        // Answers, and what tells a program of its own lines, are not dropped: they need a place.
+        let connection = self.connections.at(speaker.id);
+        let private = &connection.outbound.private;
+        let must_read = match piece {
+            Piece::Said(_) => !may_speak || (connection.inbound.encoding == Encoding::Json && private.is_full()),
+            Piece::Command => private.is_full() || private.has_past(),
+            Piece::TooLong | Piece::MoreOfTooLong => false,
+        };
+        if must_read {
             return Err(Blocked::AuthorBehind);
         }
         let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, speaker.ip, self.now);
         allowed.map_err(Blocked::OverRate)?;
-        let Piece::Line(line) = piece else { return Ok(()) };
+        let Piece::Said(body) = piece else { return Ok(()) };
         if speaker.turn != Some(Turn::Ration) {
             self.schedule.held.queue_of(self.rooms.room_of(speaker.member))?;
         }
-        self.rooms.admit(self.author(speaker), line, self.now)
+        self.rooms.admit(self.author(speaker), body, self.now)
     }
 
-    fn author(&self, speaker: &Speaker) -> Author {
+    pub(super) fn author(&self, speaker: &Speaker) -> Author {
         let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, serial: self.connections.serial(speaker.id), name: speaker.name, has_private }
+        Author { member: speaker.member, who: self.who(speaker), has_private }
     }
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.
@@ -310,7 +321,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             // It stays in that queue, also when it now waits for another reason.
             Taken::StillFirst(_) if turn == Some(Turn::Ration) => Some(Hold::Ration),
             Taken::StillFirst(_) => Some(Hold::LogSpace),
-            Taken::All | Taken::Foreign(_) => None,
+            Taken::All | Taken::Foreign(_) | Taken::Leaves(_) => None,
         };
         let received = connection.inbound.received.insert(received);
         if !received.input.is_empty() {
@@ -335,6 +346,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason, self.now);
             }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
+            Taken::Leaves(farewell) => self.close_with(id, farewell.notice(), farewell.reason()),
         }
     }
 

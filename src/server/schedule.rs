@@ -31,6 +31,8 @@ pub enum Moment {
     Stop,
     /// A room has a presence summary to say.
     Room,
+    /// A token is good no more.
+    Session,
     /// The transcript is tried again.
     Transcript,
     /// The server's own log is tried again.

@@ -13,8 +13,16 @@ use crate::outlet::Outlet;
 use crate::room::{Batch, MemberId};
 use crate::rooms::Rooms;
 use crate::token::ConnectionId;
+use crate::wire::Encoding;
 
-type Dead = ArrayVec<ConnectionId, SEND_BATCH_MEMBERS>;
+/// Connections for which there is something to do after a batch.
+#[derive(Debug, Default)]
+struct Sweep {
+    /// Their sockets are dead.
+    dead: ArrayVec<ConnectionId, SEND_BATCH_MEMBERS>,
+    /// They were held for their own reading, and have read.
+    have_read: ArrayVec<ConnectionId, SEND_BATCH_MEMBERS>,
+}
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Sends one batch to members that are behind, to each as much as its socket takes.
@@ -22,19 +30,22 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.send_greetings();
         let (connections, budget) = (&mut self.connections, &mut self.budget);
         let mut unsaid = ArrayVec::<MemberId, SEND_BATCH_MEMBERS>::new();
-        let mut batch = self.rooms.take_batch(|member, id, messages| {
-            if messages == 0 {
+        let mut batch = self.rooms.take_batch(|member, id, gap| {
+            if gap.messages == 0 {
                 unsaid.push(member);
                 return;
             }
             let connection = connections.at_mut(id);
             let encoding = connection.inbound.encoding;
             budget.change_private(&mut connection.outbound.private, |private| {
-                private.tell_always(Notice::Missed { messages }, encoding);
+                private.tell_always(
+                    Notice::Missed { messages: gap.messages, range: Some((gap.first, gap.last)) },
+                    encoding,
+                );
             });
         });
-        self.put_level_unsaid(&unsaid, &mut batch);
-        let mut dead = Dead::new();
+        let mut sweep = Sweep::default();
+        self.put_level_unsaid(&unsaid, &mut batch, &mut sweep);
         // One round sends a member the bytes up to the end of a segment, which is usually the head of the log.
         while !batch.is_empty() {
             let mut sends: ArrayVec<Send<'_, I::Socket>, SEND_BATCH_MEMBERS> =
@@ -45,21 +56,25 @@ impl<I: Io, W: Outlet> Server<I, W> {
             drop(sends);
             self.counters.add(Counter::Sends, outcomes.len() as u64);
             let sent = batch.drain(..).zip(outcomes);
-            batch = sent.filter_map(|(id, (bytes, sent))| self.on_sent(id, bytes, sent, &mut dead)).collect();
+            batch = sent.filter_map(|(id, (bytes, sent))| self.on_sent(id, bytes, sent, &mut sweep)).collect();
         }
-        for id in dead {
+        for id in sweep.dead {
             self.close(id, CloseReason::Broken);
+        }
+        // They have been sent everything, and nothing is said between.
+        for id in sweep.have_read {
+            self.resume(id);
         }
     }
 
     /// Takes those members out of a batch that were skipped, missed nothing that they are told of, and have nothing to
     /// be sent any more: no more than joins and leaves, and messages of their own, came after what they were sent.
-    fn put_level_unsaid(&mut self, unsaid: &[MemberId], batch: &mut Batch) {
+    fn put_level_unsaid(&mut self, unsaid: &[MemberId], batch: &mut Batch, sweep: &mut Sweep) {
         for member in unsaid {
             let id = self.rooms.connection(*member);
             if self.connections.at(id).outbound.private.is_empty() && self.rooms.try_level(*member) {
                 batch.retain(|other| other != member);
-                self.on_taken_whole(id, *member, true);
+                self.on_taken_whole(id, *member, true, sweep);
             }
         }
     }
@@ -73,19 +88,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if private {
             let private = &mut self.connections.at_mut(id).outbound.private;
             self.budget.change_private(private, |private| private.advance(used));
+            self.fetch_past(id, member);
         } else {
             self.rooms.advance(member, used);
         }
     }
 
     /// Notes how a send to a member of the batch went. Returns the member when there is more to send to it at once.
-    fn on_sent(&mut self, member: MemberId, bytes: usize, sent: Sent, dead: &mut Dead) -> Option<MemberId> {
+    fn on_sent(&mut self, member: MemberId, bytes: usize, sent: Sent, sweep: &mut Sweep) -> Option<MemberId> {
         let id = self.rooms.connection(member);
         match sent {
             Sent::Whole => {
                 self.on_bytes_taken(id, member, bytes);
-                let level = self.connections.at(id).outbound.private.is_empty() && self.rooms.try_level(member);
-                self.on_taken_whole(id, member, level);
+                let private = &self.connections.at(id).outbound.private;
+                let (has_past, level) = (private.has_past(), private.is_empty() && self.rooms.try_level(member));
+                self.on_taken_whole(id, member, level, sweep);
+                if has_past {
+                    // The next piece goes with another batch: others have their turn.
+                    self.rooms.put_back(member);
+                    return None;
+                }
                 return (!level).then_some(member);
             }
             Sent::Part(_) | Sent::Full | Sent::NoMemory => {
@@ -98,7 +120,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Sent::Dead(_) => {
                 // It is closed after the batch. It must not be in the batch then, because its leaving is a message.
                 self.rooms.park(member);
-                dead.push(id);
+                sweep.dead.push(id);
             }
         }
         None
@@ -119,18 +141,27 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Tells a peer a notice. False when the notice is dropped because too many bytes of notices wait for it already,
     /// or any while the budget of memory is spent.
-    pub(super) fn tell(&mut self, id: ConnectionId, notice: Notice) -> bool {
+    pub(super) fn tell(&mut self, id: ConnectionId, notice: Notice<'_>) -> bool {
         let short = self.is_buffer_short();
+        self.change_private(id, |private, encoding| private.tell(notice, encoding, short))
+    }
+
+    /// Tells a peer a notice that must not be dropped. The caller sees to it that they do not pile up.
+    pub(super) fn tell_always(&mut self, id: ConnectionId, notice: Notice<'_>) {
+        self.change_private(id, |private, encoding| private.tell_always(notice, encoding));
+    }
+
+    fn change_private<T>(&mut self, id: ConnectionId, change: impl FnOnce(&mut Private, Encoding) -> T) -> T {
         let connection = self.connections.at_mut(id);
         let (private, encoding) = (&mut connection.outbound.private, connection.inbound.encoding);
         let was_empty = private.is_empty();
-        let told = self.budget.change_private(private, |private| private.tell(notice, encoding, short));
+        let result = self.budget.change_private(private, |private| change(private, encoding));
         match connection.state {
             State::Joined(member) => self.rooms.wake(member),
             State::Greeting if was_empty => self.greetings.push_back(id),
             State::Greeting | State::Closing(_) => {}
         }
-        told
+        result
     }
 
     /// Sends private bytes to peers that are in no room yet, to a batch of them at most.
@@ -164,12 +195,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A send was taken whole. A member that is level now has been sent everything, so if it was held for its own
     /// reading it may go on.
-    fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool) {
+    fn on_taken_whole(&mut self, id: ConnectionId, member: MemberId, level: bool, sweep: &mut Sweep) {
         self.on_whole(id);
         let held = self.connections.at(id).inbound.held;
         if level && held == Some(Hold::Reading) && self.rooms.may_speak(member) && !self.phase.is_stopping() {
-            self.connections.at_mut(id).inbound.held = Some(Hold::Resumed);
-            self.schedule.held.resume(id);
+            sweep.have_read.push(id);
         }
     }
 

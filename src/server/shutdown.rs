@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::schedule::Moment;
 use super::{Flow, Server};
 use crate::io::{Io, Signal};
-use crate::limits::{STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
+use crate::limits::{GOODBYES_PER_TURN, STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
 use crate::message::Event;
 use crate::outlet::Outlet;
 
@@ -24,7 +24,7 @@ pub enum Phase {
     Stopping {
         /// When it stops even if there is more to send.
         until: Instant,
-        /// False until the goodbye was said. It has to wait for the sweep while the log is full.
+        /// False until the goodbye was said in every room. It has to wait for the sweep while a log is full.
         goodbye_said: bool,
         /// True once it was told to stop a second time: it stops in this turn.
         at_once: bool,
@@ -70,16 +70,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule.set(Moment::Stop, Some(until));
         self.schedule.set(Moment::Accept, None);
         self.schedule.held.forget();
+        self.rooms.ids().for_each(|room| self.goodbyes.push_back(room));
         self.io.stop_accepting();
     }
 
     /// Says goodbye if the server is stopping and has not said it yet.
     pub(super) fn say_goodbye(&mut self) {
-        if let Phase::Stopping { goodbye_said, .. } = &mut self.phase
-            && !*goodbye_said
-        {
-            *goodbye_said = self.rooms.announce(self.rooms.lobby(), Event::Stopping).is_ok();
+        let Phase::Stopping { goodbye_said, .. } = &mut self.phase else { return };
+        for _ in 0..self.goodbyes.len().min(GOODBYES_PER_TURN) {
+            let room = self.goodbyes.pop_front().expect("they were counted");
+            if self.rooms.exists(room) && self.rooms.announce(room, None, Event::Stopping).is_err() {
+                self.goodbyes.push_back(room);
+            }
         }
+        *goodbye_said = self.goodbyes.is_empty();
     }
 
     /// Reports the last line, once everything is said and sent or the time for it is over.

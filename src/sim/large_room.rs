@@ -15,7 +15,10 @@ use crate::io::sim::pair::mix;
 use crate::limits::{
     ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT, LOGS_BYTES_DEFAULT,
 };
-use crate::limits::{DEAD_AFTER_DEFAULT, LINE_TIMEOUT_DEFAULT, STALL_TIMEOUT_DEFAULT};
+use crate::limits::{
+    DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, LINE_TIMEOUT_DEFAULT, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT,
+    STALL_TIMEOUT_DEFAULT,
+};
 use crate::limits::{PIECE_ENTRIES, SLOTS_CHUNK, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
 use crate::wire::Framing;
@@ -54,6 +57,10 @@ fn config(members_max: usize) -> Config {
         members_max,
         line_bytes: LINE_BYTES_DEFAULT,
         commands: false,
+        history: 0,
+        history_max: HISTORY_MAX_DEFAULT,
+        rooms_max: ROOMS_MAX_DEFAULT,
+        resume_for: RESUME_FOR_DEFAULT,
         hide_addresses: false,
         framing: Framing::Line,
         flood: None,

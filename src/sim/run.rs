@@ -20,8 +20,9 @@ use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{self, Kernel};
 use crate::io::sim::trace::Event;
 use crate::limits::{
-    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, JOURNAL_BYTES_MAX, LOG_SEGMENTS_MIN, LOGS_BYTES_DEFAULT,
-    SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
+    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, LOG_SEGMENTS_MIN,
+    LOGS_BYTES_DEFAULT, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH,
+    log_bytes_min,
 };
 use crate::server::Flow;
 use crate::wire::Framing;
@@ -108,6 +109,10 @@ fn config(draw: &mut Draw) -> Config {
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },
         commands: false,
+        history: 0,
+        history_max: HISTORY_MAX_DEFAULT,
+        rooms_max: ROOMS_MAX_DEFAULT,
+        resume_for: RESUME_FOR_DEFAULT,
         hide_addresses: false,
         flood,
         addresses: AddressLimits {

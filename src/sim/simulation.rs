@@ -134,7 +134,6 @@ impl Simulation {
             self.server.journal().invariants(&self.log.written());
             for held in self.server.holds() {
                 *match held {
-                    Hold::Resumed => continue,
                     Hold::LogSpace => &mut self.holds.log_space,
                     Hold::Reading => &mut self.holds.reading,
                     Hold::Rate => &mut self.holds.rate,

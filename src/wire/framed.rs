@@ -4,8 +4,10 @@
 use std::io::{self, Write};
 
 use super::sanitise::sanitise;
+use super::text;
 use crate::limits::{EVENT_BYTES_MAX, SANITISED_GROWTH_MAX};
 use crate::message::{Body, Message, Notice};
+use crate::room::log::Entry;
 
 pub const HEADER_BYTES: usize = 11;
 
@@ -29,8 +31,13 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<bool> 
     Ok(visible)
 }
 
-pub fn notice(notice: Notice, out: &mut impl Write) -> io::Result<()> {
+pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
     frame(0, NOTICE, notice.to_string().as_bytes(), out)
+}
+
+/// Writes a numbered message of the past, of which the text format has `line`.
+pub fn past_message(number: u64, entry: &Entry, line: &[u8], out: &mut Vec<u8>) {
+    frame(number, entry.kind.code(), text::shown(entry, line), out).expect("writing to a Vec does not fail");
 }
 
 fn frame(number: u64, kind: u8, text: &[u8], out: &mut impl Write) -> io::Result<()> {

@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use super::foreign::Foreign;
 use super::sanitise::sanitise;
 use crate::limits::{EVENT_BYTES_MAX, PREFIX_BYTES_MAX, rendered_bytes_max};
-use crate::message::{Body, Event, Message, Notice};
+use crate::message::{Arrival, Body, Event, Kind, Message, Notice};
 use crate::names::Name;
+use crate::room::log::Entry;
 
 /// Most bytes of a message, its line feed included.
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
@@ -90,7 +91,7 @@ fn end(text: &[u8], out: &mut impl Write) -> io::Result<bool> {
 }
 
 /// Writes a notice.
-pub fn notice(notice: Notice, out: &mut impl Write) -> io::Result<()> {
+pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{notice}")
 }
 
@@ -112,7 +113,7 @@ impl fmt::Display for Event {
             Self::Summary { entered, left, online } => {
                 write!(f, "> {} entered, {left} left. ({} online)", Users(entered), Users(online))
             }
-            Self::Renamed { before, name } => write!(f, "> {before} is now known as {name}"),
+            Self::Renamed { before, name, .. } => write!(f, "> {before} is now known as {name}"),
             Self::Slow { name, seconds: 0 } => write!(f, "> {name} lifted the slow mode"),
             Self::Slow { name, seconds } => write!(f, "> {name} set the slow mode: one line in {seconds} s"),
             Self::Only { name, operators: true } => write!(f, "> {name} set the room to operators only"),
@@ -122,15 +123,21 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Connected { online } => write!(f, "> Connected to the chat server ({} online)", Users(online)),
+            Self::Connected { online } => {
+                write!(f, "> Connected to the chat server ({} online)", Users(online))
+            }
+            Self::Joined(Arrival { room, online, .. }) => write!(f, "> Joined {room} ({} online)", Users(online)),
+            Self::Said { number, .. } => write!(f, "! said as message {number}"),
+            Self::RoomAnew => write!(f, "! the room was made anew: what was said before is gone"),
+            Self::Missed { messages: 1, .. } => write!(f, "! you missed 1 message"),
+            Self::Missed { messages, .. } => write!(f, "! you missed {messages} messages"),
+            Self::Private { from, text, .. } => write!(f, "[{from} to you] {text}"),
             Self::LineTooLong { line_bytes_max } => {
                 write!(f, "! line too long: it was not sent, at most {line_bytes_max} bytes are")
             }
-            Self::Missed { messages: 1 } => write!(f, "! you missed 1 message"),
-            Self::Missed { messages } => write!(f, "! you missed {messages} messages"),
             Self::ServerFull => write!(f, "! the house is full"),
             Self::TooManyConnections => write!(f, "! too many connections from your address"),
             Self::TooManyJoins => write!(f, "! too many joins from your address: try again later"),
@@ -144,8 +151,136 @@ impl fmt::Display for Notice {
                 write!(f, "! this is a plain chat server: it does not speak the PROXY protocol")
             }
             Self::Foreign(Foreign::Stun) => write!(f, "! this is a plain chat server: it does not speak STUN"),
+            Self::Help { line } | Self::Motd { line } => write!(f, "! {line}"),
+            Self::UnknownCommand { name } => {
+                write!(f, "! there is no command /{name}: /help lists them, //{name} says it")
+            }
+            Self::Usage { usage } => write!(f, "! usage: {usage}"),
+            Self::BlankBeforeCommand => {
+                write!(f, "! a command begins with / and nothing before it: this line was not said")
+            }
+            Self::Named { name } => write!(f, "! you are {name}"),
+            Self::NameTaken { name } => write!(f, "! the name {name} is taken"),
+            Self::NameRefused => {
+                write!(f, "! a name is 1 to 24 letters, digits, _ or -, not digits alone and not one of the server's")
+            }
+            Self::RoomNameRefused => {
+                write!(f, "! a room's name is 1 to 32 letters, digits, _ or -, and not digits alone")
+            }
+            Self::NoMoreRooms => write!(f, "! no more rooms"),
+            Self::RoomListed { room, online } => write!(f, "! {room} {online}"),
+            Self::MemberListed { name } => write!(f, "! {name}"),
+            Self::Page { page, pages } => write!(f, "! page {page} of {pages}"),
+            Self::Nobody { name } => write!(f, "! nobody is called {name}"),
+            Self::Sent { name } => write!(f, "! sent to {name}"),
+            Self::NotReading { name } => write!(f, "! {name} is not reading"),
+            Self::History { count } => write!(f, "! the last {count} messages:"),
+            Self::Topic { text } => write!(f, "! topic: {text}"),
+            Self::NoTopic => write!(f, "! there is no topic"),
+            Self::NotOperator => write!(f, "! this command is for operators"),
+            Self::Goodbye => write!(f, "! goodbye"),
+            Self::JsonOnly => write!(f, "! this command is for programs: first /format json"),
+            Self::Token { token, seconds } => write!(f, "! token {token}, good for {seconds} s"),
+            Self::Replaced => write!(f, "! you have come back by another connection"),
+            Self::ResumeRefused => write!(f, "! this token is not good, or not any more"),
         }
     }
+}
+
+impl Notice<'_> {
+    /// What a program knows it by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connected { .. } | Self::Joined(_) => "joined",
+            Self::Said { .. } => "said",
+            Self::Missed { .. } | Self::RoomAnew => "missed",
+            Self::Private { .. } => "private",
+            Self::LineTooLong { .. } => "line_too_long",
+            Self::ServerFull => "server_full",
+            Self::TooManyConnections => "too_many_connections",
+            Self::TooManyJoins => "too_many_joins",
+            Self::SlowDown => "slow_down",
+            Self::LineTimeout => "line_timeout",
+            Self::Foreign(_) => "foreign",
+            Self::Help { .. } => "help",
+            Self::Motd { .. } => "motd",
+            Self::UnknownCommand { .. } => "unknown_command",
+            Self::Usage { .. } => "usage",
+            Self::BlankBeforeCommand => "blank_before_command",
+            Self::Named { .. } => "nick",
+            Self::NameTaken { .. } => "name_taken",
+            Self::NameRefused => "name_refused",
+            Self::RoomNameRefused => "room_name_refused",
+            Self::NoMoreRooms => "no_more_rooms",
+            Self::RoomListed { .. } => "room",
+            Self::MemberListed { .. } => "member",
+            Self::Page { .. } => "page",
+            Self::Nobody { .. } => "nobody",
+            Self::Sent { .. } => "sent",
+            Self::NotReading { .. } => "not_reading",
+            Self::History { .. } => "history",
+            Self::Topic { .. } => "topic",
+            Self::NoTopic => "no_topic",
+            Self::NotOperator => "not_operator",
+            Self::Goodbye => "goodbye",
+            Self::JsonOnly => "json_only",
+            Self::Token { .. } => "token",
+            Self::Replaced => "replaced",
+            Self::ResumeRefused => "resume_refused",
+        }
+    }
+
+    /// True when it says that what a member asked for, or sent, was not done.
+    pub fn is_error(&self) -> bool {
+        matches!(
+            self,
+            Self::LineTooLong { .. }
+                | Self::ServerFull
+                | Self::TooManyConnections
+                | Self::TooManyJoins
+                | Self::LineTimeout
+                | Self::Foreign(_)
+                | Self::UnknownCommand { .. }
+                | Self::Usage { .. }
+                | Self::BlankBeforeCommand
+                | Self::NameTaken { .. }
+                | Self::NameRefused
+                | Self::RoomNameRefused
+                | Self::NoMoreRooms
+                | Self::Nobody { .. }
+                | Self::NotReading { .. }
+                | Self::NotOperator
+                | Self::JsonOnly
+                | Self::ResumeRefused
+        )
+    }
+}
+
+/// What others see of the text of a message, of which this format has `line`; nothing for an event.
+pub fn shown<'a>(entry: &Entry, line: &'a [u8]) -> &'a [u8] {
+    if entry.kind.is_numbered() { parts(entry, line).text.as_bytes() } else { &[] }
+}
+
+/// What the line of a numbered message is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The author's name; `None` for the server.
+    pub name: Option<&'a str>,
+    pub text: &'a str,
+}
+
+/// Takes the line of a numbered message apart, which this format has written.
+pub fn parts<'a>(entry: &Entry, line: &'a [u8]) -> Parts<'a> {
+    let line = str::from_utf8(line).expect("a line of this server is UTF-8");
+    let line = line.strip_suffix('\n').expect("a line ends");
+    let (start, between) = match entry.kind {
+        Kind::Action => ("* ", " "),
+        Kind::Topic => ("> ", " set the topic: "),
+        Kind::Announcement => return Parts { name: None, text: &line["> announcement: ".len()..] },
+        _ => ("[", "] "),
+    };
+    let (name, rest) = line[start.len()..].split_at(entry.name_bytes.into());
+    Parts { name: Some(name), text: &rest[between.len()..] }
 }
 
 #[cfg(test)]
@@ -178,8 +313,8 @@ mod tests {
                 Event::Summary { entered: 1204, left: 31, online: 19000 }.to_string(),
                 "> 1204 users entered, 31 left. (19000 users online)",
             ),
-            (Notice::Missed { messages: 1 }.to_string(), "! you missed 1 message"),
-            (Notice::Missed { messages: 1204 }.to_string(), "! you missed 1204 messages"),
+            (Notice::Missed { messages: 1, range: None }.to_string(), "! you missed 1 message"),
+            (Notice::Missed { messages: 1204, range: None }.to_string(), "! you missed 1204 messages"),
             (Notice::ServerFull.to_string(), "! the house is full"),
         ] {
             assert_eq!(line, expected);

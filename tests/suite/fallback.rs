@@ -73,7 +73,7 @@ fn the_addition_to_a_container_profile_is_exactly_what_is_needed() {
         refused.map(|(_, call)| *call).collect()
     };
     let ring = || uproar(&["serve", "127.0.0.1:0", "--backend", "uring"]);
-    assert_eq!(refused(None), [], "the addition names every call");
+    assert!(refused(None).is_empty(), "the addition names every call");
     for name in allowed.iter().copied() {
         where_refused(&refused(Some(name)), libc::EPERM, move || {
             let output = ring().output().unwrap();

@@ -1,7 +1,11 @@
 //! Options of the program that come from environment variables, and an output that is closed early.
 
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Output, Stdio};
+
+use rustix::process::Signal;
 
 use crate::support::chat::{Server, read_line, uproar};
 
@@ -84,6 +88,48 @@ fn an_error_of_a_value_from_a_variable_names_the_variable() {
     let wrong = run(&[("UPROAR_TRANSCRIPT", "/nowhere/at/all")], &["serve", "127.0.0.1:0"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(errors(&wrong).contains("--transcript is from UPROAR_TRANSCRIPT"), "{}", errors(&wrong));
+}
+
+#[test]
+fn files_of_the_operator_are_read_before_the_server_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).into_os_string().into_string().unwrap();
+    let (key, state, motd) = (path("key"), path("state"), path("motd"));
+    fs::write(&key, "open sesame\n").unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    fs::write(&motd, "be kind\n").unwrap();
+    let mut command = uproar();
+    command.args(["serve", "127.0.0.1:0", "--transcript", "off"]);
+    command.args(["--operator-key", &key, "--motd", &motd, "--state", &state]);
+    // It says that it is ready.
+    let mut server = Server::spawn(command);
+    let text = "{\"kind\":\"state\",\"version\":1}\n{\"kind\":\"end\"}\n";
+    assert_eq!(fs::read_to_string(&state).unwrap(), text);
+    server.program.signal(Signal::TERM);
+    assert_eq!(server.program.exit().code(), Some(0));
+
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let warned = run(&[("UPROAR_OPERATOR_KEY", &key), ("UPROAR_MOTD", &path("no"))], &["serve", "127.0.0.1:0"]);
+    let warning = format!("uproar: --operator-key: others may read or change {key}: chmod o= {key}");
+    assert_eq!(errors(&warned).lines().next(), Some(warning.as_str()));
+
+    let torn = &text[..text.len() - 4];
+    fs::write(&state, torn).unwrap();
+    let large = path("large");
+    fs::write(&large, [b'x'; 9000]).unwrap();
+    for (variable, value, expected) in [
+        ("UPROAR_STATE", &state, format!("uproar: --state {state}: line 2: ")),
+        ("UPROAR_STATE", &path("no/state"), format!("uproar: --state {}: cannot be written: ", path("no/state"))),
+        ("UPROAR_OPERATOR_KEY", &path("no"), format!("uproar: --operator-key {}: No such file", path("no"))),
+        ("UPROAR_OPERATOR_KEY", &motd, format!("uproar: --operator-key {motd}: the key in the first line has fewer")),
+        ("UPROAR_MOTD", &large, format!("uproar: --motd {large}: the file has more than 8192 bytes")),
+    ] {
+        let refused = run(&[(variable, value)], &["serve", "127.0.0.1:0"]);
+        let text = errors(&refused);
+        assert_eq!((refused.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+        assert!(text.starts_with(&expected) && text.ends_with(&format!(" is from {variable}\n")), "{text}");
+    }
+    assert_eq!(fs::read_to_string(&state).unwrap(), torn, "a damaged file is left as it is");
 }
 
 #[test]

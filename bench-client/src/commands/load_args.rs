@@ -10,11 +10,12 @@ use crate::load::Load;
 use crate::pinning::Pin;
 use crate::plan::Arrival;
 use crate::quantities::{parse_count, parse_rate};
+use crate::rooms::Rooms;
 
 /// What a run of any size needs.
 #[derive(Debug, Clone, Args)]
 pub struct LoadArgs {
-    /// Members that also send; at least one member must only listen
+    /// Members that also send, of each room; at least one member must only listen
     #[arg(short, long, default_value_t = 1, value_name = "N")]
     pub publishers: u32,
 
@@ -130,6 +131,7 @@ impl LoadArgs {
     /// The load that these options ask for.
     pub fn load(&self) -> Load {
         Load {
+            rooms: Rooms::First,
             publishers: self.publishers,
             warmup: self.warmup,
             drain: self.drain,

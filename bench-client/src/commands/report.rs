@@ -1,7 +1,7 @@
 //! The `report` command: draws the tables, rows and pictures of a folder again, from the files of its runs.
 //!
 //! With `--into` the short table of the folder also becomes a block of a document, with a link to the full one: what stands
-//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `million`, `headline`, `peers`, `costs`, is replaced. A comparison and a million
+//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `million`, `headline`, `peers`, `costs`, `many-rooms`, `two-rooms`, is replaced. A comparison and a million
 //! bring their pictures.
 
 use std::fs;
@@ -12,8 +12,8 @@ use clap::Args;
 use crate::error::{Context, Error, Result, exit};
 use crate::files::write_file;
 use crate::report::{self, bars, million_table, peers_table, reach, rooms_table};
-use crate::results::folder::{MILLION, ROOMS, SHORT, kind_of};
-use crate::results::{comparison, costs, headline};
+use crate::results::folder::{MANY_ROOMS, MILLION, ROOMS, SHORT, kind_of};
+use crate::results::{comparison, costs, headline, two_rooms};
 
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
@@ -35,6 +35,10 @@ pub fn command(arguments: &ReportArgs) -> Result<u8> {
         ("costs", report::costs::draw(folder)?)
     } else if headline::is_folder(folder) {
         ("headline", report::headline::draw(folder)?.0)
+    } else if two_rooms::is_folder(folder) {
+        (two_rooms::KIND, report::two_rooms::draw(folder)?)
+    } else if kind_of(folder)? == MANY_ROOMS {
+        (MANY_ROOMS, report::many_rooms::draw(folder)?)
     } else if kind_of(folder)? == MILLION {
         (MILLION, million_table::text(&report::million::draw(folder)?))
     } else {
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_block_links_to_the_full_table() {
-        for name in ["rooms", "million", "peers", "costs", "headline"] {
+        for name in ["rooms", "million", "peers", "costs", "headline", "many-rooms", "two-rooms"] {
             let text = block(name, "short", "results/x");
             assert!(text.contains("short") && text.contains("(results/x/table.md)"), "{text}");
         }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::commands::load_args::LoadArgs;
-use crate::commands::values::parse_address;
+use crate::commands::values::{parse_address, parse_rooms};
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::expect::{Expectation, Expectations};
 use crate::files::write_json;
-use crate::load::Room;
+use crate::load::{Load, Room};
 use crate::measure;
 use crate::plan::Length;
 use crate::processes::child;
@@ -19,6 +19,7 @@ use crate::protocol::Protocol;
 use crate::quantities::{parse_count, parse_rate, rate};
 use crate::report::{block, run_files};
 use crate::results::summary::Summary;
+use crate::rooms::Rooms;
 use crate::search::{PRECISION, Search};
 use crate::target::Target;
 
@@ -28,15 +29,20 @@ pub struct RunArgs {
     #[arg(value_name = "ADDR", value_parser = parse_address)]
     pub address: Option<SocketAddr>,
 
-    /// Members of the room (100, 10k, 1.1k)
+    /// Members of the room, or of all rooms together (100, 10k, 1.1k)
     #[arg(short, long, default_value = "100", value_name = "N", value_parser = parse_count)]
     pub connections: u64,
 
-    /// Messages a second in total (20, 20/s, 0.2/s, 4k/s); above 10 from each publisher, the server needs --flood-rate 0
+    /// Rooms that the members are spread over: member i is in room i mod N, and a line is heard in its room alone
+    #[arg(long, default_value = "1", value_name = "N", value_parser = parse_rooms)]
+    pub rooms: u32,
+
+    /// Messages a second of all rooms together, which speak in turn (20, 20/s, 0.2/s, 4k/s); above 10 from
+    /// each publisher, the server needs --flood-rate 0
     #[arg(short, long, default_value = "10/s", value_name = "R", value_parser = parse_rate)]
     pub rate: f64,
 
-    /// Deliveries a second in total instead: the rate is this over the members
+    /// Deliveries a second in total instead: the rate is this over the members of a room
     #[arg(long, value_name = "R", value_parser = parse_rate, conflicts_with = "rate")]
     pub deliveries: Option<f64>,
 
@@ -95,7 +101,9 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
     let members = arguments.connections as usize;
     let room = Room {
         members,
-        rate_per_s: arguments.deliveries.map_or(arguments.rate, |deliveries| deliveries / members as f64),
+        rate_per_s: arguments
+            .deliveries
+            .map_or(arguments.rate, |deliveries| deliveries / members as f64 * f64::from(arguments.rooms)),
         length: arguments.messages.map_or(Length::Time(arguments.load.duration), Length::Messages),
     };
     let target = Target {
@@ -126,7 +134,8 @@ pub fn members_command() -> Result<u8> {
 }
 
 fn measure_and_write(target: &Target, room: Room, number: u32, arguments: &RunArgs) -> Result<Summary> {
-    let run = measure::once(target, room, &arguments.load.load())?;
+    let load = Load { rooms: Rooms::new(arguments.rooms), ..arguments.load.load() };
+    let run = measure::once(target, room, &load)?;
     if let Some(directory) = &arguments.out {
         let directory = directory.join(format!("run{number}"));
         run_files::write_summary(&directory, &run.summary)?;

@@ -173,7 +173,8 @@ fn ending(servers: &mut Vec<NamedServer>, members: u64, load: &Load) -> Vec<(Nam
     ended
 }
 
-fn exit_code(rungs: &[Rung]) -> u8 {
+/// What the program ends with after `rungs`.
+pub fn exit_code(rungs: &[Rung]) -> u8 {
     let mut runs = rungs.iter().flat_map(|rung| &rung.runs).peekable();
     if runs.peek().is_none() {
         return exit::FAILED;

@@ -11,6 +11,7 @@ use crate::plan::Arrival;
 use crate::protocol::Protocol;
 use crate::quantities::{parse_count, parse_rate};
 use crate::reflector::Fault;
+use crate::rooms::ROOMS_MAX;
 use crate::target::NamedServer;
 
 /// Members that read slowly.
@@ -26,6 +27,15 @@ pub fn parse_slow(text: &str) -> Result<Slow, String> {
         Some(Slow { members: parse_count(members).ok()?, bytes_per_s: parse_rate(rate).ok()? as u64 })
     });
     slow.ok_or_else(|| format!("{text:?} is no number of slow members; write for example 100:4k/s"))
+}
+
+/// How many rooms.
+pub fn parse_rooms(text: &str) -> Result<u32, String> {
+    let rooms = parse_count(text)?;
+    match u32::try_from(rooms) {
+        Ok(rooms) if rooms <= ROOMS_MAX => Ok(rooms),
+        _ => Err(format!("at most {ROOMS_MAX} rooms")),
+    }
 }
 
 /// `SERVER,CLIENT`.
@@ -102,7 +112,7 @@ impl ValueEnum for Protocol {
 
 impl ValueEnum for Fault {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Drop, Self::Duplicate, Self::Swap, Self::Echo, Self::Corrupt, Self::Tell, Self::Slow]
+        &[Self::Drop, Self::Duplicate, Self::Swap, Self::Echo, Self::Corrupt, Self::Stray, Self::Tell, Self::Slow]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -112,6 +122,7 @@ impl ValueEnum for Fault {
             Self::Swap => "swap",
             Self::Echo => "echo",
             Self::Corrupt => "corrupt",
+            Self::Stray => "stray",
             Self::Tell => "tell",
             Self::Slow => "slow",
         }))

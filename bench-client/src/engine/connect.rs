@@ -1,6 +1,6 @@
 //! The connect phase. At most a window of members wait for their welcome at a time; when one is welcomed, the next connects.
 //!
-//! A member counts as joined when the server's first line to it has come, so a full accept queue shows here and not
+//! A member counts as joined when the server's first line to it has come, or the confirmation that it is in its room, so a full accept queue shows here and not
 //! later. The phase has a time, a rate and a histogram of its own.
 
 use std::os::fd::AsFd;
@@ -46,7 +46,8 @@ impl Engine<'_> {
                     show(self.joined)?;
                 }
             } else if now_ns - progress_ns > STALLED_NS {
-                self.first_close_reason.get_or_insert_with(|| "nobody was welcomed for 10 s".to_string());
+                let reason = self.why_stalled();
+                self.first_close_reason.get_or_insert(reason);
                 return Err(self.not_all_joined());
             }
         }
@@ -74,14 +75,22 @@ impl Engine<'_> {
         if self.members[index].probe {
             sys::stamp_receives(socket.as_fd()).context(|| "cannot have receives stamped".to_string())?;
         }
-        let hello = self.wire.hello(in_room, publishes);
+        let hello = self.rooms[self.room_of(index)].wire.hello(in_room, publishes);
         let interest = if hello.is_empty() { Interest::Read } else { Interest::ReadAndWrite };
         self.epoll
             .add(socket.as_fd(), index as u64, interest)
             .context(|| "cannot watch a member's socket".to_string())?;
-        self.entering.insert(index, Entering { connect_ns: now_ns, hello });
+        self.entering.insert(index, Entering { connect_ns: now_ns, hello, has_asked: false });
         self.members[index].socket = Some(socket);
         Ok(())
+    }
+
+    /// What is known of why nobody joins any more.
+    fn why_stalled(&self) -> String {
+        let asked = self.entering.iter().filter(|(_, entering)| entering.has_asked).map(|(index, _)| *index).min();
+        let Some(index) = asked else { return "nobody was welcomed for 10 s".to_string() };
+        let said = self.members[index].tail.trim_ascii().escape_ascii();
+        format!("nobody came into the room that it had asked for, for 10 s; the server said last: {said}")
     }
 
     fn not_all_joined(&self) -> Error {

@@ -76,6 +76,16 @@ pub(super) struct Entering {
     pub(super) connect_ns: u64,
     /// What it still has to send to enter the room; empty once the socket has taken it.
     pub(super) hello: Vec<u8>,
+    /// True once it was welcomed and has asked for its room.
+    pub(super) has_asked: bool,
+}
+
+/// What is known of one room.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) wire: Wire,
+    /// Members that verify, have joined and are still there.
+    pub(super) verified_open: u32,
 }
 
 /// Sockets, and what is known of them.
@@ -94,14 +104,15 @@ pub(super) struct Engine<'a> {
     pub(super) nuisances: Nuisances,
     pub(super) recorder: Recorder<'a>,
     pub(super) format: Format,
+    /// That of the first room: what names no room is the same in all.
     pub(super) wire: Wire,
+    pub(super) rooms: Vec<Room>,
     /// How far the kernel's stamps are ahead of our clock.
     pub(super) real_time_offset_ns: u64,
     pub(super) buffer: Vec<u8>,
     /// First message of a publisher of this share that was not handed to it yet.
     pub(super) next: usize,
     pub(super) joined: usize,
-    pub(super) verified_open: u32,
     pub(super) disconnected: u64,
     /// Bytes of all counting members since the plan started.
     pub(super) counted_bytes: u64,
@@ -175,7 +186,11 @@ impl<'a> Engine<'a> {
         let publishers_of_verified: Vec<Option<u32>> = verified.map(Member::publisher).collect();
         let elsewhere: Vec<bool> = publishers.iter().map(|publisher| publisher.member.is_none()).collect();
         let format = Format::new(settings.line_bytes);
-        let wire = Wire::new(settings.protocol, settings.line_bytes);
+        let room = |room: usize| {
+            let wire = Wire::new(settings.protocol, settings.line_bytes, settings.rooms.name(room));
+            Room { wire, verified_open: 0 }
+        };
+        let rooms: Vec<Room> = (0..plan.rooms()).map(room).collect();
         let recorder = Recorder::new(plan, format.clone(), &publishers_of_verified);
         let mut engine = Self {
             settings,
@@ -192,12 +207,12 @@ impl<'a> Engine<'a> {
                 false => recorder,
             },
             format,
-            wire,
+            wire: rooms[0].wire.clone(),
+            rooms,
             real_time_offset_ns: 0,
             buffer: vec![0; TAIL_BYTES_MAX + READ_BYTES_MAX],
             next: 0,
             joined: 0,
-            verified_open: 0,
             disconnected: 0,
             counted_bytes: 0,
             heard_ns: 0,
@@ -219,11 +234,20 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// The server has taken member `index` into the room.
+    /// The room that member `index` is in.
+    pub(super) fn room_of(&self, index: usize) -> usize {
+        match self.rooms.len() {
+            1 => 0,
+            rooms => (self.share.first + index) % rooms,
+        }
+    }
+
+    /// The server has taken member `index` into its room.
     pub(super) fn on_joined(&mut self, index: usize, now_ns: u64) {
+        let room = self.room_of(index);
         let member = &mut self.members[index];
         member.joined = true;
-        self.verified_open += u32::from(member.verifies);
+        self.rooms[room].verified_open += u32::from(member.verifies);
         let entering = self.entering.remove(&index).expect("a member connects before it joins");
         self.connect_latency.saturating_record(now_ns - entering.connect_ns);
         let tenths = |joined: usize| (self.share.first + joined) * TENTHS / self.share.room;
@@ -234,6 +258,7 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn on_closed(&mut self, index: usize, reason: String, now_ns: u64) {
+        let room = self.room_of(index);
         let member = &mut self.members[index];
         let Some(socket) = member.socket.take() else { return };
         // Closing takes the socket out of the set; nothing else holds its description.
@@ -242,7 +267,7 @@ impl<'a> Engine<'a> {
         if member.joined
             && let Some(verified) = member.verified()
         {
-            self.verified_open -= 1;
+            self.rooms[room].verified_open -= 1;
             self.recorder.on_left(verified as usize, now_ns);
         }
         let said = member.tail.trim_ascii().escape_ascii().to_string();

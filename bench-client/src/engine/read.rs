@@ -92,9 +92,8 @@ impl Engine<'_> {
             Ok(bytes) if bytes > 0 => {
                 self.heard_ns = now_ns;
                 if self.wire.protocol == Protocol::Uproar {
-                    // A notice instead of a welcome is a refusal; the reason for the close that follows quotes it.
-                    if !member.joined && uproar::is_welcome(&self.buffer[..kept + bytes]) {
-                        self.on_joined(index, now_ns);
+                    if !member.joined {
+                        self.on_entering(index, kept + bytes, now_ns);
                     }
                     match counting_publisher.filter(|_| self.members[index].joined) {
                         Some(publisher) => self.on_counted_bytes(index, publisher, kept, bytes),
@@ -110,12 +109,30 @@ impl Engine<'_> {
         now_ns
     }
 
+    /// A member that is not in its room yet has the first `filled` bytes of the buffer from the server.
+    fn on_entering(&mut self, index: usize, filled: usize, now_ns: u64) {
+        let filled = &self.buffer[..filled];
+        let wire = &self.rooms[self.room_of(index)].wire;
+        let has_asked = self.entering.get(&index).is_some_and(|entering| entering.has_asked);
+        match wire.join() {
+            None if uproar::is_welcome(filled) => self.on_joined(index, now_ns),
+            Some(_) if has_asked && wire.confirmation(filled).is_some() => self.on_joined(index, now_ns),
+            Some(join) if !has_asked && uproar::is_welcome(filled) => self.ask_for_room(index, &join),
+            // A notice instead of a welcome is a refusal; the reason for the close that follows quotes it.
+            _ => {}
+        }
+    }
+
     /// Hands the lines in the first `filled` bytes of the buffer to the recorder and keeps the rest.
     fn on_bytes(&mut self, index: usize, filled: usize, now_ns: u64) {
+        let has_asked = || self.entering.get(&index).is_some_and(|entering| entering.has_asked);
         let member = &mut self.members[index];
         let filled = &self.buffer[..filled];
         let mut start = 0;
-        if !member.joined {
+        if !member.joined && has_asked() {
+            // What is said in the first room meanwhile is not of the run; the last of it is kept, to be quoted.
+            start = uproar::last_line(filled).max(filled.len().saturating_sub(TAIL_BYTES_MAX));
+        } else if !member.joined {
             // Not welcomed: kept whole, to be quoted when the server closes.
             start = filled.len().saturating_sub(TAIL_BYTES_MAX);
         } else if let Some(verified) = member.verified() {
@@ -156,8 +173,9 @@ impl Engine<'_> {
     fn on_pieces(&mut self, index: usize, filled: usize, now_ns: u64) {
         let verified = self.members[index].verified().map(|verified| verified as usize);
         let own = self.members[index].publisher().filter(|_| self.wire.echoes());
+        let room = self.room_of(index);
         let mut start = 0;
-        while let Some((piece, length)) = self.wire.next(&self.buffer[start..filled]) {
+        while let Some((piece, length)) = self.rooms[room].wire.next(&self.buffer[start..filled]) {
             match (piece, verified) {
                 (Piece::Message(payload), Some(verified)) => self.recorder.on_payload(verified, payload, own, now_ns),
                 (Piece::Joined, _) if !self.members[index].joined => self.on_joined(index, now_ns),

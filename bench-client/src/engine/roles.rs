@@ -29,6 +29,24 @@ pub(super) fn roles(members: usize, publishers: usize, verified: usize) -> Vec<R
     roles
 }
 
+/// The same of each of `rooms`, which members join in turn. Where there are several, all members verify.
+pub(super) fn roles_in_rooms(members: usize, rooms: usize, publishers: usize, verified: usize) -> Vec<Role> {
+    if rooms == 1 {
+        return roles(members, publishers, verified);
+    }
+    assert!(verified == members && publishers.is_multiple_of(rooms), "the command line checked the counts");
+    let mut all = vec![Role::default(); members];
+    for room in 0..rooms {
+        let places = (room..members).step_by(rooms);
+        let of_room = roles(places.len(), publishers / rooms, places.len());
+        for (place, role) in places.zip(of_room) {
+            let publisher = role.publisher.map(|number| number * rooms as u32 + room as u32);
+            all[place] = Role { publisher, verified: Some(place as u32) };
+        }
+    }
+    all
+}
+
 /// True when the `index`th of the `verified` members is one of the `probes`, which are spread evenly over them.
 pub(super) fn is_probe(index: usize, probes: usize, verified: usize) -> bool {
     let probes_before = |index: usize| index * probes.min(verified) / verified;
@@ -46,6 +64,16 @@ mod tests {
         let verified: Vec<usize> = (0..10).filter(|&index| roles[index].verified.is_some()).collect();
         assert_eq!(verified, [0, 4, 9]);
         assert_eq!(roles.iter().position(|role| role.publisher.is_some()), Some(5));
+    }
+
+    #[test]
+    fn every_room_has_its_publishers_in_the_middle() {
+        let roles = roles_in_rooms(11, 2, 4, 11);
+        let publishers: Vec<_> = (0..11).filter_map(|place| Some((place, roles[place].publisher?))).collect();
+        // Of six and five members: places 1 and 4, and 1 and 3, of their rooms.
+        assert_eq!(publishers, [(2, 0), (3, 1), (7, 3), (8, 2)]);
+        assert!(publishers.iter().all(|&(place, publisher)| place % 2 == publisher as usize % 2));
+        assert_eq!(roles[9].verified, Some(9));
     }
 
     proptest! {

@@ -33,6 +33,16 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Member `index` of another room than the first is welcomed, and asks for its room.
+    pub(super) fn ask_for_room(&mut self, index: usize, join: &[u8]) {
+        let entering = self.entering.get_mut(&index).expect("a member connects before it is welcomed");
+        entering.has_asked = true;
+        if let Some(socket) = &self.members[index].socket {
+            // It has sent nothing yet, so its socket is not full. One that failed says so when it is read.
+            let _ = sys::send(socket.as_fd(), join);
+        }
+    }
+
     /// When the next message is due; never, after the last.
     pub(super) fn next_due_ns(&self) -> u64 {
         if self.next < self.plan.len() { self.recorder.due_ns(self.next) } else { u64::MAX }
@@ -49,7 +59,8 @@ impl Engine<'_> {
                 due_ns: self.recorder.due_ns(self.next),
             };
             let sender = &mut self.publishers[publisher as usize];
-            self.wire.publish(&self.format, header, &mut sender.out);
+            let wire = &self.rooms[self.plan.room_of(publisher)].wire;
+            wire.publish(&self.format, header, &mut sender.out);
             sender.queued.push_back((sender.out.len(), self.next as u32));
             self.next += 1;
             self.skip_elsewhere();
@@ -99,12 +110,13 @@ impl Engine<'_> {
             }
         }
         let author_is_verified = self.members[member].verified().is_some();
+        let open = self.rooms[self.plan.room_of(publisher as u32)].verified_open;
         while let Some(&(end, index)) = sender.queued.front()
             && end <= sender.out_start
         {
             sender.queued.pop_front();
             sender.messages_sent += 1;
-            self.recorder.on_sent(index as usize, now_ns, self.verified_open - u32::from(author_is_verified));
+            self.recorder.on_sent(index as usize, now_ns, open - u32::from(author_is_verified));
         }
         let blocked = sender.out_start < sender.out.len();
         if !blocked {

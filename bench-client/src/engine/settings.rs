@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::shape::Shape;
 use crate::protocol::Protocol;
+use crate::rooms::Rooms;
 
 /// What the engine is to do beside the plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,12 +18,15 @@ pub struct Settings {
     pub sources: Vec<Ipv4Addr>,
     /// Verified members whose deliveries the kernel stamps, at most.
     pub probes: usize,
-    /// Members of the room that are measured; the nuisances come on top.
+    /// The rooms that the members are in, in turn.
+    pub rooms: Rooms,
+    /// Members of all rooms that are measured; the nuisances come on top.
     pub members: usize,
     pub nuisances: Shape,
     /// Nuisances that are in the room all the time, of all processes together.
     pub nuisances_in_room: usize,
-    /// Members that verify every line; all others count bytes. Publishers are verified only when all are.
+    /// Members that verify every line; all others count bytes. Publishers are verified only when all are, and of
+    /// several rooms all members are.
     pub verified: usize,
     pub line_bytes: usize,
     /// Connects a second.

@@ -1,15 +1,15 @@
-//! Which part of a room one process has: its members, and which of them publish, verify and are probes. Pure.
+//! Which part of a room, or of all rooms together, one process has: its members, and which of them publish, verify and are probes. Pure.
 //!
 //! The members of a share join one after another, so that each share is a piece of the order of joining.
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::roles::{is_probe, roles};
+use crate::engine::roles::{is_probe, roles_in_rooms};
 
 /// A piece of the room. Places are counted from its first member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Members of the whole room.
+    /// Members of the whole room, or of all rooms.
     pub room: usize,
     /// Members of the room that join before the first of this share.
     pub first: usize,
@@ -25,9 +25,15 @@ pub struct Share {
 }
 
 impl Share {
-    /// A room of `members` in `processes` shares, of which none is larger than another by more than one member.
-    pub fn of_room(members: usize, publishers: usize, verified: usize, probes: usize, processes: usize) -> Vec<Self> {
-        let roles = roles(members, publishers, verified);
+    /// `members` of `rooms` rooms in `processes` shares, of which none is larger than another by more than one member.
+    pub fn of_rooms(
+        (members, rooms): (usize, usize),
+        publishers: usize,
+        verified: usize,
+        probes: usize,
+        processes: usize,
+    ) -> Vec<Self> {
+        let roles = roles_in_rooms(members, rooms, publishers, verified);
         let ends = (1..=processes).map(|number| number * members / processes);
         let mut shares: Vec<Self> = Vec::with_capacity(processes);
         let mut verified_before = 0;
@@ -70,7 +76,7 @@ mod tests {
 
     #[test]
     fn three_processes_have_the_room_in_three_pieces() {
-        let shares = Share::of_room(10, 1, 10, 3, 3);
+        let shares = Share::of_rooms((10, 1), 1, 10, 3, 3);
         let pieces: Vec<_> = shares.iter().map(|share| (share.first, share.members, share.verified_before)).collect();
         assert_eq!(pieces, [(0, 3, 0), (3, 3, 3), (6, 4, 6)]);
         assert_eq!(shares[1].publishers, [(2, 0)]);
@@ -83,8 +89,8 @@ mod tests {
             let publishers = publishers.min(members - 1);
             let verified = if verified >= members { members } else { verified.min(members - publishers) };
             let processes = processes.min(members);
-            let whole = &Share::of_room(members, publishers, verified, probes, 1)[0];
-            let shares = Share::of_room(members, publishers, verified, probes, processes);
+            let whole = &Share::of_rooms((members, 1), publishers, verified, probes, 1)[0];
+            let shares = Share::of_rooms((members, 1), publishers, verified, probes, processes);
             prop_assert_eq!(shares.len(), processes);
             let in_room = |of: &dyn Fn(&Share) -> Vec<usize>| -> Vec<usize> {
                 shares.iter().flat_map(|share| of(share).into_iter().map(|place| share.first + place)).collect()

@@ -57,7 +57,7 @@ impl<'a> Room<'a> {
         for worker in &mut workers {
             expect_ready(worker, PATIENCE)?;
         }
-        let wire = Wire::new(settings.protocol, settings.line_bytes);
+        let wire = Wire::new(settings.protocol, settings.line_bytes, settings.rooms.name(0));
         Ok(Self { settings, plan, wire, workers, warnings: Vec::new() })
     }
 

@@ -5,7 +5,7 @@
 //!
 //! The protocol: <https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html>.
 
-use crate::protocol::piece::{Piece, ROOM};
+use crate::protocol::piece::Piece;
 
 const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;
@@ -22,21 +22,21 @@ const NO_LOCAL: u8 = 0x04;
 /// Reason codes from here on are failures.
 const FAILURE: u8 = 0x80;
 
-pub(super) fn hello(member: usize) -> Vec<u8> {
+pub(super) fn hello(room: &str, member: usize) -> Vec<u8> {
     let mut connect = string("MQTT");
     // Version, flags, two bytes of keep-alive, no properties.
     connect.extend_from_slice(&[VERSION, CLEAN_START, 0, 0, 0]);
     connect.extend(string(&format!("m{member}")));
     // Packet 1, no properties.
     let mut subscribe = vec![0, 1, 0];
-    subscribe.extend(string(ROOM));
+    subscribe.extend(string(room));
     subscribe.push(NO_LOCAL);
     [packet(CONNECT, &connect), packet(SUBSCRIBE, &subscribe)].concat()
 }
 
 /// The same in both directions: no properties, no packet number.
-pub(super) fn publish_head(payload_bytes: usize) -> Vec<u8> {
-    let mut variable = string(ROOM);
+pub(super) fn publish_head(room: &str, payload_bytes: usize) -> Vec<u8> {
+    let mut variable = string(room);
     variable.push(0);
     let mut head = vec![PUBLISH];
     push_length(variable.len() + payload_bytes, &mut head);
@@ -76,14 +76,14 @@ fn take_length(bytes: &[u8]) -> Option<Result<(usize, usize), ()>> {
     (bytes.len() >= 4).then_some(Err(()))
 }
 
-pub(super) fn next(bytes: &[u8]) -> Option<(Piece<'_>, usize)> {
+pub(super) fn next<'b>(room: &str, bytes: &'b [u8]) -> Option<(Piece<'b>, usize)> {
     let (&kind, rest) = bytes.split_first()?;
     let Ok((length, length_bytes)) = take_length(rest)? else { return Some((Piece::Strange(bytes), bytes.len())) };
     let end = 1 + length_bytes + length;
     let body = bytes.get(1 + length_bytes..end)?;
     let strange = Piece::Strange(&bytes[..end]);
     let piece = match kind {
-        PUBLISH => payload(body).map_or(strange, Piece::Message),
+        PUBLISH => payload(room, body).map_or(strange, Piece::Message),
         // Flags, then the reason.
         CONNACK => match body {
             [_, reason, ..] if *reason < FAILURE => Piece::Nothing,
@@ -101,8 +101,8 @@ pub(super) fn next(bytes: &[u8]) -> Option<(Piece<'_>, usize)> {
 }
 
 /// What stands behind the topic, if that is the room, and the properties.
-fn payload(body: &[u8]) -> Option<&[u8]> {
-    let rest = body.strip_prefix(string(ROOM).as_slice())?;
+fn payload<'b>(room: &str, body: &'b [u8]) -> Option<&'b [u8]> {
+    let rest = body.strip_prefix(string(room).as_slice())?;
     let (properties, length_bytes) = take_length(rest)?.ok()?;
     rest.get(length_bytes + properties..)
 }

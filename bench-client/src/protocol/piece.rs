@@ -1,6 +1,6 @@
 //! What comes first in a received stream, in whichever protocol it is, and what the protocols' parsers have in common.
 
-/// The channel, subject or topic that is the room.
+/// The channel, subject or topic that is the room, where members ask for none.
 pub(super) const ROOM: &str = "room";
 /// No length in a stream of a run is above this: lines have at most 60,000 bytes.
 const LENGTH_MAX: usize = 1 << 20;

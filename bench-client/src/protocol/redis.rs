@@ -8,13 +8,13 @@
 //!
 //! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
-use crate::protocol::piece::{Piece, ROOM, number, take_line};
+use crate::protocol::piece::{Piece, number, take_line};
 
 /// Values nested deeper than this are no answer of redis to anything said here.
 const DEPTH_MAX: usize = 4;
 
-pub(super) fn hello(publishes: bool) -> Vec<u8> {
-    let subscribe = command(&["SUBSCRIBE", ROOM]);
+pub(super) fn hello(room: &str, publishes: bool) -> Vec<u8> {
+    let subscribe = command(&["SUBSCRIBE", room]);
     match publishes {
         false => subscribe,
         true => [command(&["HELLO", "3"]), subscribe, command(&["CLIENT", "REPLY", "OFF"])].concat(),
@@ -27,23 +27,23 @@ fn command(words: &[&str]) -> Vec<u8> {
     format!("*{count}\r\n{words}").into_bytes()
 }
 
-pub(super) fn publish_head(payload_bytes: usize) -> Vec<u8> {
-    format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{ROOM}\r\n${payload_bytes}\r\n", ROOM.len()).into_bytes()
+pub(super) fn publish_head(room: &str, payload_bytes: usize) -> Vec<u8> {
+    format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{room}\r\n${payload_bytes}\r\n", room.len()).into_bytes()
 }
 
-pub(super) fn delivery_head(payload_bytes: usize) -> Vec<u8> {
-    format!("*3\r\n$7\r\nmessage\r\n${}\r\n{ROOM}\r\n${payload_bytes}\r\n", ROOM.len()).into_bytes()
+pub(super) fn delivery_head(room: &str, payload_bytes: usize) -> Vec<u8> {
+    format!("*3\r\n$7\r\nmessage\r\n${}\r\n{room}\r\n${payload_bytes}\r\n", room.len()).into_bytes()
 }
 
-pub(super) fn next(bytes: &[u8]) -> Option<(Piece<'_>, usize)> {
+pub(super) fn next<'b>(room: &str, bytes: &'b [u8]) -> Option<(Piece<'b>, usize)> {
     let Ok(length) = value_bytes(bytes, 0)? else { return Some((Piece::Strange(bytes), bytes.len())) };
     let value = &bytes[..length];
     let piece = match bytes[0] {
         b'-' => Piece::Notice(take_line(value)?.0),
         // An array to a listener, a push to a publisher.
         b'*' | b'>' => match strings(value).as_deref() {
-            Some([b"message", room, payload]) if *room == ROOM.as_bytes() => Piece::Message(payload),
-            Some([b"subscribe", room, ..]) if *room == ROOM.as_bytes() => Piece::Joined,
+            Some([b"message", channel, payload]) if *channel == room.as_bytes() => Piece::Message(payload),
+            Some([b"subscribe", channel, ..]) if *channel == room.as_bytes() => Piece::Joined,
             _ => Piece::Strange(value),
         },
         _ => Piece::Nothing,

@@ -7,7 +7,7 @@ const HEADER: Header = Header { publisher: 0, sequence: 1, due_ns: 5_000_000_000
 const LINE_BYTES: usize = PAYLOAD.len() + 1;
 
 fn wire(protocol: Protocol) -> Wire {
-    Wire::new(protocol, LINE_BYTES)
+    Wire::new(protocol, LINE_BYTES, None)
 }
 
 fn published(wire: &Wire) -> Vec<u8> {
@@ -74,6 +74,44 @@ fn uproar_publishes_a_line_and_welcomes_with_one() {
     }
     assert!(uproar::is_welcome(welcome));
     assert!(!uproar::is_welcome(b"! the house is full\n"));
+}
+
+#[test]
+fn uproar_is_asked_for_a_room_and_confirms_it() {
+    let wire = Wire::new(Protocol::Uproar, LINE_BYTES, Some("b07".to_string()));
+    assert!(wire.hello(3, true).is_empty());
+    assert_eq!(wire.join().unwrap(), b"/join b07\n");
+    assert_eq!(self::wire(Protocol::Uproar).join(), None, "the first room is nobody's wish");
+    let heard = b"> Connected to the chat server (2 users online)\n> New user 127.0.0.1:5 entered. (3 users online)\n\
+        < The user 127.0.0.1:5 left (2 users online)\n> Joined b07 (4 users online)\n";
+    let confirmation = heard.windows(8).position(|bytes| bytes == b"> Joined").unwrap();
+    for cut in 0..heard.len() {
+        assert_eq!(wire.confirmation(&heard[..cut]), None, "{cut}");
+    }
+    assert_eq!(wire.confirmation(heard), Some(confirmation));
+    assert_eq!(uproar::last_line(heard), confirmation);
+    assert_eq!((uproar::last_line(b""), uproar::last_line(b"> Conn"), uproar::last_line(b"a\nb")), (0, 0, 0));
+    for other in ["> Joined b070 (4 users online)\n", "! Joined b07 (4 users online)\n", "[x] > Joined b07 (4\n"] {
+        assert_eq!(wire.confirmation(other.as_bytes()), None, "{other}");
+    }
+    assert_eq!(published(&wire), concat(&[PAYLOAD, b"\n"]), "in any room a line is a line");
+}
+
+#[test]
+fn peers_have_a_channel_a_room_and_hear_no_other() {
+    let rooms = ["b1", "b2"].map(|room| {
+        [Protocol::Redis, Protocol::Nats, Protocol::Mqtt]
+            .map(|protocol| Wire::new(protocol, LINE_BYTES, Some(room.to_string())))
+    });
+    assert_eq!(rooms[0][0].hello(3, false), b"*2\r\n$9\r\nSUBSCRIBE\r\n$2\r\nb1\r\n");
+    assert_eq!(published(&rooms[0][1]), concat(&[b"PUB b1 32\r\n", PAYLOAD, b"\r\n"]));
+    for (one, other) in rooms[0].iter().zip(&rooms[1]) {
+        assert_eq!(one.join(), None);
+        let delivery = concat(&[&one.delivery_head, PAYLOAD, one.delivery_end]);
+        assert_eq!(one.next(&delivery), Some((Piece::Message(PAYLOAD), delivery.len())));
+        assert!(matches!(other.next(&delivery), Some((Piece::Strange(_), _))), "{:?}", one.protocol);
+        assert_eq!(one.delivery_bytes(), other.delivery_bytes());
+    }
 }
 
 #[test]
@@ -178,12 +216,12 @@ fn mqtt_lengths_take_as_many_bytes_as_they_need() {
     let cases: [(usize, &[u8]); 5] =
         [(0, &[0x07]), (120, &[0x7f]), (121, &[0x80, 1]), (16_376, &[0xff, 0x7f]), (60_000, &[0xe7, 0xd4, 3])];
     for (payload_bytes, length) in cases {
-        let wire = Wire::new(Protocol::Mqtt, payload_bytes + 1);
+        let wire = Wire::new(Protocol::Mqtt, payload_bytes + 1, None);
         assert!(wire.delivery_head[1..].starts_with(length), "{payload_bytes}");
         let payload = vec![b'x'; payload_bytes];
         let stream = [&wire.delivery_head[..], &payload].concat();
-        assert_eq!(mqtt::next(&stream), Some((Piece::Message(&payload), stream.len())));
-        assert_eq!(wire.next(&stream), mqtt::next(&stream));
+        assert_eq!(mqtt::next(ROOM, &stream), Some((Piece::Message(&payload), stream.len())));
+        assert_eq!(wire.next(&stream), mqtt::next(ROOM, &stream));
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 use crate::recorder::figures::{Figures, Interval, Stamped, StampedCells, interval_ns};
 use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
-use crate::recorder::proof::{EXAMPLES_MAX, Problems, Proven};
+use crate::recorder::proof::{EXAMPLES_MAX, Proven};
 use crate::recorder::record::{QUOTES_MAX, Record, Words};
 use crate::recorder::times::Message;
 
@@ -197,7 +197,7 @@ fn join_proven(parts: &[(SharePart, Vec<u32>)]) -> Proven {
     let room: &[u32] = room.map_or(&[], |(_, order)| order);
     for (part, order) in parts {
         let of_share = &part.proven;
-        add(&mut proven.problems, &of_share.problems);
+        proven.problems.add(&of_share.problems);
         proven.members += of_share.members;
         proven.told += of_share.told;
         proven.held_back += of_share.held_back;
@@ -214,15 +214,6 @@ fn join_proven(parts: &[(SharePart, Vec<u32>)]) -> Proven {
         }
     }
     proven
-}
-
-fn add(problems: &mut Problems, more: &Problems) {
-    problems.lost += more.lost;
-    problems.duplicate += more.duplicate;
-    problems.out_of_order += more.out_of_order;
-    problems.echoed += more.echoed;
-    problems.corrupt += more.corrupt;
-    problems.foreign += more.foreign;
 }
 
 /// Messages of `order` that stand behind one that `room` has later.

@@ -5,6 +5,8 @@
 //! place moves it on, any other is a gap, a late arrival or a repeat. Beside it each member keeps a rolling hash of what
 //! it received, in its order: equal hashes prove a second time, independently of the places, that all saw the same.
 //!
+//! Of several rooms each has a proof of its own, over the messages of that room alone.
+//!
 //! Publishers never hear themselves, so they cannot place messages: a publisher's place jumps over its own, and what it
 //! hears before any listener did waits until it is placed.
 
@@ -12,7 +14,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use crate::plan::Turns;
 use crate::recorder::times::Message;
 
 const UNPLACED: u32 = u32::MAX;
@@ -34,11 +36,21 @@ pub struct Problems {
     pub echoed: u64,
     /// A line with the author of a publisher that is no message it sent.
     pub corrupt: u64,
-    /// A line that nobody in this run wrote.
+    /// A line that nobody in this run wrote, or that was said in another room.
     pub foreign: u64,
 }
 
 impl Problems {
+    /// Adds what `other` has.
+    pub fn add(&mut self, other: &Self) {
+        self.lost += other.lost;
+        self.duplicate += other.duplicate;
+        self.out_of_order += other.out_of_order;
+        self.echoed += other.echoed;
+        self.corrupt += other.corrupt;
+        self.foreign += other.foreign;
+    }
+
     /// True exactly when every count is zero.
     pub fn is_clean(&self) -> bool {
         *self == Self::default()
@@ -85,6 +97,28 @@ pub struct Proven {
     pub held_back: u64,
 }
 
+impl Proven {
+    /// What the proofs of all rooms come to, the first first. The hash of several rooms is made of theirs.
+    pub fn of_rooms(rooms: Vec<Self>) -> Self {
+        if rooms.len() == 1 {
+            return rooms.into_iter().next().expect("there is one");
+        }
+        let mut all = Self::default();
+        for (number, room) in rooms.into_iter().enumerate() {
+            all.problems.add(&room.problems);
+            let left = EXAMPLES_MAX - all.examples.len();
+            all.examples.extend(room.examples.into_iter().take(left).map(|text| format!("room {number}: {text}")));
+            all.hashes_equal += room.hashes_equal;
+            all.members += room.members;
+            all.hash = mix(all.hash, room.hash);
+            all.told += room.told;
+            all.members_excused += room.members_excused;
+            all.held_back += room.held_back;
+        }
+        all
+    }
+}
+
 /// Bytes that the proof keeps of a member of a clean run.
 #[cfg(test)]
 pub const MEMBER_BYTES: usize = size_of::<Member>();
@@ -117,6 +151,8 @@ struct Trouble {
 /// The room's order and each member's place in it.
 #[derive(Debug)]
 pub struct Proof {
+    /// Whose messages are in the room. Messages and publishers are counted among those of the room.
+    turns: Turns,
     /// Messages in the order of the room.
     order: Vec<u32>,
     /// Place of each message in `order`, or [`UNPLACED`].
@@ -131,7 +167,7 @@ pub struct Proof {
 
 impl Proof {
     /// One entry a verified member: its number if it publishes.
-    pub fn new(plan: &Plan, publishers_of_members: &[Option<u32>]) -> Self {
+    pub fn new(turns: Turns, publishers_of_members: &[Option<u32>]) -> Self {
         let member = |publisher: &Option<u32>| Member {
             place: 0,
             publisher: publisher.unwrap_or(LISTENER),
@@ -141,9 +177,10 @@ impl Proof {
             trouble: None,
         };
         Self {
-            order: Vec::with_capacity(plan.len()),
-            places: vec![UNPLACED; plan.len()],
-            sequence_next: vec![0; plan.publishers() as usize],
+            turns,
+            order: Vec::with_capacity(turns.messages()),
+            places: vec![UNPLACED; turns.messages()],
+            sequence_next: vec![0; turns.publishers() as usize],
             members: publishers_of_members.iter().map(member).collect(),
             members_before: 0,
             problems: Problems::default(),
@@ -217,9 +254,9 @@ impl Proof {
     }
 
     /// Message `index`, known to be genuine, came to `member`.
-    pub fn on_message(&mut self, plan: &Plan, member: usize, index: u32) -> Arrived {
+    pub fn on_message(&mut self, member: usize, index: u32) -> Arrived {
         let state = &mut self.members[member];
-        state.hash = mix(state.hash, index);
+        state.hash = mix(state.hash, u64::from(index));
         if state.publisher == LISTENER {
             // In a clean run every message takes this branch.
             if self.order.get(state.place as usize) == Some(&index) {
@@ -228,24 +265,24 @@ impl Proof {
                 return Arrived::First;
             }
             if self.places[index as usize] == UNPLACED {
-                self.place(plan, index);
+                self.place(index);
             }
-            return self.settle(plan, member, index);
+            return self.settle(member, index);
         }
-        if plan.publisher_of(index as usize) == state.publisher {
+        if self.turns.publisher_of(index as usize) == state.publisher {
             self.problems.echoed += 1;
             return Arrived::Again;
         }
-        self.on_message_of_publisher(plan, member, index)
+        self.on_message_of_publisher(member, index)
     }
 
-    fn on_message_of_publisher(&mut self, plan: &Plan, member: usize, index: u32) -> Arrived {
-        self.settle_early(plan, member);
+    fn on_message_of_publisher(&mut self, member: usize, index: u32) -> Arrived {
+        self.settle_early(member);
         let state = &mut self.members[member];
         let trouble = state.trouble.get_or_insert_default();
         let placed = self.places[index as usize] != UNPLACED;
         if placed && trouble.early.is_empty() {
-            return self.settle(plan, member, index);
+            return self.settle(member, index);
         }
         let passed = placed && self.places[index as usize] < state.place && !trouble.missing.contains(&index);
         if passed || trouble.early.contains(&index) {
@@ -257,13 +294,13 @@ impl Proof {
     }
 
     /// Settles what a publisher heard early and listeners have placed since.
-    fn settle_early(&mut self, plan: &Plan, member: usize) {
+    fn settle_early(&mut self, member: usize) {
         loop {
             let Some(trouble) = &mut self.members[member].trouble else { return };
             match trouble.early.first() {
                 Some(&index) if self.places[index as usize] != UNPLACED => {
                     trouble.early.remove(0);
-                    self.settle(plan, member, index);
+                    self.settle(member, index);
                 }
                 _ => return,
             }
@@ -271,11 +308,11 @@ impl Proof {
     }
 
     /// Puts `index` at the end of the room's order, behind all earlier messages of its publisher.
-    fn place(&mut self, plan: &Plan, index: u32) {
-        let publisher = plan.publisher_of(index as usize);
+    fn place(&mut self, index: u32) {
+        let publisher = self.turns.publisher_of(index as usize);
         let next = &mut self.sequence_next[publisher as usize];
-        while *next <= plan.sequence_of(index as usize) {
-            let placed = plan.index_of(publisher, *next).expect("sequences up to a known one are in the plan");
+        while *next <= self.turns.sequence_of(index as usize) {
+            let placed = self.turns.index_of(publisher, *next).expect("sequences up to a known one are in the plan");
             self.places[placed] = self.order.len() as u32;
             self.order.push(placed as u32);
             *next += 1;
@@ -283,9 +320,11 @@ impl Proof {
     }
 
     /// Moves `member` on by the placed message `index`.
-    fn settle(&mut self, plan: &Plan, member: usize, index: u32) -> Arrived {
+    fn settle(&mut self, member: usize, index: u32) -> Arrived {
+        let turns = self.turns;
         let state = &mut self.members[member];
-        let own = |message: u32| plan.publisher_of(message as usize) == state.publisher;
+        let publisher = state.publisher;
+        let own = |message: u32| turns.publisher_of(message as usize) == publisher;
         let place = self.places[index as usize];
         if place < state.place {
             let was_missing = state.trouble.as_mut().is_some_and(|trouble| trouble.missing.remove(&index));
@@ -307,17 +346,22 @@ impl Proof {
         Arrived::First
     }
 
-    /// Counts what never came and compares the hashes. `is_held_back` says of a message that was sent whether the server held
-    /// it back until the end.
-    pub fn finish(mut self, plan: &Plan, messages: &[Message], is_held_back: impl Fn(usize) -> bool) -> Proven {
+    /// Counts what never came and compares the hashes. `messages` are those of the room; `is_held_back` says of one that was sent
+    /// whether the server held it back until the end.
+    pub fn finish<'m>(
+        mut self,
+        messages: impl Iterator<Item = &'m Message> + Clone,
+        is_held_back: impl Fn(usize) -> bool,
+    ) -> Proven {
         for member in 0..self.members.len() {
-            self.settle_early(plan, member);
+            self.settle_early(member);
         }
-        let mut sent_by_publisher = vec![0u64; plan.publishers() as usize];
+        let turns = self.turns;
+        let mut sent_by_publisher = vec![0u64; turns.publishers() as usize];
         let mut held_by_publisher = sent_by_publisher.clone();
-        for (index, message) in messages.iter().enumerate() {
+        for (index, message) in messages.clone().enumerate() {
             if message.sent_ns != 0 {
-                let publisher = plan.publisher_of(index) as usize;
+                let publisher = turns.publisher_of(index) as usize;
                 sent_by_publisher[publisher] += 1;
                 held_by_publisher[publisher] += u64::from(is_held_back(index));
             }
@@ -325,7 +369,7 @@ impl Proof {
         let sent: u64 = sent_by_publisher.iter().sum();
         let held: u64 = held_by_publisher.iter().sum();
         let (mut told_in_all, mut members_excused, mut held_back) = (0, 0, 0);
-        let hash = self.order.iter().fold(0, |hash, &index| mix(hash, index));
+        let hash = self.order.iter().fold(0, |hash, &index| mix(hash, u64::from(index)));
         let mut examples = Vec::new();
         let mut hashes_equal = 0;
         for (number, member) in self.members.iter().enumerate() {
@@ -333,7 +377,7 @@ impl Proof {
             let trouble = member.trouble.as_deref();
             let expected = match trouble.and_then(|trouble| trouble.left_ns) {
                 None => sent - own,
-                Some(left_ns) => sent_to_leaver(plan, messages, member.publisher, left_ns),
+                Some(left_ns) => sent_to_leaver(turns, messages.clone(), member.publisher, left_ns),
             };
             // Early messages that no listener ever placed count as received: that the listeners lost them is
             // counted already.
@@ -346,13 +390,13 @@ impl Proof {
             held_back += held;
             told_in_all += told;
             self.problems.lost += lost;
-            let reference = if own == 0 { hash } else { hash_without(plan, &self.order, member.publisher) };
+            let reference = if own == 0 { hash } else { hash_without(turns, &self.order, member.publisher) };
             if member.hash == reference && lost == 0 {
                 hashes_equal += 1;
             } else if told + held > 0 && lost == 0 {
                 members_excused += 1;
             } else if examples.len() < EXAMPLES_MAX {
-                examples.push(self.describe(plan, self.members_before + number, member, lost));
+                examples.push(self.describe(self.members_before + number, member, lost));
             }
         }
         Proven {
@@ -367,7 +411,7 @@ impl Proof {
         }
     }
 
-    fn describe(&self, plan: &Plan, number: usize, member: &Member, lost: u64) -> String {
+    fn describe(&self, number: usize, member: &Member, lost: u64) -> String {
         let first_missing = member
             .trouble
             .as_deref()
@@ -381,8 +425,8 @@ impl Proof {
         match first_missing {
             Some(index) if lost > 0 => format!(
                 "verified member {number}: {lost} lost, the first is publisher {} sequence {}{left}",
-                plan.publisher_of(index as usize),
-                plan.sequence_of(index as usize)
+                self.turns.publisher_of(index as usize),
+                self.turns.sequence_of(index as usize)
             ),
             _ => format!("verified member {number}: order differs from the room's{left}"),
         }
@@ -390,25 +434,24 @@ impl Proof {
 }
 
 /// Messages sent to a member before it left, its own left out.
-fn sent_to_leaver(plan: &Plan, messages: &[Message], publisher: u32, left_ns: u64) -> u64 {
-    let mine = |index: usize| plan.publisher_of(index) == publisher;
+fn sent_to_leaver<'m>(turns: Turns, messages: impl Iterator<Item = &'m Message>, publisher: u32, left_ns: u64) -> u64 {
+    let mine = |index: usize| turns.publisher_of(index) == publisher;
     messages
-        .iter()
         .enumerate()
         .filter(|(index, message)| message.sent_ns != 0 && message.sent_ns < left_ns && !mine(*index))
         .count() as u64
 }
 
 /// The hash of the room's order as `publisher` hears it.
-fn hash_without(plan: &Plan, order: &[u32], publisher: u32) -> u64 {
+fn hash_without(turns: Turns, order: &[u32], publisher: u32) -> u64 {
     order
         .iter()
-        .filter(|&&index| plan.publisher_of(index as usize) != publisher)
-        .fold(0, |hash, &index| mix(hash, index))
+        .filter(|&&index| turns.publisher_of(index as usize) != publisher)
+        .fold(0, |hash, &index| mix(hash, u64::from(index)))
 }
 
-/// One step of the order hash: depends on every message before it and on their order.
-fn mix(hash: u64, index: u32) -> u64 {
+/// One step of the order hash: depends on every message, or hash of a room, before it and on their order.
+fn mix(hash: u64, item: u64) -> u64 {
     // The constant is 2^64 over the golden ratio; adding one keeps message 0 from vanishing.
-    (hash.rotate_left(5) ^ (u64::from(index) + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    (hash.rotate_left(5) ^ item.wrapping_add(1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -8,14 +8,13 @@ use std::io::{self, Write};
 
 use crate::recorder::arrivals::Arrivals;
 use crate::recorder::join::{RoomSent, SharePart, Stopped};
-use crate::recorder::proof::Proof;
 use crate::recorder::{Recorder, Share};
 
 impl Recorder<'_> {
     /// The same where other processes have other members: `members_before` verified ones joined before these, and `elsewhere` says of
     /// each publisher whether another process has it.
     pub fn of_share(mut self, members_before: usize, elsewhere: Vec<bool>) -> Self {
-        self.proof.number_from(members_before);
+        self.proofs[0].number_from(members_before);
         self.share = Some(Share { elsewhere, arrivals: Arrivals::new(self.plan.len()), measured: 0 });
         self
     }
@@ -35,9 +34,9 @@ impl Recorder<'_> {
             slowed: (0..self.plan.publishers()).filter(|&publisher| self.slowed[publisher as usize]).collect(),
             author_bytes: self.authors.iter().map(|author| author.len() as u64).collect(),
             presence_bytes: self.presence_bytes(),
-            order: self.proof.order().to_vec(),
-            verified: self.proof.members(),
-            left_ns: self.proof.left_ns(),
+            order: self.proofs[0].order().to_vec(),
+            verified: self.proofs[0].members(),
+            left_ns: self.proofs[0].left_ns(),
             deliveries: self.deliveries,
         }
     }
@@ -53,9 +52,8 @@ impl Recorder<'_> {
             message.sent_ns = sent_ns;
         }
         let held: HashSet<u32> = sent.held_back.iter().copied().collect();
-        let proof = std::mem::replace(&mut self.proof, Proof::new(self.plan, &[]));
         SharePart {
-            proven: proof.finish(self.plan, &self.messages, |index| held.contains(&(index as u32))),
+            proven: self.prove(|_, index| held.contains(&(index as u32))),
             words: self.words.clone(),
             stamped: (&self.stamped).into(),
         }

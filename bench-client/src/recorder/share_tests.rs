@@ -16,7 +16,8 @@ const GAP_NS: u64 = 100_000_000;
 fn plan(publishers: u32, messages: u64) -> Plan {
     let length = Length::Messages(messages);
     let warmup = Duration::from_millis(300);
-    Plan::new(&Pace { rate_per_s: 10.0, publishers, warmup, length, arrival: Arrival::Fixed, seed: 0 }).unwrap()
+    Plan::new(&Pace { rate_per_s: 10.0, publishers, rooms: 1, warmup, length, arrival: Arrival::Fixed, seed: 0 })
+        .unwrap()
 }
 
 fn line(plan: &Plan, index: usize) -> Vec<u8> {

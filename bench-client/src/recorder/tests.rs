@@ -18,6 +18,7 @@ fn plan(publishers: u32, messages: u64, warmup_s: u64) -> Plan {
     Plan::new(&Pace {
         rate_per_s: 10.0,
         publishers,
+        rooms: 1,
         warmup: Duration::from_secs(warmup_s),
         length: Length::Messages(messages),
         arrival: Arrival::Fixed,

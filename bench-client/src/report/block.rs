@@ -9,7 +9,7 @@ use crate::message::{is_slow_down, told_missed};
 use crate::quantities::{bytes, count, plural, rate, time};
 use crate::report::beside;
 use crate::report::layout::{self, align_right};
-use crate::results::summary::{FloorPart, NuisancesPart, ProofPart, Quantiles, ServerPart, Summary};
+use crate::results::summary::{FloorPart, NuisancesPart, ProofPart, Quantiles, RoomPart, ServerPart, Summary};
 
 type Pick = fn(&Summary) -> &Quantiles;
 
@@ -38,8 +38,8 @@ pub fn block(runs: &[Summary]) -> String {
     let over_s = figure(runs, |run| Some(run.sent.deliveries_over_s)).unwrap_or(0.0);
     let _ = writeln!(
         text,
-        "room of {}  {}  {} B  {} messages/s offered, {} sent  ({} deliveries/s over {})  {}",
-        count(room.members),
+        "{}  {}  {} B  {} messages/s offered, {} sent  ({} deliveries/s over {})  {}",
+        rooms(room),
         first.server_name,
         room.line_bytes,
         rate(first.plan.rate_per_s),
@@ -65,6 +65,14 @@ pub fn block(runs: &[Summary]) -> String {
     beside::tenths(&mut text, runs);
     beside::aftermath(&mut text, runs);
     text
+}
+
+/// The room, or the rooms, in a few words.
+fn rooms(room: &RoomPart) -> String {
+    match room.rooms {
+        0 | 1 => format!("room of {}", count(room.members)),
+        rooms => format!("{} rooms with {} members", count(rooms), count(room.members)),
+    }
 }
 
 /// What is wrong with a run, a line each; empty for a good one.
@@ -260,8 +268,9 @@ pub fn run_line(run: &Summary, number: usize) -> String {
     let cost = run.server.as_ref().and_then(|server| server.cpu_per_delivery_ns);
     let state = if run.is_good() { String::new() } else { format!("{}: ", state(std::slice::from_ref(run))) };
     format!(
-        "{} members, {}, run {number}, {} messages/s: {state}whole room p50 {} max {}, delivery p50 {}, {} a delivery",
+        "{} members{}, {}, run {number}, {} messages/s: {state}whole room p50 {} max {}, delivery p50 {}, {} a delivery",
         count(run.room.members),
+        if run.room.rooms > 1 { format!(" in {} rooms", count(run.room.rooms)) } else { String::new() },
         run.server_name,
         rate(run.plan.rate_per_s),
         latency_of(room, room.p50_ns),

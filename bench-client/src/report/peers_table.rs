@@ -67,7 +67,7 @@ What a friend of the others would object to:
   subjects with wildcards, queue groups, request and reply, accounts, TLS and clusters; mosquitto has topics, three qualities
   of service, retained messages, wills, TLS and access lists. uproar has one room, lines, and no encryption; it names the author
   of each line, keeps one order for all, and tells a slow member how many messages it missed.
-- None of them was made for one channel of thousands. Many small channels are another test, in which uproar has no part.
+- None of them was made for one channel of thousands. Many small channels are another test: `just bench-rooms`.
 - A queue for each member costs memory and keeps what a slow reader has not read; uproar keeps one log for all, and who falls behind it
   misses messages. In runs that count, nobody missed any.
 - Versions are those that the package registries had: see above. `original` is the `select()` server in Python that uproar descends

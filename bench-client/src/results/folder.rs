@@ -28,6 +28,8 @@ struct Entry {
 /// Kinds of folders that a sweep makes.
 pub const ROOMS: &str = "rooms";
 pub const MILLION: &str = "million";
+/// The kind of many small rooms on several servers.
+pub const MANY_ROOMS: &str = "many-rooms";
 
 /// What need not be kept, in any results folder.
 pub const RAW: &str = "raw";

@@ -62,7 +62,11 @@ pub struct Summary {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RoomPart {
+    /// Members, of all rooms together.
     pub members: u64,
+    /// Rooms that they are in, in turn; left out where it is one.
+    #[serde(default = "one_room", skip_serializing_if = "is_one_room")]
+    pub rooms: u64,
     /// Members that also send.
     pub publishers: u64,
     /// Members that looked at every line; latencies are theirs. The others counted bytes.
@@ -71,6 +75,14 @@ pub struct RoomPart {
     pub line_bytes: u64,
     /// The same as members receive it, behind its author.
     pub wire_line_bytes: u64,
+}
+
+fn one_room() -> u64 {
+    1
+}
+
+fn is_one_room(rooms: &u64) -> bool {
+    *rooms <= 1
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -77,7 +77,8 @@ pub(super) fn sent_part(plan: &Plan, outcome: &Outcome, settings: &Settings, win
         messages,
         messages_on_plan: on_plan,
         rate_per_s: on_plan as f64 / window_s,
-        deliveries_planned_per_s: measured.len() as f64 / window_s * (settings.members - 1) as f64,
+        deliveries_planned_per_s: measured.len() as f64 / window_s
+            * (settings.members as f64 / plan.rooms() as f64 - 1.0),
         deliveries: outcome.measured_deliveries,
         deliveries_over_s: outcome.measured_ns as f64 * 1e-9,
         deliveries_per_s: outcome.measured_deliveries as f64 / (outcome.measured_ns as f64 * 1e-9),

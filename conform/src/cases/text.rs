@@ -76,7 +76,7 @@ const BLANK: &[Attack] = &[
 const C0: &[Attack] = &[
     ("nul", b"a\0b", &["ab"]),
     ("nuls alone", b"\0\0\0", &[]),
-    ("nul in front of a command", b"\0/quit", &["/quit"]),
+    ("nul in front of a word", b"\0quit", &["quit"]),
     ("start of heading", b"a\x01b", &["ab"]),
     ("end of text, which is ctrl-c", b"a\x03b", &["ab"]),
     ("end of transmission, which is ctrl-d", b"a\x04b", &["ab"]),

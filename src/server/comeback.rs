@@ -1,0 +1,90 @@
+//! Coming back: a member that asked for a token may take up its name, its room and its place in the log on another
+//! connection.
+
+use super::Server;
+use super::speaker::Speaker;
+use crate::connection::Profile;
+use crate::counters::CloseReason;
+use crate::io::Io;
+use crate::message::Notice;
+use crate::names::Name;
+use crate::outlet::Outlet;
+use crate::room::Blocked;
+use crate::sessions::{Holder, Key, Session};
+use crate::token::ConnectionId;
+use crate::wire::Encoding;
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// Gives a member a token, instead of the one that it has.
+    pub(super) fn give_token(&mut self, id: ConnectionId) {
+        if self.connections.at(id).inbound.encoding != Encoding::Json {
+            self.tell(id, Notice::JsonOnly);
+            return;
+        }
+        let key = Key::new(self.random.secret());
+        let profile = self.connections.at_mut(id).profile.get_or_insert_with(Box::<Profile>::default);
+        let before = profile.key.replace(key);
+        self.sessions.give(key, id, before);
+        let seconds = self.sessions.resume_for().as_secs();
+        self.tell_always(id, Notice::Token { token: &key.to_string(), seconds });
+    }
+
+    /// A member takes up what another connection had, and is sent what was said after message `number`.
+    pub(super) fn resume_session(&mut self, speaker: &mut Speaker, token: &str, number: u64) -> Result<(), Blocked> {
+        if self.connections.at(speaker.id).inbound.encoding != Encoding::Json {
+            self.tell(speaker.id, Notice::JsonOnly);
+            return Ok(());
+        }
+        self.await_level(speaker)?;
+        let key = Key::parse(token);
+        let holder = key.and_then(|key| self.sessions.find(key)).filter(|holder| *holder != Holder::Open(speaker.id));
+        let (Some(key), Some(holder)) = (key, holder) else {
+            self.tell(speaker.id, Notice::ResumeRefused);
+            return Ok(());
+        };
+        let (session, other) = match holder {
+            Holder::Ended(session) => (session, None),
+            Holder::Open(other) => (self.session_of(other), Some(other)),
+        };
+        let Some(room) = self.rooms.find(session.room).or_else(|| self.rooms.open(session.room)) else {
+            self.tell(speaker.id, Notice::NoMoreRooms);
+            return Ok(());
+        };
+        self.sessions.take(key);
+        if let Some(other) = other {
+            // The room must not be freed between the end of one connection and the joining of the other.
+            self.rooms.keep(room, true);
+            self.close_with(other, Notice::Replaced, CloseReason::Replaced);
+            self.rooms.keep(room, false);
+        }
+        let (before, author) = (self.who(speaker), self.author(speaker));
+        if let Some(name) = session.name {
+            self.set_name(speaker.id, name);
+            speaker.name = Name::Chosen(name);
+        }
+        if room != self.rooms.room_of(speaker.member) {
+            self.move_to(speaker, before, room);
+        } else if let Some(name) = session.name {
+            self.rooms.rename(author, name, self.now);
+        }
+        self.welcome(speaker);
+        let (epoch, last) = (self.rooms.room(room).epoch(), self.rooms.room(room).messages());
+        if epoch == session.epoch {
+            self.repeat(speaker.id, speaker.member, number.saturating_add(1), last);
+            let burst = self.config.flood.map_or(0, |rate| rate.burst());
+            self.charge(speaker, last.saturating_sub(number).min(burst));
+        } else {
+            self.tell_always(speaker.id, Notice::RoomAnew);
+        }
+        Ok(())
+    }
+
+    /// What a member has that another connection may take up.
+    pub(super) fn session_of(&self, id: ConnectionId) -> Session {
+        let connection = self.connections.at(id);
+        let member = connection.member().expect("a member has a session");
+        let room = self.rooms.room(self.rooms.room_of(member));
+        let name = connection.profile.as_deref().and_then(|profile| profile.name);
+        Session { name, room: room.name(), epoch: room.epoch() }
+    }
+}

@@ -1,0 +1,315 @@
+//! Commands: what a member asks for, carried out and answered.
+//!
+//! A command waits like a line does: for its rate, for space, and for its member's own reading. All reasons to wait are
+//! looked at before anything is changed, because a command that waits is read again. A command is not taken before the
+//! answers to earlier ones have mostly been sent, so answers are never dropped and never pile up; one that moves its
+//! member to another log waits until the member was sent all of the one that it is in.
+
+use super::Server;
+use super::speaker::{Done, Farewell, Speaker};
+use crate::connection::{Profile, State};
+use crate::counters::Counter;
+use crate::io::Io;
+use crate::limits::{LIST_MEMBERS_MAX, LIST_PAGE_ENTRIES};
+use crate::message::{Arrival, Body, Notice};
+use crate::names::{MemberName, Name, RoomName};
+use crate::outlet::Outlet;
+use crate::room::{Blocked, MemberId, Newcomer, Who};
+use crate::token::{ConnectionId, PublicId, RoomId};
+use crate::wire::Encoding;
+use crate::wire::command::{self, Request, Typed, Wrong};
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// The number under which members know a connection.
+    pub(super) fn public_id(&self, id: ConnectionId) -> PublicId {
+        PublicId(self.numbers.apply(self.connections.serial(id).0, 32))
+    }
+
+    /// Takes a line that a member has typed: says it, or does what it asks for.
+    pub(super) fn take_line(&mut self, speaker: &mut Speaker, line: &[u8]) -> Result<Done, Blocked> {
+        if !self.config.commands {
+            return self.say(speaker, Body::Line { name: speaker.name, text: line });
+        }
+        match command::look(line) {
+            Typed::Line(text) => self.say(speaker, Body::Line { name: speaker.name, text: &text }),
+            Typed::BlankBeforeCommand => {
+                self.admit_command(speaker)?;
+                self.tell(speaker.id, Notice::BlankBeforeCommand);
+                Ok(Done::Passed)
+            }
+            Typed::Command(command) => match command::parse(&command) {
+                // They are said, and admitted as lines are.
+                Ok(Request::Me { text }) => {
+                    self.say(speaker, Body::Action { name: speaker.name, text: text.as_bytes() })
+                }
+                parsed => {
+                    self.admit_command(speaker)?;
+                    let done = match parsed {
+                        Ok(request) => self.carry_out(speaker, request)?,
+                        Err(wrong) => self.tell_wrong(speaker.id, wrong),
+                    };
+                    self.counters.add(Counter::Commands, 1);
+                    Ok(done)
+                }
+            },
+        }
+    }
+
+    fn tell_wrong(&mut self, id: ConnectionId, wrong: Wrong<'_>) -> Done {
+        self.tell(
+            id,
+            match wrong {
+                Wrong::Unknown { name } => Notice::UnknownCommand { name },
+                Wrong::Usage { usage } => Notice::Usage { usage },
+            },
+        );
+        Done::Passed
+    }
+
+    fn carry_out(&mut self, speaker: &mut Speaker, request: Request<'_>) -> Result<Done, Blocked> {
+        let id = speaker.id;
+        match request {
+            Request::Help => {
+                self.await_empty(id)?;
+                let operator = self.is_operator(id);
+                for line in command::help(operator) {
+                    self.tell_always(id, Notice::Help { line: &line });
+                }
+            }
+            Request::Nick { name } => self.nick(speaker, name),
+            Request::Join { room } => self.go_to_room(speaker, room)?,
+            Request::Rooms { page } => self.list_rooms(id, page)?,
+            Request::Who { page } => self.list_members(speaker, page)?,
+            Request::Msg { name, text } => self.say_to(speaker, name, text),
+            Request::History { count } => self.repeat_history(speaker, count)?,
+            Request::Topic { text: None } => self.tell_topic(id, speaker.member, true),
+            Request::Topic { text: Some(_) } => {
+                self.tell(id, Notice::NotOperator);
+            }
+            Request::Quit => return Ok(Done::Leaves(Farewell::Goodbye)),
+            Request::Format { json } => self.change_format(speaker, json)?,
+            Request::Token => self.give_token(id),
+            Request::Resume { token, number } => self.resume_session(speaker, token, number)?,
+            Request::Me { .. } => unreachable!("it was said"),
+            _ => {
+                self.tell(id, Notice::NotOperator);
+            }
+        }
+        Ok(Done::Taken)
+    }
+
+    pub(super) fn is_operator(&self, id: ConnectionId) -> bool {
+        self.connections.at(id).profile.as_deref().is_some_and(|profile| profile.operator)
+    }
+
+    /// `Ok` when no private bytes wait to be sent, so that an answer of several lines may be given.
+    fn await_empty(&self, id: ConnectionId) -> Result<(), Blocked> {
+        if self.connections.at(id).outbound.private.is_empty() { Ok(()) } else { Err(Blocked::AuthorBehind) }
+    }
+
+    /// `Ok` when the member was sent every message, and no answer waits: it may leave its log.
+    pub(super) fn await_level(&self, speaker: &Speaker) -> Result<(), Blocked> {
+        let waits = self.connections.at(speaker.id).outbound.private.has_past();
+        if self.rooms.is_level(speaker.member) && !waits { Ok(()) } else { Err(Blocked::AuthorBehind) }
+    }
+
+    /// A member chooses a name.
+    fn nick(&mut self, speaker: &mut Speaker, typed: &str) {
+        let Some(name) = MemberName::choose(typed) else {
+            self.tell(speaker.id, Notice::NameRefused);
+            return;
+        };
+        let holder = self.names.find(Name::Chosen(name), |slot| self.connections.name_in(slot));
+        if holder.is_some_and(|slot| slot != speaker.id.slot) || self.sessions.is_reserved(name) {
+            self.tell(speaker.id, Notice::NameTaken { name: typed });
+            return;
+        }
+        let shown_before = speaker.name.to_string();
+        let author = self.author(speaker);
+        self.set_name(speaker.id, name);
+        speaker.name = Name::Chosen(name);
+        if shown_before != name.as_str() {
+            self.rooms.rename(author, name, self.now);
+        }
+        self.tell(speaker.id, Notice::Named { name });
+    }
+
+    /// A connection has another name from now on, which nobody else has.
+    pub(super) fn set_name(&mut self, id: ConnectionId, name: MemberName) {
+        let before = self.connections.at(id).name();
+        self.names.remove(before, id.slot, |slot| self.connections.name_in(slot));
+        self.connections.at_mut(id).profile.get_or_insert_with(Box::<Profile>::default).name = Some(name);
+        self.names.insert(Name::Chosen(name), id.slot, |slot| self.connections.name_in(slot));
+    }
+
+    /// A member leaves its room and joins another.
+    fn go_to_room(&mut self, speaker: &mut Speaker, typed: &str) -> Result<(), Blocked> {
+        let Some(name) = RoomName::parse(typed) else {
+            self.tell(speaker.id, Notice::RoomNameRefused);
+            return Ok(());
+        };
+        self.await_level(speaker)?;
+        let Some(room) = self.rooms.find(name).or_else(|| self.rooms.open(name)) else {
+            self.tell(speaker.id, Notice::NoMoreRooms);
+            return Ok(());
+        };
+        if room != self.rooms.room_of(speaker.member) {
+            let who = self.who(speaker);
+            self.move_to(speaker, who, room);
+        }
+        self.welcome(speaker);
+        let count = self.repeat_last(speaker.id, speaker.member, self.config.history);
+        self.charge(speaker, count);
+        Ok(())
+    }
+
+    /// Moves a member, which was sent every message, to a room. Those whom it leaves know it as `before`.
+    pub(super) fn move_to(&mut self, speaker: &mut Speaker, before: Who, room: RoomId) {
+        let left = self.rooms.leave(speaker.member, before, self.now);
+        let who = self.who(speaker);
+        let connection = self.connections.at_mut(speaker.id);
+        let newcomer = Newcomer {
+            connection: speaker.id,
+            table: self.io.table(&connection.socket),
+            encoding: connection.inbound.encoding,
+            who,
+        };
+        speaker.member = self.rooms.join(room, newcomer, self.now);
+        self.on_member_changed(speaker);
+        self.free_room_if_unused(left);
+    }
+
+    /// A connection is another member than before.
+    fn on_member_changed(&mut self, speaker: &Speaker) {
+        let connection = self.connections.at_mut(speaker.id);
+        connection.state = State::Joined(speaker.member);
+        if !connection.outbound.socket.may_take() {
+            self.rooms.park(speaker.member);
+        } else if !connection.outbound.private.is_empty() {
+            self.rooms.wake(speaker.member);
+        }
+    }
+
+    pub(super) fn free_room_if_unused(&mut self, room: RoomId) {
+        if self.rooms.close_unused(room) {
+            self.schedule.held.forget_room(room);
+        }
+    }
+
+    pub(super) fn who(&self, speaker: &Speaker) -> Who {
+        Who { name: speaker.name, id: self.public_id(speaker.id) }
+    }
+
+    /// Tells a member about the room that it is in now.
+    pub(super) fn welcome(&mut self, speaker: &Speaker) {
+        let room = self.rooms.room(self.rooms.room_of(speaker.member));
+        let arrival = Arrival {
+            room: room.name(),
+            epoch: room.epoch(),
+            online: room.online() as u64,
+            id: self.public_id(speaker.id),
+            name: speaker.name,
+            number: room.messages(),
+            time: self.rooms.time(),
+        };
+        self.tell_always(speaker.id, Notice::Joined(arrival));
+        self.tell_topic(speaker.id, speaker.member, false);
+    }
+
+    /// Tells a member the topic of its room; when `asked`, also that there is none.
+    pub(super) fn tell_topic(&mut self, id: ConnectionId, member: MemberId, asked: bool) {
+        let topic = self.rooms.room(self.rooms.room_of(member)).topic().map(|topic| topic.text.clone());
+        match topic {
+            Some(text) => self.tell_always(id, Notice::Topic { text: &text }),
+            None if asked => self.tell_always(id, Notice::NoTopic),
+            None => {}
+        }
+    }
+
+    fn list_rooms(&mut self, id: ConnectionId, page: u64) -> Result<(), Blocked> {
+        self.await_empty(id)?;
+        let (rooms, count) = self.rooms.page(page, LIST_PAGE_ENTRIES);
+        let listed: Vec<Notice<'_>> =
+            rooms.map(|room| Notice::RoomListed { room: room.name(), online: room.online() as u64 }).collect();
+        self.tell_page(id, &listed, page, count);
+        Ok(())
+    }
+
+    fn list_members(&mut self, speaker: &Speaker, page: u64) -> Result<(), Blocked> {
+        self.await_empty(speaker.id)?;
+        let room = self.rooms.room_of(speaker.member);
+        let online = self.rooms.room(room).online();
+        // To find a page the members before it are walked over, which only a small room allows.
+        let shown =
+            if online > self.config.room.announce_max.min(LIST_MEMBERS_MAX) { LIST_PAGE_ENTRIES } else { online };
+        let start = usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(LIST_PAGE_ENTRIES);
+        let entries = if start < shown { LIST_PAGE_ENTRIES } else { 0 };
+        let members = self.rooms.members_of(room).skip(start.min(shown)).take(entries);
+        let listed: Vec<Notice<'_>> =
+            members.map(|id| Notice::MemberListed { name: self.connections.at(id).name() }).collect();
+        self.tell_page(speaker.id, &listed, page, online);
+        Ok(())
+    }
+
+    fn tell_page(&mut self, id: ConnectionId, listed: &[Notice<'_>], page: u64, count: usize) {
+        listed.iter().for_each(|notice| self.tell_always(id, *notice));
+        let pages = count.div_ceil(LIST_PAGE_ENTRIES).max(1) as u64;
+        self.tell_always(id, Notice::Page { page, pages });
+    }
+
+    /// A member says something to another alone.
+    fn say_to(&mut self, speaker: &Speaker, name: &str, text: &str) {
+        let Some(to) = self.find_member(name) else {
+            self.tell(speaker.id, Notice::Nobody { name });
+            return;
+        };
+        let private =
+            Notice::Private { from: speaker.name, id: self.public_id(speaker.id), time: self.rooms.time(), text };
+        let told = self.tell(to, private);
+        let name = self.connections.at(to).name();
+        self.tell(speaker.id, if told { Notice::Sent { name } } else { Notice::NotReading { name } });
+    }
+
+    /// The member that is called `name`.
+    pub(super) fn find_member(&mut self, name: &str) -> Option<ConnectionId> {
+        let slot = self.names.find(Name::parse(name)?, |slot| self.connections.name_in(slot))?;
+        let (id, connection) = self.connections.in_slot(slot.index())?;
+        connection.member().map(|_| id)
+    }
+
+    /// A member is sent messages of the past again.
+    fn repeat_history(&mut self, speaker: &mut Speaker, count: u64) -> Result<(), Blocked> {
+        self.await_empty(speaker.id)?;
+        self.await_level(speaker)?;
+        let room = self.rooms.room(self.rooms.room_of(speaker.member));
+        let kept = room.messages() + 1 - room.text().first_number();
+        let count = count.min(self.config.history_max).min(kept);
+        self.tell_always(speaker.id, Notice::History { count });
+        self.repeat_last(speaker.id, speaker.member, count);
+        self.charge(speaker, count);
+        Ok(())
+    }
+
+    /// Takes lines that a member has not typed, but has been sent because it asked, from its rate and that of its
+    /// address.
+    pub(super) fn charge(&mut self, speaker: &mut Speaker, lines: u64) {
+        if let Some(rate) = self.config.flood {
+            speaker.received.flood.take(rate, lines as f64, self.now);
+        }
+        self.addresses.charge_lines(speaker.ip, lines, self.now);
+    }
+
+    /// Lines to a member have another format from now on.
+    fn change_format(&mut self, speaker: &mut Speaker, json: bool) -> Result<(), Blocked> {
+        self.await_level(speaker)?;
+        let encoding = if json { Encoding::Json } else { Encoding::Text };
+        let inbound = &mut self.connections.at_mut(speaker.id).inbound;
+        if inbound.encoding != encoding {
+            inbound.encoding = encoding;
+            speaker.member = self.rooms.change_encoding(speaker.member, encoding);
+            self.on_member_changed(speaker);
+        }
+        self.welcome(speaker);
+        Ok(())
+    }
+}

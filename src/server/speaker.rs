@@ -1,0 +1,66 @@
+//! A connection while its lines are taken, and what becomes of them.
+
+use std::net::IpAddr;
+
+use super::held::Turn;
+use crate::connection::{Connection, Received};
+use crate::counters::CloseReason;
+use crate::message::Notice;
+use crate::names::Name;
+use crate::room::MemberId;
+use crate::token::ConnectionId;
+
+/// A connection while its lines are taken.
+pub struct Speaker {
+    pub id: ConnectionId,
+    pub member: MemberId,
+    pub name: Name,
+    pub ip: IpAddr,
+    /// Taken out of the connection meanwhile.
+    pub received: Box<Received>,
+    /// The memory for received bytes that the budget counts for it.
+    pub counted: usize,
+    /// The queue of its room in which it is the first, until a line of it is said.
+    pub turn: Option<Turn>,
+}
+
+impl Speaker {
+    /// Takes the received bytes out of a connection. `None` when it is no member, or has none.
+    pub fn of<S>(id: ConnectionId, connection: &mut Connection<S>, turn: Option<Turn>) -> Option<Self> {
+        let member = connection.member()?;
+        let received = connection.inbound.received.take()?;
+        let counted = received.input.capacity();
+        Some(Self { id, member, name: connection.name(), ip: connection.origin.ip, received, counted, turn })
+    }
+}
+
+/// What became of a line or a command that did not have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It became a message, or was carried out.
+    Taken,
+    /// Nothing of it was said.
+    Passed,
+    /// The member leaves, with a last line.
+    Leaves(Farewell),
+}
+
+/// The last line to a member that is closed because of what it has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    Goodbye,
+}
+
+impl Farewell {
+    pub fn reason(self) -> CloseReason {
+        match self {
+            Self::Goodbye => CloseReason::Left,
+        }
+    }
+
+    pub fn notice(self) -> Notice<'static> {
+        match self {
+            Self::Goodbye => Notice::Goodbye,
+        }
+    }
+}
