@@ -68,6 +68,10 @@ pub const LOG_BYTES_MAX: usize = 1024 * 1024 * 1024;
 pub const LOGS_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
 pub const LOGS_BYTES_MAX: usize = 1 << 40;
 
+/// Memory of a room with a few members beside its log: the room, its place in every order of rooms, and the lists of the
+/// members of its feeds.
+pub const ROOM_BYTES: usize = 1536;
+
 /// Rooms that are looked at for one line when that memory is spent, to find one that can forget something.
 pub const QUIET_LOOKS_MAX: usize = 16;
 

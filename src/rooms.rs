@@ -5,13 +5,13 @@
 
 mod quiet;
 mod ranking;
+#[cfg(test)]
+mod shared;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
-
-use slab::Slab;
 
 use quiet::Quiet;
 use ranking::Ranking;
@@ -22,6 +22,7 @@ use crate::message::{Body, Event};
 use crate::names::{MemberName, RoomName};
 use crate::pieces::fifo::Fifo;
 use crate::pieces::hashed::Hashed;
+use crate::pieces::slots::Slots;
 use crate::random::Permutation;
 use crate::room::budget::LogBudget;
 use crate::room::feed::Feed;
@@ -45,7 +46,7 @@ struct Entry {
 
 #[derive(Debug)]
 pub struct Rooms {
-    rooms: Slab<Entry>,
+    rooms: Slots<Entry>,
     members: Members,
     settings: RoomSettings,
     /// Most rooms at a time.
@@ -81,7 +82,7 @@ impl Rooms {
     /// Begins with one room, the lobby, and has `rooms_max` at most. `numbers` makes numbers that members see.
     pub fn new(settings: RoomSettings, rooms_max: usize, numbers: Permutation) -> Self {
         let mut rooms = Self {
-            rooms: Slab::new(),
+            rooms: Slots::new(rooms_max.max(1)),
             members: Members::new(settings.members_max),
             settings,
             rooms_max: rooms_max.max(1),
@@ -118,16 +119,15 @@ impl Rooms {
         }
         self.opened += 1;
         let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, 32));
-        let entry = self.rooms.vacant_entry();
-        let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
-        entry.insert(Entry {
-            room: Room::new(id, (name, epoch), self.settings),
+        let settings = self.settings;
+        let id = RoomId(self.rooms.insert_with(|index| Entry {
+            room: Room::new(RoomId(index), (name, epoch), settings),
             queued: false,
             timed: false,
             skipping: false,
-        });
+        }));
         let (hasher, rooms) = (&self.hasher, &self.rooms);
-        self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0 as usize].room.name()));
+        self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0].room.name()));
         self.ranking.insert(id);
         Some(id)
     }
@@ -139,7 +139,7 @@ impl Rooms {
 
     /// True when there is a room of this id.
     pub fn exists(&self, id: RoomId) -> bool {
-        self.rooms.contains(id.0 as usize)
+        self.rooms.find(id.0).is_some()
     }
 
     /// Frees a room if it is unused. The lobby stays. True when it was freed.
@@ -149,10 +149,10 @@ impl Rooms {
         }
         let name = self.room(id).name();
         let (hasher, rooms) = (&self.hasher, &self.rooms);
-        let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0 as usize].room.name());
+        let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0].room.name());
         self.by_name.remove(hasher.hash_one(name), |other| *other == id, hash_of).expect("a room has a name");
         self.ranking.remove(id);
-        let entry = self.rooms.remove(id.0 as usize);
+        let entry = self.rooms.remove(id.0);
         if entry.queued {
             self.turns.retain(|other| *other != id);
         }
@@ -184,7 +184,7 @@ impl Rooms {
     }
 
     pub fn room(&self, id: RoomId) -> &Room {
-        &self.rooms[id.0 as usize].room
+        &self.rooms[id.0].room
     }
 
     /// The room that a member is in.
@@ -333,7 +333,7 @@ impl Rooms {
 
     /// Changes what is kept of a room beside its messages.
     pub fn room_mut(&mut self, id: RoomId) -> &mut Room {
-        &mut self.rooms[id.0 as usize].room
+        &mut self.rooms[id.0].room
     }
 
     /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
@@ -422,7 +422,7 @@ impl Rooms {
             && due <= now
         {
             self.deadlines.pop();
-            self.rooms[id.0 as usize].timed = false;
+            self.rooms[id.0].timed = false;
             self.prepare_event(id);
             self.change(id, |room, members| room.on_deadline(members, now));
         }
@@ -447,7 +447,7 @@ impl Rooms {
                 break;
             }
             let id = self.skipping.pop_front().expect("they were counted");
-            self.rooms[id.0 as usize].skipping = false;
+            self.rooms[id.0].skipping = false;
             self.change(id, Room::skip_ahead);
         }
     }
@@ -484,7 +484,7 @@ impl Rooms {
     /// it.
     pub fn take_batch(&mut self, mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
-            let entry = &mut self.rooms[id.0 as usize];
+            let entry = &mut self.rooms[id.0];
             let batch = entry.room.take_batch(&mut self.members, &mut on_resumed);
             if !batch.is_empty() {
                 // Whether it has more to send is seen at its next turn.
@@ -543,14 +543,14 @@ impl Rooms {
     }
 
     fn feed_mut(&mut self, id: MemberId) -> (&mut Feed, &mut Members) {
-        let room = &mut self.rooms[self.members.room(id).0 as usize].room;
+        let room = &mut self.rooms[self.members.room(id).0].room;
         (room.feed_mut(&self.members, id), &mut self.members)
     }
 
     /// Changes a room, and then queues its turn if it has something to send, its deadline if it has one, and its
     /// members to be skipped.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
-        let Entry { room, queued, timed, skipping } = &mut self.rooms[id.0 as usize];
+        let Entry { room, queued, timed, skipping } = &mut self.rooms[id.0];
         let messages = room.messages();
         let result = change(room, &mut self.members);
         if room.log_bytes() == 0 {
@@ -578,7 +578,7 @@ impl Rooms {
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
+        let rooms = self.rooms.places() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
         let skipping = self.skipping.capacity() * size_of::<RoomId>();
         let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
         rooms
@@ -610,8 +610,8 @@ impl Rooms {
     /// Panics when a room is not as it must be between two batches. `has_private` tells whether private bytes wait for
     /// a member.
     pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
-        for (slot, entry) in &self.rooms {
-            let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
+        for (index, entry) in self.rooms.iter() {
+            let id = RoomId(index);
             assert_eq!(entry.room.log_bytes() > 0, self.quiet.contains(id), "a room with memory is listed");
             entry.room.invariants(&self.members, &has_private);
             let turns = self.turns.iter().filter(|other| **other == id).count();

@@ -140,7 +140,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     let footprint_per_member = (footprint - log - empty) / members as usize;
     assert!(footprint <= bound.total(), "{footprint} bytes are more than {bound}");
     assert!(footprint_per_member <= bound.member_idle, "{footprint_per_member} bytes a member, reckoned {bound}");
-    assert!(log <= bound.log, "{log} bytes of log, reckoned {bound}");
+    assert!(log <= bound.logs, "{log} bytes of log, reckoned {bound}");
     let turns = kernel.turn;
     drop(kernel);
     let footprint_left = leave(&mut simulation, members);
