@@ -48,6 +48,10 @@ pub const LOG_SEGMENT_BYTES_MIN: usize = 512;
 /// log is unused at most, and a log of 8 MiB has some fifty segments.
 pub const LOG_GROWTH_PART: usize = 2;
 
+/// Bytes that a segment has at least for each reader of its log: less than a member takes itself. Where bytes lie in two
+/// segments each reader is sent them with two calls, so a large room begins with large ones.
+pub const LOG_READER_BYTES: usize = 128;
+
 /// What a message takes in the log beside its bytes: where it begins, who said it and when, and what it is.
 pub const LOG_ENTRY_BYTES: usize = 20;
 

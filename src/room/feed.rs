@@ -84,11 +84,14 @@ impl Feed {
     /// Adds a member, which will be sent every message from now on.
     pub fn join(&mut self, members: &mut Members, connection: ConnectionId, table: TableId, room: RoomId) -> MemberId {
         let member = Member::new(connection, &self.log);
-        self.roster.insert(members, &self.log, member, (room, self.encoding, table))
+        let id = self.roster.insert(members, &self.log, member, (room, self.encoding, table));
+        self.log.set_readers(self.roster.len());
+        id
     }
 
     pub fn leave(&mut self, members: &mut Members, id: MemberId) {
         self.deliveries += self.roster.remove(members, &self.log, id).count_delivered(&self.log);
+        self.log.set_readers(self.roster.len());
     }
 
     /// Memory that the log would take for a message, less what it would give back, or more than that. `None` while a

@@ -10,7 +10,8 @@
 //! the number of the last numbered one before them.
 //!
 //! A log that nothing was said in has no memory. The first segments are small, and each later one takes a part of what
-//! the log has already, so that the log of a small room is small and that of a large one has few segments.
+//! the log has already, so that the log of a small room is small and that of a large one has few segments. Where many
+//! read it they are larger from the first on: bytes in two segments cost each reader two sends.
 //!
 //! The caller decides when the oldest segment is retired, because only the feed knows which members still read from it.
 //! It may go also when it is the only one: then the log has no bytes and goes on at its head. The log reads no clock and
@@ -19,7 +20,9 @@
 use std::collections::VecDeque;
 use std::ops::{Add, Sub};
 
-use crate::limits::{LOG_ENTRY_BYTES, LOG_GROWTH_PART, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN, LOG_SEGMENTS_MIN};
+use crate::limits::{
+    LOG_ENTRY_BYTES, LOG_GROWTH_PART, LOG_READER_BYTES, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN, LOG_SEGMENTS_MIN,
+};
 use crate::message::Kind;
 use crate::time::UnixTime;
 use crate::token::PublicId;
@@ -190,13 +193,16 @@ pub struct Log {
     bytes: usize,
     /// Most memory of the segments.
     bytes_max: usize,
+    /// How many read it.
+    readers: usize,
 }
 
 impl Log {
     /// An empty log of at most `bytes_max` bytes, entries included, for messages of at most `message_bytes_max` bytes.
     /// The room has numbered `messages` before this log began; they are not in it.
     pub fn new(bytes_max: usize, message_bytes_max: usize, messages: u64) -> Self {
-        let log = Self { segments: VecDeque::new(), head: Position::default(), messages, bytes: 0, bytes_max };
+        let log =
+            Self { segments: VecDeque::new(), head: Position::default(), messages, bytes: 0, bytes_max, readers: 0 };
         assert!(log.segment_bytes_max() >= message_bytes_max + LOG_ENTRY_BYTES, "every message fits a segment");
         log
     }
@@ -242,6 +248,11 @@ impl Log {
         self.bytes
     }
 
+    /// With more readers the segments that are begun are larger.
+    pub fn set_readers(&mut self, readers: usize) {
+        self.readers = readers;
+    }
+
     /// The largest segment.
     fn segment_bytes_max(&self) -> usize {
         LOG_SEGMENT_BYTES_MAX.min(self.bytes_max / LOG_SEGMENTS_MIN)
@@ -249,8 +260,8 @@ impl Log {
 
     /// The size of a segment that is begun now, for a message of at most `bytes`.
     fn next_segment_bytes(&self, bytes: usize) -> usize {
-        let most = self.segment_bytes_max();
-        (self.bytes / LOG_GROWTH_PART).max(LOG_SEGMENT_BYTES_MIN).min(most).max(bytes + LOG_ENTRY_BYTES)
+        let grown = (self.bytes / LOG_GROWTH_PART).max(self.readers.saturating_mul(LOG_READER_BYTES));
+        grown.max(LOG_SEGMENT_BYTES_MIN).min(self.segment_bytes_max()).max(bytes + LOG_ENTRY_BYTES)
     }
 
     /// Memory that a message of at most `bytes` takes: that of a segment, or none.
