@@ -21,7 +21,7 @@ use super::speaker::{Done, Farewell, Speaker};
 use crate::connection::{Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Chunk, Io, Scratch};
-use crate::limits::{BUFFER_PATIENCE, OPENING_HOLD, SPARE_BUFFERS_MAX};
+use crate::limits::{BUFFER_PATIENCE, FULL_LOOKS_MAX, OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::{Body, Notice};
 use crate::outlet::Outlet;
 use crate::room::{Author, Blocked};
@@ -166,9 +166,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// A room whose log was full and has space again.
-    pub(super) fn room_with_space(&self) -> Option<RoomId> {
-        self.schedule.held.full_rooms().iter().copied().find(|room| self.rooms.has_space(*room))
+    /// A room whose log was full and has space again, of as many as a call looks at; the next one looks at others.
+    pub(super) fn room_with_space(&mut self) -> Option<RoomId> {
+        let (held, rooms) = (&mut self.schedule.held, &mut self.rooms);
+        let looks = held.full_rooms().len().min(FULL_LOOKS_MAX);
+        (0..looks).find_map(|_| held.next_full().filter(|room| rooms.has_space(*room)))
     }
 
     /// Takes lines from a chunk of a connection that has nothing else waiting.

@@ -201,10 +201,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     pub(super) fn free_room_if_unused(&mut self, room: RoomId) {
-        if let Some(freed) = self.rooms.close_unused(room) {
-            if let Some(transcript) = &mut self.transcript {
+        let transcript = &mut self.transcript;
+        let freed = self.rooms.close_unused(room, |freed| {
+            if let Some(transcript) = transcript {
                 transcript.on_freed(room, freed.name(), freed.text());
             }
+        });
+        if freed {
             self.forget_kept_room(room);
             self.schedule.held.forget_room(room);
         }
