@@ -111,6 +111,9 @@ pub const LIST_MEMBERS_MAX: usize = 1000;
 /// Bytes of the past that are handed to a member at a time; a message may go beyond them.
 pub const PAST_PIECE_BYTES: usize = 4096;
 
+/// What the allocator adds to a small piece of memory, and rounds up, on average.
+pub const ALLOCATION_BYTES: usize = 16;
+
 /// Tokens that are kept for members that have gone, beyond one for each place of the house.
 pub const SESSIONS_SLACK: usize = 1024;
 
@@ -386,8 +389,9 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 /// Pause before an operation that the kernel had no memory for is tried again.
 pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
-/// Bytes that the slabs add to a connection and its member: generation, links, place, and whether an entry is taken.
-pub const SLAB_ENTRY_BYTES: usize = 40;
+/// Bytes that the slabs add to a connection and its member: its serial number, links, place, and whether an entry is
+/// taken.
+pub const SLAB_ENTRY_BYTES: usize = 48;
 
 /// A descriptor in the back end's table.
 pub const DESCRIPTOR_BYTES: usize = 4;
