@@ -129,7 +129,7 @@ impl Rooms {
             return None;
         }
         self.opened += 1;
-        let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, 32));
+        let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, PublicId::HALF_BITS));
         let settings = self.settings;
         let id = RoomId(self.rooms.insert_with(|index| Entry {
             room: Room::new(RoomId(index), (name, epoch), settings),
