@@ -248,9 +248,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn say(log: &mut Log, line: &str) {
-        while log.tail_needed(line.len()).is_some() {
-            log.retire();
-        }
+        log.make_space(line.len());
         log.append_bytes(line.as_bytes());
     }
 

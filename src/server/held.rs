@@ -9,6 +9,7 @@
 //!    said. So does the room for the ration, unless its log is full.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Instant;
 
 use crate::limits::PIECE_ENTRIES;
@@ -44,6 +45,8 @@ pub struct Held {
     rooms: BTreeMap<RoomId, Waiting>,
     /// Those of them whose logs are full.
     full: BTreeSet<RoomId>,
+    /// The room behind which the next of those is looked at.
+    full_last: Option<RoomId>,
     /// Those of them in which connections may go on that waited for space.
     spaces: BTreeSet<RoomId>,
     /// Those of them in which connections wait for the ration, and not for space before it, in the order of their
@@ -183,6 +186,14 @@ impl Held {
     /// Rooms whose logs were full when they were last asked.
     pub fn full_rooms(&self) -> &BTreeSet<RoomId> {
         &self.full
+    }
+
+    /// The next of them in turn.
+    pub fn next_full(&mut self) -> Option<RoomId> {
+        let behind = self.full_last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.full.range((behind, Bound::Unbounded)).next().or_else(|| self.full.first());
+        self.full_last = next.copied();
+        self.full_last
     }
 
     /// The log of a room has space again: the connections that wait for it may go on.
@@ -410,6 +421,10 @@ mod tests {
         assert_eq!(held.next(at(0)), Some(Resume::First(id(3), Turn::Ration)));
         assert_eq!((held.next(at(0)), held.queue_of(OTHER)), (None, Ok(())));
         assert!(held.full_rooms().iter().eq([&ROOM]));
+        held.hold(id(4), RoomId(7), Blocked::LogFull);
+        assert_eq!([(); 3].map(|()| held.next_full()), [Some(ROOM), Some(RoomId(7)), Some(ROOM)], "each has its turn");
+        held.on_space(RoomId(7));
+        assert_eq!(held.next(at(0)), Some(Resume::First(id(4), Turn::Space)));
         held.on_space(ROOM);
         assert_eq!(held.next(at(0)), Some(Resume::First(id(0), Turn::Space)));
         // The log is full again before a line of it was said: it stays the first, and the others are not tried.

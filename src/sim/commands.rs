@@ -56,6 +56,7 @@ fn config(draw: &mut Draw) -> Config {
     let line_bytes = draw.pick(&[64, 300]);
     // A segment holds any line as JSON too.
     let log_bytes_min = LOG_SEGMENTS_MIN * (Encoding::Json.bytes_max(line_bytes) + LOG_ENTRY_BYTES);
+    let log_bytes = log_bytes_min * draw.pick(&[64, 1, 2, 5]) + draw.below(50) as usize;
     let members_max = draw.pick(&[200, 200, 200, 30, 6]);
     let timeout = |draw: &mut Draw| Duration::from_millis(draw.pick(&[30_000, 60_000, 60_000, 1000]));
     let mut rate = |most: u64| {
@@ -63,7 +64,7 @@ fn config(draw: &mut Draw) -> Config {
         let (rate, burst) = (1 + draw.below(most), draw.below(20));
         if limited { Rate::new(rate, burst) } else { None }
     };
-    let (flood, line_rate, announce_rate) = (rate(30), rate(30), rate(20));
+    let (flood, ration, line_rate, announce_rate) = (rate(30), rate(20_000), rate(30), rate(20));
     Config {
         members_max,
         line_bytes,
@@ -83,12 +84,13 @@ fn config(draw: &mut Draw) -> Config {
         stats_interval: None,
         room: RoomSettings {
             members_max,
-            log_bytes: log_bytes_min * draw.pick(&[64, 1, 2, 5]) + draw.below(50) as usize,
+            log_bytes,
+            logs_bytes: log_bytes * draw.pick(&[1000, 1000, 1, 2]),
             line_bytes,
             announce_max: draw.pick(&[200, 200, 5, 0]),
             announce_rate,
             slow: if draw.chance(40) { SlowPolicy::Close } else { SlowPolicy::Skip },
-            rate: None,
+            rate: ration,
         },
     }
 }
