@@ -13,10 +13,10 @@ use crate::limits::RECEIVE_CHUNK_BYTES;
 use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::room::{MemberId, Room};
 use crate::room::log::Position;
 use crate::room::members::Place;
-use crate::token::{ConnectionId, PublicId, Serial};
+use crate::room::{MemberId, Room};
+use crate::token::{ConnectionId, PublicId, RoomId, Serial};
 use crate::wire::Framing;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -93,14 +93,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.connections.iter().filter_map(|(_, connection)| connection.inbound.held)
     }
 
-    /// The connections that wait for the room's ration, in their order, each with the number of bytes that it has
-    /// waiting.
-    pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+    /// The connections that wait for the ration, those of each room in their order, each with the number of bytes that
+    /// it has waiting.
+    pub fn rationed(&self) -> impl Iterator<Item = (RoomId, ConnectionId, usize)> {
         self.schedule.held.rationed().filter_map(|id| {
             let connection =
                 self.connections.iter().find(|(other, _)| *other == id).map(|(_, connection)| connection)?;
             let waits = connection.inbound.held == Some(Hold::Ration);
-            waits.then(|| (id, connection.inbound.received.as_ref().map_or(0, |received| received.input.len())))
+            let room = self.rooms.room_of(connection.member()?);
+            waits.then(|| (room, id, connection.inbound.received.as_ref().map_or(0, |received| received.input.len())))
         })
     }
 

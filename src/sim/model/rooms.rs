@@ -107,8 +107,11 @@ impl Epoch {
             self.lengths.push((turn, self.said.len()));
         }
         self.forgotten[0] = self.starts.partition_point(|start| *start < log.tail());
-        let json = room.feeds().iter().map(Feed::log).nth(1).filter(|log| log.head() > log.tail());
-        self.forgotten[1] = json.map_or(0, |log| self.said.len() - log.messages_from(log.tail()).count());
+        if let Some(json) = room.feeds().iter().map(Feed::log).nth(1) {
+            let is_empty = json.head() == json.tail();
+            let kept = if is_empty { 0 } else { json.messages_from(json.tail()).count() };
+            self.forgotten[1] = self.said.len() - kept;
+        }
     }
 
     /// Lines said by the end of a turn.
