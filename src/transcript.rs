@@ -1,5 +1,5 @@
 //! The transcript: what is said in all rooms, on the server's own terminal or in a file. It reads the logs as members
-//! do. Lines of the lobby are as they are; those of other rooms have the room's name in front ([`others`]).
+//! do. Lines of the lobby are as they are; those of other rooms have the room's name in front (`others`).
 //!
 //! The server never waits for it. Messages that its outlet does not take stay in the log. When the log has forgotten
 //! some of them, a line says how many messages are missing, as for any member. The same happens while a disk is full;

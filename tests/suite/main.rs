@@ -16,6 +16,7 @@ mod log;
 mod memory;
 mod misbehaviour;
 mod options;
+mod order;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
