@@ -139,7 +139,7 @@ pub fn play(mut draw: Draw, readable: bool, shared: &mut Option<Rc<RefCell<Kerne
     }
     kernel.borrow_mut().signal_after(0, Signal::Terminate);
     while played.turn() == Flow::On {}
-    played.compare(&config, &here)
+    played.compare(&config, &here, readable)
 }
 
 #[derive(Debug)]
@@ -168,8 +168,9 @@ impl Played {
         }
     }
 
-    fn compare(self, config: &Config, here: &[bool]) -> Outcome {
-        let Self { simulation, rooms } = self;
+    fn compare(self, config: &Config, here: &[bool], readable: bool) -> Outcome {
+        let Self { simulation, mut rooms } = self;
+        rooms.end();
         let Simulation { server, kernel, names, ids, .. } = simulation;
         let statistics = server.statistics();
         kernel.borrow_mut().strict = false;
@@ -188,8 +189,11 @@ impl Played {
             };
             let record = model::record(pair);
             let (items, too_long) = asked::items(&record.heard, &record.chunk_ends, config.line_bytes);
-            let read = reader::read(&rooms, pair, (*id, name.to_string()), items, options)
-                .unwrap_or_else(|wrong| panic!("{peer}: {wrong}"));
+            let read = reader::read(&rooms, pair, (*id, name.to_string()), items, options).unwrap_or_else(|wrong| {
+                let [typed, sent] = [&record.heard, &record.sent].map(|bytes| String::from_utf8_lossy(bytes));
+                let both = if readable { format!("\nit typed:\n{typed}\nit was sent:\n{sent}") } else { String::new() };
+                panic!("{peer}: {wrong}{both}")
+            });
             assert!(read.too_long <= too_long, "{peer} was told of more lines that are too long than there were");
             outcome.lines += read.lines;
             outcome.json_lines += read.json_lines;

@@ -58,6 +58,8 @@ pub struct Outcome {
     pub private: Vec<(String, String, String)>,
     pub tokens: Vec<String>,
     pub resumed: Vec<Resumed>,
+    /// True when it may have been given another token in the end.
+    pub token_lost: bool,
     /// Tokens that it typed, and was not answered.
     pub lost_tokens: Vec<String>,
     /// The names that it has had.
@@ -113,6 +115,7 @@ pub fn read<'a>(
         private: Vec::new(),
         tokens: Vec::new(),
         resumed: Vec::new(),
+        token_lost: false,
         lost_tokens: Vec::new(),
         names: HashSet::from([name.clone()]),
         name,
@@ -598,6 +601,7 @@ impl Reader<'_> {
                     self.outcome.lost_tokens.push(token);
                     self.outcome.certain = false;
                 }
+                Asked::Token => self.outcome.token_lost = true,
                 Asked::Join(_) | Asked::Quit => self.outcome.certain = false,
                 Asked::Msg { name, text } => {
                     let from = self.outcome.certain.then(|| self.outcome.name.clone());

@@ -110,7 +110,7 @@ impl Epoch {
         if let Some(json) = room.feeds().iter().map(Feed::log).nth(1) {
             let is_empty = json.head() == json.tail();
             let kept = if is_empty { 0 } else { json.messages_from(json.tail()).count() };
-            self.forgotten[1] = self.said.len() - kept;
+            self.forgotten[1] = self.said.len().saturating_sub(kept);
         }
     }
 
@@ -157,6 +157,13 @@ impl Rooms {
             let epoch = &mut self.epochs[index];
             epoch.is_open = true;
             epoch.read(room, turn);
+        }
+    }
+
+    /// There are no more turns. In the turn in which a room was freed it may have forgotten anything before that.
+    pub fn end(&mut self) {
+        for epoch in self.epochs.iter_mut().filter(|epoch| !epoch.is_open) {
+            epoch.forgotten = [epoch.said.len(); 2];
         }
     }
 
