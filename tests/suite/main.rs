@@ -13,6 +13,7 @@ mod limits;
 mod log;
 mod memory;
 mod misbehaviour;
+mod objects;
 mod options;
 mod server;
 #[path = "../support/mod.rs"]
