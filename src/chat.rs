@@ -1,27 +1,37 @@
 //! The terminal client, `uproar chat`: standard input and the socket at once.
 //!
 //! On a terminal it edits a line while others' lines arrive (`terminal`); through pipes it is plain lines in and plain
-//! lines out (`plain`). Both block in threads, one for each direction, so that a server which does not read stops
-//! neither the printing nor the typing. Control characters from a server are dropped, because it trusts no server. It
-//! deliberately keeps no files, and knows no command but `/quit` on a terminal.
+//! lines out, or objects (`plain`). Both block in threads, one for each direction, so that a server which does not read
+//! stops neither the printing nor the typing. What a line of the server means, and coming back after a break, are pure
+//! (`session`); only on a terminal does it come back, because only there somebody waits for it. Control characters from
+//! a server are dropped, because it trusts no server. It deliberately keeps no files, and carries out no command but
+//! `/quit` on a terminal.
 //!
 //! # Exit codes
 //!
 //! 1 when there is no connection. On a terminal 0 after leaving (an empty line, `/quit`, Ctrl-D, Ctrl-C on an empty
-//! line) and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way,
-//! and when lines that were typed were not sent or may not have been read. Through pipes 0 when the server has read to
-//! the end of the input (`account` says how that is known) and when the reader of the standard output has gone away; 1
-//! when a line was refused or may not have been said, and when the server closed before the end of the input.
+//! line) and after a server that said goodbye (`! the server is stopping`); 1 when the server went away in another way
+//! for good, and when lines that were typed were not sent or may not have been read. Through pipes 0 when the server has
+//! read to the end of the input (`account` says how that is known) and when the reader of the standard output has gone
+//! away; 1 when a line was refused or may not have been said, when the server closed before the end of the input, and
+//! when the name or the room of the options was refused, where nothing of the input is said.
 
 mod account;
 mod arrivals;
+mod backoff;
+mod completion;
 mod gate;
+mod link;
 mod notices;
+mod object;
 mod plain;
-mod queue;
+mod prompt;
 mod rows;
+mod session;
+mod style;
 mod target;
 mod terminal;
+mod under_way;
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
@@ -30,10 +40,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fmt, str, thread};
 
+use jiff::tz::TimeZone;
+
 use crate::net;
 
 use arrivals::Arrivals;
 use rows::Page;
+use session::Settings;
 
 /// How long each address of a server is tried.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -63,14 +76,40 @@ const EDITOR_STOP_WAIT: Duration = Duration::from_secs(3);
 /// Printed when the server has closed, in the original's words.
 const CLOSED: &str = "Server closed the connection.";
 
-/// Talks in the room at `address` until the user leaves, the input ends or the server closes. `input_end_wait` bounds
-/// how long a server may take over the end of a piped input. Errors are failures to connect and of the standard
+/// What a user may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the server is, as it was typed.
+    pub address: String,
+    /// How long a server may take over the end of what is said.
+    pub wait: Duration,
+    pub plain: bool,
+    pub json: bool,
+    pub times: bool,
+    pub no_reconnect: bool,
+    pub nick: Option<String>,
+    pub room: Option<String>,
+}
+
+impl Options {
+    fn session(&self, comes_back: bool) -> Settings {
+        let Self { plain, nick, room, .. } = self.clone();
+        Settings { speaks_json: !plain, comes_back, nick, room }
+    }
+
+    /// The zone that times are told in: that of this machine, or of `TZ`.
+    fn time_zone(&self) -> Option<TimeZone> {
+        self.times.then(TimeZone::system)
+    }
+}
+
+/// Talks until the user leaves, the input ends or the server closes. Errors are failures to connect and of the standard
 /// streams.
-pub fn run(address: &str, input_end_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
-    let stream = connect(address)?;
-    match terminal::open() {
-        Some(terminal) => terminal.run(stream, input_end_wait),
-        None => plain::run(stream, input_end_wait),
+pub fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    let stream = connect(&options.address)?;
+    match terminal::open().filter(|_| !options.json) {
+        Some(terminal) => terminal.run(stream, options),
+        None => plain::run(stream, options),
     }
 }
 

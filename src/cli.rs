@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::capacity::Demand;
+use crate::chat;
 use crate::config::{self, BackEnd, Config, Descriptors, RoomSettings, SlowPolicy};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
@@ -22,8 +23,9 @@ use crate::limits::{
     BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
     FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
     LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX,
-    ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
+    LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, RESUME_FOR_DEFAULT,
+    ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER,
+    log_bytes_min,
 };
 use crate::wire::Framing;
 pub use variables::Variables;
@@ -121,9 +123,14 @@ pub struct Serve {
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(LINE_BYTES_DEFAULT as u64), env = "UPROAR_LINE_BYTES")]
     pub line_bytes: ByteSize,
 
-    /// Cap of a room's log: how far a member may lag before it is skipped and told
+    /// Cap of a room's log, in each format that is read in it: how far a member may lag before it is skipped and told
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize(LOG_BYTES_DEFAULT as u64), env = "UPROAR_LOG_BYTES")]
     pub log_bytes: ByteSize,
+
+    /// Memory for the logs of all rooms together; when it is spent the quietest rooms forget their oldest lines first
+    /// [default: 256 MiB, or --log-bytes where that is more]
+    #[arg(long, value_name = "SIZE", env = "UPROAR_LOGS_BYTES")]
+    pub logs_bytes: Option<ByteSize>,
 
     /// Memory for unfinished lines, own lines and notices of all members together; while it is spent members are not
     /// read
@@ -219,6 +226,54 @@ pub struct Chat {
     /// After the last line, how long the server is given to take what was sent: it may be slowing us down
     #[arg(long, value_name = "TIME", default_value_t = INPUT_END_WAIT_DEFAULT.into(), env = "UPROAR_WAIT")]
     pub wait: humantime::Duration,
+
+    /// Take this name first
+    #[arg(long, value_name = "NAME", value_parser = one_word, env = "UPROAR_NICK")]
+    pub nick: Option<String>,
+
+    /// Join this room first
+    #[arg(long, value_name = "ROOM", value_parser = one_word, env = "UPROAR_ROOM")]
+    pub room: Option<String>,
+
+    /// Show when each line was said, in local time; TZ=UTC is another
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_TIMES")]
+    pub times: bool,
+
+    /// Print each object of the server as it is, in place of a line of text; what is no object goes to the standard
+    /// error
+    #[arg(long, value_parser = BoolishValueParser::new(), conflicts_with = "plain", env = "UPROAR_JSON")]
+    pub json: bool,
+
+    /// Do not ask the server for JSON, and take its lines as they are; for servers of another kind
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_PLAIN")]
+    pub plain: bool,
+
+    /// On a terminal, end when the connection breaks; without it, come back to where you were
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_RECONNECT")]
+    pub no_reconnect: bool,
+}
+
+impl Chat {
+    pub fn options(&self) -> chat::Options {
+        chat::Options {
+            address: self.addr.clone(),
+            wait: *self.wait,
+            plain: self.plain,
+            json: self.json,
+            times: self.times,
+            no_reconnect: self.no_reconnect,
+            nick: self.nick.clone(),
+            room: self.room.clone(),
+        }
+    }
+}
+
+/// What is sent as one word of a command. The server says what else is wrong with it.
+fn one_word(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(|character: char| character.is_control() || character.is_whitespace()) {
+        return Err("it is one word".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Whether something is done.
@@ -320,6 +375,10 @@ impl Serve {
                 "--log-bytes {log_bytes} is not from {log_bytes_min} to {LOG_BYTES_MAX}, for lines of {line_bytes} bytes"
             ));
         }
+        if !(log_bytes..=LOGS_BYTES_MAX).contains(&self.logs_bytes()) {
+            let logs_bytes = self.logs_bytes();
+            return Err(format!("--logs-bytes {logs_bytes} is not from --log-bytes {log_bytes} to {LOGS_BYTES_MAX}"));
+        }
         if self.buffer_bytes() < BUFFER_BYTES_MIN {
             return Err(format!("--buffer-bytes is at least {}", ByteSize(BUFFER_BYTES_MIN as u64)));
         }
@@ -383,6 +442,7 @@ impl Serve {
             room: RoomSettings {
                 members_max,
                 log_bytes: self.log_bytes(),
+                logs_bytes: self.logs_bytes(),
                 line_bytes: self.line_bytes(),
                 announce_max: self.announce_max,
                 announce_rate: Rate::new(self.announce_rate, self.announce_rate * ANNOUNCE_BURST_FACTOR),
@@ -426,6 +486,11 @@ impl Serve {
 
     pub fn log_bytes(&self) -> usize {
         usize::try_from(self.log_bytes.as_u64()).unwrap_or(usize::MAX)
+    }
+
+    pub fn logs_bytes(&self) -> usize {
+        let default = || LOGS_BYTES_DEFAULT.max(self.log_bytes());
+        self.logs_bytes.map_or_else(default, |bytes| usize::try_from(bytes.as_u64()).unwrap_or(usize::MAX))
     }
 
     pub fn buffer_bytes(&self) -> usize {
@@ -490,6 +555,7 @@ mod tests {
         let defaults = Serve::with(&[]).unwrap();
         assert_eq!(defaults.addr, "127.0.0.1:8888");
         assert_eq!((defaults.line_bytes(), defaults.log_bytes(), defaults.announce_max), (4096, 8 << 20, 200));
+        assert_eq!(defaults.logs_bytes(), 256 << 20);
         assert_eq!((defaults.framing, defaults.buffer_bytes()), (Framing::Line, 256 << 20));
     }
 

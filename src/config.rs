@@ -80,8 +80,10 @@ pub fn dead_after(wanted: Duration, members_max: usize) -> Duration {
 pub struct RoomSettings {
     /// Most members at a time.
     pub members_max: usize,
-    /// Cap of the log.
+    /// Cap of the log of each format that is read in it.
     pub log_bytes: usize,
+    /// Memory of the logs of all rooms together.
+    pub logs_bytes: usize,
     /// Most bytes of a typed line.
     pub line_bytes: usize,
     /// Most members with which each join and leave has a line of its own.

@@ -44,6 +44,12 @@ impl<S> Connections<S> {
         (serial.generation() == id.generation).then_some(connection)
     }
 
+    /// As [`Connections::find`], with the number of the connection.
+    pub fn find_with_serial(&mut self, id: ConnectionId) -> Option<(Serial, &mut Connection<S>)> {
+        let (serial, connection) = self.slots.find_mut(id.slot.0)?;
+        (serial.generation() == id.generation).then_some((*serial, connection))
+    }
+
     /// A connection that is known to exist.
     pub fn at(&self, id: ConnectionId) -> &Connection<S> {
         self.entry(id).1

@@ -41,6 +41,17 @@ pub const LAG_LOOKS_MAX: usize = 1024;
 /// longer than the messages of one sweep.
 pub const LOG_SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// Smallest segment: a few messages. It is the memory of a room in which hardly anything was said.
+pub const LOG_SEGMENT_BYTES_MIN: usize = 512;
+
+/// A segment that is begun has this part of the memory that its log has already, within these bounds: so a third of a
+/// log is unused at most, and a log of 8 MiB has some fifty segments.
+pub const LOG_GROWTH_PART: usize = 2;
+
+/// Bytes that a segment has at least for each reader of its log: less than a member takes itself. Where bytes lie in two
+/// segments each reader is sent them with two calls, so a large room begins with large ones.
+pub const LOG_READER_BYTES: usize = 128;
+
 /// What a message takes in the log beside its bytes: where it begins, who said it and when, and what it is.
 pub const LOG_ENTRY_BYTES: usize = 20;
 
@@ -54,6 +65,22 @@ pub const LOG_SEGMENTS_MIN: usize = 4;
 /// Default and range of `--log-bytes`.
 pub const LOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 pub const LOG_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Default and largest of `--logs-bytes`, the memory of the logs of all rooms together: 100,000 rooms of 20 lines, or 32
+/// rooms as large as one may be. It is never less than `--log-bytes`, so that one room can always speak: it has a log
+/// for each format that is read in it, and no more of them than a log has segments.
+pub const LOGS_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
+pub const LOGS_BYTES_MAX: usize = 1 << 40;
+
+/// Memory of a room with a few members beside its log: the room, its place in every order of rooms, and the lists of the
+/// members of its feeds.
+pub const ROOM_BYTES: usize = 1536;
+
+/// Rooms that are looked at for one line when that memory is spent, to find one that can forget something.
+pub const QUIET_LOOKS_MAX: usize = 16;
+
+/// Rooms whose logs were full of which a turn looks whether they have space.
+pub const FULL_LOOKS_MAX: usize = 64;
 
 /// Default and range of `--line-bytes`, the text of a line without its line ending.
 pub const LINE_BYTES_DEFAULT: usize = 4096;
@@ -87,6 +114,9 @@ pub const LIST_MEMBERS_MAX: usize = 1000;
 
 /// Bytes of the past that are handed to a member at a time; a message may go beyond them.
 pub const PAST_PIECE_BYTES: usize = 4096;
+
+/// What the allocator adds to a small piece of memory, and rounds up, on average.
+pub const ALLOCATION_BYTES: usize = 16;
 
 /// Tokens that are kept for members that have gone, beyond one for each place of the house.
 pub const SESSIONS_SLACK: usize = 1024;
@@ -363,8 +393,9 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 /// Pause before an operation that the kernel had no memory for is tried again.
 pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
-/// Bytes that the slabs add to a connection and its member: generation, links, place, and whether an entry is taken.
-pub const SLAB_ENTRY_BYTES: usize = 40;
+/// Bytes that the slabs add to a connection and its member: its serial number, links, place, and whether an entry is
+/// taken.
+pub const SLAB_ENTRY_BYTES: usize = 48;
 
 /// A descriptor in the back end's table.
 pub const DESCRIPTOR_BYTES: usize = 4;
@@ -464,13 +495,20 @@ pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
 }
 
-/// Smallest `--log-bytes` for a limit on typed lines: each segment holds any line.
+/// The same in the format that takes most.
+pub const fn rendered_bytes_max_of_all(line_bytes: usize) -> usize {
+    let line = JSON_PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1;
+    if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
+}
+
+/// Smallest `--log-bytes` for a limit on typed lines: each segment holds any message in any format.
 pub const fn log_bytes_min(line_bytes: usize) -> usize {
-    LOG_SEGMENTS_MIN * (rendered_bytes_max(line_bytes) + LOG_ENTRY_BYTES)
+    LOG_SEGMENTS_MIN * (rendered_bytes_max_of_all(line_bytes) + LOG_ENTRY_BYTES)
 }
 
 const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
-const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
+const _: () = assert!(rendered_bytes_max_of_all(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
+const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) <= rendered_bytes_max_of_all(LINE_BYTES_MAX));
 const _: () = assert!(EVENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
 const _: () = assert!(PRIVATE_BYTES_KEPT < PRIVATE_BYTES_MAX && OWN_RANGES_KEPT < OWN_RANGES_MAX);

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             exit_if_wrong(serve, &variables);
             run_server(serve)
         }
-        Command::Chat(chat) => chat::run(&chat.addr, *chat.wait),
+        Command::Chat(chat) => chat::run(&chat.options()),
         Command::Check(check) => {
             exit_if_wrong(&check.serve, &variables);
             run_check(check, &variables)

@@ -8,18 +8,23 @@ use bytesize::ByteSize;
 
 use crate::capacity::TableSizes;
 use crate::config::Config;
-use crate::connection::{Connection, Private, Received};
+use crate::connection::{Connection, Private, Profile, Received};
 use crate::io::uring::Socket;
 use crate::limits::{
-    COMPLETION_BYTES, DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT,
-    OWN_RANGES_MAX, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX,
-    RING_COMPLETIONS, RING_SUBMISSIONS, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES,
-    SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES,
-    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES,
+    KERNEL_SLOT_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX,
+    RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS,
+    SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES,
+    TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES,
+    rendered_bytes_max,
 };
+use crate::moderation::Holds;
+use crate::motd::Motd;
 use crate::names::Names;
 use crate::pieces::slots;
 use crate::room::member::Member;
+use crate::sessions::Sessions;
+use crate::wire::Encoding;
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +32,10 @@ pub struct MemoryBound {
     /// Independent of the members: the ring's queues, scratch memory, the journal, the transcript, the program's own
     /// data.
     pub fixed: usize,
-    /// Cap of the room's log.
-    pub log: usize,
+    /// The logs of all rooms.
+    pub logs: usize,
+    /// The rooms beside their logs.
+    pub rooms: usize,
     /// The table of addresses.
     pub addresses: usize,
     pub members: usize,
@@ -69,10 +76,14 @@ impl MemoryBound {
             + OWN_RANGES_KEPT * Member::OWN_RANGE_BYTES
             + Private::UNSENT_BYTES
             + PRIVATE_BYTES_KEPT
+            + size_of::<Profile>()
+            + ALLOCATION_BYTES
+            + Sessions::footprint_max(config.members_max).div_ceil(config.members_max.max(1))
             + 2 * 5 * TIMEOUT_ENTRY_BYTES;
         // A buffer that grows by doubling is at most twice as large as its content.
         let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
-        let private = 2 * (2 * PRIVATE_BYTES_MAX);
+        // Notices, and behind them the last answer, or a private line, or a piece of the past.
+        let private = 2 * (PRIVATE_BYTES_MAX + PAST_PIECE_BYTES + Encoding::Json.bytes_max(line));
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         // The rest of a message that the log has forgotten.
         let unfinished = rendered_bytes_max(line);
@@ -86,8 +97,12 @@ impl MemoryBound {
                 + SPARE_BUFFERS_MAX * input
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
                 + places_left * member_idle
+                + 2 * Holds::FOOTPRINT_MAX
+                + Motd::FOOTPRINT_MAX
+                + TRANSCRIPT_GONE_BYTES
                 + (2 << 20),
-            log: config.room.log_bytes,
+            logs: config.room.logs_bytes,
+            rooms: slots::places_max(config.rooms_max).saturating_mul(ROOM_BYTES),
             addresses: config.addresses.footprint_max(members),
             members,
             member_idle,
@@ -112,7 +127,9 @@ impl MemoryBound {
     /// The bound itself.
     pub fn total(&self) -> usize {
         let members = self.members.saturating_mul(self.member);
-        [self.log, self.addresses, members, self.buffers].into_iter().fold(self.fixed, usize::saturating_add)
+        [self.logs, self.rooms, self.addresses, members, self.buffers]
+            .into_iter()
+            .fold(self.fixed, usize::saturating_add)
     }
 }
 
@@ -120,7 +137,13 @@ impl fmt::Display for MemoryBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |bytes: usize| ByteSize(bytes as u64);
         write!(f, "at most {}: {} fixed, ", size(self.total()), size(self.fixed))?;
-        write!(f, "{} of log, {} of addresses, ", size(self.log), size(self.addresses))?;
+        write!(
+            f,
+            "{} of logs, {} of rooms, {} of addresses, ",
+            size(self.logs),
+            size(self.rooms),
+            size(self.addresses)
+        )?;
         write!(f, "{} members of at most {} ", self.members, size(self.member))?;
         write!(f, "({} for one that only listens), ", size(self.member_idle))?;
         write!(f, "{} for unfinished lines, own lines and notices of all of them; ", size(self.buffers))?;

@@ -5,6 +5,7 @@
 //! the messages in the same order; only the bytes differ. The room also announces joins and leaves. It does no I/O and
 //! reads no clock, so a test can drive all of it.
 
+pub mod budget;
 pub mod feed;
 mod list;
 pub mod log;
@@ -24,7 +25,6 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::config::{RoomSettings, SlowPolicy};
-use crate::flood::Bucket;
 use crate::limits::rendered_bytes_max;
 use crate::message::{Body, Event, Message};
 use crate::names::{MemberName, Name, RoomName};
@@ -43,9 +43,9 @@ use presence::Presence;
 /// Why a line has to wait. Its author keeps it, and asks again once the reason has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// The log is at its cap, and the sweep has not yet sent its oldest messages to every member that takes bytes, or
-    /// more members would have to be skipped than may be in one turn. The line fits once the sweep has, and once enough
-    /// of them were skipped.
+    /// The log is at its cap, or all logs together are, and the sweep has not yet sent the oldest messages to every member
+    /// that takes bytes, or more members would have to be skipped than may be in one turn. The line fits once the sweep
+    /// has, and once enough of them were skipped.
     LogFull,
     /// Its author has [`OWN_RANGES_MAX`](crate::limits::OWN_RANGES_MAX) ranges of own lines ahead of its cursor. It may
     /// speak again once it has been sent the messages between them.
@@ -56,6 +56,14 @@ pub enum Blocked {
     Rationed(Instant),
 }
 
+/// A message as far as its largest size in the logs is known.
+#[derive(Clone, Copy, Debug)]
+pub enum Longest<'a> {
+    Of(&'a Body<'a>),
+    /// The longest that may be said.
+    OfAll,
+}
+
 /// A member that says something.
 #[derive(Clone, Copy, Debug)]
 pub struct Author {
@@ -63,6 +71,25 @@ pub struct Author {
     pub who: Who,
     /// True when private bytes wait to be sent to it.
     pub has_private: bool,
+}
+
+/// What was counted in feeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Numbered messages said.
+    pub messages: u64,
+    /// Those handed whole to members' sockets.
+    pub deliveries: u64,
+    /// Those that members were told they missed.
+    pub skipped: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.deliveries += other.deliveries;
+        self.skipped += other.skipped;
+    }
 }
 
 /// A member that joins a room.
@@ -110,14 +137,15 @@ pub struct Room {
     modes: Modes,
     /// Its members in the order in which they joined.
     order: Order,
-    /// One for each encoding that is or was read here. The first has text; the transcript reads it too.
+    /// One for each encoding that is read here. The first has text, and is always there: the transcript reads it too, and
+    /// it is what the room remembers.
     feeds: Vec<Feed>,
+    /// What was counted in feeds that have gone.
+    gone: Counts,
     /// The feed from which the next batch is taken.
     next_feed: usize,
     presence: Presence,
     settings: RoomSettings,
-    /// What is left of the settings' `rate`.
-    fan_out: Bucket,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
 }
@@ -133,10 +161,10 @@ impl Room {
             modes: Modes::default(),
             order: Order::default(),
             feeds: vec![text],
+            gone: Counts::default(),
             next_feed: 0,
             presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
-            fan_out: Bucket::default(),
             fallen: VecDeque::new(),
         }
     }
@@ -156,7 +184,7 @@ impl Room {
         self.feeds[0].log()
     }
 
-    /// One for each encoding that is or was read here.
+    /// One for each encoding that is read here.
     pub fn feeds(&self) -> &[Feed] {
         &self.feeds
     }
@@ -187,7 +215,7 @@ impl Room {
     pub fn leave(&mut self, members: &mut Members, id: MemberId, who: Who, now: Instant) {
         let before = self.online();
         self.order.remove(members, id);
-        self.feed_mut(members, id).leave(members, id);
+        self.leave_feed(members, id);
         let left = Event::Left { name: who.name, online: (before - 1) as u64 };
         let announced = self.presence.announces(before, now) && self.announce(members, Some(who.id), left).is_ok();
         if announced {
@@ -202,7 +230,7 @@ impl Room {
         assert!(self.is_level(members, id), "a member changes its encoding between two messages");
         let (connection, table) = (members[id].connection, members.table(id));
         let neighbours = members.entry(id).joined;
-        self.feed_mut(members, id).leave(members, id);
+        self.leave_feed(members, id);
         let feed = self.feed_or_new(encoding);
         let member = self.feeds[feed].join(members, connection, table, self.id);
         self.order.replace(members, neighbours, member);
@@ -261,33 +289,20 @@ impl Room {
         self.order.iter(members)
     }
 
-    /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
-    pub fn admit(&self, members: &Members, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
-        let Author { member, who: Who { name, .. }, .. } = author;
-        if !members[member].may_speak() {
-            return Err(Blocked::AuthorBehind);
-        }
-        if let Some(rate) = self.settings.rate {
-            let own = members.encoding(member);
-            let fan_out_bytes = self.feeds.iter().map(|feed| {
-                let hear = feed.len() - usize::from(feed.encoding() == own);
-                feed.encoding().line_bytes_expected(name, body.text()) * hear
-            });
-            self.fan_out.allows(rate, fan_out_bytes.sum::<usize>() as f64, now).map_err(Blocked::Rationed)?;
-        }
-        self.fits(members, body)
+    /// Bytes that something to be said will cause, each counted once for each member that will be sent it.
+    pub fn fan_out_bytes(&self, members: &Members, author: Author, body: &Body<'_>) -> usize {
+        let own = members.encoding(author.member);
+        let of_feed = |feed: &Feed| {
+            let hear = feed.len() - usize::from(feed.encoding() == own);
+            feed.encoding().line_bytes_expected(author.who.name, body.text()) * hear
+        };
+        self.feeds.iter().map(of_feed).sum()
     }
 
-    /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
-    /// message.
-    pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>, now: Instant) -> bool {
-        let Some(fan_out_bytes) = self.append(members, Some(author), Some(author.who.id), body) else {
-            return false;
-        };
-        if let Some(rate) = self.settings.rate {
-            self.fan_out.take(rate, fan_out_bytes as f64, now);
-        }
-        true
+    /// Says something that was admitted to everybody but its author. Returns the bytes of its fan-out. `None` when
+    /// nothing of it is visible: then it is no message.
+    pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>) -> Option<u64> {
+        self.append(members, Some(author), Some(author.who.id), body)
     }
 
     /// Says to everybody what happened, perhaps to the member `id`.
@@ -353,14 +368,64 @@ impl Room {
         self.feeds.iter_mut().find(|feed| feed.encoding() == encoding).expect("a member reads a feed of its room")
     }
 
-    /// The index of the feed of an encoding. The feed is made when no member has read this encoding before.
+    /// The index of the feed of an encoding. The feed is made when no member reads this encoding yet.
     fn feed_or_new(&mut self, encoding: Encoding) -> usize {
         if let Some(place) = self.feeds.iter().position(|feed| feed.encoding() == encoding) {
             return place;
         }
         let message_bytes_max = encoding.bytes_max(self.settings.line_bytes);
+        self.feeds.reserve_exact(1);
         self.feeds.push(Feed::new(encoding, self.settings.log_bytes, message_bytes_max, self.messages()));
         self.feeds.len() - 1
+    }
+
+    /// A member reads its feed no more. The feed goes with its last reader, if it is not that of text.
+    fn leave_feed(&mut self, members: &mut Members, id: MemberId) {
+        self.feed_mut(members, id).leave(members, id);
+        if let Some(unread) = self.feeds.iter().skip(1).position(Feed::is_empty) {
+            let feed = self.feeds.remove(1 + unread);
+            self.gone.add(feed.counts());
+            feed.close(members);
+            self.next_feed %= self.feeds.len();
+        }
+    }
+
+    /// Gives back all memory of its logs: nobody is in it, and it is not used any more. Returns what was counted in it.
+    pub fn close(self, members: &mut Members) -> Counts {
+        let counts = self.counts();
+        self.feeds.into_iter().for_each(|feed| feed.close(members));
+        counts
+    }
+
+    /// What was counted in it so far.
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.gone;
+        self.feeds.iter().for_each(|feed| counts.add(feed.counts()));
+        Counts { messages: self.messages(), ..counts }
+    }
+
+    /// Memory of its logs.
+    pub fn log_bytes(&self) -> usize {
+        self.feeds.iter().map(|feed| feed.log().bytes()).sum()
+    }
+
+    /// Memory that its logs would take for a message, less what they would give back; `None` while one of them has to
+    /// wait for its readers first.
+    pub fn memory_needed(&self, members: &Members, message: Longest<'_>) -> Option<isize> {
+        let needed = |feed: &Feed| match message {
+            Longest::Of(body) => feed.memory_needed(members, body),
+            Longest::OfAll => feed.memory_needed_max(members),
+        };
+        self.feeds.iter().map(needed).sum()
+    }
+
+    /// Forgets the oldest segment of one of its logs, as [`Feed::forget_oldest`] does: of the one with text last.
+    pub fn forget_oldest(&mut self, members: &mut Members) -> bool {
+        let closes = self.settings.slow == SlowPolicy::Close;
+        let fallen = &mut self.fallen;
+        self.feeds.iter_mut().rev().any(|feed| {
+            feed.forget_oldest(members, |skipped, whole| fallen.extend((closes || !whole).then_some(skipped)))
+        })
     }
 
     /// True when [`Room::skip_ahead`] is to be called.
@@ -376,13 +441,15 @@ impl Room {
         }
     }
 
-    /// True when the longest line fits, so that no line has to wait for the log.
-    pub fn has_space(&self, members: &Members) -> bool {
-        self.feeds.iter().all(|feed| feed.has_space(members))
+    /// True when a message can be appended now.
+    pub fn has_memory(&self, members: &Members, message: Longest<'_>) -> bool {
+        let free = members.log_budget.free().cast_signed();
+        self.memory_needed(members, message).is_some_and(|needed| needed <= free)
     }
 
-    fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), Blocked> {
-        if self.feeds.iter().all(|feed| feed.fits(members, body)) { Ok(()) } else { Err(Blocked::LogFull) }
+    /// `Ok` when there is memory for a message.
+    pub fn fits(&self, members: &Members, body: &Body<'_>) -> Result<(), Blocked> {
+        if self.has_memory(members, Longest::Of(body)) { Ok(()) } else { Err(Blocked::LogFull) }
     }
 
     /// Appends a message, which fits, to all feeds. It is not sent to `author`; programs are told that `id` has said it.
@@ -404,12 +471,13 @@ impl Room {
             }
         };
         let (text, others) = self.feeds.split_first_mut().expect("a room has text");
-        let mut fan_out_bytes = append_to(text, members, author, &message, &mut on_skipped)?;
+        let mut fan_out_bytes = append_to(text, members, author, (&message, &body), &mut on_skipped)?;
         // The others are made of what the first one shows.
         let (entry, line) = text.log().last_message().expect("it was appended");
         let message = Message { body: body.with_text(text::shown(&entry, line)), ..message };
         for feed in others {
-            fan_out_bytes += append_to(feed, members, author, &message, &mut on_skipped).expect("something is visible");
+            fan_out_bytes +=
+                append_to(feed, members, author, (&message, &body), &mut on_skipped).expect("something is visible");
         }
         Some(fan_out_bytes)
     }
@@ -417,12 +485,14 @@ impl Room {
     /// Memory in use, in bytes, without that of its members.
     pub fn footprint(&self) -> usize {
         let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
-        self.feeds.iter().map(Feed::footprint).sum::<usize>() + fallen
+        let feeds = self.feeds.capacity() * size_of::<Feed>();
+        self.feeds.iter().map(Feed::footprint).sum::<usize>() + feeds + fallen
     }
 
     /// Panics when the room is not as it must be between two batches. `has_private` tells whether private bytes wait
     /// for a member.
     pub fn invariants(&self, members: &Members, has_private: impl Fn(ConnectionId) -> bool) {
+        assert!(self.feeds.iter().skip(1).all(|feed| !feed.is_empty()), "a feed other than that of text has readers");
         for feed in &self.feeds {
             feed.invariants(members, &has_private);
             assert_eq!(feed.log().messages(), self.messages(), "the feeds of a room have the same messages");
@@ -431,16 +501,16 @@ impl Room {
     }
 }
 
-/// Appends a message to one feed. Returns the bytes of its fan-out. `None` when nothing of it is visible.
+/// Appends a message to one feed. How long it is at most follows from what was `typed`. Returns the bytes of its fan-out. `None` when nothing of it is visible.
 fn append_to(
     feed: &mut Feed,
     members: &mut Members,
     author: Option<Author>,
-    message: &Message<'_>,
+    (message, typed): (&Message<'_>, &Body<'_>),
     on_skipped: impl FnMut(ConnectionId, bool),
 ) -> Option<u64> {
     let start = feed.log().head();
-    if !feed.append(members, message, on_skipped) {
+    if !feed.append(members, message, feed.encoding().message_bytes_max(typed), on_skipped) {
         return None;
     }
     let author = author.filter(|author| members.encoding(author.member) == feed.encoding());

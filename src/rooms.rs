@@ -3,28 +3,33 @@
 //! Rooms with something to send stand in a queue and send one batch each, so a room of five never waits for a room of a
 //! million. A room is found by its name, and is freed once nobody is in it and nothing is kept of it.
 
+mod quiet;
 mod ranking;
+#[cfg(test)]
+mod shared;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
-use slab::Slab;
-
+use quiet::Quiet;
 use ranking::Ranking;
 
 use crate::config::RoomSettings;
-use crate::limits::LOBBY;
+use crate::flood::Bucket;
+use crate::limits::{LOBBY, QUIET_LOOKS_MAX};
 use crate::message::{Body, Event};
 use crate::names::{MemberName, RoomName};
 use crate::pieces::fifo::Fifo;
 use crate::pieces::hashed::Hashed;
+use crate::pieces::slots::Slots;
 use crate::random::Permutation;
+use crate::room::budget::LogBudget;
 use crate::room::feed::Feed;
 use crate::room::log::Log;
 use crate::room::members::{Members, Place};
-use crate::room::{Author, Batch, Blocked, Gap, MemberId, Newcomer, Room, Who};
+use crate::room::{Author, Batch, Blocked, Counts, Gap, Longest, MemberId, Newcomer, Room, Who};
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, PublicId, RoomId, TableId};
 use crate::wire::Encoding;
@@ -44,7 +49,7 @@ struct Entry {
 
 #[derive(Debug)]
 pub struct Rooms {
-    rooms: Slab<Entry>,
+    rooms: Slots<Entry>,
     members: Members,
     settings: RoomSettings,
     /// Most rooms at a time.
@@ -62,10 +67,14 @@ pub struct Rooms {
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Rooms with more members to be skipped than may be skipped in a turn.
     skipping: VecDeque<RoomId>,
+    /// What is left of the settings' `rate`, which all rooms share.
+    fan_out: Bucket,
     /// Rooms with members.
     occupied: usize,
     /// Members to be closed because they fell off the log of their room.
     fallen: Fifo<ConnectionId>,
+    /// Rooms whose logs have memory, those first in which nobody spoke for the longest.
+    quiet: Quiet,
     /// The room that every connection joins first.
     lobby: RoomId,
     /// Rooms beside the lobby in which something was said, while that is noted.
@@ -74,30 +83,14 @@ pub struct Rooms {
     /// A room that is not freed for now.
     kept: Option<RoomId>,
     /// What was counted in rooms that were freed.
-    gone: Gone,
-}
-
-/// What was counted in rooms that were freed.
-#[derive(Debug, Default)]
-struct Gone {
-    messages: u64,
-    skipped_messages: u64,
-    deliveries: u64,
-}
-
-impl Gone {
-    fn add(&mut self, room: &Room) {
-        self.messages += room.messages();
-        self.skipped_messages += room.feeds().iter().map(Feed::skipped_messages).sum::<u64>();
-        self.deliveries += room.feeds().iter().map(Feed::deliveries).sum::<u64>();
-    }
+    gone: Counts,
 }
 
 impl Rooms {
     /// Begins with one room, the lobby, and has `rooms_max` at most. `numbers` makes numbers that members see.
     pub fn new(settings: RoomSettings, rooms_max: usize, numbers: Permutation) -> Self {
         let mut rooms = Self {
-            rooms: Slab::new(),
+            rooms: Slots::new(rooms_max.max(1)),
             members: Members::new(settings.members_max),
             settings,
             rooms_max: rooms_max.max(1),
@@ -109,14 +102,17 @@ impl Rooms {
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
             skipping: VecDeque::new(),
+            fan_out: Bucket::default(),
             occupied: 0,
             fallen: Fifo::new(),
+            quiet: Quiet::default(),
             lobby: RoomId(0),
             spoken: VecDeque::new(),
             notes_spoken: false,
             kept: None,
-            gone: Gone::default(),
+            gone: Counts::default(),
         };
+        rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
         rooms.lobby = rooms.open(lobby).expect("there may be one room");
         rooms
@@ -133,18 +129,17 @@ impl Rooms {
             return None;
         }
         self.opened += 1;
-        let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, 32));
-        let entry = self.rooms.vacant_entry();
-        let id = RoomId(u32::try_from(entry.key()).expect("rooms are bounded by members"));
-        entry.insert(Entry {
-            room: Room::new(id, (name, epoch), self.settings),
+        let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, PublicId::HALF_BITS));
+        let settings = self.settings;
+        let id = RoomId(self.rooms.insert_with(|index| Entry {
+            room: Room::new(RoomId(index), (name, epoch), settings),
             queued: false,
             timed: false,
             skipping: false,
             spoken: false,
-        });
+        }));
         let (hasher, rooms) = (&self.hasher, &self.rooms);
-        self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0 as usize].room.name()));
+        self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0].room.name()));
         self.ranking.insert(id);
         Some(id)
     }
@@ -156,20 +151,20 @@ impl Rooms {
 
     /// True when there is a room of this id.
     pub fn exists(&self, id: RoomId) -> bool {
-        self.rooms.contains(id.0 as usize)
+        self.rooms.find(id.0).is_some()
     }
 
-    /// Frees a room if it is unused, and returns what is left of it. The lobby stays.
-    pub fn close_unused(&mut self, id: RoomId) -> Option<Room> {
+    /// Frees a room if it is unused, after a last look at it. The lobby stays. True when it was freed.
+    pub fn close_unused(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
         if id == self.lobby || self.kept == Some(id) || !self.room(id).is_unused() {
-            return None;
+            return false;
         }
         let name = self.room(id).name();
         let (hasher, rooms) = (&self.hasher, &self.rooms);
-        let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0 as usize].room.name());
+        let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0].room.name());
         self.by_name.remove(hasher.hash_one(name), |other| *other == id, hash_of).expect("a room has a name");
         self.ranking.remove(id);
-        let entry = self.rooms.remove(id.0 as usize);
+        let entry = self.rooms.remove(id.0);
         if entry.queued {
             self.turns.retain(|other| *other != id);
         }
@@ -182,8 +177,10 @@ impl Rooms {
         if entry.spoken {
             self.spoken.retain(|other| *other != id);
         }
-        self.gone.add(&entry.room);
-        Some(entry.room)
+        self.quiet.remove(id);
+        last_look(&entry.room);
+        self.gone.add(entry.room.close(&mut self.members));
+        true
     }
 
     /// From now on [`Rooms::next_spoken`] tells in which rooms something was said.
@@ -194,7 +191,7 @@ impl Rooms {
     /// A room that is not the lobby, in which something was said since it was last returned.
     pub fn next_spoken(&mut self) -> Option<RoomId> {
         let id = self.spoken.pop_front()?;
-        self.rooms[id.0 as usize].spoken = false;
+        self.rooms[id.0].spoken = false;
         Some(id)
     }
 
@@ -215,7 +212,7 @@ impl Rooms {
     }
 
     pub fn room(&self, id: RoomId) -> &Room {
-        &self.rooms[id.0 as usize].room
+        &self.rooms[id.0].room
     }
 
     /// The room that a member is in.
@@ -235,7 +232,7 @@ impl Rooms {
 
     /// Messages ever said, in all rooms.
     pub fn messages(&self) -> u64 {
-        self.gone.messages + self.all().map(Room::messages).sum::<u64>()
+        self.counts().messages
     }
 
     /// Members that no sweep looks at.
@@ -245,13 +242,64 @@ impl Rooms {
 
     /// Messages that members were told they missed.
     pub fn skipped_messages(&self) -> u64 {
-        self.gone.skipped_messages + self.feeds().map(Feed::skipped_messages).sum::<u64>()
+        self.counts().skipped
     }
 
     /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
     /// skipped or leaves.
     pub fn deliveries(&self) -> u64 {
-        self.gone.deliveries + self.feeds().map(Feed::deliveries).sum::<u64>()
+        self.counts().deliveries
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = self.gone;
+        self.all().for_each(|room| counts.add(room.counts()));
+        counts
+    }
+
+    /// Memory of the logs of all rooms.
+    pub fn log_bytes(&self) -> usize {
+        self.members.log_budget.taken()
+    }
+
+    /// Has rooms forget their oldest lines, the quietest first, until the logs of all rooms leave memory for a message in
+    /// this one. False when it has to wait: for its own readers, or until others can forget.
+    fn find_memory(&mut self, id: RoomId, message: Longest<'_>) -> bool {
+        let mut next = self.quiet.first();
+        let mut looks_left = QUIET_LOOKS_MAX;
+        loop {
+            let Some(needed) = self.room(id).memory_needed(&self.members, message) else { return false };
+            if needed <= self.members.log_budget.free().cast_signed() {
+                return true;
+            }
+            let Some(room) = next.filter(|_| looks_left > 0) else {
+                // No other that was looked at can forget anything now.
+                if !self.change(id, Room::forget_oldest) {
+                    return false;
+                }
+                continue;
+            };
+            let after = self.quiet.next(room);
+            if room == id || !self.change(room, Room::forget_oldest) {
+                looks_left -= 1;
+                next = after;
+            } else if !self.quiet.contains(room) {
+                next = after;
+            }
+        }
+    }
+
+    /// Finds memory for a message in a room. Where there is none the message does not fit.
+    fn prepare(&mut self, id: RoomId, body: &Body<'_>) {
+        if !self.room(id).has_memory(&self.members, Longest::Of(body)) {
+            self.find_memory(id, Longest::Of(body));
+        }
+    }
+
+    /// The same for an event.
+    fn prepare_event(&mut self, id: RoomId) {
+        // The longest of an event takes as much whatever has happened.
+        self.prepare(id, &Body::Event(Event::Stopping));
     }
 
     /// Bytes that the member furthest behind has to be sent, as exactly as [`Feed::lag_bytes_max`] tells it.
@@ -279,6 +327,7 @@ impl Rooms {
     /// Adds a newcomer to a room, with the table that its socket is in. The others are told, and it will be sent every
     /// message from now on.
     pub fn join(&mut self, room: RoomId, newcomer: Newcomer, now: Instant) -> MemberId {
+        self.prepare_event(room);
         self.occupied += usize::from(self.room(room).online() == 0);
         self.ranking.grow(room);
         self.change(room, |room, members| room.join(members, newcomer, now))
@@ -287,6 +336,7 @@ impl Rooms {
     /// Removes a member, and tells the others in its room. Returns the room, which may be unused now.
     pub fn leave(&mut self, id: MemberId, who: Who, now: Instant) -> RoomId {
         let room = self.room_of(id);
+        self.prepare_event(room);
         self.change(room, |room, members| room.leave(members, id, who, now));
         self.ranking.shrink(room);
         self.occupied -= usize::from(self.room(room).online() == 0);
@@ -305,23 +355,40 @@ impl Rooms {
 
     /// Tells the others in its room that a member has chosen a name.
     pub fn rename(&mut self, author: Author, name: MemberName, now: Instant) {
+        self.prepare_event(self.room_of(author.member));
         self.change(self.room_of(author.member), |room, members| room.rename(members, author, name, now));
     }
 
     /// Changes what is kept of a room beside its messages.
     pub fn room_mut(&mut self, id: RoomId) -> &mut Room {
-        &mut self.rooms[id.0 as usize].room
+        &mut self.rooms[id.0].room
     }
 
     /// `Ok` when `body` may be said now, otherwise why it has to wait. Renders nothing.
-    pub fn admit(&self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
-        self.room(self.room_of(author.member)).admit(&self.members, author, body, now)
+    pub fn admit(&mut self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
+        if !self.may_speak(author.member) {
+            return Err(Blocked::AuthorBehind);
+        }
+        let id = self.room_of(author.member);
+        if let Some(rate) = self.settings.rate {
+            let bytes = self.room(id).fan_out_bytes(&self.members, author, body);
+            self.fan_out.allows(rate, bytes as f64, now).map_err(Blocked::Rationed)?;
+        }
+        let fits = self.room(id).fits(&self.members, body);
+        if fits.is_err() && self.find_memory(id, Longest::Of(body)) {
+            return self.room(id).fits(&self.members, body);
+        }
+        fits
     }
 
     /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
     /// message.
     pub fn publish(&mut self, author: Author, body: Body<'_>, now: Instant) -> bool {
-        self.change(self.room_of(author.member), |room, members| room.publish(members, author, body, now))
+        let said = self.change(self.room_of(author.member), |room, members| room.publish(members, author, body));
+        if let (Some(bytes), Some(rate)) = (said, self.settings.rate) {
+            self.fan_out.take(rate, bytes as f64, now);
+        }
+        said.is_some()
     }
 
     /// False while a member has to read before it may say another line.
@@ -352,11 +419,13 @@ impl Rooms {
 
     /// Says to everybody in a room what happened, perhaps to the member `id`.
     pub fn announce(&mut self, room: RoomId, id: Option<PublicId>, event: Event) -> Result<(), Blocked> {
+        self.prepare(room, &Body::Event(event));
         self.change(room, |room, members| room.announce(members, id, event))
     }
 
     /// Says something to everybody in a room.
     pub fn say(&mut self, room: RoomId, body: Body<'_>) -> Result<(), Blocked> {
+        self.prepare(room, &body);
         self.change(room, |room, members| room.say(members, None, body))
     }
 
@@ -365,9 +434,10 @@ impl Rooms {
         self.ranking.from(0)
     }
 
-    /// True when the longest line fits the logs of a room, so that no line has to wait for them.
-    pub fn has_space(&self, id: RoomId) -> bool {
-        self.room(id).has_space(&self.members)
+    /// True when the longest line fits the logs of a room, so that no line has to wait for them. Others may have to
+    /// forget something for that, which they do.
+    pub fn has_space(&mut self, id: RoomId) -> bool {
+        self.room(id).has_memory(&self.members, Longest::OfAll) || self.find_memory(id, Longest::OfAll)
     }
 
     /// The number of rooms with members.
@@ -391,7 +461,8 @@ impl Rooms {
             && due <= now
         {
             self.deadlines.pop();
-            self.rooms[id.0 as usize].timed = false;
+            self.rooms[id.0].timed = false;
+            self.prepare_event(id);
             self.change(id, |room, members| room.on_deadline(members, now));
         }
     }
@@ -415,7 +486,7 @@ impl Rooms {
                 break;
             }
             let id = self.skipping.pop_front().expect("they were counted");
-            self.rooms[id.0 as usize].skipping = false;
+            self.rooms[id.0].skipping = false;
             self.change(id, Room::skip_ahead);
         }
     }
@@ -452,7 +523,7 @@ impl Rooms {
     /// it.
     pub fn take_batch(&mut self, mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap)) -> Batch {
         while let Some(id) = self.turns.pop_front() {
-            let entry = &mut self.rooms[id.0 as usize];
+            let entry = &mut self.rooms[id.0];
             let batch = entry.room.take_batch(&mut self.members, &mut on_resumed);
             if !batch.is_empty() {
                 // Whether it has more to send is seen at its next turn.
@@ -511,19 +582,24 @@ impl Rooms {
     }
 
     fn feed_mut(&mut self, id: MemberId) -> (&mut Feed, &mut Members) {
-        let room = &mut self.rooms[self.members.room(id).0 as usize].room;
+        let room = &mut self.rooms[self.members.room(id).0].room;
         (room.feed_mut(&self.members, id), &mut self.members)
     }
 
     /// Changes a room, and then queues its turn if it has something to send, its deadline if it has one, and its
     /// members to be skipped.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
-        let Entry { room, queued, timed, skipping, spoken } = &mut self.rooms[id.0 as usize];
-        let head = room.text().head();
+        let Entry { room, queued, timed, skipping, spoken } = &mut self.rooms[id.0];
+        let (messages, head) = (room.messages(), room.text().head());
         let result = change(room, &mut self.members);
         if self.notes_spoken && !*spoken && id != self.lobby && room.text().head() > head {
             *spoken = true;
             self.spoken.push_back(id);
+        }
+        if room.log_bytes() == 0 {
+            self.quiet.remove(id);
+        } else if room.messages() > messages || !self.quiet.contains(id) {
+            self.quiet.push_last(id);
         }
         while let Some(id) = room.next_fallen() {
             self.fallen.push_back(id);
@@ -545,13 +621,14 @@ impl Rooms {
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        let rooms = self.rooms.capacity() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
+        let rooms = self.rooms.places() * size_of::<Entry>() + self.turns.capacity() * size_of::<RoomId>();
         let skipping = self.skipping.capacity() * size_of::<RoomId>();
         let deadlines = self.deadlines.capacity() * size_of::<Reverse<(Instant, RoomId)>>();
         rooms
             + deadlines
             + skipping
             + self.fallen.footprint()
+            + self.quiet.footprint()
             + self.ranking.footprint()
             + self.by_name.footprint()
             + self.members.footprint()
@@ -576,8 +653,9 @@ impl Rooms {
     /// Panics when a room is not as it must be between two batches. `has_private` tells whether private bytes wait for
     /// a member.
     pub fn invariants(&self, has_private: impl Fn(ConnectionId) -> bool) {
-        for (slot, entry) in &self.rooms {
-            let id = RoomId(u32::try_from(slot).expect("rooms are bounded by members"));
+        for (index, entry) in self.rooms.iter() {
+            let id = RoomId(index);
+            assert_eq!(entry.room.log_bytes() > 0, self.quiet.contains(id), "a room with memory is listed");
             entry.room.invariants(&self.members, &has_private);
             let turns = self.turns.iter().filter(|other| **other == id).count();
             assert_eq!(usize::from(entry.queued), turns, "a room is queued at most once");
@@ -590,6 +668,11 @@ impl Rooms {
             assert!(entry.skipping || !entry.room.must_skip_ahead(&self.members), "a room that has to skip is queued");
         }
         self.members.invariants();
+        self.quiet.invariants();
+        let with_memory = self.all().filter(|room| room.log_bytes() > 0).count();
+        assert_eq!(self.quiet.iter().count(), with_memory, "rooms with memory stand in their order");
+        let taken: usize = self.all().map(Room::log_bytes).sum();
+        assert_eq!(self.log_bytes(), taken, "the memory of all logs is counted");
         self.ranking.invariants(|id| self.room(id).online());
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");

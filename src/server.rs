@@ -36,7 +36,7 @@ use crate::counters::{Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
-use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX};
+use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX, FULL_LOOKS_MAX};
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
@@ -316,9 +316,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if full > 0 && full == self.rooms.occupied() { Receiving::Off } else { Receiving::On }
     }
 
-    /// True when a sweep has made space in a log that held lines, or the goodbye, wait for.
-    fn has_space_to_use(&self) -> bool {
-        self.phase.owes_goodbye() || self.room_with_space().is_some()
+    /// True when a sweep has made space in a log that held lines, or the goodbye, wait for, or may have.
+    fn has_space_to_use(&mut self) -> bool {
+        let has_more = self.schedule.held.full_rooms().len() > FULL_LOOKS_MAX;
+        self.phase.owes_goodbye() || has_more || self.room_with_space().is_some()
     }
 
     /// How long the next turn may wait.

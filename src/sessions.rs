@@ -3,13 +3,14 @@
 //! A token is good once. While its connection lives it stands for that; afterwards it has, for a while, the name and the
 //! room that the member had, and nobody else may choose the name. Reads no clock.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use crate::limits::SESSIONS_SLACK;
+use crate::limits::{ALLOCATION_BYTES, SESSIONS_SLACK};
 use crate::names::{MemberName, RoomName};
 use crate::pieces::fifo::Fifo;
+use crate::pieces::hashed::{self, Hashed};
 use crate::token::{ConnectionId, PublicId};
 
 /// 128 random bits, known to one member alone.
@@ -51,19 +52,20 @@ pub struct Session {
 }
 
 /// Whom a token stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// The connection is still open.
     Open(ConnectionId),
     /// It has ended.
-    Ended(Session),
+    Ended(Box<Session>),
 }
 
 #[derive(Debug)]
 pub struct Sessions {
-    holders: HashMap<Key, Holder>,
+    holders: Hashed<(Key, Holder)>,
     /// Names of members that may come back.
-    reserved: HashSet<MemberName>,
+    reserved: Hashed<MemberName>,
+    hasher: RandomState,
     /// Tokens of connections that have ended, soonest first: when they are good no more. Some were used.
     ended: Fifo<(Instant, Key)>,
     /// How long a token is good after its connection has ended.
@@ -75,12 +77,14 @@ pub struct Sessions {
 impl Sessions {
     /// Keeps a token for each of `members_max` members, and some more for members that have gone.
     pub fn new(resume_for: Duration, members_max: usize) -> Self {
+        let keys_max = members_max.saturating_add(SESSIONS_SLACK);
         Self {
-            holders: HashMap::new(),
-            reserved: HashSet::new(),
+            holders: Hashed::new(keys_max),
+            reserved: Hashed::new(keys_max),
+            hasher: RandomState::new(),
             ended: Fifo::new(),
             resume_for,
-            keys_max: members_max.saturating_add(SESSIONS_SLACK),
+            keys_max,
         }
     }
 
@@ -92,35 +96,44 @@ impl Sessions {
     /// a connection that has ended is good no more.
     pub fn give(&mut self, key: Key, connection: ConnectionId, before: Option<Key>) {
         if let Some(before) = before {
-            self.holders.remove(&before);
+            self.take(before);
         }
         while self.holders.len() >= self.keys_max && self.forget_oldest() {}
-        self.holders.insert(key, Holder::Open(connection));
+        let hasher = &self.hasher;
+        self.holders.insert(hasher.hash_one(key), (key, Holder::Open(connection)), |(key, _)| hasher.hash_one(key));
     }
 
     /// The connection of a token has ended.
     pub fn on_end(&mut self, key: Key, session: Session, now: Instant) {
-        let Some(holder) = self.holders.get_mut(&key) else { return };
-        *holder = Holder::Ended(session);
-        self.reserved.extend(session.name);
+        let hasher = &self.hasher;
+        let Some((_, holder)) = self.holders.find_mut(hasher.hash_one(key), |(other, _)| *other == key) else { return };
+        if let Some(name) = session.name {
+            self.reserved.insert(hasher.hash_one(name), name, |name| hasher.hash_one(name));
+        }
+        *holder = Holder::Ended(Box::new(session));
         self.ended.push_back((now + self.resume_for, key));
     }
 
     /// Whom a token stands for, if it is good.
-    pub fn find(&self, key: Key) -> Option<Holder> {
-        self.holders.get(&key).copied()
+    pub fn find(&self, key: Key) -> Option<&Holder> {
+        self.holders.find(self.hasher.hash_one(key), |(other, _)| *other == key).map(|(_, holder)| holder)
     }
 
     /// A token is used, and not good any more.
     pub fn take(&mut self, key: Key) {
-        if let Some(Holder::Ended(Session { name: Some(name), .. })) = self.holders.remove(&key) {
-            self.reserved.remove(&name);
+        let hasher = &self.hasher;
+        let taken =
+            self.holders.remove(hasher.hash_one(key), |(other, _)| *other == key, |(key, _)| hasher.hash_one(key));
+        let Some((_, Holder::Ended(session))) = taken else { return };
+        if let Some(name) = session.name {
+            let hash_of = |name: &MemberName| hasher.hash_one(name);
+            self.reserved.remove(hasher.hash_one(name), |other| *other == name, hash_of).expect("it was reserved");
         }
     }
 
     /// True when a name is kept for a member that may come back.
     pub fn is_reserved(&self, name: MemberName) -> bool {
-        self.reserved.contains(&name)
+        self.reserved.find(self.hasher.hash_one(name), |other| *other == name).is_some()
     }
 
     /// When [`Sessions::forget_old`] is to be called.
@@ -146,20 +159,27 @@ impl Sessions {
 
     /// Most memory of all tokens, in bytes.
     pub fn footprint_max(members_max: usize) -> usize {
-        // A hash table has at most twice the places that it needs, and while it grows its old places too.
-        let entry = size_of::<(Key, Holder)>() + 1 + size_of::<MemberName>() + 1;
-        let ended = 2 * size_of::<(Instant, Key)>();
-        members_max.saturating_add(SESSIONS_SLACK).saturating_mul(3 * entry + ended)
+        let keys_max = members_max.saturating_add(SESSIONS_SLACK);
+        let tables = hashed::footprint_max::<(Key, Holder)>(keys_max) + hashed::footprint_max::<MemberName>(keys_max);
+        let ended = size_of::<Session>() + ALLOCATION_BYTES + size_of::<(Instant, Key)>();
+        tables.saturating_add(keys_max.saturating_mul(ended))
+    }
+
+    /// Memory in use, in bytes.
+    pub fn footprint(&self) -> usize {
+        let sessions = self.ended.len() * (size_of::<Session>() + ALLOCATION_BYTES);
+        self.holders.footprint() + self.reserved.footprint() + self.ended.footprint() + sessions
     }
 
     /// Panics when names are reserved for nobody.
     pub fn invariants(&self) {
-        let ended = self.holders.values().filter_map(|holder| match holder {
+        let ended = self.holders.iter().filter_map(|(_, holder)| match holder {
             Holder::Ended(session) => session.name,
             Holder::Open(_) => None,
         });
-        let names: HashSet<MemberName> = ended.collect();
-        assert_eq!(names, self.reserved, "names are reserved for those that may come back");
+        let names: Vec<MemberName> = ended.collect();
+        let reserved = names.iter().all(|name| self.is_reserved(*name));
+        assert!(reserved && names.len() == self.reserved.len(), "names are reserved for those that may come back");
         assert!(self.holders.len() <= self.keys_max, "tokens are bounded");
     }
 }
@@ -188,7 +208,7 @@ mod tests {
         let start = Instant::now();
         let mut sessions = Sessions::new(Duration::from_secs(60), 10);
         sessions.give(key(1), CONNECTION, None);
-        assert_eq!(sessions.find(key(1)), Some(Holder::Open(CONNECTION)));
+        assert_eq!(sessions.find(key(1)), Some(&Holder::Open(CONNECTION)));
         sessions.give(key(2), CONNECTION, Some(key(1)));
         assert_eq!(sessions.find(key(1)), None, "the newer one replaces it");
         let bob = session("bob");
@@ -196,7 +216,7 @@ mod tests {
         let name = bob.name.expect("it is a name");
         assert!(sessions.is_reserved(name));
         sessions.forget_old(start + Duration::from_secs(59), 10);
-        assert_eq!(sessions.find(key(2)), Some(Holder::Ended(bob)));
+        assert_eq!(sessions.find(key(2)), Some(&Holder::Ended(Box::new(bob))));
         sessions.take(key(2));
         assert!(sessions.find(key(2)).is_none() && !sessions.is_reserved(name));
         sessions.give(key(3), CONNECTION, None);

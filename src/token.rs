@@ -50,6 +50,11 @@ impl Serial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PublicId(pub u64);
 
+impl PublicId {
+    /// Half of its bits, for what makes it.
+    pub const HALF_BITS: u32 = u64::BITS / 2;
+}
+
 impl fmt::Display for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}", self.0)

@@ -1,5 +1,5 @@
 //! The transcript: what is said in all rooms, on the server's own terminal or in a file. It reads the logs as members
-//! do. Lines of the lobby are as they are; those of other rooms have the room's name in front ([`others`]).
+//! do. Lines of the lobby are as they are; those of other rooms have the room's name in front (`others`).
 //!
 //! The server never waits for it. Messages that its outlet does not take stay in the log. When the log has forgotten
 //! some of them, a line says how many messages are missing, as for any member. The same happens while a disk is full;
@@ -248,9 +248,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn say(log: &mut Log, line: &str) {
-        while log.tail_needed(line.len()).is_some() {
-            log.retire();
-        }
+        log.make_space(line.len());
         log.append_bytes(line.as_bytes());
     }
 

@@ -15,7 +15,7 @@ pub mod text;
 
 use std::io::{self, Write};
 
-use crate::limits::{JSON_PREFIX_BYTES_MAX, SANITISED_GROWTH_MAX, rendered_bytes_max};
+use crate::limits::{JSON_PREFIX_BYTES_MAX, rendered_bytes_max, rendered_bytes_max_of_all};
 use crate::message::{Body, Message, Notice};
 use crate::names::Name;
 use crate::room::log::Entry;
@@ -71,7 +71,7 @@ impl Encoding {
     pub fn bytes_max(self, line_bytes: usize) -> usize {
         match self {
             Self::Text => rendered_bytes_max(line_bytes),
-            Self::Json => JSON_PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1,
+            Self::Json => rendered_bytes_max_of_all(line_bytes),
             #[cfg(test)]
             Self::Framed => rendered_bytes_max(line_bytes),
         }

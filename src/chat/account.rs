@@ -5,6 +5,7 @@
 //! - A notice says that this client was not let in: no line was said.
 //! - A notice says that a line was too long, and for which limit: every line longer than it was not said. They are
 //!   counted here, not by the notices, of which a server holds back those that are not read fast enough.
+//! - An error says that a line was refused for another reason, for instance because its author is muted.
 //! - The server closed after the end of the input had reached it, in order, without a reset and without a notice that
 //!   explains why: it has read to the end, and the rest was said. A server that closes with bytes unread, because it
 //!   was killed, for instance, resets the connection.
@@ -103,9 +104,12 @@ impl Unsaid {
             End::ReadWhole if heard.goodbye => all(false, Some("the server was stopping")),
             End::ReadWhole if last_words.is_some() => all(false, last_words),
             End::ReadWhole => {
-                let limit = heard.line_bytes_max?;
-                let lines = lines.longer_than(limit);
-                let why = Some(format!("longer than {limit} bytes"));
+                let too_long = heard.line_bytes_max.map(|limit| (lines.longer_than(limit), limit));
+                let why = match too_long {
+                    Some((1.., limit)) => Some(format!("longer than {limit} bytes")),
+                    _ => heard.why_refused.clone(),
+                };
+                let lines = too_long.map_or(0, |(lines, _)| lines) + heard.refused_lines;
                 Some(Self { lines, of, is_certain: true, why }).filter(|unsaid| unsaid.lines > 0)
             }
             End::ClosedEarly | End::NotClosed => all(false, last_words),
@@ -118,6 +122,7 @@ impl fmt::Display for Unsaid {
         let Self { lines, of, is_certain, why } = self;
         match (is_certain, lines, of) {
             (true, 1, 1) => write!(f, "1 line was not said")?,
+            (true, 1, of) => write!(f, "1 of {of} lines was not said")?,
             (true, lines, of) if lines == of => write!(f, "{lines} lines were not said")?,
             (true, lines, of) => write!(f, "{lines} of {of} lines were not said")?,
             (false, 1, _) => write!(f, "1 line was read from the input, it may not have been said")?,
@@ -170,14 +175,16 @@ mod tests {
         let goodbye = Heard { goodbye: true, ..nothing.clone() };
         let long = Heard { line_bytes_max: Some(2), ..nothing.clone() };
         let cut = Heard { last_words: Some("your line was not finished in time".into()), ..nothing.clone() };
+        let muted = Heard { refused_lines: 2, why_refused: Some("muted for 1h".into()), ..nothing.clone() };
         let may = "lines were read from the input, the last of them may not have been said";
         for (input, heard, end, expected) in [
             ("a\nb\n", &nothing, End::ReadWhole, String::new()),
             ("a\n", &refused, End::ReadWhole, "1 line was not said: the house is full".into()),
             ("a\nb\n", &refused, End::ClosedEarly, "2 lines were not said: the house is full".into()),
             ("", &refused, End::ClosedEarly, String::new()),
-            ("abc\nab\n", &long, End::ReadWhole, "1 of 2 lines were not said: longer than 2 bytes".into()),
+            ("abc\nab\n", &long, End::ReadWhole, "1 of 2 lines was not said: longer than 2 bytes".into()),
             ("ab\n", &long, End::ReadWhole, String::new()),
+            ("a\nb\nc\n", &muted, End::ReadWhole, "2 of 3 lines were not said: muted for 1h".into()),
             ("a\nb\n", &nothing, End::ClosedEarly, format!("2 {may}")),
             ("a\n", &nothing, End::NotClosed, "1 line was read from the input, it may not have been said".into()),
             ("a\nb\n", &goodbye, End::ReadWhole, format!("2 {may}: the server was stopping")),

@@ -9,8 +9,12 @@ use std::mem;
 use crate::limits::{LINE_BYTES_MAX, rendered_bytes_max};
 use crate::wire::sanitise;
 
-/// Longest line that is shown whole: the longest that an uproar server sends. Longer ones are cut up.
-const SHOWN_LINE_BYTES_MAX: usize = rendered_bytes_max(LINE_BYTES_MAX);
+/// What an object has beside the text that is the longest line of an uproar server.
+const OBJECT_BYTES: usize = 1024;
+
+/// Longest line that is shown whole: the longest that an uproar server sends, which is an object whose text is all
+/// quotation marks. Longer ones are cut up.
+const SHOWN_LINE_BYTES_MAX: usize = 2 * rendered_bytes_max(LINE_BYTES_MAX) + OBJECT_BYTES;
 
 // A cut leaves something on both sides, whatever character it falls into.
 const _: () = assert!(SHOWN_LINE_BYTES_MAX > 4);

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,8 +18,13 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, Movement, RepeatCount};
+use unicode_width::UnicodeWidthStr;
 
+use super::link::Link;
+use super::page;
+use super::prompt::{self, PROMPT};
 use super::rows::WRAP_ON;
+use super::style::Style;
 
 /// How long an accepted line waits for a print that has begun.
 const PRINT_WAIT: Duration = Duration::from_millis(10);
@@ -181,22 +186,60 @@ fn write_raw(pieces: &[&str]) {
 }
 
 /// Called by the editor while it works.
-pub struct Watch(pub Arc<Gate>);
+pub struct Watch {
+    pub gate: Arc<Gate>,
+    pub link: Arc<Link>,
+    pub style: Style,
+    /// The columns in front of [`PROMPT`], as the editor has counted them.
+    width: AtomicUsize,
+    /// True from when a line is accepted until the next is read.
+    is_accepted: AtomicBool,
+}
+
+impl Watch {
+    pub fn new(gate: Arc<Gate>, link: Arc<Link>, style: Style) -> Self {
+        Self { gate, link, style, width: AtomicUsize::new(0), is_accepted: AtomicBool::new(false) }
+    }
+
+    /// The prompt of the next line, without colours. The editor counts its columns.
+    pub fn next_prompt(&self, columns: usize) -> String {
+        let status = self.link.status();
+        let width = prompt::width(&status, columns);
+        self.width.store(width, Ordering::SeqCst);
+        self.is_accepted.store(false, Ordering::SeqCst);
+        prompt::text(&status, width) + PROMPT
+    }
+}
 
 impl Highlighter for Watch {
     /// The editor calls it whenever it is about to draw the prompt: in raw mode, on a line that it has cleared, when
     /// everything that it has taken to print is on the screen.
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        self.0.open();
-        Cow::Borrowed(prompt)
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        if self.is_accepted.load(Ordering::SeqCst) {
+            return Cow::Borrowed(PROMPT);
+        }
+        self.gate.open();
+        let width = self.width.load(Ordering::SeqCst);
+        if !default || width == 0 {
+            return Cow::Borrowed(prompt);
+        }
+        Cow::Owned(self.style.dim(&prompt::text(&self.link.status(), width)) + PROMPT)
     }
 }
 
 impl Validator for Watch {
-    /// The editor calls it when a line is accepted, before it leaves raw mode.
-    fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.0.shut();
-        Ok(ValidationResult::Valid(None))
+    /// The editor calls it when a line is accepted, before it leaves raw mode. A line of one row is drawn once more,
+    /// without the room: that is for the line being typed.
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.gate.shut();
+        let width = self.width.load(Ordering::SeqCst);
+        let columns = width + PROMPT.len() + context.input().width();
+        let is_one_row = !context.input().contains(['\n', '\t']) && columns < page().unwrap_or_default().columns;
+        if width == 0 || !is_one_row {
+            return Ok(ValidationResult::Valid(None));
+        }
+        self.is_accepted.store(true, Ordering::SeqCst);
+        Ok(ValidationResult::Valid(Some(String::new())))
     }
 }
 
@@ -205,13 +248,20 @@ impl Hinter for Watch {
 
     /// The editor calls it after each change of the line. There are no hints.
     fn hint(&self, line: &str, _position: usize, _context: &Context<'_>) -> Option<String> {
-        self.0.set_draft(line);
+        self.gate.set_draft(line);
         None
     }
 }
 
 impl Completer for Watch {
     type Candidate = String;
+
+    /// Of several candidates the editor is told one, and the next when Tab is pressed again: with more of them it would
+    /// wait for a key, and print nothing that arrives meanwhile.
+    fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        let change = line.get(..position).and_then(|before| self.link.complete(before));
+        Ok(change.map_or((position, Vec::new()), |change| (position - change.remove, vec![change.insert])))
+    }
 }
 
 impl Helper for Watch {}

@@ -19,12 +19,21 @@ pub struct Heard {
     pub line_bytes_max: Option<usize>,
     /// The last line, when it is a notice that is not explained otherwise.
     pub last_words: Option<String>,
+    /// Lines of this client that the server has refused one by one, as it says in JSON, and why the first was.
+    pub refused_lines: u64,
+    pub why_refused: Option<String>,
 }
 
 impl Heard {
     /// Takes in whole lines.
     pub fn add(&mut self, lines: &str) {
         lines.lines().for_each(|line| self.add_line(line));
+    }
+
+    /// A line of this client was refused.
+    pub fn refuse_line(&mut self, why: &str) {
+        self.refused_lines += 1;
+        self.why_refused.get_or_insert_with(|| why.to_owned());
     }
 
     fn add_line(&mut self, line: &str) {

@@ -1,40 +1,40 @@
 //! The client on a terminal: a line is edited while others' lines are printed above it.
 //!
 //! The line editor blocks in a thread of its own and is handed what to print while the [`Gate`] is open. One thread
-//! prints arriving lines, one sends typed lines, and one waits for signals: the terminal's mode is restored before this
-//! program ends, however it ends. A typed line is never dropped without a word: lines wait in a `queue`, and those that
-//! were not sent are counted at the end.
+//! prints arriving lines, two more are those of the [`Link`], which reads and sends, and one waits for signals: the
+//! terminal's mode is restored before this program ends, however it ends. A typed line is never dropped without a word:
+//! lines wait in the `session`, while there is no connection too, and those that were not sent are counted at the end.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{panic, thread};
 
 use bytesize::ByteSize;
+use jiff::Timestamp;
 use nix::sys::signal::{SigSet, Signal, raise};
-use rustix::net::sockopt;
 use rustix::termios::tcgetattr;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{ColorMode, Config, Editor, EventHandler, ExternalPrinter, KeyEvent};
+use rustyline::{ColorMode, CompletionType, Config, Editor, EventHandler, ExternalPrinter, KeyEvent};
 
 use super::gate::{Gate, Interrupt, Suspend, Watch};
+use super::link::{Arrival, Link};
 use super::notices::Heard;
-use super::queue::{ToSend, Typed, Waiting, queue};
+use super::prompt::PROMPT;
 use super::rows::{WRAP_OFF, WRAP_ON};
+use super::session::Session;
+use super::style::{Colours, Style};
 use super::{
-    CLOSED, EDITOR_STOP_WAIT, ESCAPE_WAIT_MS, HISTORY_LINES_MAX, LEAVE_WAIT, ReceiveEnd, closed_in_order, count_lines,
-    page, receive,
+    CLOSED, EDITOR_STOP_WAIT, ESCAPE_WAIT_MS, HISTORY_LINES_MAX, LEAVE_WAIT, Options, closed_in_order, count_lines,
+    page,
 };
-use crate::limits::{CHAT_QUEUE_BYTES_MAX, CHAT_SEND_BYTES};
+use crate::limits::CHAT_QUEUE_BYTES_MAX;
 use crate::wire::sanitise;
-
-/// The line typed stands behind it, as the author of a message does in a line that arrives.
-const PROMPT: &str = "[You] ";
 
 /// Typed alone, it leaves.
 const QUIT: &str = "/quit";
@@ -48,6 +48,12 @@ const NOTHING: &str = "\x1b[A\n";
 
 /// Clears the prompt of an editor that was stopped, from where it has left the cursor.
 const PROMPT_OFF: &str = "\r\x1b[J";
+
+/// How long a prompt waits for the server's answer to what decides about it: the first question, and `/join`.
+const PROMPT_WAIT: Duration = Duration::from_millis(500);
+
+/// Pieces of what has arrived that wait to be printed. While that many wait, nothing is read.
+const ARRIVALS_MAX: usize = 64;
 
 /// Exit code of a program that has panicked, as Rust's own.
 const PANICKED: i32 = 101;
@@ -85,25 +91,29 @@ pub fn open() -> Option<Terminal> {
         .max_history_size(HISTORY_LINES_MAX)
         .expect("any size is accepted")
         .keyseq_timeout(Some(ESCAPE_WAIT_MS))
-        // Nothing is coloured, but without it the editor does not tell when it draws the prompt.
+        // Colours are this program's own choice, but without it the editor does not tell when it draws the prompt.
         .color_mode(ColorMode::Forced)
+        .completion_type(CompletionType::List)
         .build();
     let gate = Arc::new(Gate::new(tcgetattr(io::stdin()).ok()?));
     let history = MemHistory::with_config(&config);
     let mut editor = LineEditor::with_history(config, history).ok()?;
-    editor.set_helper(Some(Watch(Arc::clone(&gate))));
-    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Interrupt(Arc::clone(&gate)))));
-    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
     let printer = Box::new(editor.create_external_printer().ok()?);
     let redrawer = Box::new(editor.create_external_printer().ok()?);
     Some(Terminal { editor, printer, redrawer, gate })
 }
 
 impl Terminal {
-    /// Talks until the user leaves or the server closes. After leaving, the server is given `leave_wait` to take what
-    /// was typed.
-    pub fn run(self, stream: TcpStream, leave_wait: Duration) -> Result<ExitCode, Box<dyn Error>> {
-        let Self { editor, mut printer, mut redrawer, gate } = self;
+    /// Talks until the user leaves or the last connection has ended. After leaving, the server is given the time of
+    /// `--wait` to take what was typed.
+    pub fn run(self, stream: TcpStream, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+        let Self { mut editor, mut printer, mut redrawer, gate } = self;
+        let session = Session::new(options.session(!options.no_reconnect), Instant::now());
+        let link = Arc::new(Link::new(&options.address, stream, session));
+        let style = Style { colours: Colours::of_terminal(), times: options.time_zone() };
+        editor.set_helper(Some(Watch::new(Arc::clone(&gate), Arc::clone(&link), style.clone())));
+        editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Interrupt(Arc::clone(&gate)))));
+        editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
         let signals = SigSet::from_iter([
             Signal::SIGINT,
             Signal::SIGTERM,
@@ -114,35 +124,35 @@ impl Terminal {
         ]);
         // The threads started from here on inherit it: these signals are only ever waited for.
         signals.thread_block()?;
-        // What waits in the queue can be counted when the server goes, and what waits in the kernel cannot. Without the
-        // option only that is worse.
-        let _ = sockopt::set_socket_send_buffer_size(&stream, CHAT_SEND_BYTES);
         restore_on_panic(&gate);
         gate.make_patient();
-        let stream = Arc::new(stream);
         let (tell, events) = mpsc::channel();
-        let (typed, to_send, waiting) = queue();
+        let (show, arrivals) = mpsc::sync_channel(ARRIVALS_MAX);
         thread::spawn({
             let (gate, tell) = (Arc::clone(&gate), tell.clone());
             move || wait_for_signals(&signals, redrawer.as_mut(), &gate, &tell)
         });
         thread::spawn({
-            let (stream, gate, tell) = (Arc::clone(&stream), Arc::clone(&gate), tell.clone());
-            move || print_arrivals(&stream, printer.as_mut(), &gate, &tell)
+            let (gate, tell) = (Arc::clone(&gate), tell.clone());
+            move || print_arrivals(&arrivals, printer.as_mut(), &style, &gate, &tell)
         });
         thread::spawn({
-            let stream = Arc::clone(&stream);
-            move || send_typed(&stream, &to_send)
+            let (link, show) = (Arc::clone(&link), show.clone());
+            move || link.send(&show)
         });
         thread::spawn({
-            let gate = Arc::clone(&gate);
+            let link = Arc::clone(&link);
+            move || link.read(&show)
+        });
+        thread::spawn({
+            let (gate, link) = (Arc::clone(&gate), Arc::clone(&link));
             move || {
-                let _ = tell.send(edit_lines(editor, &gate, &typed));
+                let _ = tell.send(edit_lines(editor, &gate, &link));
                 // After the event: it lets the connection be closed, and the server may then close it first.
-                drop(typed);
+                link.leave();
             }
         });
-        decide(&stream, &events, &gate, &waiting, leave_wait)
+        decide(&link, &events, &gate, options.wait)
     }
 }
 
@@ -158,10 +168,9 @@ fn restore_on_panic(gate: &Arc<Gate>) {
 
 /// Waits for what ends the talk, and says the last words.
 fn decide(
-    stream: &TcpStream,
+    link: &Link,
     events: &Receiver<Event>,
     gate: &Gate,
-    waiting: &Waiting,
     leave_wait: Duration,
 ) -> Result<ExitCode, Box<dyn Error>> {
     match events.recv().expect("a thread that waits for signals can always tell") {
@@ -169,13 +178,14 @@ fn decide(
             gate.wait_until_stopped(EDITOR_STOP_WAIT);
             gate.restore();
             let draft = gate.draft();
-            let all_sent = waiting.lines() == 0;
+            let lines = link.waiting_lines();
+            let all_sent = lines == 0;
             let mut words = PROMPT_OFF.to_owned();
             if !draft.is_empty() {
                 words += &format!("{PROMPT}{}\n! the line above was not sent\n", harmless(&draft));
             }
             if !all_sent {
-                words += &not_sent(waiting.lines());
+                words += &not_sent(lines);
             }
             say(&(words + CLOSED));
             Ok(if heard.goodbye && all_sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -197,7 +207,7 @@ fn decide(
             gate.stop();
             gate.restore();
             say(words);
-            let is_taken = wait_until_taken(stream, events, waiting, leave_wait, has_spoken) || !has_spoken;
+            let is_taken = wait_until_taken(link, events, leave_wait, has_spoken) || !has_spoken;
             Ok(if is_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Event::EditorFailed(error) => {
@@ -210,22 +220,24 @@ fn decide(
 
 /// After the user left, gives the server the time to take what was typed. Closing at once could discard it, because a
 /// connection that is closed before all that arrived was read is reset. True when the server has taken all of it.
-fn wait_until_taken(
-    stream: &TcpStream,
-    events: &Receiver<Event>,
-    waiting: &Waiting,
-    leave_wait: Duration,
-    has_spoken: bool,
-) -> bool {
+fn wait_until_taken(link: &Link, events: &Receiver<Event>, leave_wait: Duration, has_spoken: bool) -> bool {
+    if link.is_offline() {
+        let lines = link.waiting_lines();
+        if lines > 0 {
+            say(not_sent(lines).trim_end());
+        }
+        return lines == 0;
+    }
     let mut end = events.recv_timeout(LEAVE_WAIT);
     if end.is_err() && has_spoken {
         let wait = humantime::format_duration(leave_wait);
         say(&format!("! the server has not taken all of your lines yet; waiting up to {wait}, Ctrl-C leaves at once"));
         end = events.recv_timeout(leave_wait);
     }
-    let is_taken = matches!(end, Ok(Event::ServerClosed(_))) && waiting.lines() == 0 && closed_in_order(stream);
+    let is_closed = matches!(end, Ok(Event::ServerClosed(_)));
+    let is_taken = is_closed && link.waiting_lines() == 0 && closed_in_order(&link.stream());
     if !is_taken && has_spoken {
-        let lines = waiting.lines();
+        let lines = link.waiting_lines();
         say(&format!(
             "{}! your last lines may not have been said",
             if lines > 0 { not_sent(lines) } else { String::new() }
@@ -286,10 +298,13 @@ fn wait_for_signals(signals: &SigSet, redrawer: &mut dyn ExternalPrinter, gate: 
 }
 
 /// Reads lines from the user until the editor ends. It is dropped when this returns, so no other thread waits for it.
-fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &Typed) -> Event {
+fn edit_lines(mut editor: LineEditor, gate: &Gate, link: &Link) -> Event {
     let mut has_spoken = false;
     loop {
-        let line = editor.readline(PROMPT);
+        link.wait_until_settled(PROMPT_WAIT);
+        let columns = page().unwrap_or_default().columns;
+        let prompt = editor.helper().expect("it was set").next_prompt(columns);
+        let line = editor.readline(&prompt);
         gate.shut();
         match line {
             Ok(line) if line.is_empty() || line.trim() == QUIT => return Event::Left { words: LEFT, has_spoken },
@@ -299,7 +314,7 @@ fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &Typed) -> Event {
                 // A pasted text may be several lines. After one that found no place none is taken: the order stays.
                 let mut lines = line.split('\n').filter(|line| !line.is_empty()).peekable();
                 while let Some(line) = lines.peek()
-                    && typed.add(line)
+                    && link.type_line(line)
                 {
                     has_spoken = true;
                     lines.next();
@@ -322,28 +337,32 @@ fn edit_lines(mut editor: LineEditor, gate: &Gate, typed: &Typed) -> Event {
     }
 }
 
-/// Sends the lines typed, and half closes the connection after the last.
-fn send_typed(mut stream: &TcpStream, lines: &ToSend) {
-    if lines.drain(|line| stream.write_all(line).is_ok()) {
-        // It fails when the server has closed: the thread that reads from it says so.
-        let _ = stream.shutdown(Shutdown::Write);
-    }
-}
-
-/// Prints what arrives above the line being typed until the server closes. Goes on reading after the user has left.
-fn print_arrivals(stream: &TcpStream, printer: &mut dyn ExternalPrinter, gate: &Gate, tell: &Sender<Event>) {
+/// Prints what arrives above the line being typed until the last connection has ended. Goes on after the user has left,
+/// so that the server is read from.
+fn print_arrivals(
+    arrivals: &Receiver<Arrival>,
+    printer: &mut dyn ExternalPrinter,
+    style: &Style,
+    gate: &Gate,
+    tell: &Sender<Event>,
+) {
     let mut heard = Heard::default();
-    let end = receive(stream, |lines| {
-        heard.add(lines);
+    for arrival in arrivals {
+        let lines = match arrival {
+            Arrival::Lines(lines) => lines,
+            Arrival::Ended(last) => {
+                heard = last;
+                break;
+            }
+        };
         gate.print(|| {
             // The window may have become another one. An error says that the user has left.
-            let rows = page().unwrap_or_default().rows(lines);
+            let (page, now) = (page().unwrap_or_default(), Timestamp::now());
+            let rows: String = lines.iter().map(|line| style.rows(line, page, now)).collect();
             let rows = rows.strip_suffix('\n').expect("whole lines arrive");
             let _ = printer.print(format!("{WRAP_OFF}{rows}{WRAP_ON}\n"));
         });
-        Ok(())
-    });
-    assert!(matches!(end, ReceiveEnd::Closed | ReceiveEnd::Broken), "showing does not fail");
+    }
     let _ = tell.send(Event::ServerClosed(heard));
     // One print may wait for the editor, no more: when this one is accepted, all before it were taken. What was taken
     // is on the screen when the prompt is drawn the next time, and that is where the editor stops.

@@ -58,7 +58,8 @@ mod tests {
     fn memory_is_that_of_the_members_asked_for_and_of_the_kernel() {
         let bound = MemoryBound {
             fixed: 0,
-            log: 8 << 20,
+            logs: 8 << 20,
+            rooms: 0,
             addresses: 0,
             members: 1_000_000,
             member_idle: 400,

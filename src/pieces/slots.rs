@@ -73,6 +73,11 @@ impl<T> Slots<T> {
 
     /// Returns the index of the entry.
     pub fn insert(&mut self, entry: T) -> u32 {
+        self.insert_with(|_| entry)
+    }
+
+    /// As [`Slots::insert`], with an entry that knows its index.
+    pub fn insert_with(&mut self, entry: impl FnOnce(u32) -> T) -> u32 {
         while self.chunks.get(self.with_room).is_some_and(|chunk| chunk.slab.len() == SLOTS_CHUNK) {
             self.with_room += 1;
         }
@@ -83,10 +88,13 @@ impl<T> Slots<T> {
         if !chunk.has_memory() {
             *chunk = self.spare.take().unwrap_or_else(|| Chunk::reserve(SLOTS_CHUNK));
         }
-        let place = chunk.slab.insert(entry);
+        let vacant = chunk.slab.vacant_entry();
+        let place = vacant.key();
+        let index = index_of(self.with_room, place);
+        vacant.insert(entry(index));
         chunk.touched = chunk.touched.max(place + 1);
         self.len += 1;
-        index_of(self.with_room, place)
+        index
     }
 
     /// Panics when there is no entry.

@@ -1,7 +1,7 @@
 //! A feed: one log, and the members that read it. It knows positions and bytes, and nothing of what they say.
 //!
 //! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment
-//! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::fits`] is false, so
+//! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::memory_needed`] is `None`, so
 //! authors wait for the sweep. Members that are parked or returning are skipped instead, and only those that the
 //! segment is needed by are looked at. Where they are more than may be skipped in a turn, some are skipped in each turn
 //! from when the last segment is begun, so that they are done when it is full; if they are not, authors wait for that
@@ -11,6 +11,7 @@ use std::io;
 
 use arrayvec::ArrayVec;
 
+use super::Counts;
 use super::log::{Entry, Log, Position};
 use super::member::{Gap, Member};
 use super::members::{MemberId, Members, Place};
@@ -39,11 +40,11 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed without members. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`;
+    /// A feed without members and without memory. Its log holds at most `log_bytes`, and messages of at most `message_bytes_max`;
     /// `messages` were numbered before it began.
     pub fn new(encoding: Encoding, log_bytes: usize, message_bytes_max: usize, messages: u64) -> Self {
         let log = Log::new(log_bytes, message_bytes_max, messages);
-        Self { encoding, roster: Roster::new(&log), log, message_bytes_max, skipped_messages: 0, deliveries: 0 }
+        Self { encoding, roster: Roster::default(), log, message_bytes_max, skipped_messages: 0, deliveries: 0 }
     }
 
     pub fn encoding(&self) -> Encoding {
@@ -68,14 +69,9 @@ impl Feed {
         self.roster.parked()
     }
 
-    pub fn skipped_messages(&self) -> u64 {
-        self.skipped_messages
-    }
-
-    /// Messages handed whole to members' sockets. Those sent to a member that is behind are added when it is level,
-    /// skipped or leaves.
-    pub fn deliveries(&self) -> u64 {
-        self.deliveries
+    /// What was counted here, but for messages, which the room counts.
+    pub fn counts(&self) -> Counts {
+        Counts { messages: 0, deliveries: self.deliveries, skipped: self.skipped_messages }
     }
 
     /// Bytes that the member furthest behind has to be sent. Exact, but where that is a slow member and more than
@@ -88,52 +84,102 @@ impl Feed {
     /// Adds a member, which will be sent every message from now on.
     pub fn join(&mut self, members: &mut Members, connection: ConnectionId, table: TableId, room: RoomId) -> MemberId {
         let member = Member::new(connection, &self.log);
-        self.roster.insert(members, &self.log, member, (room, self.encoding, table))
+        let id = self.roster.insert(members, &self.log, member, (room, self.encoding, table));
+        self.log.set_readers(self.roster.len());
+        id
     }
 
     pub fn leave(&mut self, members: &mut Members, id: MemberId) {
         self.deliveries += self.roster.remove(members, &self.log, id).count_delivered(&self.log);
+        self.log.set_readers(self.roster.len());
     }
 
-    /// False while a member of the sweep has not been sent what the log would forget for this message, or more members
-    /// would have to be skipped than may be in this turn.
-    pub fn fits(&self, members: &Members, body: &Body<'_>) -> bool {
+    /// Memory that the log would take for a message, less what it would give back, or more than that. `None` while a
+    /// member of the sweep has not been sent what the log would forget for it, or more members would have to be skipped
+    /// than may be in this turn.
+    pub fn memory_needed(&self, members: &Members, body: &Body<'_>) -> Option<isize> {
         // Almost always the longest fits.
-        self.log.last_fits(self.message_bytes_max) || self.has_space_of(members, self.encoding.message_bytes_max(body))
+        if self.log.last_fits(self.message_bytes_max) {
+            return Some(0);
+        }
+        self.memory_needed_of(members, self.encoding.message_bytes_max(body))
     }
 
-    /// True when the longest message fits.
-    pub fn has_space(&self, members: &Members) -> bool {
-        self.has_space_of(members, self.message_bytes_max)
+    /// The same for the longest message.
+    pub fn memory_needed_max(&self, members: &Members) -> Option<isize> {
+        self.memory_needed_of(members, self.message_bytes_max)
     }
 
-    fn has_space_of(&self, members: &Members, bytes: usize) -> bool {
-        let Some(tail) = self.log.tail_needed(bytes) else { return true };
-        let is_sent = self.roster.behind_from().is_none_or(|cursor| cursor >= tail);
-        is_sent && self.roster.skips_due() <= members.skips_left()
+    fn memory_needed_of(&self, members: &Members, bytes: usize) -> Option<isize> {
+        let retires = self.log.retires_needed(bytes);
+        let free = retires == 0
+            || (self.is_sent(self.log.tail_after(retires)) && self.roster.skips_due(retires) <= members.skips_left());
+        let given_back = self.log.bytes_of_oldest(retires);
+        free.then(|| self.log.growth(bytes).cast_signed() - given_back.cast_signed())
     }
 
-    /// Renders a message that [`Feed::fits`] into the log. False, and nothing appended, when no byte of it is visible.
-    /// `on_skipped` is called for each member that is skipped to make space, with false when it must be closed because
+    /// True when every member of the sweep has been sent all that is before a position.
+    fn is_sent(&self, position: Position) -> bool {
+        self.roster.behind_from().is_none_or(|cursor| cursor >= position)
+    }
+
+    /// Forgets the oldest segment, because the logs of all rooms have spent their memory. False when it cannot go yet: a
+    /// member of the sweep has still to be sent it, or there are more members to be skipped than may be in this turn, of
+    /// which some are skipped now. `on_skipped` is called for each.
+    pub fn forget_oldest(&mut self, members: &mut Members, on_skipped: impl FnMut(ConnectionId, bool)) -> bool {
+        let has_some = self.log.segments() > 0 && self.roster.in_batch() == 0;
+        if !has_some || !self.is_sent(self.log.tail_after(1)) {
+            return false;
+        }
+        self.skip_oldest(members, members.skips_left(), on_skipped);
+        let is_done = self.roster.skips_due(1) == 0;
+        if is_done {
+            self.retire(members);
+        }
+        is_done
+    }
+
+    /// Gives all memory of the log back. It has no readers, and is not used any more.
+    pub fn close(self, members: &mut Members) {
+        assert!(self.is_empty(), "nobody reads it");
+        members.log_budget.give(self.log.bytes());
+    }
+
+    /// Forgets the oldest segment. Returns its memory.
+    fn retire(&mut self, members: &mut Members) -> Box<[u8]> {
+        let memory = self.log.retire();
+        members.log_budget.give(memory.len());
+        self.roster.on_retire();
+        memory
+    }
+
+    /// Renders a message, for which there is [memory](Feed::memory_needed), into the log. False, and nothing appended, when no byte of it is visible.
+    /// It has at most `longest` bytes, for which there is memory. `on_skipped` is called for each member that is skipped to make space, with false when it must be closed because
     /// there was no memory for the rest of its message.
     pub fn append(
         &mut self,
         members: &mut Members,
         message: &Message<'_>,
+        longest: usize,
         mut on_skipped: impl FnMut(ConnectionId, bool),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
         let mut bytes_max = self.message_bytes_max;
         if !self.log.last_fits(bytes_max) {
-            bytes_max = self.encoding.message_bytes_max(&message.body);
-            if self.log.tail_needed(bytes_max).is_some() {
-                // For a message without a visible byte no segment must be retired and no member skipped.
+            bytes_max = longest;
+            if !self.log.last_fits(bytes_max) {
+                // For a message without a visible byte no segment must be begun or retired, and no member skipped.
                 if !self.encoding.message(message, &mut io::sink()).expect("a sink takes everything") {
                     return false;
                 }
-                self.skip_oldest(members, usize::MAX, &mut on_skipped);
-                self.log.retire();
-                self.roster.on_retire();
+                let mut spare = None;
+                for _ in 0..self.log.retires_needed(bytes_max) {
+                    self.skip_oldest(members, usize::MAX, &mut on_skipped);
+                    spare = Some(self.retire(members));
+                }
+                members.log_budget.take(self.log.growth(bytes_max));
+                self.log.begin_segment(bytes_max, spare);
+                self.roster.on_segment(&self.log);
             }
         }
         let entry = Entry {
@@ -146,7 +192,6 @@ impl Feed {
         let appended = self.log.append(entry, bytes_max, |space| {
             encoding.message(message, space).expect("there is space for the longest of its kind")
         });
-        self.roster.on_segment(&self.log);
         if appended {
             self.roster.on_append(members, SEND_BATCH_MEMBERS);
         }
@@ -249,13 +294,19 @@ impl Feed {
     /// True when the members to be skipped for the next segment are more than may be skipped in a turn, so that
     /// [`Feed::skip_ahead`] is to be called.
     pub fn must_skip_ahead(&self, members: &Members) -> bool {
-        self.log.is_at_cap() && self.roster.skips_due() > members.skips_max()
+        self.roster.skips_due(self.log.retires_next()) > members.skips_max()
     }
 
-    /// Skips some of the members whose place the log is going to forget next. `on_skipped` is called for each.
-    pub fn skip_ahead(&mut self, members: &mut Members, on_skipped: impl FnMut(ConnectionId, bool)) {
-        if self.must_skip_ahead(members) {
-            self.skip_oldest(members, members.skips_left(), on_skipped);
+    /// Skips some of the members whose place the log is going to forget next. `on_skipped` is called for each. Where
+    /// several segments have to go, those that nobody needs any more go now.
+    pub fn skip_ahead(&mut self, members: &mut Members, mut on_skipped: impl FnMut(ConnectionId, bool)) {
+        while self.must_skip_ahead(members) && members.skips_left() > 0 {
+            self.skip_oldest(members, members.skips_left(), &mut on_skipped);
+            let several = self.log.retires_next() > 1;
+            if !several || self.roster.skips_due(1) > 0 || !self.is_sent(self.log.tail_after(1)) {
+                break;
+            }
+            self.retire(members);
         }
     }
 

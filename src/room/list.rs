@@ -11,12 +11,12 @@ pub(super) struct List {
     last: Option<Link>,
     /// The first member of the later part; `None` when there is none.
     mark: Option<Link>,
-    len: usize,
+    len: u32,
 }
 
 impl List {
     pub fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub fn first(&self) -> Option<MemberId> {
@@ -110,7 +110,7 @@ impl List {
     pub fn drain_earlier(&mut self, members: &mut Members, most: usize, mut take: impl FnMut(MemberId, &mut Entry)) {
         let mut next = self.first;
         let mut taken = 0;
-        while taken < most
+        while (taken as usize) < most
             && let Some(first) = next.filter(|_| next != self.mark)
         {
             let entry = members.entry_mut(target(first));
@@ -146,7 +146,7 @@ impl List {
     /// Moves the first `count` members to the end, in their order. The list then has no later part.
     pub fn rotate(&mut self, members: &mut Members, count: usize) {
         self.mark = None;
-        if count == 0 || count >= self.len {
+        if count == 0 || count >= self.len() {
             return;
         }
         let (first, last) = (self.first.expect("it has members"), self.last.expect("it has members"));
@@ -167,7 +167,7 @@ impl List {
             listed.push((id, later));
             previous = link(id);
         }
-        assert!(self.last == previous && self.len == listed.len(), "a list knows its end");
+        assert!(self.last == previous && self.len() == listed.len(), "a list knows its end");
         assert_eq!(later, self.mark.is_some(), "the mark is on a member of the list");
         listed
     }

@@ -37,10 +37,10 @@ impl World {
     /// Says a message, if it fits. Returns whether it did.
     fn say(&mut self) -> bool {
         let body = Body::Announcement { text: b"the server is stopping" };
-        let fits = self.feed.fits(&self.members, &body);
+        let fits = self.feed.memory_needed(&self.members, &body).is_some();
         if fits {
             let message = Message { number: self.feed.log().messages() + 1, time: UnixTime(0), author: None, body };
-            assert!(self.feed.append(&mut self.members, &message, |_, _| self.skipped += 1));
+            assert!(self.feed.append(&mut self.members, &message, MESSAGE_BYTES, |_, _| self.skipped += 1));
         }
         fits
     }
@@ -195,7 +195,7 @@ fn many_members_are_skipped_some_in_each_turn_and_each_misses_exactly_what_it_is
     let lost = world.feed.log().messages_before(world.feed.log().tail());
     assert_eq!((missed, back as u64), (lost * 69, 69));
     let expected = world.feed.log().messages() * 101 - missed;
-    assert_eq!(world.feed.deliveries(), expected, "{listener:?} and all others were sent the rest");
+    assert_eq!(world.feed.counts().deliveries, expected, "{listener:?} and all others were sent the rest");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 use std::num::NonZeroU32;
 
+use super::budget::LogBudget;
 use super::log::Log;
 use super::member::Member;
-use crate::limits::SKIPS_PER_TURN_MAX;
+use crate::limits::{LOGS_BYTES_DEFAULT, SKIPS_PER_TURN_MAX};
 use crate::pieces::slots::Slots;
 use crate::time::UnixTime;
 use crate::token::{RoomId, TableId};
@@ -74,6 +75,8 @@ pub struct Members {
     skips_left: usize,
     /// The time of day in this turn.
     time: UnixTime,
+    /// The memory of the logs of all rooms.
+    pub log_budget: LogBudget,
 }
 
 impl Members {
@@ -86,6 +89,7 @@ impl Members {
             skips_max: SKIPS_PER_TURN_MAX,
             skips_left: SKIPS_PER_TURN_MAX,
             time: UnixTime::default(),
+            log_budget: LogBudget::new(LOGS_BYTES_DEFAULT),
         }
     }
 

@@ -22,48 +22,38 @@ use crate::limits::{SEND_BATCH_MEMBERS, SEND_BATCH_RETURNING};
 use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Roster {
-    /// By number, up to the last that a member was in.
+    /// Those that a member was in since there was none, in the order in which they came.
     tables: Vec<Table>,
+    /// By number, up to the last of them: where each stands in `tables`.
+    places: Vec<TablePlace>,
     slow: Slow,
     /// Tables that may have level members, each once: those that a message has to be told to.
     with_level: Vec<TableId>,
-    /// The table from which members that were behind were taken last, and that from which returning ones were.
-    swept_last: usize,
-    returned_last: usize,
+    /// The place of the table from which members that were behind were taken last, and of that from which returning
+    /// ones were.
+    swept_last: TablePlace,
+    returned_last: TablePlace,
     /// True when returning members of another table than the next one of the sweep have the next batch.
     returning_next: bool,
     /// True once members were skipped before the log had to forget their place, until it forgets it. Then returning
     /// members that were looked at are in the later part of their lists.
     ahead: bool,
     /// Members in all places, those in the batch, the parked and the returning ones.
-    len: usize,
-    in_batch: usize,
-    parked: usize,
-    returning: usize,
+    len: u32,
+    in_batch: u32,
+    parked: u32,
+    returning: u32,
 }
 
-impl Roster {
-    /// Without members, for the readers of a log.
-    pub fn new(log: &Log) -> Self {
-        Self {
-            tables: Vec::new(),
-            slow: Slow::new(log),
-            with_level: Vec::new(),
-            swept_last: 0,
-            returned_last: 0,
-            returning_next: false,
-            ahead: false,
-            len: 0,
-            in_batch: 0,
-            parked: 0,
-            returning: 0,
-        }
-    }
+/// An index in the tables of a roster. A number that has no table there has [`NO_TABLE`].
+type TablePlace = u16;
+const NO_TABLE: TablePlace = TablePlace::MAX;
 
+impl Roster {
     pub fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,12 +62,32 @@ impl Roster {
 
     /// Members taken by a batch.
     pub fn in_batch(&self) -> usize {
-        self.in_batch
+        self.in_batch as usize
     }
 
     /// Members that no sweep looks at.
     pub fn parked(&self) -> usize {
-        self.parked
+        self.parked as usize
+    }
+
+    /// The lists of a table that a member is in.
+    fn table_mut(&mut self, table: TableId) -> &mut Table {
+        &mut self.tables[usize::from(self.places[table.index()])]
+    }
+
+    /// Has lists for a table.
+    fn add_table(&mut self, table: TableId) {
+        if self.places.len() <= table.index() {
+            self.places.reserve_exact(table.index() + 1 - self.places.len());
+            self.places.resize(table.index() + 1, NO_TABLE);
+        }
+        if self.places[table.index()] == NO_TABLE {
+            self.places[table.index()] =
+                TablePlace::try_from(self.tables.len()).expect("tables have numbers of 16 bits");
+            // Most rooms are small, and their members in one table.
+            self.tables.reserve_exact(usize::from(self.tables.is_empty()));
+            self.tables.push(Table::new(table));
+        }
     }
 
     /// True when a batch has members to take.
@@ -93,9 +103,7 @@ impl Roster {
         member: Member,
         (room, encoding, table): (RoomId, Encoding, TableId),
     ) -> MemberId {
-        if self.tables.len() <= table.index() {
-            self.tables.resize_with(table.index() + 1, Table::default);
-        }
+        self.add_table(table);
         let id = members.insert(member, room, encoding, table);
         self.len += 1;
         self.in_batch += 1;
@@ -107,6 +115,11 @@ impl Roster {
         self.take(members, log, id);
         self.len -= 1;
         self.in_batch -= 1;
+        if self.len == 0 {
+            // A feed that nobody reads has no lists.
+            (self.tables, self.places, self.with_level) = (Vec::new(), Vec::new(), Vec::new());
+            (self.swept_last, self.returned_last) = (0, 0);
+        }
         members.remove(id)
     }
 
@@ -118,10 +131,10 @@ impl Roster {
     /// Moves a member behind the last level one of its table.
     pub fn put_level(&mut self, members: &mut Members, log: &Log, id: MemberId) {
         let number = self.put(members, log, id, Place::InSweep);
-        let table = &mut self.tables[number.index()];
+        let table = self.table_mut(number);
         table.put_level(members, id);
-        if !table.listed {
-            table.listed = true;
+        if !std::mem::replace(&mut table.listed, true) {
+            self.with_level.reserve_exact(usize::from(self.with_level.is_empty()));
             self.with_level.push(number);
         }
     }
@@ -129,14 +142,15 @@ impl Roster {
     /// Moves a member behind the last one of its table that is behind. Its cursor must not be less than theirs.
     pub fn put_behind(&mut self, members: &mut Members, log: &Log, id: MemberId) {
         let number = self.put(members, log, id, Place::InSweep);
-        self.tables[number.index()].put_behind(members, id);
+        self.table_mut(number).put_behind(members, id);
     }
 
     /// Moves a member behind those of its table that have returned before it.
     pub fn put_returning(&mut self, members: &mut Members, log: &Log, id: MemberId) {
         let number = self.put(members, log, id, Place::Returning);
-        let list = &mut self.tables[number.index()].returning;
-        if self.ahead && !members[id].needs_before(log.segment_base(1)) {
+        let ahead = self.ahead && !members[id].needs_before(log.tail_after(1));
+        let list = &mut self.table_mut(number).returning;
+        if ahead {
             list.push_later(members, id);
         } else {
             list.push_earlier(members, id);
@@ -166,12 +180,12 @@ impl Roster {
     /// Takes a member for the batch.
     pub fn take(&mut self, members: &mut Members, log: &Log, id: MemberId) {
         let entry = members.entry_mut(id);
-        let (place, table) = (std::mem::replace(&mut entry.place, Place::InBatch), entry.table.index());
+        let (place, table) = (std::mem::replace(&mut entry.place, Place::InBatch), entry.table);
         match place {
             Place::InBatch => return,
-            Place::InSweep => self.tables[table].take(members, id),
+            Place::InSweep => self.table_mut(table).take(members, id),
             Place::Returning => {
-                self.tables[table].returning.remove(members, id);
+                self.table_mut(table).returning.remove(members, id);
                 self.returning -= 1;
                 self.slow.group(members[id].cursor(), log).returning -= 1;
             }
@@ -203,25 +217,24 @@ impl Roster {
         if returning_max > 0 {
             self.returned_last = table;
         }
-        let table = TableId(u16::try_from(table).expect("it was made from a number of a table"));
+        let table = self.tables[usize::from(table)].id;
         Some(Turn { table, returning_max, sweeps })
     }
 
-    /// The table of the member that has been behind for the longest. Of several such tables, the first behind the one
-    /// of the last batch.
-    fn next_of_sweep(&self) -> Option<usize> {
-        let numbers = cycle(self.swept_last, self.tables.len());
-        numbers
-            .filter(|number| self.tables[*number].behind_from().is_some())
-            .min_by_key(|number| self.tables[*number].behind_from())
+    /// The place of the table of the member that has been behind for the longest. Of several such tables, the first
+    /// behind the one of the last batch.
+    fn next_of_sweep(&self) -> Option<TablePlace> {
+        let behind_from = |place: &TablePlace| self.tables[usize::from(*place)].behind_from();
+        cycle(self.swept_last, self.tables.len()).filter(|place| behind_from(place).is_some()).min_by_key(behind_from)
     }
 
-    /// The next table that has returning members.
-    fn next_returning(&self) -> Option<usize> {
+    /// The place of the next table that has returning members.
+    fn next_returning(&self) -> Option<TablePlace> {
         if self.returning == 0 {
             return None;
         }
-        cycle(self.returned_last, self.tables.len()).find(|number| self.tables[*number].returning.len() > 0)
+        let has_some = |place: &TablePlace| self.tables[usize::from(*place)].returning.len() > 0;
+        cycle(self.returned_last, self.tables.len()).find(has_some)
     }
 
     /// Takes members of a table for the batch that have been behind for the longest, `most` of them at most.
@@ -233,7 +246,7 @@ impl Roster {
         mut on_taken: impl FnMut(MemberId),
     ) {
         let in_batch = &mut self.in_batch;
-        self.tables[table.index()].take_behind(members, most, |id, entry| {
+        self.tables[usize::from(self.places[table.index()])].take_behind(members, most, |id, entry| {
             entry.place = Place::InBatch;
             *in_batch += 1;
             on_taken(id);
@@ -242,7 +255,7 @@ impl Roster {
 
     /// The member of a table that has been returning for the longest.
     pub fn first_returning(&self, table: TableId) -> Option<MemberId> {
-        self.tables[table.index()].returning.first()
+        self.tables[usize::from(self.places[table.index()])].returning.first()
     }
 
     /// The log may have begun a segment, also for a message that was not appended then.
@@ -259,7 +272,7 @@ impl Roster {
 
     fn fall_behind(&mut self, members: &mut Members, rotation: usize) {
         for table in self.with_level.drain(..) {
-            let table = &mut self.tables[table.index()];
+            let table = &mut self.tables[usize::from(self.places[table.index()])];
             table.listed = false;
             table.fall_behind(members, rotation);
         }
@@ -281,10 +294,11 @@ impl Roster {
         }
     }
 
-    /// How many members [`Roster::skip_oldest`] would look at, at most.
-    pub fn skips_due(&self) -> usize {
-        let oldest = self.slow.oldest();
-        oldest.parked.len() + if oldest.returning == 0 { 0 } else { self.returning }
+    /// How many members [`Roster::skip_oldest`] would look at, at most, if it were called for each of so many segments.
+    pub fn skips_due(&self, segments: usize) -> usize {
+        let returning = |count| if count == 0 { 0 } else { self.returning as usize };
+        let oldest = self.slow.segments().take(segments);
+        oldest.map(|group| group.parked.len() + returning(group.returning)).sum()
     }
 
     /// Skips slow members whose cursors lie in the oldest segment of the log, and looks at `most` members for that at
@@ -306,7 +320,7 @@ impl Roster {
             self.slow.skipped().parked.push_earlier(members, id);
             looked_at += 1;
         }
-        let tail = log.segment_base(1);
+        let tail = log.tail_after(1);
         for table in &mut self.tables {
             while looked_at < most
                 && self.slow.oldest().returning > 0
@@ -335,39 +349,43 @@ impl Roster {
     /// The lowest cursor of a member that is behind or slow, as exactly as `Slow::lowest_cursor` tells it.
     pub fn lowest_cursor(&self, members: &Members, log: &Log) -> Option<Position> {
         let returning = self.tables.iter().flat_map(|table| table.returning.iter(members));
-        let slow = self.slow.lowest_cursor(members, log, returning, self.returning);
+        let slow = self.slow.lowest_cursor(members, log, returning, self.returning as usize);
         slow.into_iter().chain(self.behind_from()).min()
     }
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
         let tables = self.tables.capacity() * size_of::<Table>() + self.with_level.capacity() * size_of::<TableId>();
-        tables + self.slow.footprint()
+        let places = self.places.capacity() * size_of::<TablePlace>();
+        tables + places + self.slow.footprint()
     }
 
     /// Panics when the lists are not the members, each once.
     pub fn invariants(&self, members: &Members, log: &Log, has_private: impl Fn(ConnectionId) -> bool) {
         let (mut in_sweep, mut returning) = (0, Vec::new());
-        for (number, table) in self.tables.iter().enumerate() {
-            table.invariants(members, log, number, &has_private);
+        for (place, table) in self.tables.iter().enumerate() {
+            table.invariants(members, log, &has_private);
+            assert_eq!(usize::from(self.places[table.id.index()]), place, "a table is found by its number");
             in_sweep += table.in_sweep();
             returning.extend(table.returning.iter(members));
-            let listed = self.with_level.iter().filter(|other| other.index() == number).count();
+            let listed = self.with_level.iter().filter(|other| **other == table.id).count();
             assert_eq!(listed, usize::from(table.listed), "a table with level members is listed once");
         }
         for (id, later) in self.tables.iter().flat_map(|table| table.returning.invariants(members)) {
-            let done = self.ahead && !members[id].needs_before(log.segment_base(1));
+            let done = self.ahead && !members[id].needs_before(log.tail_after(1));
             assert!(!later || done, "returning members in the later part need nothing of the oldest segment");
         }
-        assert_eq!(returning.len(), self.returning, "returning members are counted");
+        assert_eq!(returning.len(), self.returning as usize, "returning members are counted");
         let parked = self.slow.invariants(members, log, returning.into_iter());
-        assert_eq!(parked, self.parked, "parked members are counted");
-        assert_eq!(in_sweep + self.returning + parked + self.in_batch, self.len, "every member is in one place");
+        assert_eq!(parked, self.parked(), "parked members are counted");
+        let placed = in_sweep + self.returning as usize + parked + self.in_batch();
+        assert_eq!(placed, self.len(), "every member is in one place");
     }
 }
 
-/// The numbers below `len`, each once, beginning with the one behind `last`.
-fn cycle(last: usize, len: usize) -> impl Iterator<Item = usize> {
+/// The places below `len`, each once, beginning with the one behind `last`.
+fn cycle(last: TablePlace, len: usize) -> impl Iterator<Item = TablePlace> {
+    let len = TablePlace::try_from(len).expect("tables have numbers of 16 bits");
     (last + 1..len).chain(0..len.min(last + 1))
 }
 
@@ -390,7 +408,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let log = Log::new(400, 50, 0);
-            Self { members: Members::new(8), roster: Roster::new(&log), log }
+            Self { members: Members::new(8), roster: Roster::default(), log }
         }
 
         fn insert(&mut self, table: u16) -> MemberId {
@@ -450,7 +468,7 @@ mod tests {
         let mut world = World::new();
         let tables = [0, 0, 0, 2, 1, 1];
         let all: Vec<MemberId> = tables.iter().map(|table| world.insert(*table)).collect();
-        for first in [[1, 2, 0], [1, 2, 0]] {
+        for first in [[2, 1, 0], [2, 1, 0]] {
             world.fall_behind(0);
             let mut order = Vec::new();
             while world.roster.has_due() {
@@ -602,7 +620,8 @@ mod tests {
                     }
                 }
                 let World { members, log, roster } = &world;
-                for (table, lists) in roster.tables.iter().zip(&model.tables) {
+                for table in &roster.tables {
+                    let lists = &model.tables[table.id.index()];
                     let sweep: Vec<MemberId> = lists.behind.iter().chain(&lists.level).copied().collect();
                     prop_assert_eq!(table.sweep(members), sweep);
                     prop_assert_eq!(table.first_behind(), lists.behind.front().copied());
@@ -615,7 +634,7 @@ mod tests {
                 let due = model.tables.iter().any(|lists| !lists.behind.is_empty() || !lists.returning.is_empty());
                 prop_assert_eq!(roster.has_due(), due);
                 let returning: usize = model.tables.iter().map(|lists| lists.returning.len()).sum();
-                let counts = (roster.len(), roster.parked(), roster.returning);
+                let counts = (roster.len(), roster.parked(), roster.returning as usize);
                 prop_assert_eq!(counts, (model.all.len(), model.parked.len(), returning));
                 let parked = roster.slow.invariants(members, log, roster.tables.iter().flat_map(|table| table.returning.iter(members)));
                 prop_assert_eq!(parked, model.parked.len());

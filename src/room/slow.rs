@@ -17,7 +17,7 @@ use crate::limits::LAG_LOOKS_MAX;
 pub(super) struct Group {
     pub parked: List,
     /// How many are returning.
-    pub returning: usize,
+    pub returning: u32,
 }
 
 impl Group {
@@ -37,10 +37,6 @@ pub(super) struct Slow {
 }
 
 impl Slow {
-    pub fn new(log: &Log) -> Self {
-        Self { segments: (0..log.segments()).map(|_| Group::default()).collect(), ..Self::default() }
-    }
-
     /// The group of a cursor, which is `None` for a member that is skipped.
     pub fn group(&mut self, cursor: Option<Position>, log: &Log) -> &mut Group {
         match cursor {
@@ -52,6 +48,11 @@ impl Slow {
 
     pub fn skipped(&mut self) -> &mut Group {
         &mut self.skipped
+    }
+
+    /// The groups of the segments, in the order in which the log forgets them.
+    pub fn segments(&self) -> impl Iterator<Item = &Group> {
+        self.segments.iter()
     }
 
     /// The group of the segment that the log forgets next.
@@ -73,7 +74,7 @@ impl Slow {
     /// A message was appended. The members that were at the head lie in the segment that it is in.
     pub fn on_append(&mut self, members: &mut Members) {
         if !self.at_head.is_empty() {
-            let last = self.segments.back_mut().expect("a log has segments");
+            let last = self.segments.back_mut().expect("the message is in a segment");
             last.parked.append(members, &mut self.at_head.parked);
             last.returning += std::mem::take(&mut self.at_head.returning);
         }
@@ -81,7 +82,7 @@ impl Slow {
 
     /// The log forgets its oldest segment.
     pub fn on_retire(&mut self) {
-        let oldest = self.segments.pop_front().expect("a log has segments");
+        let oldest = self.segments.pop_front().expect("there was a segment");
         assert!(oldest.is_empty(), "no cursor lies in what the log forgets");
     }
 

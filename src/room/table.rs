@@ -11,8 +11,9 @@ use super::log::{Log, Position};
 use super::members::{Entry, MemberId, Members, Place};
 use crate::token::{ConnectionId, TableId};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
+    pub id: TableId,
     /// Members that are behind, and then those that are level.
     sweep: List,
     /// Members that are returning. The later part is looked at no more when the oldest segment goes.
@@ -24,6 +25,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The list of a table without members.
+    pub fn new(id: TableId) -> Self {
+        Self { id, sweep: List::default(), returning: List::default(), behind_from: None, listed: false }
+    }
+
     /// Members in the sweep.
     pub fn in_sweep(&self) -> usize {
         self.sweep.len()
@@ -80,12 +86,12 @@ impl Table {
         self.behind_from = self.first_behind().map(|id| members[id].cursor().expect("it is not skipped"));
     }
 
-    /// Panics when the lists are not as they must be. `number` is that of this table.
-    pub fn invariants(&self, members: &Members, log: &Log, number: usize, has_private: impl Fn(ConnectionId) -> bool) {
+    /// Panics when the lists are not as they must be.
+    pub fn invariants(&self, members: &Members, log: &Log, has_private: impl Fn(ConnectionId) -> bool) {
         let mut cursor = log.tail();
         for (id, later) in self.sweep.invariants(members) {
             let entry = members.entry(id);
-            assert!(entry.place == Place::InSweep && entry.table.index() == number, "a list has its own members");
+            assert!(entry.place == Place::InSweep && entry.table == self.id, "a list has its own members");
             let is_level = entry.member.is_level(log) && !has_private(entry.member.connection);
             assert_eq!(later, is_level, "the later part of the sweep has the level members");
             let next_cursor = entry.member.cursor().expect("a member of the sweep is not skipped");
@@ -97,7 +103,7 @@ impl Table {
         assert!(self.listed || !self.sweep.has_later(), "a table with level members is listed");
         for (id, _) in self.returning.invariants(members) {
             let entry = members.entry(id);
-            assert!(entry.place == Place::Returning && entry.table.index() == number, "a list has its own members");
+            assert!(entry.place == Place::Returning && entry.table == self.id, "a list has its own members");
         }
     }
 }

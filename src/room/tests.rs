@@ -19,13 +19,16 @@ use crate::wire::framed;
 
 const LINE_BYTES: usize = 16;
 
+const LOG_BYTES: usize = log_bytes_min(LINE_BYTES);
+
 /// Tables that the sockets of people are in.
 const TABLES: u16 = 3;
 
 fn settings(announce_max: usize) -> RoomSettings {
     RoomSettings {
         members_max: 8,
-        log_bytes: log_bytes_min(LINE_BYTES),
+        log_bytes: LOG_BYTES,
+        logs_bytes: 4 * LOG_BYTES,
         line_bytes: LINE_BYTES,
         announce_max,
         announce_rate: None,

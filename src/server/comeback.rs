@@ -39,8 +39,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let key = Key::parse(token);
         let holder = key.and_then(|key| self.sessions.find(key));
         let taken_up = match holder {
-            Some(Holder::Ended(session)) => Some((session, None)),
-            Some(Holder::Open(other)) if other != speaker.id => Some((self.session_of(other), Some(other))),
+            Some(Holder::Ended(session)) => Some((**session, None)),
+            Some(Holder::Open(other)) if *other != speaker.id => Some((self.session_of(*other), Some(*other))),
             Some(Holder::Open(_)) | None => None,
         };
         let allowed = |session: &Session| !session.name.is_some_and(|name| self.is_name_banned(name.as_str()));

@@ -1,13 +1,15 @@
 //! Held connections: each stands in the queue of its reason, and is not looked at before that reason has passed.
 //!
-//! A full log and a ration are a room's own: members of other rooms go on meanwhile. A connection that waits for its
-//! own reading is in no queue: the sweep has it go on once it has read.
+//! A full log is a room's own: members of other rooms go on meanwhile. The ration is the server's: rooms whose members
+//! wait for it take turns, one line each. A connection that waits for its own reading is in no queue: the sweep has it
+//! go on once it has read.
 //!
 //! 1. A held connection has one entry here, and none while it waits for its own reading.
 //! 2. The first connection in either queue of a room, for space or for the ration, stays first until a line of it is
-//!    said.
+//!    said. So does the room for the ration, unless its log is full.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Instant;
 
 use crate::limits::PIECE_ENTRIES;
@@ -43,15 +45,25 @@ pub struct Held {
     rooms: BTreeMap<RoomId, Waiting>,
     /// Those of them whose logs are full.
     full: BTreeSet<RoomId>,
+    /// The room behind which the next of those is looked at.
+    full_last: Option<RoomId>,
     /// Those of them in which connections may go on that waited for space.
     spaces: BTreeSet<RoomId>,
-    /// Those of them that have a moment from which the first in the queue for the ration may be tried, soonest first.
-    rations: BTreeSet<(Instant, RoomId)>,
+    /// Those of them in which connections wait for the ration, and not for space before it, in the order of their
+    /// tickets.
+    rations: BTreeSet<(u64, RoomId)>,
+    /// From when on the first of the first of them may be tried; meaningless while there are none.
+    rationed_until: Option<Instant>,
+    /// The last ticket that a room was given.
+    tickets: u64,
     /// Entries of all rooms.
     queued: usize,
     /// The room whose queues are looked at next for entries of freed connections; `None` for the first.
     looked_at: Option<RoomId>,
 }
+
+/// The ticket of a room whose first connection was tried and stays the first.
+const TICKET_FIRST: u64 = 0;
 
 /// The connections that wait for one room.
 #[derive(Debug, Default)]
@@ -62,8 +74,8 @@ struct Waiting {
     for_space: Fifo<ConnectionId>,
     /// Connections that wait for the room's ration, in the order of their turns.
     rationed: Fifo<ConnectionId>,
-    /// From when on the first of them may be tried; meaningless while the queue is empty.
-    rationed_until: Option<Instant>,
+    /// When it is the room's turn for the ration, among other rooms; meaningless while the queue is empty.
+    ticket: u64,
     /// The queue of which a piece is looked at next for entries of freed connections.
     looked_at: Turn,
 }
@@ -82,10 +94,9 @@ impl Waiting {
         !self.log_full && !self.for_space.is_empty()
     }
 
-    /// From when on the first connection in the queue for the ration may be tried; `None` while there is none, or while
-    /// the log is full.
-    fn ration_from(&self) -> Option<Instant> {
-        self.rationed_until.filter(|_| !self.rationed.is_empty() && !self.log_full)
+    /// The room's ticket for the ration; `None` while nobody waits for that, or while the log is full.
+    fn ration_ticket(&self) -> Option<u64> {
+        (!self.rationed.is_empty() && !self.log_full).then_some(self.ticket)
     }
 }
 
@@ -99,48 +110,57 @@ impl Held {
             }),
             Blocked::AuthorBehind => {}
             Blocked::OverRate(from) => self.delayed.push((from, id)),
-            Blocked::Rationed(from) => self.change(room, |waiting| {
-                let before = waiting.rationed_until.filter(|_| !waiting.rationed.is_empty());
-                waiting.rationed_until = before.max(Some(from));
-                waiting.rationed.push_back(id);
-            }),
+            Blocked::Rationed(from) => {
+                let before = self.rationed_until.filter(|_| !self.rations.is_empty());
+                self.rationed_until = before.max(Some(from));
+                let ticket = self.next_ticket();
+                self.change(room, |waiting| {
+                    if waiting.rationed.is_empty() {
+                        waiting.ticket = ticket;
+                    }
+                    waiting.rationed.push_back(id);
+                });
+            }
         }
     }
 
     /// Puts back the connection of a [`Resume::First`] of which no line was said. It stays the first for the ration
     /// also when it now waits for another reason.
-    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, turn: Turn, reason: Blocked, now: Instant) {
+    pub fn hold_first(&mut self, id: ConnectionId, room: RoomId, turn: Turn, reason: Blocked) {
+        if let Blocked::Rationed(from) = reason {
+            self.rationed_until = Some(from);
+        }
         self.change(room, |waiting| {
-            match reason {
-                Blocked::Rationed(from) => waiting.rationed_until = Some(from),
-                Blocked::LogFull => {
-                    waiting.log_full = true;
-                    // Nothing is remembered of a queue that it was alone in. There is enough of the ration by now.
-                    waiting.rationed_until.get_or_insert(now);
-                }
-                Blocked::AuthorBehind | Blocked::OverRate(_) => {}
-            }
+            waiting.log_full |= reason == Blocked::LogFull;
             match turn {
                 Turn::Space => waiting.for_space.push_front(id),
-                Turn::Ration => waiting.rationed.push_front(id),
+                Turn::Ration => {
+                    waiting.rationed.push_front(id);
+                    waiting.ticket = TICKET_FIRST;
+                }
             }
         });
+    }
+
+    fn next_ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
     }
 
     /// Changes what waits for a room. What is known of all rooms together follows.
     fn change<T>(&mut self, room: RoomId, change: impl FnOnce(&mut Waiting) -> T) -> T {
         let waiting = self.rooms.entry(room).or_default();
-        let before = (waiting.log_full, waiting.has_space_for_some(), waiting.ration_from(), waiting.len());
+        let before = (waiting.log_full, waiting.has_space_for_some(), waiting.ration_ticket(), waiting.len());
         let result = change(waiting);
-        let after = (waiting.log_full, waiting.has_space_for_some(), waiting.ration_from(), waiting.len());
+        let after = (waiting.log_full, waiting.has_space_for_some(), waiting.ration_ticket(), waiting.len());
         if waiting.is_empty() {
             self.rooms.remove(&room);
         }
         set(&mut self.full, room, before.0, after.0);
         set(&mut self.spaces, room, before.1, after.1);
         if before.2 != after.2 {
-            before.2.map(|from| self.rations.remove(&(from, room)));
-            after.2.map(|from| self.rations.insert((from, room)));
+            before.2.map(|ticket| self.rations.remove(&(ticket, room)));
+            after.2.map(|ticket| self.rations.insert((ticket, room)));
         }
         self.queued = self.queued - before.3 + after.3;
         result
@@ -148,11 +168,12 @@ impl Held {
 
     /// Why a new line in a room has to wait behind lines that came before it; `Ok` when there are none.
     pub fn queue_of(&self, room: RoomId) -> Result<(), Blocked> {
-        let Some(waiting) = self.rooms.get(&room) else { return Ok(()) };
-        if waiting.log_full {
+        if self.full.contains(&room) {
             return Err(Blocked::LogFull);
         }
-        waiting.ration_from().map_or(Ok(()), |from| Err(Blocked::Rationed(from)))
+        let own = self.rooms.get(&room).is_some_and(|waiting| !waiting.rationed.is_empty());
+        let until = self.rationed_until.filter(|_| own || !self.rations.is_empty());
+        until.map_or(Ok(()), |from| Err(Blocked::Rationed(from)))
     }
 
     /// A room is freed: nobody is in it, so nobody waits for it.
@@ -165,6 +186,14 @@ impl Held {
     /// Rooms whose logs were full when they were last asked.
     pub fn full_rooms(&self) -> &BTreeSet<RoomId> {
         &self.full
+    }
+
+    /// The next of them in turn.
+    pub fn next_full(&mut self) -> Option<RoomId> {
+        let behind = self.full_last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.full.range((behind, Bound::Unbounded)).next().or_else(|| self.full.first());
+        self.full_last = next.copied();
+        self.full_last
     }
 
     /// The log of a room has space again: the connections that wait for it may go on.
@@ -182,15 +211,20 @@ impl Held {
         if self.delayed.peek().is_some_and(|(from, _)| *from <= now) {
             return self.delayed.pop().map(|(_, id)| Resume::All(id));
         }
-        let (_, room) = *self.rations.first().filter(|(from, _)| *from <= now)?;
-        let id = self.change(room, |waiting| waiting.rationed.pop_front())?;
+        let (_, room) = *self.rations.first().filter(|_| self.rationed_until.is_none_or(|from| from <= now))?;
+        // The others of the room come after those of other rooms.
+        let ticket = self.next_ticket();
+        let id = self.change(room, |waiting| {
+            waiting.ticket = ticket;
+            waiting.rationed.pop_front()
+        })?;
         Some(Resume::First(id, Turn::Ration))
     }
 
     /// When the next connection may go on.
     pub fn deadline(&self) -> Option<Instant> {
         let delayed = self.delayed.peek().map(|(from, _)| *from);
-        self.rations.first().map(|(from, _)| *from).into_iter().chain(delayed).min()
+        self.rationed_until.filter(|_| !self.rations.is_empty()).into_iter().chain(delayed).min()
     }
 
     /// Forgets all held connections: none goes on any more.
@@ -251,7 +285,7 @@ impl Held {
             + queues.sum::<usize>()
             + self.rooms.len() * size_of::<(RoomId, Waiting)>()
             + (self.full.len() + self.spaces.len()) * size_of::<RoomId>()
-            + self.rations.len() * size_of::<(Instant, RoomId)>()
+            + self.rations.len() * size_of::<(u64, RoomId)>()
     }
 
     /// The connections that wait for a room's ration, in the order of their turns. Some may have been freed.
@@ -310,11 +344,11 @@ mod tests {
         assert_eq!((held.next(at(4)), held.deadline()), (None, Some(at(5))));
         assert_eq!(held.next(at(5)), Some(Resume::First(id(0), Turn::Ration)));
         // There is not enough of the ration yet for its line.
-        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::Rationed(at(7)), at(5));
+        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::Rationed(at(7)));
         assert_eq!((held.next(at(6)), held.deadline()), (None, Some(at(7))));
         assert_eq!(held.next(at(7)), Some(Resume::First(id(0), Turn::Ration)));
         // There is no space for it in the log: the others do not overtake it meanwhile.
-        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::LogFull, at(7));
+        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::LogFull);
         assert_eq!((held.next(at(8)), held.deadline()), (None, None));
         held.on_space(ROOM);
         assert_eq!(held.next(at(8)), Some(Resume::First(id(0), Turn::Ration)));
@@ -329,11 +363,35 @@ mod tests {
         let (mut held, at) = (Held::default(), clock());
         held.hold(id(0), ROOM, Blocked::Rationed(at(1)));
         assert_eq!(held.next(at(1)), Some(Resume::First(id(0), Turn::Ration)));
-        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::LogFull, at(1));
+        held.hold_first(id(0), ROOM, Turn::Ration, Blocked::LogFull);
         assert_eq!((held.next(at(2)), held.queue_of(ROOM)), (None, Err(Blocked::LogFull)));
         held.on_space(ROOM);
         assert_eq!(held.deadline(), Some(at(1)));
         assert_eq!((held.next(at(2)), held.next(at(2))), (Some(Resume::First(id(0), Turn::Ration)), None));
+    }
+
+    #[test]
+    fn rooms_take_turns_for_the_ration_and_a_full_one_is_passed_over() {
+        let (mut held, at) = (Held::default(), clock());
+        let [a, b, c, d] = [0, 1, 2, 3].map(id);
+        for (id, room) in [(a, ROOM), (b, ROOM), (c, OTHER)] {
+            held.hold(id, room, Blocked::Rationed(at(1)));
+        }
+        assert_eq!(held.queue_of(RoomId(9)), Err(Blocked::Rationed(at(1))), "a line in any room comes after them");
+        let first = |id| Some(Resume::First(id, Turn::Ration));
+        assert_eq!(held.next(at(1)), first(a));
+        // There is not enough of the ration for it: nobody overtakes it.
+        held.hold_first(a, ROOM, Turn::Ration, Blocked::Rationed(at(2)));
+        assert_eq!((held.next(at(1)), held.next(at(2))), (None, first(a)));
+        // A line of it was said, and another waits. Now it is the turn of the other room.
+        held.hold(a, ROOM, Blocked::Rationed(at(2)));
+        assert_eq!(held.next(at(2)), first(c));
+        held.hold(d, OTHER, Blocked::Rationed(at(2)));
+        assert_eq!(held.next(at(2)), first(b));
+        held.hold_first(b, ROOM, Turn::Ration, Blocked::LogFull);
+        assert_eq!(held.next(at(2)), first(d), "the log of the first one's room is full");
+        held.on_space(ROOM);
+        assert_eq!([held.next(at(2)), held.next(at(2)), held.next(at(2))], [first(b), first(a), None]);
     }
 
     #[test]
@@ -363,10 +421,14 @@ mod tests {
         assert_eq!(held.next(at(0)), Some(Resume::First(id(3), Turn::Ration)));
         assert_eq!((held.next(at(0)), held.queue_of(OTHER)), (None, Ok(())));
         assert!(held.full_rooms().iter().eq([&ROOM]));
+        held.hold(id(4), RoomId(7), Blocked::LogFull);
+        assert_eq!([(); 3].map(|()| held.next_full()), [Some(ROOM), Some(RoomId(7)), Some(ROOM)], "each has its turn");
+        held.on_space(RoomId(7));
+        assert_eq!(held.next(at(0)), Some(Resume::First(id(4), Turn::Space)));
         held.on_space(ROOM);
         assert_eq!(held.next(at(0)), Some(Resume::First(id(0), Turn::Space)));
         // The log is full again before a line of it was said: it stays the first, and the others are not tried.
-        held.hold_first(id(0), ROOM, Turn::Space, Blocked::LogFull, at(0));
+        held.hold_first(id(0), ROOM, Turn::Space, Blocked::LogFull);
         assert_eq!(held.next(at(0)), None);
         held.on_space(ROOM);
         let resumed: Vec<Resume> = std::iter::from_fn(|| held.next(at(0))).collect();

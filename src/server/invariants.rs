@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{Connection, Hold, Inbound, Outbound, Queue, Received, State, Uptake, Waits};
+use crate::connection::{Connection, Hold, Inbound, Outbound, Profile, Queue, Received, State, Uptake, Waits};
 use crate::counters::{CloseReason, Counter};
 use crate::io::socket::Socket;
 use crate::io::{Io, Receiving};
@@ -16,7 +16,7 @@ use crate::outlet::Outlet;
 use crate::room::MemberId;
 use crate::room::log::Position;
 use crate::room::members::Place;
-use crate::token::{ConnectionId, Generation};
+use crate::token::{ConnectionId, Serial};
 use crate::wire::Framing;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -54,11 +54,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// ones.
     pub fn footprint(&self) -> usize {
         let own: usize = self.connections.iter().map(|(_, connection)| own_bytes(connection)).sum();
-        let connections = self.connections.places() * (size_of::<Connection<Socket>>() + size_of::<Generation>());
+        let connections = self.connections.places() * (size_of::<Connection<Socket>>() + size_of::<Serial>());
         connections
             + own
             + self.rooms.footprint()
             + self.keeping.footprint()
+            + self.sessions.footprint()
             + self.addresses.footprint()
             + self.names.footprint()
             + self.schedule.footprint()
@@ -118,6 +119,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Panics when a structure is not as it must be between two turns. Looks at everything.
     pub fn invariants(&self) {
+        self.sessions.invariants();
         self.rooms.invariants(|id| !self.connections.at(id).outbound.private.is_empty());
         self.addresses.invariants();
         self.schedule.invariants();
@@ -248,5 +250,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
 fn own_bytes<S>(connection: &Connection<S>) -> usize {
     let received = connection.inbound.received.as_ref();
     let received = received.map_or(0, |received| size_of::<Received>() + received.input.capacity());
-    received + connection.outbound.private.footprint()
+    let profile = connection.profile.as_ref().map_or(0, |_| size_of::<Profile>());
+    received + profile + connection.outbound.private.footprint()
 }

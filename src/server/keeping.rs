@@ -413,7 +413,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::NoMoreKept);
             return Ok(());
         }
-        self.rooms.announce(room, Some(self.public_id(speaker.id)), event)?;
+        self.rooms.announce(room, Some(speaker.who().id), event)?;
         let mut modes = self.rooms.room(room).modes();
         change(&mut modes);
         self.rooms.room_mut(room).set_modes(modes);

@@ -21,11 +21,11 @@ use super::speaker::{Done, Farewell, Speaker};
 use crate::connection::{Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Chunk, Io, Scratch};
-use crate::limits::{BUFFER_PATIENCE, OPENING_HOLD, SPARE_BUFFERS_MAX};
+use crate::limits::{BUFFER_PATIENCE, FULL_LOOKS_MAX, OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::{Body, Notice};
 use crate::outlet::Outlet;
 use crate::room::{Author, Blocked};
-use crate::token::{ConnectionId, RoomId};
+use crate::token::{ConnectionId, PublicId, RoomId};
 use crate::wire::{Encoding, Foreign, Framing, Item, Verdict};
 
 /// A piece of the received bytes, as it is admitted.
@@ -83,7 +83,8 @@ impl SpareBuffers {
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A receive has completed.
     pub(super) fn on_received(&mut self, id: ConnectionId, outcome: Result<Chunk, Errno>, scratch: &Scratch) {
-        let Some(connection) = self.connections.find(id).filter(|connection| connection.inbound.receiving) else {
+        let found = self.connections.find_with_serial(id);
+        let Some((serial, connection)) = found.filter(|(_, connection)| connection.inbound.receiving) else {
             self.counters.add(Counter::Stale, 1);
             return;
         };
@@ -105,7 +106,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
         let is_held = connection.inbound.held.is_some();
-        let received = connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(self.now)));
+        let public_id = || PublicId(self.numbers.apply(serial.0, PublicId::HALF_BITS));
+        let received =
+            connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(public_id(), self.now)));
         received.last_at = self.now;
         let is_greeting = connection.state == State::Greeting;
         let is_first = received.input.is_empty() && !is_held && !is_greeting;
@@ -166,9 +169,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// A room whose log was full and has space again.
-    pub(super) fn room_with_space(&self) -> Option<RoomId> {
-        self.schedule.held.full_rooms().iter().copied().find(|room| self.rooms.has_space(*room))
+    /// A room whose log was full and has space again, of as many as a call looks at; the next one looks at others.
+    pub(super) fn room_with_space(&mut self) -> Option<RoomId> {
+        let (held, rooms) = (&mut self.schedule.held, &mut self.rooms);
+        let looks = held.full_rooms().len().min(FULL_LOOKS_MAX);
+        (0..looks).find_map(|_| held.next_full().filter(|room| rooms.has_space(*room)))
     }
 
     /// Takes lines from a chunk of a connection that has nothing else waiting.
@@ -250,6 +255,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Takes an item, or says why it has to wait.
     fn take_item(&mut self, speaker: &mut Speaker, item: Item<'_>) -> Result<Done, Blocked> {
+        speaker.in_slow_mode = false;
         let taken = match item {
             Item::Line(line) => self.take_line(speaker, line),
             Item::TooLong => self.admit(speaker, Piece::TooLong).map(|()| {
@@ -257,7 +263,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Done::Passed
             }),
         };
-        let over_rate = matches!(taken, Err(Blocked::OverRate(_))) && !speaker.received.told_of_slow;
+        let over_rate = matches!(taken, Err(Blocked::OverRate(_))) && !speaker.in_slow_mode;
         if over_rate && !mem::replace(&mut speaker.received.slowed, true) {
             self.tell(speaker.id, Notice::SlowDown);
         }
@@ -276,6 +282,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if !self.rooms.publish(self.author(speaker), body, self.now) {
             return Ok(Done::Passed);
         }
+        speaker.received.spoke_at = Some(self.now);
         if self.connections.at(speaker.id).inbound.encoding == Encoding::Json {
             let number = self.rooms.room(self.rooms.room_of(speaker.member)).messages();
             self.tell_always(speaker.id, Notice::Said { number, time: self.rooms.time() });
@@ -291,10 +298,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         let received = &mut speaker.received;
         let from = received.spoke_at.map(|spoke_at| spoke_at + Duration::from_secs(seconds));
-        let Some(from) = from.filter(|from| *from > self.now) else {
-            received.spoke_at = Some(self.now);
-            return Ok(());
-        };
+        let Some(from) = from.filter(|from| *from > self.now) else { return Ok(()) };
+        speaker.in_slow_mode = true;
         if !mem::replace(&mut received.told_of_slow, true) {
             self.tell(speaker.id, Notice::SlowMode { seconds });
         }
@@ -354,7 +359,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match taken {
             Taken::All => {
                 if let Some(reason) = received.ended {
-                    return self.close(id, reason);
+                    if !self.awaits_answers(id, reason) {
+                        return self.close(id, reason);
+                    }
+                    self.connections.at_mut(id).inbound.held = Some(Hold::Reading);
+                    return;
                 }
                 // While it was held it was not read, so the time of what it has begun counts from now.
                 received.last_at = self.now;
@@ -367,7 +376,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
             Taken::StillFirst(reason) => {
                 let turn = turn.expect("only the first in a queue stays the first");
-                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason, self.now);
+                self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason);
             }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
             Taken::Leaves(farewell) => self.close_with(id, farewell.notice(), farewell.reason()),
@@ -395,8 +404,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// The peer sends no more: lines that wait are said, and then the connection is closed.
+    /// The peer sends no more: lines that wait are said, answers to them are sent, and then the connection is closed.
     fn on_end(&mut self, id: ConnectionId, reason: CloseReason) {
+        let awaits_answers = self.awaits_answers(id, reason);
         let inbound = &mut self.connections.at_mut(id).inbound;
         let is_held = inbound.held.is_some();
         match &mut inbound.received {
@@ -406,8 +416,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.end_opening(id);
                 }
             }
+            Some(received) if awaits_answers => {
+                received.ended = Some(reason);
+                // It goes on, to its end, once it was sent everything.
+                inbound.held = Some(Hold::Reading);
+            }
             _ => self.close(id, reason),
         }
+    }
+
+    /// True when a peer that has sent all that it will send is still to be sent answers.
+    fn awaits_answers(&self, id: ConnectionId, reason: CloseReason) -> bool {
+        let has_private = !self.connections.at(id).outbound.private.is_empty();
+        has_private && reason == CloseReason::Left && !self.phase.is_stopping()
     }
 
     /// The bytes that a chunk ended with are a line: takes it.

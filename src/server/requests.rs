@@ -22,7 +22,7 @@ use crate::wire::command::{self, Request, Typed, Wrong};
 impl<I: Io, W: Outlet> Server<I, W> {
     /// The number under which members know a connection.
     pub(super) fn public_id(&self, id: ConnectionId) -> PublicId {
-        PublicId(self.numbers.apply(self.connections.serial(id).0, 32))
+        PublicId(self.numbers.apply(self.connections.serial(id).0, PublicId::HALF_BITS))
     }
 
     /// Takes a line that a member has typed: says it, or does what it asks for.
@@ -201,17 +201,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     pub(super) fn free_room_if_unused(&mut self, room: RoomId) {
-        if let Some(freed) = self.rooms.close_unused(room) {
-            if let Some(transcript) = &mut self.transcript {
+        let transcript = &mut self.transcript;
+        let freed = self.rooms.close_unused(room, |freed| {
+            if let Some(transcript) = transcript {
                 transcript.on_freed(room, freed.name(), freed.text());
             }
+        });
+        if freed {
             self.forget_kept_room(room);
             self.schedule.held.forget_room(room);
         }
     }
 
     pub(super) fn who(&self, speaker: &Speaker) -> Who {
-        Who { name: speaker.name, id: self.public_id(speaker.id) }
+        speaker.who()
     }
 
     /// Tells a member about the room that it is in now.
@@ -221,7 +224,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             room: room.name(),
             epoch: room.epoch(),
             online: room.online() as u64,
-            id: self.public_id(speaker.id),
+            id: speaker.who().id,
             name: speaker.name,
             number: room.messages(),
             time: self.rooms.time(),
@@ -281,8 +284,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::Nobody { name });
             return;
         };
-        let private =
-            Notice::Private { from: speaker.name, id: self.public_id(speaker.id), time: self.rooms.time(), text };
+        let private = Notice::Private { from: speaker.name, id: speaker.who().id, time: self.rooms.time(), text };
         let told = self.tell(to, private);
         let name = self.connections.at(to).name();
         self.tell(speaker.id, if told { Notice::Sent { name } } else { Notice::NotReading { name } });

@@ -7,7 +7,7 @@ use crate::connection::{Connection, Received};
 use crate::counters::CloseReason;
 use crate::message::Notice;
 use crate::names::Name;
-use crate::room::MemberId;
+use crate::room::{MemberId, Who};
 use crate::token::ConnectionId;
 
 /// A connection while its lines are taken.
@@ -22,6 +22,8 @@ pub struct Speaker {
     pub counted: usize,
     /// The queue of its room in which it is the first, until a line of it is said.
     pub turn: Option<Turn>,
+    /// True when its next line waits because the room lets each member speak only now and then.
+    pub in_slow_mode: bool,
 }
 
 impl Speaker {
@@ -30,7 +32,13 @@ impl Speaker {
         let member = connection.member()?;
         let received = connection.inbound.received.take()?;
         let counted = received.input.capacity();
-        Some(Self { id, member, name: connection.name(), ip: connection.origin.ip, received, counted, turn })
+        let (name, ip) = (connection.name(), connection.origin.ip);
+        Some(Self { id, member, name, ip, received, counted, turn, in_slow_mode: false })
+    }
+
+    /// The member, as others know it.
+    pub fn who(&self) -> Who {
+        Who { name: self.name, id: self.received.public_id }
     }
 }
 

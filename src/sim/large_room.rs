@@ -12,7 +12,9 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::kernel::tables::Tables;
 use crate::io::sim::pair::mix;
-use crate::limits::{ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT};
+use crate::limits::{
+    ANNOUNCE_MAX_DEFAULT, BUFFER_BYTES_DEFAULT, LINE_BYTES_DEFAULT, LOG_BYTES_DEFAULT, LOGS_BYTES_DEFAULT,
+};
 use crate::limits::{
     DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, LINE_TIMEOUT_DEFAULT, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT,
     STALL_TIMEOUT_DEFAULT,
@@ -71,6 +73,7 @@ fn config(members_max: usize) -> Config {
         room: RoomSettings {
             members_max,
             log_bytes: LOG_BYTES_DEFAULT,
+            logs_bytes: LOGS_BYTES_DEFAULT,
             line_bytes: LINE_BYTES_DEFAULT,
             announce_max: ANNOUNCE_MAX_DEFAULT,
             announce_rate: None,
@@ -137,7 +140,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     let footprint_per_member = (footprint - log - empty) / members as usize;
     assert!(footprint <= bound.total(), "{footprint} bytes are more than {bound}");
     assert!(footprint_per_member <= bound.member_idle, "{footprint_per_member} bytes a member, reckoned {bound}");
-    assert!(log <= bound.log, "{log} bytes of log, reckoned {bound}");
+    assert!(log <= bound.logs, "{log} bytes of log, reckoned {bound}");
     let turns = kernel.turn;
     drop(kernel);
     let footprint_left = leave(&mut simulation, members);

@@ -20,8 +20,9 @@ use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{self, Kernel};
 use crate::io::sim::trace::Event;
 use crate::limits::{
-    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, RESUME_FOR_DEFAULT,
-    ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
+    BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, LOG_SEGMENTS_MIN,
+    LOGS_BYTES_DEFAULT, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH,
+    log_bytes_min,
 };
 use crate::server::Flow;
 use crate::wire::Framing;
@@ -128,6 +129,7 @@ fn config(draw: &mut Draw) -> Config {
         room: RoomSettings {
             members_max,
             log_bytes,
+            logs_bytes: LOGS_BYTES_DEFAULT,
             line_bytes,
             announce_max: draw.pick(&[200, 5, 1, 0]),
             announce_rate,
@@ -248,6 +250,10 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
         let tables_max = if everybody_stays { usize::MAX } else { tables_max };
         faults.move_fails = if everybody_stays { 0 } else { move_fails };
         kernel.tables = kernel::tables::Tables::new(slots_max, tables_max, apart.apart());
+    }
+    // All logs together have less than one may take: as much as those of three formats need at least.
+    if drawn && apart.chance(128) {
+        config.room.logs_bytes = config.room.log_bytes / LOG_SEGMENTS_MIN * 3;
     }
     kernel.note(Event::Begins {
         peers: workload.peers,

@@ -121,9 +121,7 @@ mod tests {
     use crate::limits::{LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN};
 
     fn say(log: &mut Log, line: &str) {
-        while log.tail_needed(line.len()).is_some() {
-            log.retire();
-        }
+        log.make_space(line.len());
         log.append_bytes(line.as_bytes());
     }
 

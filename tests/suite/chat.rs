@@ -2,70 +2,16 @@
 //! `terminal.rs`.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::Receiver;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::chat::{CLOSED, PATIENCE, Program, Server, accept, lines_of, read_all, read_line, rest_of, uproar};
-
-/// A client between pipes.
-struct Piped {
-    program: Program,
-    input: Option<ChildStdin>,
-    output: Receiver<String>,
-    errors: Receiver<String>,
-}
-
-impl Piped {
-    fn start(address: &str) -> Self {
-        let mut command = uproar();
-        command
-            .args(["chat", "--wait", "2s", address])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        Self {
-            input: child.stdin.take(),
-            output: lines_of(child.stdout.take().unwrap()),
-            errors: lines_of(child.stderr.take().unwrap()),
-            program: Program(child),
-        }
-    }
-
-    fn write(&mut self, text: &str) {
-        self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
-    }
-
-    fn next(&self) -> String {
-        self.output.recv_timeout(PATIENCE).expect("another line")
-    }
-
-    fn check_stopped(mut self) {
-        assert_eq!(self.program.exit().code(), Some(1));
-        assert_eq!(rest_of(&self.output).last().unwrap(), "! the server is stopping");
-        let told = format!("{TWO_LINES_LOST}: the server was stopping");
-        assert!(rest_of(&self.errors).iter().any(|line| *line == told || *line == TWO_LINES_LOST));
-    }
-
-    fn check_end(mut self, code: i32, output: &[&str], errors: &[&str]) {
-        let end = self.program.exit();
-        assert_eq!(rest_of(&self.output), output);
-        assert_eq!(rest_of(&self.errors), errors);
-        assert_eq!(end.code(), Some(code));
-    }
-}
-
-/// A client between pipes, and its connection to a server that is this test.
-fn piped_to_test() -> (Piped, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = Piped::start(&listener.local_addr().unwrap().to_string());
-    (client, accept(&listener))
-}
+use crate::support::chat::{
+    CLOSED, Piped, Program, Server, accept, lines_of, piped_to_test, read_all, read_line, rest_of, uproar,
+};
 
 #[test]
 fn two_clients_talk_through_pipes() {
@@ -249,11 +195,14 @@ fn a_server_that_is_stopped_is_a_failure() {
 #[test]
 fn a_server_that_stops_while_it_holds_lines_back_is_a_failure() {
     let server = Server::start(&["--flood-rate", "1", "--flood-burst", "1"]);
-    let client = say_two_lines(&server.address);
+    let mut client = say_two_lines(&server.address);
     client.next();
     assert_eq!(client.next(), "! slow down: your lines are delayed, not lost");
     server.program.signal(Signal::TERM);
-    client.check_stopped();
+    assert_eq!(client.program.exit().code(), Some(1));
+    assert_eq!(rest_of(&client.output).last().unwrap(), "! the server is stopping");
+    let told = format!("{TWO_LINES_LOST}: the server was stopping");
+    assert!(rest_of(&client.errors).iter().any(|line| *line == told || *line == TWO_LINES_LOST));
 }
 
 #[test]
@@ -275,7 +224,7 @@ fn lines_that_the_server_holds_back_are_waited_for() {
 fn a_closed_output_ends_the_client_quietly() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = uproar();
-    command.args(["chat", &listener.local_addr().unwrap().to_string()]);
+    command.args(["chat", "--plain", &listener.local_addr().unwrap().to_string()]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let errors = lines_of(child.stderr.take().unwrap());

@@ -5,6 +5,8 @@
 
 mod attacks;
 mod chat;
+mod chat_json;
+mod coming_back;
 mod conform;
 mod corpora;
 mod fallback;
@@ -15,6 +17,7 @@ mod memory;
 mod misbehaviour;
 mod objects;
 mod options;
+mod order;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

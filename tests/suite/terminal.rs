@@ -1,131 +1,18 @@
 //! The terminal client on a pseudo-terminal, whose screen the tests read. Its tests through pipes are in `chat.rs`.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::num::NonZero;
-use std::os::fd::OwnedFd;
+use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::pty::Winsize;
 use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::support::chat::{CLOSED, PATIENCE, Program, accept, lines_of, read_all, read_line, uproar};
-
-/// A client on a pseudo-terminal, and its connection to a server that is this test.
-struct Screen {
-    program: Program,
-    keyboard: File,
-    terminal: OwnedFd,
-    display: Arc<Mutex<vt100::Parser>>,
-    stream: TcpStream,
-}
-
-const COLUMNS: NonZero<u16> = NonZero::new(60).unwrap();
-/// So many that nothing ever scrolls away.
-const ROWS: NonZero<u16> = NonZero::new(2000).unwrap();
-
-impl Screen {
-    fn start() -> Self {
-        Self::start_with(COLUMNS.get(), &[])
-    }
-
-    fn start_with(columns: u16, options: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let size = Winsize { ws_row: ROWS.get(), ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pair = crate::support::terminal(Some(&size));
-        let mut command = uproar();
-        command.args(["chat", &listener.local_addr().unwrap().to_string()]).args(options);
-        // A terminal of the West: an ambiguous character takes one column.
-        command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8");
-        command.stdin(pair.slave.try_clone().unwrap()).stdout(pair.slave.try_clone().unwrap());
-        let program = Program(command.stderr(Stdio::piped()).spawn().unwrap());
-        let display = Arc::new(Mutex::new(vt100::Parser::new(ROWS, NonZero::new(columns).unwrap(), 0)));
-        let mut output = File::from(pair.master.try_clone().unwrap());
-        thread::spawn({
-            let display = Arc::clone(&display);
-            move || {
-                let mut chunk = [0; 4096];
-                while let Ok(length @ 1..) = output.read(&mut chunk) {
-                    display.lock().unwrap().process(&chunk[..length]);
-                }
-            }
-        });
-        let keyboard = File::from(pair.master);
-        let screen = Self { program, keyboard, terminal: pair.slave, display, stream: accept(&listener) };
-        screen.wait_until(|screen| screen.rows().concat() == "[You]", "a prompt");
-        screen
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// The server says something.
-    fn hear(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// The rows that have something on them, without trailing spaces.
-    fn rows(&self) -> Vec<String> {
-        // A row that the terminal has broken stays two rows.
-        let display = self.display.lock().unwrap();
-        let rows: Vec<String> = display.screen().rows(0, display.screen().size().1.get()).collect();
-        let contents = rows.join("\n");
-        contents.trim_end().lines().map(|row| row.trim_end().to_owned()).collect()
-    }
-
-    fn wait_for(&self, rows: &[&str]) {
-        self.wait_until(|screen| screen.rows() == rows, &format!("{rows:#?}"));
-    }
-
-    fn wait_until(&self, is_so: impl Fn(&Self) -> bool, what: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so(self) {
-            let rows = self.rows();
-            let last = &rows[rows.len().saturating_sub(20)..];
-            assert!(Instant::now() < deadline, "the screen ends with {last:#?}, not {what}");
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    /// The row and the column of the cursor.
-    fn cursor(&self) -> (u16, u16) {
-        self.display.lock().unwrap().screen().cursor_position()
-    }
-
-    /// Gives the window another width.
-    fn resize(&mut self, columns: u16) {
-        self.display.lock().unwrap().screen_mut().set_size(ROWS, NonZero::new(columns).unwrap());
-        let size = rustix::termios::Winsize { ws_row: ROWS.get(), ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&self.terminal, size).unwrap();
-    }
-
-    /// Whether the program is stopped, as its state in `/proc` tells.
-    fn is_stopped(&self) -> bool {
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", self.program.0.id())).unwrap();
-        state.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"))
-    }
-
-    /// Whether the terminal echoes and edits lines itself, as it did at first.
-    fn is_restored(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).unwrap().local_modes;
-        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
-    }
-
-    fn check_end(mut self, code: i32, rows: &[&str]) {
-        assert_eq!(self.program.exit().code(), Some(code), "{:#?}", self.rows());
-        assert!(self.is_restored(), "the terminal is what it was");
-        self.wait_for(rows);
-        let (row, column) = self.cursor();
-        assert_eq!((usize::from(row), column), (rows.len(), 0), "the shell's prompt stands below");
-    }
-}
+use crate::support::screen::Screen;
 
 #[test]
 fn a_line_that_arrives_leaves_the_line_being_typed_alone() {
@@ -428,7 +315,7 @@ fn a_terminal_that_cannot_edit_lines_gets_plain_ones() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let pair = crate::support::terminal(None);
     let mut command = uproar();
-    command.args(["chat", &listener.local_addr().unwrap().to_string()]).env("TERM", "dumb");
+    command.args(["chat", "--plain", &listener.local_addr().unwrap().to_string()]).env("TERM", "dumb");
     command.stdin(pair.slave.try_clone().unwrap()).stdout(pair.slave).stderr(Stdio::piped());
     let mut client = Program(command.spawn().unwrap());
     drop(command);

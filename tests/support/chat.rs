@@ -1,9 +1,9 @@
 //! What the tests of the chat client share: programs that end with the test, the lines of a stream, the real server,
-//! and a connection to a server that is the test itself.
+//! a client between pipes, and a connection to a server that is the test itself.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub const CLOSED: &str = "Server closed the connection.";
 
 pub fn uproar() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uproar"));
-    for variable in ["UPROAR_ADDR", "UPROAR_TRANSCRIPT"] {
+    for variable in ["UPROAR_ADDR", "UPROAR_TRANSCRIPT", "NO_COLOR", "COLORTERM"] {
         command.env_remove(variable);
     }
     command
@@ -123,4 +123,59 @@ pub fn read_all(stream: &mut TcpStream) -> String {
     let mut all = String::new();
     stream.read_to_string(&mut all).unwrap();
     all
+}
+
+/// A client between pipes.
+pub struct Piped {
+    pub program: Program,
+    pub input: Option<ChildStdin>,
+    pub output: Receiver<String>,
+    pub errors: Receiver<String>,
+}
+
+impl Piped {
+    /// One that speaks plainly.
+    pub fn start(address: &str) -> Self {
+        Self::start_with(address, &["--plain"])
+    }
+
+    pub fn start_with(address: &str, options: &[&str]) -> Self {
+        let mut command = uproar();
+        command
+            .args(["chat", "--wait", "2s", address])
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        Self {
+            input: child.stdin.take(),
+            output: lines_of(child.stdout.take().unwrap()),
+            errors: lines_of(child.stderr.take().unwrap()),
+            program: Program(child),
+        }
+    }
+
+    pub fn write(&mut self, text: &str) {
+        self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The next line of its output.
+    pub fn next(&self) -> String {
+        self.output.recv_timeout(PATIENCE).expect("another line")
+    }
+
+    pub fn check_end(mut self, code: i32, output: &[&str], errors: &[&str]) {
+        let end = self.program.exit();
+        assert_eq!(rest_of(&self.output), output);
+        assert_eq!(rest_of(&self.errors), errors);
+        assert_eq!(end.code(), Some(code));
+    }
+}
+
+/// A client between pipes, and its connection to a server that is this test.
+pub fn piped_to_test() -> (Piped, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Piped::start(&listener.local_addr().unwrap().to_string());
+    (client, accept(&listener))
 }
