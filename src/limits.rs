@@ -102,6 +102,10 @@ pub const JSON_PREFIX_BYTES_MAX: usize = 192;
 /// Most bytes of an event as JSON: two names, and what a message has.
 pub const JSON_EVENT_BYTES_MAX: usize = 256;
 
+/// What of the name of a command that does not exist is shown to its author, so that the answer is no longer than a
+/// message: it stands there twice.
+pub const UNKNOWN_NAME_BYTES_MAX: usize = 32;
+
 /// Entries of a page of `/rooms` and `/who`.
 pub const LIST_PAGE_ENTRIES: usize = 20;
 

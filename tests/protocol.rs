@@ -29,7 +29,7 @@ fn sections(document: &str) -> BTreeMap<String, (String, String)> {
         let before = sections.insert(anchor.to_string(), (number, text.to_string()));
         assert!(before.is_none(), "{anchor} stands twice");
     }
-    assert!(sections.len() >= 25, "{}", sections.len());
+    assert!(sections.len() >= 55, "{}", sections.len());
     sections
 }
 
@@ -74,21 +74,81 @@ fn every_link_leads_to_the_section_of_that_number() {
     }
 }
 
-/// The pieces of the server's lines that do not vary, from where they are written.
+/// What of `src/wire/text.rs` stands between `start` and `end`.
+fn source_between(start: &str, end: &str) -> String {
+    let source = read("src/wire/text.rs");
+    let (_, rest) = source.split_once(start).unwrap_or_else(|| panic!("{start:?} is not there"));
+    rest.split_once(end).unwrap_or_else(|| panic!("{end:?} does not follow")).0.to_owned()
+}
+
+/// Notices to members that read JSON, so that nobody reads these words.
+const JSON_ALONE: [&str; 3] = ["! said as ", "! the room was made anew", "! token "];
+
+/// The pieces of the server's lines that do not vary, from where they are written: those of events and of notices.
 #[test]
 fn every_line_of_the_server_stands_in_the_document() {
-    let source = read("src/wire/text.rs");
-    let (_, display) = source.split_once("impl fmt::Display for Event {").expect("lines are displayed");
-    let (display, _) = display.split_once("\n#[cfg(test)]").expect("the end of it");
+    let display = source_between("impl fmt::Display for Event {", "impl Notice<'_> {");
+    assert!(display.contains("impl fmt::Display for Notice<'_> {"), "notices stand behind events");
     let document = document();
     let mut lines = 0;
-    for line in between(display, "write!(f, \"", "\"") {
+    for line in
+        between(&display, "write!(f, \"", "\"").filter(|line| !JSON_ALONE.iter().any(|start| line.starts_with(start)))
+    {
         lines += 1;
         for piece in line.split('{').flat_map(|piece| piece.rsplit('}').next()) {
             assert!(document.contains(piece), "docs/PROTOCOL.md does not have {piece:?} of {line:?}");
         }
     }
-    assert!(lines >= 14, "{lines} lines were found");
+    assert!(lines >= 50, "{lines} lines were found");
+}
+
+#[test]
+fn every_line_of_the_list_of_commands_stands_in_the_document() {
+    let document = document();
+    for line in uproar::wire::command::help(true) {
+        assert!(document.contains(&format!("\n! {line}\n")), "docs/PROTOCOL.md does not have {line:?}");
+    }
+}
+
+/// Notices that are objects of another kind, or are never said in JSON.
+const OTHER_KINDS: [&str; 6] = ["joined", "said", "missed", "private", "token", "replaced"];
+
+/// Each code stands in a table with its kind, beside its text.
+#[test]
+fn every_code_stands_in_the_document_with_its_kind() {
+    let codes = source_between("pub fn code(&self) -> &'static str {", "/// True when");
+    let errors = source_between("pub fn is_error(&self) -> bool {", "\n}\n");
+    let document = document();
+    let mut found = 0;
+    for arm in codes.lines().filter(|line| line.contains("=> \"")) {
+        let (notices, code) = arm.split_once(" => \"").expect("it was filtered");
+        let code = code.trim_end_matches("\",");
+        if OTHER_KINDS.contains(&code) {
+            continue;
+        }
+        found += 1;
+        let name = notices.trim().trim_start_matches("Self::").split([' ', '(']).next().expect("a split has a part");
+        let is_error = errors.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
+        let row = format!("| `{code}` | {} |", if is_error { "error" } else { "notice" });
+        assert!(document.contains(&row), "docs/PROTOCOL.md does not have {row:?}");
+    }
+    assert!(found >= 30, "{found} codes were found");
+}
+
+#[test]
+fn every_object_of_the_document_is_as_the_schema_says() {
+    let schema = serde_json::from_str(&read("docs/objects.schema.json")).expect("it is JSON");
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("urn:uproar:objects", schema).expect("it has a place");
+    let index = compiler.compile("urn:uproar:objects", &mut schemas).expect("it is a schema");
+    let document = document();
+    let mut objects = 0;
+    for line in document.lines().filter(|line| line.starts_with("{\"")) {
+        let object = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        schemas.validate(&object, index).unwrap_or_else(|error| panic!("{line}: {error:#}"));
+        objects += 1;
+    }
+    assert!(objects >= 18, "{objects} objects");
 }
 
 #[test]
@@ -140,6 +200,24 @@ fn every_bound_is_the_one_in_the_code() {
         ("closing", seconds(limits::STALL_TIMEOUT_DEFAULT)),
         ("leaving", seconds(limits::DEAD_AFTER_DEFAULT)),
         ("stopping", seconds(limits::STOP_FLUSH)),
+        ("nick", format!("1 to {}", limits::MEMBER_NAME_BYTES_MAX)),
+        ("rooms", format!("1*{}label", limits::ROOM_NAME_BYTES_MAX)),
+        ("rooms", number(limits::ROOMS_MAX_DEFAULT)),
+        ("lists", format!("{} lines", limits::LIST_PAGE_ENTRIES)),
+        ("lists", number(limits::LIST_MEMBERS_MAX)),
+        ("lists", format!("more than {} members", limits::ANNOUNCE_MAX_DEFAULT)),
+        ("history", format!("{} without N", limits::HISTORY_DEFAULT)),
+        ("history", format!("at most {}", limits::HISTORY_MAX_DEFAULT)),
+        ("msg", format!("{} bytes", limits::PRIVATE_BYTES_MAX)),
+        ("rates", format!("{} bytes of them", limits::PRIVATE_BYTES_MAX)),
+        ("topic", format!("{} bytes", limits::TOPIC_BYTES_MAX)),
+        ("server-lines", format!("{} + ", limits::PREFIX_BYTES_MAX)),
+        ("server-lines", format!("{} + ", limits::JSON_PREFIX_BYTES_MAX)),
+        ("answers", format!("first {} bytes", limits::UNKNOWN_NAME_BYTES_MAX)),
+        ("token", format!("\"seconds\":{}", limits::RESUME_FOR_DEFAULT.as_secs())),
+        ("token", format!("{} more", number(limits::SESSIONS_SLACK))),
+        ("bans", format!("a /{} of IPv4", limits::NETWORK_LENGTH_MIN_V4)),
+        ("bans", format!("a /{} of IPv6", limits::NETWORK_LENGTH_MIN_V6)),
     ] {
         assert!(sections[anchor].1.contains(&bound), "#{anchor} does not say {bound:?}");
     }

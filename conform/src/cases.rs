@@ -1,13 +1,27 @@
 //! The cases, as data: each a name, the section of `docs/PROTOCOL.md` that it holds a server to, and the steps of its
 //! members.
 
+pub mod comeback;
+pub mod commands;
 pub mod conversation;
 pub mod foreign;
+pub mod json;
+pub mod order;
+pub mod rooms;
 pub mod text;
 
 use std::fmt;
 
-/// What a member does, or must see. Members are called a, b, c; `{a}` in a line is the address of a.
+/// What a member does, or must see. Members are called a, b, c. In what is sent and read,
+///
+/// - `{a}` is the address of a,
+/// - `{~bob}` is a name, of a member or a room, that nobody else has: `bob`, or where strangers may be, something
+///   longer that begins so,
+/// - `{?x}` is a word, as short as it can be: whatever stands there the first time that it is read, and the same from
+///   then on.
+///
+/// A line to be read that begins with `{"` is a JSON object: it has the members that are named and no others but
+/// those of [`crate::objects::FREE`]. Strings may have placeholders, and `"{?x}"` may stand for a number.
 #[derive(Debug)]
 pub enum Step {
     /// Connects and is welcomed.
@@ -23,6 +37,8 @@ pub enum Step {
     /// Reads these lines next. Unless the case names every line, presence lines about others are skipped, except
     /// expected ones; a summary may stand for an expected one. `(# online)` is any number of users.
     Reads(&'static str, Vec<String>),
+    /// Reads lines, whatever they are, until this one.
+    ReadsUntil(&'static str, String),
     /// All of them read this many messages next, the same in the same order.
     Agree(Vec<&'static str>, usize),
     /// The server closes the connection, and has nothing more to say.
@@ -41,13 +57,22 @@ pub struct Case {
     pub name: String,
     /// The anchor of the section of `docs/PROTOCOL.md` that says what this case asks for.
     pub section: &'static str,
-    /// The options that the server has to be started with; empty for its defaults.
+    /// The options that the server has to be started with; empty for its defaults. [`KEY_FILE`] among them is a file
+    /// with [`KEY`].
     pub options: &'static [&'static str],
     /// True when the steps name every line, and with its number of users, that their readers read if the room is empty
     /// at the start. The runner holds a server of its own to that.
     pub says_everything: bool,
+    /// True when strangers, or what they left, would be seen.
+    pub needs_own_server: bool,
     pub steps: Vec<Step>,
 }
+
+/// Stands in options for the path of a file whose first line is [`KEY`].
+pub const KEY_FILE: &str = "{key-file}";
+
+/// The operators' key.
+pub const KEY: &str = "correct horse battery";
 
 /// Each received piece ends a line.
 const CHUNK_FRAMING: &[&str] = &["--framing", "chunk"];
@@ -87,9 +112,9 @@ impl fmt::Display for Cut {
 }
 
 impl Case {
-    /// True for a server that was started by its defaults.
+    /// True for any server that was started by its defaults.
     pub fn is_for_defaults(&self) -> bool {
-        self.options.is_empty()
+        self.options.is_empty() && !self.needs_own_server
     }
 
     /// True for a server that was started with `--framing chunk` and nothing else.
@@ -108,6 +133,7 @@ struct Draft {
     name: String,
     options: &'static [&'static str],
     says_everything: bool,
+    needs_own_server: bool,
     steps: Vec<Step>,
 }
 
@@ -116,10 +142,15 @@ impl Draft {
     fn with(self, options: &'static [&'static str]) -> Self {
         Self { options, ..self }
     }
+
+    /// For a server that nobody else is or was connected to.
+    fn alone(self) -> Self {
+        Self { needs_own_server: true, ..self }
+    }
 }
 
 fn case(name: &str, steps: Vec<Step>) -> Draft {
-    Draft { name: name.to_string(), options: &[], says_everything: false, steps }
+    Draft { name: name.to_string(), options: &[], says_everything: false, needs_own_server: false, steps }
 }
 
 /// A case that says everything that its readers read.
@@ -129,8 +160,14 @@ fn whole_case(name: &str, steps: Vec<Step>) -> Draft {
 
 /// `drafts` as cases of a section.
 fn about(section: &'static str, drafts: Vec<Draft>) -> Vec<Case> {
-    let case =
-        |Draft { name, options, says_everything, steps }| Case { name, section, options, says_everything, steps };
+    let case = |Draft { name, options, says_everything, needs_own_server, steps }| Case {
+        name,
+        section,
+        options,
+        says_everything,
+        needs_own_server,
+        steps,
+    };
     drafts.into_iter().map(case).collect()
 }
 
@@ -146,9 +183,19 @@ fn reads(who: &'static str, lines: &[&str]) -> Step {
     Step::Reads(who, lines.iter().map(ToString::to_string).collect())
 }
 
+fn reads_until(who: &'static str, line: &str) -> Step {
+    Step::ReadsUntil(who, line.to_string())
+}
+
 /// Every case.
 pub fn all() -> Vec<Case> {
     let cases = conversation::cases().chain(foreign::cases()).chain(text::cases());
+    let cases = cases
+        .chain(commands::cases())
+        .chain(rooms::cases())
+        .chain(json::cases())
+        .chain(comeback::cases())
+        .chain(order::cases());
     cases.chain(foreign::chunk_cases()).collect()
 }
 
@@ -164,7 +211,7 @@ pub(crate) fn canary() -> Case {
         Step::Leaves("p"),
         Step::Leaves("q"),
     ];
-    Case { name: "canary".to_string(), section: "messages", options: &[], says_everything: false, steps }
+    about("messages", vec![case("canary", steps)]).pop().expect("it is one")
 }
 
 #[cfg(test)]
@@ -193,6 +240,7 @@ mod tests {
                     | Step::SendsSlowly(who, _)
                     | Step::SendsUntilClosed(who, _)
                     | Step::Reads(who, _)
+                    | Step::ReadsUntil(who, _)
                     | Step::Ends(who)
                     | Step::HalfCloses(who) => assert!(here.contains(who), "{}: {who}", case.name),
                     Step::Leaves(who) | Step::Vanishes(who) => {

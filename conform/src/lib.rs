@@ -9,8 +9,10 @@
 
 pub mod cases;
 mod lines;
+pub mod objects;
 mod runner;
 mod transport;
+mod words;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

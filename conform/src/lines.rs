@@ -14,7 +14,7 @@ pub struct Summary {
 /// Whether a line is about one of `names`, or for one person alone. A server may slow an address from which many cases
 /// were played: what it says of that concerns none of them.
 pub fn concerns<'a>(line: &str, mut names: impl Iterator<Item = &'a String>) -> bool {
-    let is_slowed = line.starts_with("! slow down: ");
+    let is_slowed = line.starts_with("! slow down: ") || line.contains("\"code\":\"slow_down\"");
     names.any(|name| is_about(line, name)) || (is_to_oneself(line) && !is_slowed)
 }
 
@@ -32,15 +32,21 @@ pub fn is_presence(line: &str) -> bool {
     line.starts_with("> New user ") || line.starts_with("< The user ")
 }
 
-/// Whether a line is a message of `name`, or says that it came or went.
+/// A member has chosen a name. In a large room nobody is told.
+pub fn is_rename(line: &str) -> bool {
+    let named = line.strip_prefix("> ").and_then(|rest| rest.split_once(' '));
+    named.is_some_and(|(_, rest)| rest.starts_with("is now known as "))
+}
+
+/// Whether a line is a message of `name`, or says what has become of it.
 fn is_about(line: &str, name: &str) -> bool {
-    let rest = ["[", "> New user ", "< The user "].iter().find_map(|start| line.strip_prefix(start));
+    let rest = ["[", "* ", "> New user ", "< The user ", "> "].iter().find_map(|start| line.strip_prefix(start));
     rest.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with([']', ' ']))
 }
 
-/// The welcome and notices are for one person.
+/// The welcome and notices are for one person. Objects are read in rooms alone that no stranger is in.
 fn is_to_oneself(line: &str) -> bool {
-    line.starts_with("> Connected ") || line.starts_with("! ")
+    ["> Connected ", "> Joined ", "! ", "{"].iter().any(|start| line.starts_with(start))
 }
 
 /// `line` with `(3 users online)` made [`COUNT`].
@@ -66,6 +72,9 @@ mod tests {
         assert!(is_about("< The user 127.0.0.1:50 left (2 users online)", name));
         assert!(!is_about("[127.0.0.1:501] hi", name), "another port begins alike");
         assert!(!is_about("[127.0.0.1:7] [127.0.0.1:50] hi", name), "a stranger quotes");
+        assert!(is_about("* 127.0.0.1:50 waves", name) && is_about("[127.0.0.1:50 to you] psst", name));
+        let renamed = "> 127.0.0.1:50 is now known as bob";
+        assert!(is_about(renamed, name) && is_rename(renamed) && !is_rename("[a] is now known as b"));
         assert!(is_to_oneself("! the house is full") && !is_to_oneself("[x] ! the house is full"));
     }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::cases::{Case, Cut, Step};
-use crate::lines::{COUNT, Summary, concerns, is_presence, without_count};
+use crate::lines::{COUNT, Summary, concerns, is_presence, is_rename, without_count};
+use crate::objects;
 use crate::transport::Transport;
+use crate::words::Words;
 
 /// Whether others than the members of a case may be in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,13 @@ pub enum Room {
     Own,
     /// Perhaps others: lines about them are skipped, and the number of users is not compared.
     Shared,
+}
+
+impl Room {
+    /// Whether a line may be one that a case asks for.
+    fn concerns(self, line: &str, words: &Words) -> bool {
+        self == Self::Own || concerns(line, words.names())
+    }
 }
 
 struct Member<C> {
@@ -28,18 +37,26 @@ pub struct Runner<T: Transport> {
     transport: T,
     room: Room,
     members: BTreeMap<&'static str, Member<T::Connection>>,
-    /// The addresses of all that ever joined in this case.
-    addresses: BTreeMap<&'static str, String>,
+    /// Among them the addresses of all that ever joined in this case.
+    words: Words,
 }
 
 impl<T: Transport> Runner<T> {
     pub fn new(transport: T, room: Room) -> Self {
-        Self { transport, room, members: BTreeMap::new(), addresses: BTreeMap::new() }
+        let words = if room == Room::Own { Words::plain() } else { Words::unique() };
+        Self { transport, room, members: BTreeMap::new(), words }
     }
 
     /// Plays a case, with what is sent cut; an error says which step failed and how.
     pub fn play(mut self, case: &Case, cut: Cut) -> Result<(), String> {
         let everything = case.says_everything && self.room == Room::Own;
+        for step in &case.steps {
+            match step {
+                Step::Sends(_, bytes) => self.words.learn(&String::from_utf8_lossy(bytes)),
+                Step::Reads(_, lines) => lines.iter().for_each(|line| self.words.learn(line)),
+                _ => {}
+            }
+        }
         for (number, step) in (1..).zip(&case.steps) {
             self.take(step, cut, everything).map_err(|failure| format!("step {number}, {step:?}: {failure}"))?;
         }
@@ -63,10 +80,14 @@ impl<T: Transport> Runner<T> {
                 self.read(who, &format!("> Connected to the chat server {COUNT}"), everything)
             }
             Step::Connects(who) => self.connect(who),
-            Step::Sends(who, bytes) => cut.chunks(bytes).try_for_each(|chunk| self.send(who, chunk)),
+            Step::Sends(who, bytes) => {
+                let bytes = self.words.fill_bytes(bytes);
+                cut.chunks(&bytes).try_for_each(|chunk| self.send(who, chunk))
+            }
             Step::SendsSlowly(who, bytes) => Cut::Bytes.chunks(bytes).try_for_each(|byte| self.send(who, byte)),
             Step::SendsUntilClosed(who, bytes) => self.send_until_closed(who, bytes),
             Step::Reads(who, lines) => lines.iter().try_for_each(|line| self.read(who, line, everything)),
+            Step::ReadsUntil(who, line) => self.read_until(who, line),
             Step::Agree(members, count) => self.agree(members, *count),
             Step::Ends(who) => self.ends(who),
             Step::HalfCloses(who) => {
@@ -83,7 +104,7 @@ impl<T: Transport> Runner<T> {
 
     fn connect(&mut self, who: &'static str) -> Result<(), String> {
         let connection = self.transport.connect()?;
-        self.addresses.insert(who, self.transport.address(&connection).to_string());
+        self.words.set_address(who, self.transport.address(&connection).to_string());
         self.members.insert(who, Member { connection, aside: VecDeque::new(), summed: Summary::default() });
         Ok(())
     }
@@ -95,23 +116,36 @@ impl<T: Transport> Runner<T> {
 
     /// `who` reads `expected` next: of everything, or of what concerns this case.
     fn read(&mut self, who: &str, expected: &str, everything: bool) -> Result<(), String> {
-        let mut expected = expected.to_string();
-        for (name, address) in &self.addresses {
-            expected = expected.replace(&format!("{{{name}}}"), address);
-        }
+        let expected = self.words.fill(expected);
         if everything {
             let deadline = self.transport.deadline();
             let member = member(&mut self.members, who)?;
             let line = self.transport.line(&mut member.connection, deadline)?;
             let line = if expected.ends_with(COUNT) { line.map(|line| without_count(&line)) } else { line };
-            return is_as_expected(who, &expected, line);
+            return is_as_expected(&mut self.words, who, &expected, line);
         }
-        let expected = without_count(&expected);
+        let expected = if objects::is_object(&expected) { expected } else { without_count(&expected) };
         if is_presence(&expected) {
             return self.read_presence(who, &expected);
         }
-        let line = self.next_line(who)?;
-        is_as_expected(who, &expected, line)
+        let line = self.next_line(who, is_rename(&expected))?;
+        is_as_expected(&mut self.words, who, &expected, line)
+    }
+
+    /// `who` reads lines until one is as expected.
+    fn read_until(&mut self, who: &str, expected: &str) -> Result<(), String> {
+        let expected = without_count(&self.words.fill(expected));
+        let mut last = None;
+        loop {
+            let waited = |error: String| last.as_ref().map_or(error, |line: &String| differs(who, &expected, line));
+            let line = self.next_line(who, false).map_err(waited)?;
+            let is_end = line.is_none();
+            match is_as_expected(&mut self.words, who, &expected, line.clone()) {
+                Err(failure) if is_end => return Err(failure),
+                Err(_) => last = line,
+                Ok(()) => return Ok(()),
+            }
+        }
     }
 
     /// `who` reads next that another came or went: in a line of its own, or, where there are many of them, in a sum
@@ -129,14 +163,14 @@ impl<T: Transport> Runner<T> {
             }
             let waited = |error: String| passed.as_ref().map_or(error, |line| differs(who, expected, line));
             let Some(line) = self.transport.line(&mut member.connection, deadline).map_err(waited)? else {
-                return is_as_expected(who, expected, None);
+                return is_as_expected(&mut self.words, who, expected, None);
             };
             if let Some(sum) = Summary::of(&line) {
                 member.summed.entered += sum.entered;
                 member.summed.left += sum.left;
-            } else if concerns(&line, self.addresses.values()) {
+            } else if self.room.concerns(&line, &self.words) {
                 let line = without_count(&line);
-                if line == expected && passed.is_none() {
+                if passed.is_none() && self.words.matches(expected, &line) {
                     return Ok(());
                 }
                 if is_presence(&line) {
@@ -154,7 +188,7 @@ impl<T: Transport> Runner<T> {
         for who in members {
             let mut lines = Vec::new();
             while lines.len() < count {
-                lines.push(self.next_line(who)?.ok_or_else(|| format!("the server closed {who}"))?);
+                lines.push(self.next_line(who, false)?.ok_or_else(|| format!("the server closed {who}"))?);
             }
             match &first {
                 Some(first) if *first != lines => return Err(format!("{who} read {lines:?} and the first {first:?}")),
@@ -167,7 +201,7 @@ impl<T: Transport> Runner<T> {
 
     /// The server closes the connection of `who`, which reads nothing before that but presence.
     fn ends(&mut self, who: &str) -> Result<(), String> {
-        match self.next_line(who)? {
+        match self.next_line(who, false)? {
             None => Ok(()),
             Some(line) => Err(format!("the server should have closed {who} and said {line:?}")),
         }
@@ -198,8 +232,9 @@ impl<T: Transport> Runner<T> {
         Ok(())
     }
 
-    /// The next line to `who` that concerns this case, presence aside; `None` at the end of the stream.
-    fn next_line(&mut self, who: &str) -> Result<Option<String>, String> {
+    /// The next line to `who` that concerns this case, presence aside, and names that change unless one is expected;
+    /// `None` at the end of the stream.
+    fn next_line(&mut self, who: &str, with_renames: bool) -> Result<Option<String>, String> {
         let deadline = self.transport.deadline();
         let member = member(&mut self.members, who)?;
         if let Some(line) = member.aside.pop_front() {
@@ -210,7 +245,10 @@ impl<T: Transport> Runner<T> {
             if let Some(sum) = Summary::of(&line) {
                 member.summed.entered += sum.entered;
                 member.summed.left += sum.left;
-            } else if concerns(&line, self.addresses.values()) && !is_presence(&line) {
+            } else if self.room.concerns(&line, &self.words)
+                && !is_presence(&line)
+                && (with_renames || !is_rename(&line))
+            {
                 return Ok(Some(without_count(&line)));
             }
         }
@@ -221,9 +259,13 @@ fn member<'a, C>(members: &'a mut BTreeMap<&'static str, Member<C>>, who: &str) 
     members.get_mut(who).ok_or_else(|| format!("{who} is not here"))
 }
 
-fn is_as_expected(who: &str, expected: &str, line: Option<String>) -> Result<(), String> {
+fn is_as_expected(words: &mut Words, who: &str, expected: &str, line: Option<String>) -> Result<(), String> {
     match line {
-        Some(line) if line == expected => Ok(()),
+        Some(line) if objects::is_object(expected) => {
+            let compared = objects::compare(words, expected, &line);
+            compared.map_err(|difference| format!("{}: {difference}", differs(who, expected, &line)))
+        }
+        Some(line) if words.matches(expected, &line) => Ok(()),
         Some(line) => Err(differs(who, expected, &line)),
         None => Err(format!("{who} should have read {expected:?} and the server closed")),
     }
@@ -285,7 +327,14 @@ mod tests {
     fn check(room: Room, written: &'static [&'static str], read: &[&str], failure: Option<&str>) {
         let reads = Step::Reads("a", read.iter().map(ToString::to_string).collect());
         let steps = vec![Step::Joins("a"), reads];
-        let case = Case { name: String::new(), section: "", options: &[], says_everything: true, steps };
+        let case = Case {
+            name: String::new(),
+            section: "",
+            options: &[],
+            says_everything: true,
+            needs_own_server: false,
+            steps,
+        };
         let played = Runner::new(Written(written), room).play(&case, Cut::Whole);
         match (played, failure) {
             (Ok(()), None) => {}

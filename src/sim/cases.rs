@@ -11,6 +11,7 @@ use super::simulation::Simulation;
 use crate::cli::Serve;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
+use crate::moderation::{Kept, OperatorKey};
 
 /// Virtual time within which an expected line has to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,7 +40,11 @@ fn cuts(case: &Case) -> impl Iterator<Item = Cut> {
 
 fn play(case: &Case, cut: Cut) -> Result<(), String> {
     let serve = Serve::with(case.options).expect("the options are known");
-    let simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
+    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
+    if serve.operator_key.is_some() {
+        let key = OperatorKey::of(cases::KEY.as_bytes(), serve.line_bytes()).expect("it is a key");
+        simulation.server.keep_order_with(Kept { operator_key: Some(key), ..Kept::default() }, None);
+    }
     play_alone(case, cut, SimulatedServer { simulation, connections: 0 })
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use super::sanitise::sanitise;
-use crate::limits::{HISTORY_DEFAULT, OPTION_TIME_MAX};
+use crate::limits::{HISTORY_DEFAULT, OPTION_TIME_MAX, UNKNOWN_NAME_BYTES_MAX};
 
 /// What a member asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub enum Request<'a> {
 /// Why a line is no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong<'a> {
-    /// No command has this name.
+    /// No command has this name, of which this is the beginning.
     Unknown { name: &'a str },
     /// The command looks like this.
     Usage { usage: &'static str },
@@ -183,7 +183,7 @@ fn word(text: &str) -> (&str, &str) {
 pub fn parse(line: &str) -> Result<Request<'_>, Wrong<'_>> {
     let (name, rest) = word(line);
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
-        return Err(Wrong::Unknown { name });
+        return Err(Wrong::Unknown { name: &name[..name.floor_char_boundary(UNKNOWN_NAME_BYTES_MAX)] });
     };
     arguments(name, rest).ok_or(Wrong::Usage { usage: command.usage })
 }
@@ -343,6 +343,11 @@ mod tests {
             ("Quit", Err(Wrong::Unknown { name: "Quit" })),
             ("", Err(Wrong::Unknown { name: "" })),
             ("tell bob", Err(Wrong::Unknown { name: "tell" })),
+            (&"\u{e9}".repeat(3000), Err(Wrong::Unknown { name: &"\u{e9}".repeat(16) })),
+            (
+                &format!("x{}", "\u{e9}".repeat(3000)),
+                Err(Wrong::Unknown { name: &format!("x{}", "\u{e9}".repeat(15)) }),
+            ),
         ] {
             assert_eq!(parse(line), expected, "{line:?}");
         }

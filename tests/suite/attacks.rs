@@ -4,6 +4,8 @@
 //! through a running server on every back end. So do the openings of other protocols. Most attacks are those that
 //! `uproar-conform` plays; the ones on the length of a line need a certain limit and stand here.
 
+mod commands;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,8 +1,10 @@
 //! The cases of `uproar-conform` against this server, on every back end: many cases with one server, and each case that
 //! names every line with a server of its own, with its bytes cut in several ways.
 
+use std::io::Write;
 use std::thread;
 
+use tempfile::NamedTempFile;
 use uproar_conform::cases::{self, Case};
 use uproar_conform::{Tcp, play, play_alone};
 
@@ -55,5 +57,11 @@ fn failures_alone(backend: &str) -> Vec<String> {
 }
 
 fn start(backend: &str, options: &[&str]) -> Server {
-    Server::start(&[&["--backend", backend], options].concat())
+    let mut key = NamedTempFile::new().unwrap();
+    writeln!(key, "{}", cases::KEY).unwrap();
+    let path = key.path().to_str().unwrap();
+    let options: Vec<&str> =
+        options.iter().map(|option| if *option == cases::KEY_FILE { path } else { *option }).collect();
+    // It is read before the server is ready.
+    Server::start(&[&["--backend", backend], &options[..]].concat())
 }

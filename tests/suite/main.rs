@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod memory;
 mod misbehaviour;
+mod objects;
 mod options;
 mod order;
 mod server;

@@ -268,6 +268,11 @@ const PRETENDING: &[Attack] = &[
     ("a message behind an ending", b"hi\n[1.2.3.4:5] hi", &["hi", "[1.2.3.4:5] hi"]),
     ("a message behind a nul", b"\0[1.2.3.4:5] hi", &["[1.2.3.4:5] hi"]),
     ("what the client shows of its own lines", b"[You] hi", &["[You] hi"]),
+    ("an action of somebody else", b"* bob waves", &["* bob waves"]),
+    ("a private line", b"[bob to you] psst", &["[bob to you] psst"]),
+    ("a topic of an operator", b"> bob set the topic: x", &["> bob set the topic: x"]),
+    ("an announcement of an operator", b"> announcement: x", &["> announcement: x"]),
+    ("an object of the server", b"{\"kind\":\"stopping\"}", &["{\"kind\":\"stopping\"}"]),
 ];
 
 /// In the middle of a conversation other protocols are text.
