@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use uproar::io::allocator;
+use uproar::sim::comeback;
 use uproar::sim::large_room::{self, Figures};
 use uproar::sim::run::{check, check_commands, replay, replay_commands};
 
@@ -47,6 +48,14 @@ enum Command {
         #[arg(long)]
         commands: bool,
     },
+    /// Have all members of a room lose their connections again and again, and come back
+    Comeback {
+        members: u32,
+        rounds: u64,
+        /// The first seed; each round has faults of its own
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+    },
     /// Fill a room with members, have messages said, and print what it took
     Room {
         members: u32,
@@ -75,6 +84,15 @@ fn main() -> ExitCode {
         Command::Replay { seed, commands: false } => {
             let outcome = replay(seed, |line| println!("{line}"));
             println!("{outcome:?}");
+            ExitCode::SUCCESS
+        }
+        Command::Comeback { members, rounds, first } => {
+            let start = Instant::now();
+            (first..first + rounds).for_each(|seed| comeback::play(seed, members, 1));
+            println!(
+                "{members} members came back in {rounds} rounds, and nothing was lost or repeated: {:.1} s",
+                start.elapsed().as_secs_f64()
+            );
             ExitCode::SUCCESS
         }
         Command::Room { members, messages, tables } => {

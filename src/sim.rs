@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod cases;
+pub mod comeback;
 pub mod commands;
 #[cfg(test)]
 mod greeting;

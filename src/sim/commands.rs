@@ -178,7 +178,12 @@ impl Played {
         let kernel = kernel.borrow();
         assert_eq!(kernel.open_sockets(), 0, "every socket is closed");
         let options = Options { history: config.history, history_max: config.history_max };
-        let mut outcome = Outcome { hash: kernel.trace.hash(), events: kernel.trace.events(), messages: statistics.messages, ..Outcome::default() };
+        let mut outcome = Outcome {
+            hash: kernel.trace.hash(),
+            events: kernel.trace.events(),
+            messages: statistics.messages,
+            ..Outcome::default()
+        };
         let mut known = HashMap::new();
         for (peer, pair) in kernel.pairs().iter().enumerate() {
             let number = u32::try_from(peer).expect("there are few peers");

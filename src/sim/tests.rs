@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::comeback;
+use super::commands;
 use super::large_room;
 use super::peers::address;
-use super::run::{Outcome, Tables, check, check_in, fuzz, run};
+use super::run::{Outcome, Tables, check, check_commands, check_in, fuzz, run};
 use super::simulation::Simulation;
 use crate::cli::Serve;
 use crate::config::Config;
@@ -21,6 +23,12 @@ const KEPT: &str = include_str!("seeds.txt");
 
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 5000;
+
+/// Runs with commands, beside those that these seeds have.
+const COMMAND_SEEDS: u64 = 500;
+
+/// Rounds in which members lose their connections, each with other faults.
+const COMEBACK_ROUNDS: u64 = 20;
 
 /// Inputs as a fuzzer would choose them.
 const INPUTS: u64 = 500;
@@ -65,6 +73,43 @@ fn seeds() {
     ];
     println!("{happened:?}");
     assert!(happened.iter().all(|(_, count)| *count > 0), "something never happens: {happened:?}");
+}
+
+/// Each thing that commands do has happened in some run.
+#[test]
+fn commands_of_seeds() {
+    let outcomes: Vec<commands::Outcome> = (0..COMMAND_SEEDS)
+        .map(|seed| {
+            let replay = || format!("replay it: just sim-replay '{seed} --commands'");
+            check_commands(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}; {}", replay()))
+        })
+        .collect();
+    let total = |count: fn(&commands::Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
+    let happened = [
+        ("rooms", total(|outcome| outcome.rooms.saturating_sub(1))),
+        ("lines", total(|outcome| outcome.lines)),
+        ("JSON", total(|outcome| outcome.json_lines)),
+        ("of the past", total(|outcome| outcome.past_lines)),
+        ("missed", total(|outcome| outcome.missed)),
+        ("renamed", total(|outcome| outcome.renamed)),
+        ("private", total(|outcome| outcome.private)),
+        ("came back", total(|outcome| outcome.resumed)),
+        ("could not come back", total(|outcome| outcome.refused)),
+        ("to a room made anew", total(|outcome| outcome.anew)),
+        ("replaced", total(|outcome| outcome.replaced)),
+    ];
+    println!("{happened:?}");
+    assert!(happened.iter().all(|(_, count)| *count > 0), "something never happens: {happened:?}");
+    let torn = total(|outcome| outcome.torn);
+    assert!(torn * 20 < total(|outcome| outcome.rooms), "the lines of {torn} rooms are not known");
+}
+
+#[test]
+fn members_that_lose_their_connections_in_the_middle_of_talk_come_back_without_a_gap() {
+    for seed in 0..COMEBACK_ROUNDS {
+        comeback::play(seed, 50, 1);
+    }
+    comeback::play(COMEBACK_ROUNDS, 50, 3);
 }
 
 #[test]

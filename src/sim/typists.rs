@@ -13,7 +13,8 @@ const ARRIVAL: u32 = u32::MAX;
 
 const NAMES: [&str; 8] = ["bob", "BOB", "al", "ann", "Ann", "x-1", "007", "guest-1"];
 const ROOMS: [&str; 6] = ["den", "Den", "attic", "lobby", "cellar", "a b"];
-const WORDS: [&str; 7] = ["", " hello", " \"quoted\\\"", " caf\u{e9}\t\u{1f600}", " \x1b[2J", " [bob] hi", " \u{200b}/nick"];
+const WORDS: [&str; 7] =
+    ["", " hello", " \"quoted\\\"", " caf\u{e9}\t\u{1f600}", " \x1b[2J", " [bob] hi", " \u{200b}/nick"];
 const WRONG: [&str; 9] =
     ["/nosuch", "/nick", "/join", "/history x", "/me", "/msg bob", " /op key", "/topic", "/resume x 1"];
 
@@ -156,7 +157,8 @@ impl Typists {
             4..7 => format!("/history {}", draw.between(1, 9)),
             7..11 => {
                 let other = draw.below(u64::from(self.number())) as u32;
-                let name = if draw.chance(128) { draw.pick(&NAMES).to_owned() } else { address(other, false).to_string() };
+                let name =
+                    if draw.chance(128) { draw.pick(&NAMES).to_owned() } else { address(other, false).to_string() };
                 format!("/msg {name} {text}")
             }
             11 | 12 => format!("/format {}", draw.pick(&["json", "text"])),

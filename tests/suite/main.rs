@@ -18,6 +18,7 @@ mod misbehaviour;
 mod objects;
 mod options;
 mod order;
+mod resume;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

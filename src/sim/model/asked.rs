@@ -7,17 +7,28 @@ use super::shown::shown;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// It is said, as an action or not.
-    Say { action: bool, text: String },
+    Say {
+        action: bool,
+        text: String,
+    },
     Nick(String),
     Join(String),
     History(u64),
     Who,
     Rooms,
     Help,
-    Msg { name: String, text: String },
-    Format { json: bool },
+    Msg {
+        name: String,
+        text: String,
+    },
+    Format {
+        json: bool,
+    },
     Token,
-    Resume { token: String, number: u64 },
+    Resume {
+        token: String,
+        number: u64,
+    },
     Quit,
     /// It is answered by one of these beginnings of a notice.
     Answered(&'static [&'static str]),

@@ -9,17 +9,34 @@ use super::rooms::online_in;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
     /// A line of the room, as the text format has it.
-    Said { line: String, object: Option<Object> },
+    Said {
+        line: String,
+        object: Option<Object>,
+    },
     /// To a newcomer.
-    Connected { online: u64 },
-    Welcome { room: String, online: u64, object: Option<Welcome> },
+    Connected {
+        online: u64,
+    },
+    Welcome {
+        room: String,
+        online: u64,
+        object: Option<Welcome>,
+    },
     /// One's own message got this number.
-    Own { number: u64 },
+    Own {
+        number: u64,
+    },
     /// `range` is known to programs.
-    Missed { count: u64, range: Option<(u64, u64)> },
+    Missed {
+        count: u64,
+        range: Option<(u64, u64)>,
+    },
     /// The room was made anew.
     Anew,
-    Private { from: String, text: String },
+    Private {
+        from: String,
+        text: String,
+    },
     Token(String),
     Replaced,
     /// Any other notice, without `! `.
@@ -129,9 +146,7 @@ fn read_json(text: &str) -> Result<Heard, String> {
         }
         "said" => Ok(Heard::Own { number: number("n")? }),
         "missed" if value.get("count").is_none() => Ok(Heard::Anew),
-        "missed" => {
-            Ok(Heard::Missed { count: number("count")?, range: Some((number("from")?, number("to")?)) })
-        }
+        "missed" => Ok(Heard::Missed { count: number("count")?, range: Some((number("from")?, number("to")?)) }),
         "private" => {
             id("id")?;
             Ok(Heard::Private { from: word("from")?, text: word("text")? })

@@ -239,7 +239,10 @@ impl Reader<'_> {
             let next = epoch.said.get(place.at).map(|said| String::from_utf8_lossy(&said.line).into_owned());
             let past = place.past.and_then(|(next, _)| epoch.with_number(next));
             let past = past.map(|at| String::from_utf8_lossy(&epoch.said[at].line).into_owned());
-            format!("{} at {}, next {next:?}, past {:?} {past:?}, forgotten {:?}", epoch.name, place.at, place.past, epoch.forgotten)
+            format!(
+                "{} at {}, next {next:?}, past {:?} {past:?}, forgotten {:?}",
+                epoch.name, place.at, place.past, epoch.forgotten
+            )
         };
         places.iter().take(3).map(describe).collect::<Vec<_>>().join("; ")
     }
@@ -442,17 +445,22 @@ impl Reader<'_> {
             }
         }
         if asked == Some(Asked::Rooms) {
-            let online = listed.iter().map(|line| line.rsplit_once(' ').and_then(|(_, count)| count.parse::<u64>().ok()));
+            let online =
+                listed.iter().map(|line| line.rsplit_once(' ').and_then(|(_, count)| count.parse::<u64>().ok()));
             let online: Option<Vec<u64>> = online.collect();
             if !online.is_some_and(|online| online.is_sorted_by(|one, next| one >= next)) {
                 return Err(format!("the largest is not first in {listed:?}"));
+            }
+            if listed.iter().any(|line| line.ends_with(" 0") && line != "lobby 0") {
+                return Err(format!("nobody is in one of {listed:?}"));
             }
         }
         Ok(())
     }
 
     fn on_anew(&mut self) -> Result<(), String> {
-        let Some(resumed) = self.outcome.resumed.last_mut().filter(|resumed| resumed.welcome.is_some() && !resumed.anew)
+        let Some(resumed) =
+            self.outcome.resumed.last_mut().filter(|resumed| resumed.welcome.is_some() && !resumed.anew)
         else {
             return Err("it has not come back".to_owned());
         };
@@ -537,9 +545,8 @@ impl Reader<'_> {
         room.clone_into(&mut self.room);
         self.places.clear();
         for (index, epoch) in rooms.epochs.iter().enumerate() {
-            let is_it = welcome.map_or(epoch.name == room, |welcome| {
-                welcome.epoch == epoch.id && epoch.may_have(welcome.number)
-            });
+            let is_it = welcome
+                .map_or(epoch.name == room, |welcome| welcome.epoch == epoch.id && epoch.may_have(welcome.number));
             if !is_it || epoch.first > last || epoch.last + 1 < first {
                 continue;
             }

@@ -56,6 +56,8 @@ pub struct Epoch {
     /// Where each line began.
     starts: Vec<Position>,
     head: Position,
+    /// The tail of the log of JSON, as it was seen last.
+    json_tail: Option<Position>,
 }
 
 impl Epoch {
@@ -73,6 +75,7 @@ impl Epoch {
             lengths: Vec::new(),
             starts: Vec::new(),
             head: Position::default(),
+            json_tail: None,
         }
     }
 
@@ -107,7 +110,9 @@ impl Epoch {
             self.lengths.push((turn, self.said.len()));
         }
         self.forgotten[0] = self.starts.partition_point(|start| *start < log.tail());
-        if let Some(json) = room.feeds().iter().map(Feed::log).nth(1) {
+        let json = room.feeds().iter().map(Feed::log).nth(1);
+        if let Some(json) = json.filter(|json| self.json_tail != Some(json.tail())) {
+            self.json_tail = Some(json.tail());
             let is_empty = json.head() == json.tail();
             let kept = if is_empty { 0 } else { json.messages_from(json.tail()).count() };
             self.forgotten[1] = self.said.len().saturating_sub(kept);

@@ -20,6 +20,12 @@ pub struct Known {
 /// Compares. `resumes_for_ever` is true where no token can have become too old.
 pub fn compare(rooms: &Rooms, known: &HashMap<usize, Known>, resumes_for_ever: bool) -> Result<(), String> {
     let online = rooms.add_up()?;
+    let mut names = HashSet::new();
+    for outcome in known.values().filter(|known| known.here).map(|known| &known.outcome) {
+        if !names.insert(outcome.name.to_ascii_lowercase()) {
+            return Err(format!("two are called {}", outcome.name));
+        }
+    }
     compare_lines(rooms, known)?;
     for (peer, known) in known.iter().filter(|(_, known)| known.here) {
         let Known { id, outcome, .. } = known;
@@ -29,7 +35,10 @@ pub fn compare(rooms: &Rooms, known: &HashMap<usize, Known>, resumes_for_ever: b
                 && reading.has_reached(*place, place.epoch.map_or(0, |index| rooms.epochs[index].said.len()))
         });
         if !whole || outcome.unanswered > 0 {
-            return Err(format!("{peer} is here, has {} questions open, and is at {:?}", outcome.unanswered, outcome.places));
+            return Err(format!(
+                "{peer} is here, has {} questions open, and is at {:?}",
+                outcome.unanswered, outcome.places
+            ));
         }
     }
     for (index, epoch) in rooms.epochs.iter().enumerate().filter(|(_, epoch)| epoch.is_open && !epoch.torn) {
@@ -78,9 +87,8 @@ fn compare_lines(rooms: &Rooms, known: &HashMap<usize, Known>) -> Result<(), Str
             agrees(said, typed, index, &line).or_else(|what| wrong(&what))?;
         }
     }
-    let can_be_lost = |epoch: &Option<usize>| {
-        epoch.is_none_or(|index| !rooms.epochs[index].is_open || rooms.epochs[index].torn)
-    };
+    let can_be_lost =
+        |epoch: &Option<usize>| epoch.is_none_or(|index| !rooms.epochs[index].is_open || rooms.epochs[index].torn);
     for (peer, Known { here, outcome, .. }) in known {
         for (place, typed) in outcome.spoken.iter().enumerate() {
             let lost = typed.told.as_ref().is_none_or(|(_, epochs)| epochs.iter().any(can_be_lost));
@@ -164,7 +172,8 @@ fn compare_tokens(rooms: &Rooms, known: &HashMap<usize, Known>, resumes_for_ever
         }
     }
     let mut used = HashSet::new();
-    let all = || known.iter().flat_map(|(peer, known)| known.outcome.resumed.iter().map(move |resumed| (*peer, resumed)));
+    let all =
+        || known.iter().flat_map(|(peer, known)| known.outcome.resumed.iter().map(move |resumed| (*peer, resumed)));
     for (peer, resumed) in all() {
         let Some(welcome) = &resumed.welcome else { continue };
         let Some(owner) = owners.get(resumed.token.as_str()) else {
