@@ -16,7 +16,7 @@ pub mod state_file;
 pub mod time;
 pub mod upkeep;
 
-pub use hold::{HeldName, Hold};
+pub use hold::Hold;
 pub use holds::{Holds, HoldsFull};
 pub use network::{Network, NetworkError};
 pub use operator_key::OperatorKey;

@@ -5,6 +5,7 @@
 //! `IP:PORT|2`, with the lowest number that is free. Where addresses are hidden a member is called `guest-` and eight
 //! characters instead. The table here holds slots; the names themselves stand in the connections.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::io::{self, Write};
@@ -75,6 +76,13 @@ impl<const N: usize> Label<N> {
         Some(Self { length: u8::try_from(text.len()).expect("names are short"), bytes })
     }
 
+    /// In lower case, with zeros behind its end.
+    fn folded(&self) -> [u8; N] {
+        let mut bytes = self.bytes;
+        bytes.make_ascii_lowercase();
+        bytes
+    }
+
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.bytes[..self.length.into()]).expect("a name is ASCII")
     }
@@ -97,11 +105,21 @@ impl<const N: usize> PartialEq for Label<N> {
 
 impl<const N: usize> Eq for Label<N> {}
 
+impl<const N: usize> Ord for Label<N> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(&other.folded())
+    }
+}
+
+impl<const N: usize> PartialOrd for Label<N> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl<const N: usize> Hash for Label<N> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut bytes = self.bytes;
-        bytes.make_ascii_lowercase();
-        bytes.hash(state);
+        self.folded().hash(state);
     }
 }
 

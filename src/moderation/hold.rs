@@ -3,54 +3,15 @@
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
-use crate::limits::{MEMBER_NAME_BYTES_MAX, PREFIX_BYTES_MAX};
+use crate::limits::PREFIX_BYTES_MAX;
 use crate::moderation::network::Network;
 use crate::moderation::time;
-
-/// A name that a member chose: 1 to [`MEMBER_NAME_BYTES_MAX`] ASCII letters, digits, `_` and `-`. Which of these may be chosen
-/// is decided elsewhere.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HeldName {
-    /// As it was spelled; zeros behind its end.
-    bytes: [u8; MEMBER_NAME_BYTES_MAX],
-}
-
-impl HeldName {
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_right = is_name(text, MEMBER_NAME_BYTES_MAX);
-        let mut bytes = [0; MEMBER_NAME_BYTES_MAX];
-        bytes.get_mut(..text.len()).filter(|_| is_right)?.copy_from_slice(text.as_bytes());
-        Some(Self { bytes })
-    }
-
-    pub fn as_str(&self) -> &str {
-        let end = self.bytes.iter().position(|byte| *byte == 0).unwrap_or(MEMBER_NAME_BYTES_MAX);
-        str::from_utf8(&self.bytes[..end]).expect("a name is ASCII")
-    }
-
-    /// The name in lower case: equal for names that differ in case alone.
-    pub(super) fn folded(mut self) -> Self {
-        self.bytes.make_ascii_lowercase();
-        self
-    }
-}
-
-/// Whether a text has the letters of a name, and no more than `bytes_max` of them.
-pub(super) fn is_name(text: &str, bytes_max: usize) -> bool {
-    (1..=bytes_max).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-}
-
-impl fmt::Debug for HeldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
+use crate::names::MemberName;
 
 /// A ban or a mute: it holds a member of this name, or at an address of this network, or on this connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    pub name: Option<HeldName>,
+    pub name: Option<MemberName>,
     pub network: Option<Network>,
     /// The serial number of a connection. It is not kept over a restart, after which it may be another's.
     pub connection: Option<u64>,
@@ -63,14 +24,14 @@ pub struct Hold {
 impl Hold {
     /// Holds a member that is here: its name, if it chose one, and its address (IPv6: its /64). At a loopback address,
     /// which everybody on this machine has, it is the connection instead of the address.
-    pub fn of_member(name: Option<HeldName>, address: IpAddr, serial: u64, until: Option<u64>, by: &str) -> Self {
+    pub fn of_member(name: Option<MemberName>, address: IpAddr, serial: u64, until: Option<u64>, by: &str) -> Self {
         let network = Network::of_subscriber(address);
         let connection = network.is_none().then_some(serial);
         Self { name, network, connection, until, by: cut(by) }
     }
 
     /// Holds a name that nobody here has.
-    pub fn of_name(name: HeldName, until: Option<u64>, by: &str) -> Self {
+    pub fn of_name(name: MemberName, until: Option<u64>, by: &str) -> Self {
         Self { name: Some(name), network: None, connection: None, until, by: cut(by) }
     }
 
@@ -148,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_held_of_a_member_depends_on_its_address() {
-        let bob = HeldName::parse("Bob");
+        let bob = MemberName::parse("Bob");
         let held = |address: &str| Hold::of_member(bob, address.parse().unwrap(), 7, Some(1000), "alice").to_string();
         assert_eq!(held("192.0.2.7"), "Bob, 192.0.2.7");
         assert_eq!(held("2001:db8::1"), "Bob, 2001:db8::/64");
@@ -163,24 +124,14 @@ mod tests {
         let network = Network::parse("10.0.0.0/8").unwrap();
         let hold = Hold::of_network(network, Some(1_732_448_000_000), "alice");
         assert_eq!(hold.listed().to_string(), "10.0.0.0/8 until 2024-11-24T11:33:20Z by alice");
-        let name = HeldName::parse("bob").unwrap();
+        let name = MemberName::parse("bob").unwrap();
         assert_eq!(Hold::of_name(name, None, "alice").listed().to_string(), "bob without end by alice");
         assert_eq!(Hold::of_name(name, None, &"ä".repeat(100)).by.len(), PREFIX_BYTES_MAX);
     }
 
     #[test]
     fn a_hold_is_over_at_its_end() {
-        let hold = Hold::of_name(HeldName::parse("bob").unwrap(), Some(1000), "alice");
+        let hold = Hold::of_name(MemberName::parse("bob").unwrap(), Some(1000), "alice");
         assert!(!hold.is_over(999) && hold.is_over(1000));
-    }
-
-    #[test]
-    fn names_have_the_letters_of_a_name() {
-        for name in ["b", "Bob_the-2nd", &"x".repeat(MEMBER_NAME_BYTES_MAX)] {
-            assert_eq!(HeldName::parse(name).unwrap().as_str(), name);
-        }
-        for wrong in ["", "bob ", "b\0b", "bób", "10.0.0.1", &"x".repeat(MEMBER_NAME_BYTES_MAX + 1)] {
-            assert_eq!(HeldName::parse(wrong), None, "{wrong}");
-        }
     }
 }

@@ -10,8 +10,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::limits::{HOLD_BYTES, HOLDS_DROPPED_AT_ONCE, HOLDS_MAX, PREFIX_BYTES_MAX};
-use crate::moderation::hold::{HeldName, Hold};
+use crate::moderation::hold::Hold;
 use crate::moderation::network::Network;
+use crate::names::MemberName;
 
 /// Entries in the order of their keys, for each key in that of their ends, the last first.
 type Index<K> = BTreeSet<(K, Reverse<u64>, u64)>;
@@ -22,7 +23,7 @@ pub struct Holds {
     /// By number, in the order in which they were set. Numbers are never used again.
     holds: BTreeMap<u64, Hold>,
     next: u64,
-    names: Index<HeldName>,
+    names: Index<MemberName>,
     networks: Index<Network>,
     connections: Index<u64>,
     /// Of those that end.
@@ -61,7 +62,7 @@ impl Holds {
             return None;
         }
         let address = address.to_canonical();
-        let name = name.and_then(HeldName::parse).and_then(|name| last(&self.names, name.folded()));
+        let name = name.and_then(MemberName::parse).and_then(|name| last(&self.names, name));
         let connection = connection.and_then(|serial| last(&self.connections, serial));
         let lengths = self.lengths[usize::from(address.is_ipv6())].keys();
         let networks = lengths.filter_map(|length| last(&self.networks, Network::around(address, *length)));
@@ -75,7 +76,7 @@ impl Holds {
     pub fn insert(&mut self, hold: Hold, now_ms: u64) -> Result<(), HoldsFull> {
         self.drop_expired(now_ms);
         let related: Vec<u64> = match &hold {
-            Hold { name: Some(name), .. } => numbers(&self.names, name.folded()).collect(),
+            Hold { name: Some(name), .. } => numbers(&self.names, *name).collect(),
             Hold { network: Some(network), .. } => numbers(&self.networks, *network).collect(),
             Hold { connection: Some(serial), .. } => numbers(&self.connections, *serial).collect(),
             _ => Vec::new(),
@@ -110,8 +111,8 @@ impl Holds {
 
     /// Lets go of all that is held of a name, and says what it was.
     pub fn remove_name(&mut self, name: &str) -> Vec<Hold> {
-        let Some(name) = HeldName::parse(name) else { return Vec::new() };
-        let numbers: Vec<u64> = numbers(&self.names, name.folded()).collect();
+        let Some(name) = MemberName::parse(name) else { return Vec::new() };
+        let numbers: Vec<u64> = numbers(&self.names, name).collect();
         numbers.into_iter().map(|number| self.take(number)).collect()
     }
 
@@ -187,7 +188,7 @@ impl Holds {
     fn put(&mut self, number: u64, hold: Hold) {
         let end = Reverse(hold.end());
         if let Some(name) = hold.name {
-            self.names.insert((name.folded(), end, number));
+            self.names.insert((name, end, number));
         }
         if let Some(network) = hold.network {
             self.networks.insert((network, end, number));
@@ -206,7 +207,7 @@ impl Holds {
         let hold = self.holds.remove(&number).expect("an index has the numbers of holds");
         let end = Reverse(hold.end());
         if let Some(name) = hold.name {
-            self.names.remove(&(name.folded(), end, number));
+            self.names.remove(&(name, end, number));
         }
         if let Some(network) = hold.network {
             self.networks.remove(&(network, end, number));
@@ -247,7 +248,7 @@ fn numbers<K: Ord + Copy>(index: &Index<K>, key: K) -> impl Iterator<Item = u64>
 const _: () = assert!(
     HOLD_BYTES
         >= (size_of::<(u64, Hold)>()
-            + size_of::<(HeldName, Reverse<u64>, u64)>()
+            + size_of::<(MemberName, Reverse<u64>, u64)>()
             + size_of::<(Network, Reverse<u64>, u64)>()
             + size_of::<(u64, u64)>())
             * 11

@@ -22,8 +22,9 @@ use crate::limits::{
     HOLDS_MAX, MEMBER_NAME_BYTES_MAX, PREFIX_BYTES_MAX, ROOM_NAME_BYTES_MAX, SLOW_MAX, STATE_BYTES_MAX,
     STATE_ROOMS_MAX, STATE_WRITES_MAX, TOPIC_BYTES_MAX, UNTIL_MAX_MS,
 };
-use crate::moderation::hold::{self, HeldName, Hold};
+use crate::moderation::hold::Hold;
 use crate::moderation::network::Network;
+use crate::names::{MemberName, RoomName};
 use crate::wire::sanitise;
 
 /// Of files that this program reads and writes.
@@ -218,7 +219,8 @@ impl<'a> HoldLine<'a> {
     }
 
     fn read(self) -> Result<Hold, String> {
-        let name = |name: Cow<'_, str>| HeldName::parse(&name).ok_or_else(|| wrong_name(&name, MEMBER_NAME_BYTES_MAX));
+        let name =
+            |name: Cow<'_, str>| MemberName::parse(&name).ok_or_else(|| wrong_name(&name, MEMBER_NAME_BYTES_MAX));
         let network = |text: Cow<'_, str>| Network::parse(&text).map_err(|error| error.to_string());
         let hold = Hold {
             name: self.name.map(name).transpose()?,
@@ -244,7 +246,7 @@ impl<'a> RoomLine<'a> {
     }
 
     fn read(self) -> Result<RoomState, String> {
-        if !hold::is_name(&self.name, ROOM_NAME_BYTES_MAX) {
+        if RoomName::parse(&self.name).is_none() {
             return Err(wrong_name(&self.name, ROOM_NAME_BYTES_MAX));
         }
         let topic = |topic: TopicLine<'_>| -> Result<Topic, String> {

@@ -1,9 +1,9 @@
 //! A feed: one log, and the members that read it. It knows positions and bytes, and nothing of what they say.
 //!
 //! No member has a queue: to broadcast is to move cursors to the head. When the log is at its cap its oldest segment
-//! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::memory_needed`] is `None`, so
-//! authors wait for the sweep. Members that are parked or returning are skipped instead, and only those that the
-//! segment is needed by are looked at. Where they are more than may be skipped in a turn, some are skipped in each turn
+//! must go. It never goes before all members of the sweep have been sent it: until then [`Feed::memory_needed`] is
+//! `None`, so authors wait for the sweep. Members that are parked or returning are skipped instead, and only those that
+//! the segment is needed by are looked at. Where they are more than may be skipped in a turn, some are skipped in each turn
 //! from when the last segment is begun, so that they are done when it is full; if they are not, authors wait for that
 //! too.
 

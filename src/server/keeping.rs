@@ -19,10 +19,10 @@ use crate::limits::{
 };
 use crate::message::{Body, Event, Notice};
 use crate::moderation::{
-    self, HeldName, Hold, Holds, Keeper, Kept, Network, OperatorKey, Report, RoomState, State, Upkeep, time,
+    self, Hold, Holds, Keeper, Kept, Network, OperatorKey, Report, RoomState, State, Upkeep, time,
 };
 use crate::motd::Motd;
-use crate::names::{Name, RoomName};
+use crate::names::{MemberName, Name, RoomName};
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::room::{Blocked, Modes, Topic};
@@ -286,9 +286,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let hold = if let Some(id) = member {
             let connection = self.connections.at(id);
             let name = connection.name();
-            let held = chosen(&name).and_then(HeldName::parse);
+            let held = chosen(&name).and_then(MemberName::parse);
             Hold::of_member(held, connection.origin.ip, self.connections.serial(id).0, until, &by)
-        } else if let Some(name) = HeldName::parse(whom) {
+        } else if let Some(name) = MemberName::parse(whom) {
             Hold::of_name(name, until, &by)
         } else if kind == Kind::Mute {
             self.tell(speaker.id, Notice::Nobody { name: whom });

@@ -11,8 +11,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn name(text: &str) -> HeldName {
-    HeldName::parse(text).unwrap()
+fn name(text: &str) -> MemberName {
+    MemberName::parse(text).unwrap()
 }
 
 fn network(text: &str) -> Network {
@@ -67,7 +67,7 @@ fn of_a_member_on_loopback_the_connection_and_the_name_are_held() {
 fn the_hold_that_ends_last_is_the_one_that_counts() {
     let mut holds = Holds::default();
     for (name, until) in [("bob", Some(NOW + 5)), ("carol", Some(NOW + 9)), ("dave", Some(NOW + 1))] {
-        holds.insert(Hold::of_member(HeldName::parse(name), ip("192.0.2.7"), 1, until, "alice"), NOW).unwrap();
+        holds.insert(Hold::of_member(MemberName::parse(name), ip("192.0.2.7"), 1, until, "alice"), NOW).unwrap();
     }
     assert_eq!(found(&holds, "192.0.2.7", None).as_deref(), Some("carol, 192.0.2.7"));
     assert_eq!(found(&holds, "192.0.2.7", Some("dave")).as_deref(), Some("carol, 192.0.2.7"));
@@ -81,7 +81,7 @@ fn the_hold_that_ends_last_is_the_one_that_counts() {
 #[test]
 fn the_last_word_on_a_name_counts_for_all_that_is_held_of_it() {
     let mut holds = Holds::default();
-    let bob = |address, until, by| Hold::of_member(HeldName::parse("bob"), ip(address), 1, until, by);
+    let bob = |address, until, by| Hold::of_member(MemberName::parse("bob"), ip(address), 1, until, by);
     holds.insert(bob("192.0.2.7", None, "alice"), NOW).unwrap();
     holds.insert(bob("192.0.2.8", Some(NOW + 9), "dave"), NOW).unwrap();
     let listed: Vec<_> = holds.page(1, 20).map(|hold| (hold.to_string(), hold.until, hold.by.to_string())).collect();
@@ -182,7 +182,7 @@ fn a_full_table_takes_no_more_memory_than_is_reckoned() {
     let measured = allocation_counter::measure(|| {
         let mut holds = Holds::default();
         for number in 0..HOLDS_MAX {
-            let name = name(&format!("{number:0>width$}", width = MEMBER_NAME_BYTES_MAX));
+            let name = name(&format!("n{number:0>width$}", width = MEMBER_NAME_BYTES_MAX - 1));
             let address = IpAddr::from((number as u128 + 0x2001).rotate_right(80).to_be_bytes());
             holds.insert(Hold::of_member(Some(name), address, 1, Some(NOW + number as u64 + 1), &by), NOW).unwrap();
         }

@@ -10,7 +10,7 @@ const END: &str = "{\"kind\":\"end\"}\n";
 
 fn hold(name: Option<&str>, network: Option<&str>, until: Option<u64>) -> Hold {
     Hold {
-        name: name.map(|name| HeldName::parse(name).unwrap()),
+        name: name.map(|name| MemberName::parse(name).unwrap()),
         network: network.map(|network| Network::parse(network).unwrap()),
         connection: None,
         until,
@@ -117,14 +117,14 @@ fn the_largest_state_fits_its_file_and_is_read_again() {
     let by = "\"".repeat(PREFIX_BYTES_MAX);
     let longest = "2001:db8:1111:2222:3333:4444:5555:6666/127";
     let hold = Hold {
-        name: HeldName::parse(&"x".repeat(MEMBER_NAME_BYTES_MAX)),
+        name: MemberName::parse(&"x".repeat(MEMBER_NAME_BYTES_MAX)),
         network: Some(Network::parse(longest).unwrap()),
         until: Some(UNTIL_MAX_MS),
         by: by.clone().into(),
         connection: None,
     };
     let room = |number: usize| RoomState {
-        name: format!("{number:0>width$}", width = ROOM_NAME_BYTES_MAX),
+        name: format!("n{number:0>width$}", width = ROOM_NAME_BYTES_MAX - 1),
         topic: Some(Topic { text: "\\".repeat(TOPIC_BYTES_MAX), by: by.clone(), at_ms: UNTIL_MAX_MS }),
         slow: Some(SLOW_MAX),
         only_operators: true,
