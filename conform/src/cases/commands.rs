@@ -549,8 +549,8 @@ fn history() -> Vec<Draft> {
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends("b", "/join {~den}\n1\n2\n3\n"),
-                reads("b", &["> Joined {~den} (1 user online)"]),
+                sends("b", "/join {~den}\n1\n2\n3\n/topic\n"),
+                reads("b", &["> Joined {~den} (1 user online)", "! there is no topic"]),
                 sends("a", "/join {~den}\n/history 2\n"),
                 reads("a", &["> Joined {~den} (2 users online)", "! the last 2 messages:"]),
                 sends("b", "4\n"),
