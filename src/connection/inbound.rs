@@ -200,3 +200,31 @@ impl Received {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_quiet_peer_is_freed_once_nothing_of_it_is_needed() {
+        let now = Instant::now();
+        let rate = Rate::new(10, 5);
+        let mut received = Received::new(PublicId(1), Before::default(), now);
+        assert_eq!(received.at_rest(now), None, "it may still turn out to speak another protocol");
+        received.line_taken(true);
+        received.charge_line(rate, now);
+        assert_eq!(received.at_rest(now), None, "its rate would be forgotten");
+        let later = now + Duration::from_millis(100);
+        let remembered = Before { has_spoken: true, ..Before::default() };
+        assert_eq!(received.at_rest(later), Some(remembered));
+        received.input.push(b'a');
+        assert_eq!(received.at_rest(later), None, "it has begun a line");
+        received.input.clear();
+        received.slowed = true;
+        let before = received.at_rest(later).expect("nothing else is needed");
+        let again = Received::new(PublicId(1), before, later);
+        assert!(again.slowed && again.opening.is_none(), "it is told once, and is no other protocol's");
+    }
+}
