@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use uproar::io::allocator;
 use uproar::sim::large_room::{self, Figures};
-use uproar::sim::run::{check, replay};
+use uproar::sim::run::{check, check_commands, replay, replay_commands};
 
 /// Plays seeds on the simulated kernel.
 #[derive(Debug, Parser)]
@@ -36,9 +36,17 @@ enum Command {
         /// Start no more after this time
         #[arg(long)]
         time: Option<humantime::Duration>,
+        /// Only runs with commands, one for each seed
+        #[arg(long)]
+        commands: bool,
     },
     /// Play one seed and print what happens
-    Replay { seed: u64 },
+    Replay {
+        seed: u64,
+        /// Only the run with commands
+        #[arg(long)]
+        commands: bool,
+    },
     /// Fill a room with members, have messages said, and print what it took
     Room {
         members: u32,
@@ -54,10 +62,17 @@ const PROGRESS: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run { seeds, first, threads, time } => {
-            run(first, seeds, threads, time.map(|time| Instant::now() + *time))
+        Command::Run { seeds, first, threads, time, commands } => {
+            let end = time.map(|time| Instant::now() + *time);
+            let play = if commands { play_commands } else { play };
+            run(first, seeds, threads, end, play)
         }
-        Command::Replay { seed } => {
+        Command::Replay { seed, commands: true } => {
+            let outcome = replay_commands(seed, |line| println!("{line}"));
+            println!("{outcome:?}");
+            ExitCode::SUCCESS
+        }
+        Command::Replay { seed, commands: false } => {
             let outcome = replay(seed, |line| println!("{line}"));
             println!("{outcome:?}");
             ExitCode::SUCCESS
@@ -80,7 +95,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>) -> ExitCode {
+/// The events, messages and deliveries of a seed.
+type Counts = [u64; 3];
+
+fn play(seed: u64) -> Result<Counts, String> {
+    let outcome = check(seed)?;
+    Ok([outcome.events, outcome.statistics.messages, outcome.statistics.deliveries])
+}
+
+fn play_commands(seed: u64) -> Result<Counts, String> {
+    let outcome = check_commands(seed)?;
+    Ok([outcome.events, outcome.messages, outcome.lines])
+}
+
+fn run(
+    first: u64,
+    seeds: u64,
+    threads: usize,
+    end: Option<Instant>,
+    play: fn(u64) -> Result<Counts, String>,
+) -> ExitCode {
     // Panics are printed with their seeds instead.
     panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();
@@ -104,11 +138,11 @@ fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>) -> ExitCode
                     if seed - first >= seeds {
                         return;
                     }
-                    match check(seed) {
-                        Ok(outcome) => {
-                            events.fetch_add(outcome.events, Ordering::Relaxed);
-                            messages.fetch_add(outcome.statistics.messages, Ordering::Relaxed);
-                            deliveries.fetch_add(outcome.statistics.deliveries, Ordering::Relaxed);
+                    match play(seed) {
+                        Ok(counts) => {
+                            for (total, count) in [&events, &messages, &deliveries].into_iter().zip(counts) {
+                                total.fetch_add(count, Ordering::Relaxed);
+                            }
                         }
                         Err(wrong) => {
                             println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}");

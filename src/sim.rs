@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod cases;
+pub mod commands;
 #[cfg(test)]
 mod greeting;
 pub mod large_room;
@@ -20,6 +21,7 @@ pub mod run;
 pub mod simulation;
 #[cfg(test)]
 mod tests;
+pub mod typists;
 mod verdict;
 pub mod workload;
 

@@ -65,7 +65,7 @@ impl Private {
 
     /// True when another notice would be dropped.
     pub fn is_full(&self) -> bool {
-        self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() - unsent.sent >= PRIVATE_BYTES_MAX)
+        self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= PRIVATE_BYTES_MAX)
     }
 
     /// Has messages of the past follow what waits.
@@ -146,6 +146,17 @@ mod tests {
         );
         private.tell_always(Notice::Missed { messages: 7, range: None }, Encoding::Text);
         assert!(private.due().ends_with(b"! you missed 7 messages\n"));
+    }
+
+    #[test]
+    fn it_is_full_exactly_while_another_notice_would_be_dropped() {
+        let mut private = Private::default();
+        while private.tell(Notice::SlowDown, Encoding::Text, false) {}
+        private.advance(private.due().len() - 10);
+        let is_full = private.is_full();
+        assert!(is_full && !private.tell(Notice::SlowDown, Encoding::Text, false), "a part of it was sent");
+        private.advance(10);
+        assert!(!private.is_full() && private.tell(Notice::SlowDown, Encoding::Text, false));
     }
 
     #[test]

@@ -13,10 +13,10 @@ use crate::limits::RECEIVE_CHUNK_BYTES;
 use crate::memory::MemoryBound;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::room::MemberId;
 use crate::room::log::Position;
 use crate::room::members::Place;
-use crate::token::{ConnectionId, Serial};
+use crate::room::{MemberId, Room};
+use crate::token::{ConnectionId, PublicId, RoomId, Serial};
 use crate::wire::Framing;
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -48,6 +48,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             at += line.len() as u64;
         }
         lines
+    }
+
+    /// All rooms, in no order.
+    pub fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.ids().map(|id| self.rooms.room(id))
+    }
+
+    /// The number under which members know a connection; `None` when it was freed.
+    pub fn known_as(&mut self, id: ConnectionId) -> Option<PublicId> {
+        self.connections.find(id)?;
+        Some(self.public_id(id))
     }
 
     /// Memory in use, in bytes, as far as it grows with connections and messages. Sockets count with the size of real
@@ -82,14 +93,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.connections.iter().filter_map(|(_, connection)| connection.inbound.held)
     }
 
-    /// The connections that wait for the room's ration, in their order, each with the number of bytes that it has
-    /// waiting.
-    pub fn rationed(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+    /// The connections that wait for the ration, those of each room in their order, each with the number of bytes that
+    /// it has waiting.
+    pub fn rationed(&self) -> impl Iterator<Item = (RoomId, ConnectionId, usize)> {
         self.schedule.held.rationed().filter_map(|id| {
             let connection =
                 self.connections.iter().find(|(other, _)| *other == id).map(|(_, connection)| connection)?;
             let waits = connection.inbound.held == Some(Hold::Ration);
-            waits.then(|| (id, connection.inbound.received.as_ref().map_or(0, |received| received.input.len())))
+            let room = self.rooms.room_of(connection.member()?);
+            waits.then(|| (room, id, connection.inbound.received.as_ref().map_or(0, |received| received.input.len())))
         })
     }
 

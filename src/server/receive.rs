@@ -321,7 +321,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let private = &connection.outbound.private;
         let must_read = match piece {
             Piece::Said(_) => !may_speak || (connection.inbound.encoding == Encoding::Json && private.is_full()),
-            Piece::Command => private.is_full() || private.has_past(),
+            Piece::Command => {
+                private.is_full() || private.has_past() || (!private.is_empty() && self.is_buffer_short())
+            }
             Piece::TooLong | Piece::MoreOfTooLong => false,
         };
         if must_read {

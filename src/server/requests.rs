@@ -14,6 +14,7 @@ use crate::limits::{LIST_MEMBERS_MAX, LIST_PAGE_ENTRIES};
 use crate::message::{Arrival, Body, Notice};
 use crate::names::{MemberName, Name, RoomName};
 use crate::outlet::Outlet;
+use crate::room::members::Place;
 use crate::room::{Blocked, MemberId, Newcomer, Who};
 use crate::token::{ConnectionId, PublicId, RoomId};
 use crate::wire::Encoding;
@@ -175,6 +176,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Moves a member, which was sent every message, to a room. Those whom it leaves know it as `before`.
     pub(super) fn move_to(&mut self, speaker: &mut Speaker, before: Who, room: RoomId) {
+        let parked = self.rooms.place(speaker.member) == Place::Parked;
         let left = self.rooms.leave(speaker.member, before, self.now);
         let who = self.who(speaker);
         let connection = self.connections.at_mut(speaker.id);
@@ -185,15 +187,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
             who,
         };
         speaker.member = self.rooms.join(room, newcomer, self.now);
-        self.on_member_changed(speaker);
+        self.on_member_changed(speaker, parked);
         self.free_room_if_unused(left);
     }
 
-    /// A connection is another member than before.
-    fn on_member_changed(&mut self, speaker: &Speaker) {
+    /// A connection is another member than before, which was `parked` or was not. A socket that lacked memory may wait
+    /// for the sweep: its retry is over, and nothing else would unpark it.
+    fn on_member_changed(&mut self, speaker: &Speaker, parked: bool) {
         let connection = self.connections.at_mut(speaker.id);
         connection.state = State::Joined(speaker.member);
-        if !connection.outbound.socket.may_take() {
+        if parked {
             self.rooms.park(speaker.member);
         } else if !connection.outbound.private.is_empty() {
             self.rooms.wake(speaker.member);
@@ -287,7 +290,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let private = Notice::Private { from: speaker.name, id: speaker.who().id, time: self.rooms.time(), text };
         let told = self.tell(to, private);
         let name = self.connections.at(to).name();
-        self.tell(speaker.id, if told { Notice::Sent { name } } else { Notice::NotReading { name } });
+        // It may have said it to itself, and so have filled the place that the answer was admitted for.
+        self.tell_always(speaker.id, if told { Notice::Sent { name } } else { Notice::NotReading { name } });
     }
 
     /// The member that is called `name`.
@@ -326,8 +330,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let inbound = &mut self.connections.at_mut(speaker.id).inbound;
         if inbound.encoding != encoding {
             inbound.encoding = encoding;
+            let parked = self.rooms.place(speaker.member) == Place::Parked;
             speaker.member = self.rooms.change_encoding(speaker.member, encoding);
-            self.on_member_changed(speaker);
+            self.on_member_changed(speaker, parked);
         }
         self.welcome(speaker);
         Ok(())

@@ -7,8 +7,14 @@
 //! The messages of an author are computed from the bytes that the server was handed ([`typed`]); the lines of the log
 //! are read in [`log`].
 
+pub mod asked;
+pub mod heard;
 pub mod log;
+pub mod places;
+pub mod reader;
+pub mod rooms;
 pub mod shown;
+pub mod together;
 pub mod typed;
 
 use std::fmt;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::commands;
 use super::memory_file::{MemoryFile, STAMP, Take};
 use super::peers::Peers;
 use super::simulation::{Holds, Simulation};
@@ -61,6 +62,8 @@ pub struct Outcome {
     pub skipping: u64,
     /// The outcome of the server's own log.
     pub log: LogOutcome,
+    /// The outcome of a second run, in which peers type commands. One in four seeds has one.
+    pub typed: Option<commands::Outcome>,
 }
 
 /// The lines of the server's own log.
@@ -141,12 +144,12 @@ fn config(draw: &mut Draw) -> Config {
 
 /// Plays the run of a seed. Panics when anything is not as it must be.
 pub fn run(seed: u64) -> Outcome {
-    play(Draw::seeded(seed), Tables::Drawn, false, &mut None)
+    play_all(Draw::seeded(seed), Tables::Drawn, false, &mut None)
 }
 
 /// Plays the run that a fuzzer's bytes choose. Panics when anything is not as it must be.
 pub fn fuzz(bytes: &[u8]) {
-    play(Draw::from_bytes(bytes), Tables::Drawn, false, &mut None);
+    play_all(Draw::from_bytes(bytes), Tables::Drawn, false, &mut None);
 }
 
 /// Plays the run of a seed. `Err` says what was wrong.
@@ -156,7 +159,15 @@ pub fn check(seed: u64) -> Result<Outcome, String> {
 
 /// As [`check`], in other tables.
 pub fn check_in(seed: u64, tables: Tables) -> Result<Outcome, String> {
-    let play = || play(Draw::seeded(seed), tables, false, &mut None);
+    caught(|| play_all(Draw::seeded(seed), tables, false, &mut None))
+}
+
+/// Plays the run with commands that a seed has, or would have.
+pub fn check_commands(seed: u64) -> Result<commands::Outcome, String> {
+    caught(|| commands::play(of_commands(&Draw::seeded(seed)).0, false, &mut None))
+}
+
+fn caught<T>(play: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(play)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
@@ -164,13 +175,36 @@ pub fn check_in(seed: u64, tables: Tables) -> Result<Outcome, String> {
 }
 
 /// Plays the run of a seed and tells what happened, also when it ends in a panic, which goes on.
-pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
+pub fn replay(seed: u64, tell: impl FnMut(&str)) -> Outcome {
+    replayed(tell, |kernel| play_all(Draw::seeded(seed), Tables::Drawn, true, kernel))
+}
+
+/// As [`replay`], of [`check_commands`].
+pub fn replay_commands(seed: u64, tell: impl FnMut(&str)) -> commands::Outcome {
+    replayed(tell, |kernel| commands::play(of_commands(&Draw::seeded(seed)).0, true, kernel))
+}
+
+fn replayed<T>(mut tell: impl FnMut(&str), play: impl FnOnce(&mut Option<Rc<RefCell<Kernel>>>) -> T) -> T {
     let mut kernel = None;
-    let played = catch_unwind(AssertUnwindSafe(|| play(Draw::seeded(seed), Tables::Drawn, true, &mut kernel)));
+    let played = catch_unwind(AssertUnwindSafe(|| play(&mut kernel)));
     if let Some(kernel) = kernel {
         kernel.borrow().trace.lines().iter().for_each(|line| tell(line));
     }
     played.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Plays the run of a seed, and before it another with commands where a second sequence says so.
+fn play_all(draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
+    let (apart, has_commands) = of_commands(&draw);
+    let typed = has_commands.then(|| commands::play(apart, readable, shared));
+    Outcome { typed, ..play(draw, tables, readable, shared) }
+}
+
+/// The choices of the run with commands, and whether there is one.
+fn of_commands(draw: &Draw) -> (Draw, bool) {
+    let mut apart = draw.apart();
+    let has_commands = apart.chance(64);
+    (apart, has_commands)
 }
 
 /// `shared` is set to the kernel of the run as soon as there is one.
@@ -345,7 +379,7 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     let (hash, events, turns) = (kernel.trace.hash(), kernel.trace.events(), kernel.turn);
     let (tables, moves_failed) = (kernel.tables.used(), kernel.tables.failed);
     let log = LogOutcome::of(&log);
-    Outcome { hash, events, turns, statistics, holds, tables, moves_failed, skipping, log }
+    Outcome { hash, events, turns, statistics, holds, tables, moves_failed, skipping, log, typed: None }
 }
 
 /// The peers do something, and other faults happen from now on.

@@ -18,7 +18,7 @@ use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
 use crate::random::Random;
 use crate::server::{Flow, Server};
-use crate::token::ConnectionId;
+use crate::token::{ConnectionId, RoomId};
 
 /// Most turns until a room has settled once there are no faults.
 const SETTLE_TURNS_MAX: usize = 200_000;
@@ -45,6 +45,8 @@ pub struct Simulation {
     pub kernel: Rc<RefCell<Kernel>>,
     /// What the server calls each member, by connection.
     pub names: HashMap<u32, Name>,
+    /// The number under which members know each of them.
+    pub ids: HashMap<u32, u64>,
     /// Where the server's own log goes.
     pub log: MemoryFile,
     completions: Completions<Socket>,
@@ -65,8 +67,8 @@ pub struct Simulation {
     /// Most lines at a time that may be said later than their rate allows: those of one turn, and reserved ones whose
     /// time has come.
     pub late_max: usize,
-    /// The connections that wait for the room's ration, in order, each with the bytes that it has waiting.
-    rationed: Vec<(ConnectionId, usize)>,
+    /// The connections that wait for the ration, by room and in order, each with the bytes that it has waiting.
+    rationed: Vec<(RoomId, ConnectionId, usize)>,
     /// The longest turn by the real clock, without the wait.
     pub turn_max: Duration,
     /// The invariants are asserted after every this many turns.
@@ -88,6 +90,7 @@ impl Simulation {
             server,
             kernel,
             names: HashMap::new(),
+            ids: HashMap::new(),
             log,
             completions: Completions::new(),
             said: vec![0],
@@ -119,6 +122,7 @@ impl Simulation {
             let id = self.kernel.borrow().pairs()[peer as usize].id.expect("it is identified");
             if let Some(name) = self.server.name(id) {
                 self.names.insert(peer, name);
+                self.ids.extend(self.server.known_as(id).map(|known| (peer, known.0)));
             }
         }
         let idle = std::mem::take(&mut self.kernel.borrow_mut().idle_when_shut);
@@ -145,13 +149,17 @@ impl Simulation {
             let said = (messages - messages_before) as usize;
             self.late_max = self.late_max.max(self.server.late_reservations() + said);
         }
-        let rationed: Vec<_> = self.server.rationed().collect();
+        let mut rationed: Vec<_> = self.server.rationed().collect();
+        // The queues of the rooms stand side by side.
+        rationed.sort_by_key(|(room, ..)| *room);
         // Those of which a line was said, or that have received more, are left out; newcomers stand behind all others.
         let before = &self.rationed;
-        let still_waiting = before.iter().filter(|waits| rationed.contains(waits));
-        let is_new = |id: ConnectionId| before.iter().all(|(other, _)| *other != id);
-        let now = rationed.iter().filter(|waits| before.contains(waits) || is_new(waits.0));
-        let overtaken = still_waiting.zip(now).any(|(before, now)| before != now);
+        let is_new = |id: ConnectionId| before.iter().all(|(_, other, _)| *other != id);
+        let overtaken = rationed.chunk_by(|one, next| one.0 == next.0).any(|queue| {
+            let waited = before.iter().filter(|waits| waits.0 == queue[0].0 && queue.contains(waits));
+            let now = queue.iter().filter(|waits| before.contains(waits) || is_new(waits.1));
+            waited.zip(now).any(|(before, now)| before != now)
+        });
         assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
         self.rationed = rationed;
         let mut kernel = self.kernel.borrow_mut();

@@ -206,6 +206,33 @@ fn a_line_that_cannot_be_seen_has_nobody_miss_a_message() {
     assert_eq!(of_each(unseen.as_bytes()), of_each(b""));
 }
 
+/// What a peer was sent since the last call.
+fn heard(simulation: &Simulation, peer: u32) -> String {
+    String::from_utf8(simulation.kernel.borrow_mut().pair_mut(peer).look()).expect("it is text")
+}
+
+#[test]
+fn a_member_that_goes_to_another_room_while_its_retry_is_over_is_sent_what_waits_for_it() {
+    let serve = Serve::with(&[]).expect("the options are known");
+    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
+    // So many that a batch does not take all that are tried again at the same time.
+    let connect = |number| simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true);
+    let peers: Vec<u32> = (0..60).map(connect).collect();
+    simulation.rest();
+    simulation.kernel.borrow_mut().faults.send_memory = 255;
+    for turn in 0..300 {
+        let room = if turn % 2 == 0 { "den" } else { "lobby" };
+        let writes = peers.iter().filter(|peer| (**peer as usize + turn) % 15 == 0);
+        for peer in writes {
+            simulation.kernel.borrow_mut().peer_writes(*peer, format!("/join {room}\n").as_bytes());
+        }
+        simulation.turn();
+    }
+    simulation.kernel.borrow_mut().faults.send_memory = 0;
+    simulation.settle();
+    assert!(peers.iter().all(|peer| heard(&simulation, *peer).ends_with(" users online)\n")));
+}
+
 /// A server whose members share `buffer_bytes`, and its first two members.
 fn room_with_small_budget(buffer_bytes: usize, options: &[&str]) -> (Simulation, u32, u32) {
     let serve = Serve::with(&[&["--announce-max", "0"], options].concat()).expect("the options are known");

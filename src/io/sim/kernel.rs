@@ -367,7 +367,8 @@ impl Kernel {
             Ok(taken) => {
                 self.moved = true;
                 self.note(Event::Sent { peer, bytes: taken, of: bytes.len() });
-                self.pairs[peer as usize].take(&bytes[..taken]);
+                let turn = self.turn;
+                self.pairs[peer as usize].take(&bytes[..taken], turn);
                 self.pairs[peer as usize].moved_at = self.now;
                 self.poke_read(peer);
                 Ok(taken)

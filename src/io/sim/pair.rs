@@ -56,6 +56,8 @@ pub struct Pair {
 #[derive(Debug, Default)]
 pub struct Record {
     pub sent: Vec<u8>,
+    /// Where in `sent` the sends end, and the turn of each.
+    pub sent_ends: Vec<(usize, usize)>,
     /// Bytes of `sent` that a test has looked at.
     pub looked_at: usize,
     /// What the server was handed while it had not shut the connection down.
@@ -106,12 +108,15 @@ impl Pair {
         self.capacity = self.capacity.max(capacity);
     }
 
-    /// Notes bytes that the socket takes.
-    pub fn take(&mut self, bytes: &[u8]) {
+    /// Notes bytes that the socket takes in a turn.
+    pub fn take(&mut self, bytes: &[u8], turn: usize) {
         self.unread += bytes.len();
         self.sent_bytes += bytes.len() as u64;
         match &mut self.record {
-            Some(record) => record.sent.extend_from_slice(bytes),
+            Some(record) => {
+                record.sent.extend_from_slice(bytes);
+                record.sent_ends.push((record.sent.len(), turn));
+            }
             None => self.sent_hash = bytes.iter().fold(self.sent_hash, |hash, byte| mix(hash, *byte)),
         }
     }
