@@ -11,7 +11,7 @@ use crate::counters::CloseReason;
 use crate::names::{Name, Origin};
 use crate::room::MemberId;
 use crate::wire::Encoding;
-pub use inbound::{Hold, Inbound, Received};
+pub use inbound::{Before, Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
 pub use private::{Past, Private};
 pub use profile::Profile;

@@ -81,7 +81,7 @@ impl Bucket {
         self.full_at = self.full_at.and_then(|full_at| full_at.checked_sub(rate.time_for(amount)));
     }
 
-    fn is_full(&self, now: Instant) -> bool {
+    pub fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
 }

@@ -12,7 +12,8 @@ use crate::wire::{Encoding, Opening, Splitter, Verdict};
 
 #[derive(Debug)]
 pub struct Inbound {
-    /// Present once the peer has sent something; most members of a large room only listen.
+    /// Present once the peer has sent something, until it has been quiet for a while; most members of a large room only
+    /// listen.
     pub received: Option<Box<Received>>,
     /// True exactly when a receive is in flight.
     pub receiving: bool,
@@ -24,11 +25,30 @@ pub struct Inbound {
     pub queued: Queued,
     /// The format of everything that is sent to the peer.
     pub encoding: Encoding,
+    /// What is remembered of a [`Received`] that was freed.
+    pub before: Before,
+}
+
+/// What is remembered of the state of a peer that was quiet for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// True once a line of it was said.
+    pub has_spoken: bool,
+    /// See [`Received::slowed`] and [`Received::told_of_slow`].
+    pub slowed: bool,
+    pub told_of_slow: bool,
 }
 
 impl Inbound {
     pub fn new(encoding: Encoding) -> Self {
-        Self { received: None, receiving: false, held: None, queued: Queued::default(), encoding }
+        Self {
+            received: None,
+            receiving: false,
+            held: None,
+            queued: Queued::default(),
+            encoding,
+            before: Before::default(),
+        }
     }
 }
 
@@ -89,7 +109,8 @@ pub struct Received {
 }
 
 impl Received {
-    pub fn new(public_id: PublicId, now: Instant) -> Self {
+    /// Begins anew, or goes on from what is remembered.
+    pub fn new(public_id: PublicId, before: Before, now: Instant) -> Self {
         Self {
             public_id,
             splitter: Splitter::default(),
@@ -97,13 +118,25 @@ impl Received {
             last_at: now,
             flood: Bucket::default(),
             reserved: None,
-            slowed: false,
+            slowed: before.slowed,
             spoke_at: None,
-            told_of_slow: false,
-            opening: Some(Opening::default()),
+            told_of_slow: before.told_of_slow,
+            opening: (!before.has_spoken).then(Opening::default),
             undecided_since: None,
             ended: None,
         }
+    }
+
+    /// What is to be remembered when it is freed. `None` when more than that would be lost.
+    pub fn at_rest(&self, now: Instant) -> Option<Before> {
+        let is_at_rest = self.input.is_empty()
+            && self.splitter == Splitter::default()
+            && self.flood.is_full(now)
+            && self.reserved.is_none()
+            && self.undecided_since.is_none()
+            && self.ended.is_none();
+        let Self { slowed, told_of_slow, .. } = *self;
+        (is_at_rest && self.opening.is_none()).then_some(Before { has_spoken: true, slowed, told_of_slow })
     }
 
     /// Looks whether `rest` begins like another protocol. Once a line was said it is not looked at any more.
@@ -165,5 +198,33 @@ impl Received {
         if let Some(rate) = member {
             self.flood.take(rate, 1.0, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_quiet_peer_is_freed_once_nothing_of_it_is_needed() {
+        let now = Instant::now();
+        let rate = Rate::new(10, 5);
+        let mut received = Received::new(PublicId(1), Before::default(), now);
+        assert_eq!(received.at_rest(now), None, "it may still turn out to speak another protocol");
+        received.line_taken(true);
+        received.charge_line(rate, now);
+        assert_eq!(received.at_rest(now), None, "its rate would be forgotten");
+        let later = now + Duration::from_millis(100);
+        let remembered = Before { has_spoken: true, ..Before::default() };
+        assert_eq!(received.at_rest(later), Some(remembered));
+        received.input.push(b'a');
+        assert_eq!(received.at_rest(later), None, "it has begun a line");
+        received.input.clear();
+        received.slowed = true;
+        let before = received.at_rest(later).expect("nothing else is needed");
+        let again = Received::new(PublicId(1), before, later);
+        assert!(again.slowed && again.opening.is_none(), "it is told once, and is no other protocol's");
     }
 }

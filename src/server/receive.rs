@@ -107,8 +107,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
         let is_held = connection.inbound.held.is_some();
         let public_id = || PublicId(self.numbers.apply(serial.0, PublicId::HALF_BITS));
+        let before = connection.inbound.before;
         let received =
-            connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(public_id(), self.now)));
+            connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(public_id(), before, self.now)));
         received.last_at = self.now;
         let is_greeting = connection.state == State::Greeting;
         let is_first = received.input.is_empty() && !is_held && !is_greeting;

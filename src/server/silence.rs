@@ -4,7 +4,8 @@
 //! connections whose peers answer and read slowly. So the server asks the kernel about some connections every second,
 //! in the order of their slots. It asks only about connections that were sent bytes since their peers were last seen to
 //! have acknowledged everything. So a silent room costs nothing, and a member costs one bit. One turn looks at a
-//! bounded number: in a large house the looks of a second are spread over it.
+//! bounded number: in a large house the looks of a second are spread over it. Who has answered and sent nothing for a
+//! while has its received state freed, so that a member that spoke once takes no more than one that listens.
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::counters::CloseReason;
 use crate::io::Io;
 use crate::limits::{SILENCE_LOOK, SILENCE_LOOKS_PER_TURN};
 use crate::outlet::Outlet;
+use crate::token::ConnectionId;
 
 #[derive(Debug, Default)]
 pub struct Silence {
@@ -64,6 +66,21 @@ fn looks(slots: usize, dead_after: Duration) -> (usize, Duration) {
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
+    /// Frees the state of a peer that has sent nothing for a while, when nothing of it is needed.
+    fn free_received(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.find(id) else { return };
+        let Some(member) = connection.member().filter(|_| connection.inbound.held.is_none()) else { return };
+        let inbound = &mut connection.inbound;
+        let at_rest =
+            inbound.received.as_ref().and_then(|received| Some((received.at_rest(self.now)?, received.spoke_at)));
+        let Some((before, spoke_at)) = at_rest else { return };
+        let slow = Duration::from_secs(self.rooms.room(self.rooms.room_of(member)).modes().slow_seconds);
+        if spoke_at.is_none_or(|spoke_at| spoke_at + slow <= self.now) {
+            inbound.before = before;
+            inbound.received = None;
+        }
+    }
+
     /// Looks at some of the unanswered connections, and closes those whose peers no longer answer.
     pub(super) fn look_for_silent(&mut self) {
         let slots = self.connections.slots();
@@ -77,6 +94,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             if self.io.outstanding(&connection.socket) == 0 {
                 self.silence.on_answered(&mut connection.outbound.socket, &mut self.schedule);
+                self.free_received(id);
             } else if self.io.silent_for(&connection.socket).is_some_and(|time| time >= self.config.dead_after) {
                 self.close(id, CloseReason::Broken);
             }

@@ -111,7 +111,8 @@ fn commands() -> Vec<Draft> {
                 ),
                 reads("b", &["! you are {~bob}", "! you are {~bert}", "! you are {~bert}"]),
             ],
-        ),
+        )
+        .alone(),
         whole_case(
             "without commands every line is said",
             vec![
@@ -270,7 +271,8 @@ fn nick() -> Vec<Draft> {
                 Leaves("b"),
                 reads("a", &["< The user {~bob} left (1 user online)"]),
             ],
-        ),
+        )
+        .alone(),
         whole_case(
             "a name may be chosen again in other letters, and the same one tells nobody",
             vec![
@@ -281,7 +283,8 @@ fn nick() -> Vec<Draft> {
                 reads("b", &["! you are {~bob}", "! you are {~bob}", "! you are {~BOB}"]),
                 reads("a", &["> {b} is now known as {~bob}", "> {~bob} is now known as {~BOB}", "[{~BOB}] hi"]),
             ],
-        ),
+        )
+        .alone(),
         whole_case(
             "blanks around a name do not count",
             vec![Joins("a"), sends("a", "/nick  {~bob} \n"), reads("a", &["! you are {~bob}"])],
@@ -396,7 +399,8 @@ fn me() -> Vec<Draft> {
                 reads("b", &["! you are {~bob}"]),
                 reads("a", &["> {b} is now known as {~bob}", "* {~bob} laughs"]),
             ],
-        ),
+        )
+        .alone(),
         case(
             "the text of an action is sanitised as a line is",
             vec![
@@ -431,7 +435,8 @@ fn msg() -> Vec<Draft> {
                 reads("a", &["[{~carol} to you] yes"]),
                 reads("c", &["! sent to {a}", "[{~carol} to you] note", "! sent to {~carol}"]),
             ],
-        ),
+        )
+        .alone(),
         case(
             "nobody has a name that was given up",
             vec![
@@ -544,8 +549,8 @@ fn history() -> Vec<Draft> {
             vec![
                 Joins("a"),
                 Joins("b"),
-                sends("b", "/join {~den}\n1\n2\n3\n"),
-                reads("b", &["> Joined {~den} (1 user online)"]),
+                sends("b", "/join {~den}\n1\n2\n3\n/topic\n"),
+                reads("b", &["> Joined {~den} (1 user online)", "! there is no topic"]),
                 sends("a", "/join {~den}\n/history 2\n"),
                 reads("a", &["> Joined {~den} (2 users online)", "! the last 2 messages:"]),
                 sends("b", "4\n"),

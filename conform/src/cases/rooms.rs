@@ -176,7 +176,7 @@ fn lists() -> Vec<Draft> {
                 steps.extend([
                     Joins(member),
                     sends(member, "/join {~den}\n"),
-                    reads_until(member, &format!("> Joined {{~den}} (# online)")),
+                    reads_until(member, "> Joined {~den} (# online)"),
                 ]);
             }
             steps.extend([

@@ -30,7 +30,7 @@ fn send_until_refused(person: &Person, line: &str) {
             return;
         }
     }
-    panic!("the server takes {line:?} without end");
+    panic!("the server takes {} without end", &line[..10.min(line.len())]);
 }
 
 /// The longest time that a line takes from one member to another.
@@ -114,7 +114,7 @@ fn answers_that_nobody_reads_take_no_memory_and_hurt_nobody() {
         author.send("hello\n".repeat(600));
         listener.lines_until(|line| line.ends_with("hello"));
         let before = server.memory_kib("VmRSS");
-        let long = format!("/x{}\n", "y".repeat(3000));
+        let long = format!("/x{}\n", "y".repeat(200));
         let commands = ["/help\n", "/who\n", "/rooms\n", "/history 9\n", "/join lobby\n", "/msg x y\n", "/x\n", &long];
         let deaf: Vec<Person> = commands.iter().map(|_| Person::connect_small(server.address)).collect();
         thread::scope(|scope| {
