@@ -267,7 +267,7 @@ fn a_member_that_goes_to_another_room_while_its_retry_is_over_is_sent_what_waits
     simulation.kernel.borrow_mut().faults.send_memory = 255;
     for turn in 0..300 {
         let room = if turn % 2 == 0 { "den" } else { "lobby" };
-        let writes = peers.iter().filter(|peer| (**peer as usize + turn) % 15 == 0);
+        let writes = peers.iter().filter(|peer| (**peer as usize + turn).is_multiple_of(15));
         for peer in writes {
             simulation.kernel.borrow_mut().peer_writes(*peer, format!("/join {room}\n").as_bytes());
         }

@@ -178,29 +178,29 @@ impl Reader<'_> {
             return Err("comes after the last line".to_owned());
         }
         match heard {
-            Heard::Said { line, object } => return self.on_said(&line, object.as_ref()),
+            Heard::Said { line, object } => self.on_said(&line, object.as_ref()),
             Heard::Missed { count, range } => {
                 self.outcome.missed += count;
-                return self.change_places("tells of a gap that there is not", |reading, place| {
+                self.change_places("tells of a gap that there is not", |reading, place| {
                     if count == 0 { Vec::new() } else { reading.on_gap(place, Gap { count, range }) }
-                });
+                })
             }
             Heard::Private { from, text } => {
                 self.outcome.private.push((from, text, self.outcome.name.clone()));
-                return Ok(());
+                Ok(())
             }
             Heard::Connected { online } => {
                 if !self.places.is_empty() {
                     return Err("it was welcomed before".to_owned());
                 }
                 self.arrive("lobby", None, online, (accepted, accepted))?;
-                return self.repeat_history();
+                self.repeat_history()
             }
             Heard::Replaced => {
                 self.outcome.replaced = true;
-                return Ok(());
+                Ok(())
             }
-            Heard::Notice(text) if self.is_unasked(&text) => return Ok(()),
+            Heard::Notice(text) if self.is_unasked(&text) => Ok(()),
             Heard::Notice(text) if self.listed.is_some() => self.on_listed(text, turn),
             heard => {
                 self.end_help()?;
