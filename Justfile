@@ -139,6 +139,10 @@ sim seeds="10000":
 sim-replay seed:
     {{sim}} replay {{seed}}
 
+# Have a thousand members lose their connections in the middle of talk, 20 times, and come back without a gap
+sim-comeback:
+    {{sim}} comeback 1000 20
+
 # A room of a million members in memory, its size against the bound, its longest turns, and what is left once all have left
 sim-million:
     {{sim}} room 1000000 20
@@ -148,9 +152,11 @@ sim-million:
 mutants *names:
     python3 contrib/mutants.py {{names}}
 
-# As many seeds as 30 minutes on two cores allow, others every night; then all mutants
+# As many seeds as 30 minutes on two cores allow, others every night; members that come back, 20 times; then all mutants
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
+    {{sim}} comeback 1000 20 --first $(date +%s)
+    UPROAR_ROUNDS=20 cargo test --test suite resume
     just mutants
 
 # Everything that a change must pass

@@ -10,6 +10,8 @@
 pub mod asked;
 pub mod heard;
 pub mod log;
+mod moves;
+pub mod outcome;
 pub mod places;
 pub mod reader;
 pub mod rooms;

@@ -5,11 +5,11 @@ use std::collections::{HashSet, VecDeque};
 use std::mem;
 
 use super::asked::{Asked, Item};
-use super::heard::{self, Heard, Object, Welcome};
+use super::heard::{self, Heard, Object};
+use super::outcome::{Outcome, Resumed, Sent, Spoken};
 use super::places::{Gap, Place, Reading};
 use super::rooms::Rooms;
 use crate::io::sim::pair::Pair;
-use crate::message::Kind;
 
 /// Options of the server that the model knows.
 #[derive(Clone, Copy, Debug)]
@@ -18,85 +18,20 @@ pub struct Options {
     pub history_max: u64,
 }
 
-/// A line that a member has typed to be said.
-#[derive(Clone, Debug)]
-pub struct Spoken {
-    pub text: String,
-    pub action: bool,
-    /// The name that it had, and the epochs of the rooms that it may have been in; `None` where an answer that would tell
-    /// was lost with the connection.
-    pub told: Option<(String, Vec<Option<usize>>)>,
-    /// The number that it was told.
-    pub number: Option<u64>,
-}
-
-/// A private line that a member has typed, and the answer to it, if that came.
-#[derive(Clone, Debug)]
-pub struct Sent {
-    pub text: String,
-    pub name: String,
-    /// Its author's name, where that is known.
-    pub from: Option<String>,
-    pub answer: Option<String>,
-}
-
-/// A `/resume` that was answered.
-#[derive(Clone, Debug)]
-pub struct Resumed {
-    pub token: String,
-    /// `None` when it was refused.
-    pub welcome: Option<Welcome>,
-    pub anew: bool,
-}
-
-/// What became of a connection.
 #[derive(Debug)]
-pub struct Outcome {
-    pub spoken: Vec<Spoken>,
-    pub sent: Vec<Sent>,
-    /// Private lines that it heard: from whom, the text, and the name that it had itself.
-    pub private: Vec<(String, String, String)>,
-    pub tokens: Vec<String>,
-    pub resumed: Vec<Resumed>,
-    /// True when it may have been given another token in the end.
-    pub token_lost: bool,
-    /// Tokens that it typed, and was not answered.
-    pub lost_tokens: Vec<String>,
-    /// The names that it has had.
-    pub names: HashSet<String>,
-    pub name: String,
-    /// Whether it reads JSON in the end.
-    pub json: bool,
-    /// Whether `name` was chosen.
-    pub chosen: bool,
-    pub places: Vec<Place>,
-    /// False when an answer that tells name or room was lost.
-    pub certain: bool,
-    pub missed: u64,
-    pub replaced: bool,
-    pub too_long: u64,
-    /// Things that were asked and not answered; those that need no answer are left out.
-    pub unanswered: usize,
-    /// By kind of line, for the test that everything happens.
-    pub lines: u64,
-    pub json_lines: u64,
-    pub past_lines: u64,
-}
-
-#[derive(Debug)]
-struct Reader<'a> {
-    reading: Reading<'a>,
-    options: Options,
+pub(super) struct Reader<'a> {
+    pub(super) reading: Reading<'a>,
+    pub(super) options: Options,
     items: VecDeque<Item>,
-    places: Vec<Place>,
-    room: String,
+    pub(super) places: Vec<Place>,
+    pub(super) room: String,
     /// Texts that it has said so far.
-    own: HashSet<String>,
+    pub(super) own: HashSet<String>,
     /// A list that is being answered: lines of it so far.
     listed: Option<Vec<String>>,
     /// The turn in which the last answer was sent.
     turn: usize,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
 }
 
 /// Reads everything that a connection was sent. `name` is what it was called first.
@@ -109,28 +44,7 @@ pub fn read<'a>(
 ) -> Result<Outcome, String> {
     let record = super::record(pair);
     let accepted = pair.accepted_in.expect("it was accepted");
-    let outcome = Outcome {
-        spoken: Vec::new(),
-        sent: Vec::new(),
-        private: Vec::new(),
-        tokens: Vec::new(),
-        resumed: Vec::new(),
-        token_lost: false,
-        lost_tokens: Vec::new(),
-        names: HashSet::from([name.clone()]),
-        name,
-        json: false,
-        chosen: false,
-        places: Vec::new(),
-        certain: true,
-        missed: 0,
-        replaced: false,
-        too_long: 0,
-        unanswered: 0,
-        lines: 0,
-        json_lines: 0,
-        past_lines: 0,
-    };
+    let outcome = Outcome::new(name);
     let mut reader = Reader {
         reading: Reading { rooms, id, json: false },
         options,
@@ -216,7 +130,7 @@ impl Reader<'_> {
         self.change_places("is not what comes next", |reading, place| reading.on_line(place, line, object))
     }
 
-    fn change_places(
+    pub(super) fn change_places(
         &mut self,
         wrong: &str,
         mut change: impl FnMut(Reading, Place) -> Vec<Place>,
@@ -467,124 +381,6 @@ impl Reader<'_> {
         resumed.anew = true;
         self.places.iter_mut().for_each(|place| place.past = None);
         Ok(())
-    }
-
-    /// It is sent what `--history` says.
-    fn repeat_history(&mut self) -> Result<(), String> {
-        let most = self.options.history;
-        self.change_places("cannot be", |reading, place| reading.repeats(place, most, None))
-    }
-
-    /// It was sent everything, and goes on in a room, which may be the same.
-    fn move_to(
-        &mut self,
-        room: &str,
-        welcome: Option<&Welcome>,
-        online: u64,
-        turns: (usize, usize),
-    ) -> Result<(), String> {
-        self.reading.json = welcome.is_some();
-        if room == self.room && self.stays(welcome) {
-            let own = self.own.clone();
-            return self.change_places("it was not sent everything", |reading, place| {
-                let gone = Place { epoch: None, at: 0, past: None };
-                if let (Some(epoch), Some(welcome)) = (reading.epoch(place), welcome)
-                    && !epoch.may_have(welcome.number)
-                {
-                    return vec![gone];
-                }
-                let level = reading.when_level(place, &own);
-                let fits = |place: &Place| {
-                    welcome.is_none_or(|welcome| {
-                        reading.epoch(*place).is_none_or(|epoch| epoch.numbered_before(place.at) == welcome.number)
-                    })
-                };
-                level.into_iter().filter(fits).collect()
-            });
-        }
-        self.leave(turns)?;
-        self.arrive(room, welcome, online, turns)
-    }
-
-    /// Whether a welcome is to the room that it is in.
-    fn stays(&self, welcome: Option<&Welcome>) -> bool {
-        welcome.is_none_or(|welcome| {
-            let epoch = self.reading.rooms.with_id(welcome.epoch);
-            self.places.iter().any(|place| place.epoch == epoch)
-        })
-    }
-
-    /// Everything that was said before it left has been sent to it.
-    fn leave(&mut self, (first, last): (usize, usize)) -> Result<(), String> {
-        let id = self.reading.id;
-        self.change_places("it was not sent everything before it left", |reading, place| {
-            let Some(epoch) = reading.epoch(place) else { return vec![place] };
-            let (least, most) = (epoch.length_after(first - 1), epoch.length_after(last));
-            let is_it = |at: &usize| epoch.said[*at].kind == Kind::Left && epoch.said[*at].author == Some(id);
-            let left = (place.at.max(least)..most).find(is_it);
-            // Where it was not announced, a summary comes before any later presence.
-            let may_be_later = |left: usize| epoch.said[place.at..left].iter().any(|said| said.kind == Kind::Summary);
-            let whole = left.is_some_and(|at| reading.has_reached(place, at))
-                || (left.is_none_or(may_be_later) && place.past.is_none() && reading.furthest(place) >= least);
-            if whole { vec![place] } else { Vec::new() }
-        })
-    }
-
-    /// It has joined a room in one of the turns.
-    fn arrive(
-        &mut self,
-        room: &str,
-        welcome: Option<&Welcome>,
-        online: u64,
-        (first, last): (usize, usize),
-    ) -> Result<(), String> {
-        let Reading { rooms, id, .. } = self.reading;
-        if welcome.is_some_and(|welcome| welcome.id != id || welcome.name != self.outcome.name) {
-            return Err(format!("calls {} {:x} something else", self.outcome.name, id));
-        }
-        room.clone_into(&mut self.room);
-        self.places.clear();
-        for (index, epoch) in rooms.epochs.iter().enumerate() {
-            let is_it = welcome
-                .map_or(epoch.name == room, |welcome| welcome.epoch == epoch.id && epoch.may_have(welcome.number));
-            if !is_it || epoch.first > last || epoch.last + 1 < first {
-                continue;
-            }
-            if epoch.name != room {
-                return Err(format!("the room is called {}", epoch.name));
-            }
-            let range = epoch.length_after(first - 1)..=epoch.length_after(last);
-            let entered: Vec<usize> = range
-                .clone()
-                .filter(|at| {
-                    let said = epoch.said.get(*at);
-                    said.is_some_and(|said| said.kind == Kind::Entered && said.author == Some(id))
-                })
-                .collect();
-            let told = |at: &usize| {
-                let line = String::from_utf8_lossy(&epoch.said[*at].line);
-                super::rooms::online_in(&line) == Some(online)
-            };
-            let fits = |at: &usize| welcome.is_none_or(|welcome| epoch.numbered_before(*at) == welcome.number);
-            let mut ats: Vec<usize> =
-                entered.iter().filter(|at| told(at)).map(|at| at + 1).filter(|at| fits(at)).collect();
-            // Where it was not announced, a summary comes later, if anything does.
-            let summed = epoch.said[*range.start()..].iter().any(|said| said.kind == Kind::Summary) || !epoch.is_open;
-            if ats.is_empty() || summed {
-                ats.extend(range);
-            }
-            let places = ats.into_iter().filter(|at| epoch.torn || fits(at));
-            self.places.extend(places.map(|at| Place { epoch: Some(index), at, past: None }));
-        }
-        // It may have been made and freed in one turn.
-        let known = welcome.is_some_and(|welcome| {
-            let epoch = rooms.with_id(welcome.epoch).map(|index| &rooms.epochs[index]);
-            epoch.is_some_and(|epoch| epoch.may_have(welcome.number))
-        });
-        if !known && room != "lobby" {
-            self.places.push(Place { epoch: None, at: 0, past: None });
-        }
-        if self.places.is_empty() { Err("there is no such place".to_owned()) } else { Ok(()) }
     }
 
     /// What is left was not answered.

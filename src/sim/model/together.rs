@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::outcome::{Outcome, Spoken};
 use super::places::{Reading, text_of};
-use super::reader::{Outcome, Spoken};
 use super::rooms::{Rooms, Said};
 use crate::message::Kind;
 
