@@ -177,7 +177,7 @@ impl Played {
         drop(server);
         let kernel = kernel.borrow();
         assert_eq!(kernel.open_sockets(), 0, "every socket is closed");
-        let options = Options { history: config.history, history_max: config.history_max };
+        let options = Options { history: config.history, history_max: config.history_max, settled: !here.is_empty() };
         let mut outcome = Outcome {
             hash: kernel.trace.hash(),
             events: kernel.trace.events(),

@@ -109,9 +109,14 @@ impl Reader<'_> {
             let fits = |at: &usize| welcome.is_none_or(|welcome| epoch.numbered_before(*at) == welcome.number);
             let mut ats: Vec<usize> =
                 entered.iter().filter(|at| told(at)).map(|at| at + 1).filter(|at| fits(at)).collect();
-            // Where it was not announced, a summary comes later, if anything does.
-            let summed = epoch.said[*range.start()..].iter().any(|said| said.kind == Kind::Summary) || !epoch.is_open;
-            if ats.is_empty() || summed {
+            // Where it was not announced a summary comes later, unless the server was told to stop before.
+            let later = epoch.said[*range.start()..].iter();
+            let may_be_unannounced = !self.options.settled
+                || !epoch.is_open
+                || epoch.torn
+                || entered.is_empty()
+                || later.clone().any(|said| said.kind == Kind::Summary);
+            if may_be_unannounced {
                 ats.extend(range);
             }
             let places = ats.into_iter().filter(|at| epoch.torn || fits(at));

@@ -16,6 +16,8 @@ use crate::io::sim::pair::Pair;
 pub struct Options {
     pub history: u64,
     pub history_max: u64,
+    /// Whether everything had settled before the server stopped.
+    pub settled: bool,
 }
 
 #[derive(Debug)]

@@ -128,7 +128,7 @@ fn names_right(said: &Said, known: &HashMap<usize, Known>, authors: &HashMap<u64
     let words: Vec<&str> = line.trim_end().split(' ').collect();
     match said.kind {
         Kind::Entered | Kind::Left => names.contains(words[3]),
-        Kind::Renamed => names.contains(words[1]) && names.contains(words[6]),
+        Kind::Renamed => words[1] != words[6] && names.contains(words[1]) && names.contains(words[6]),
         _ => true,
     }
 }
