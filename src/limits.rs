@@ -118,6 +118,9 @@ pub const PAST_PIECE_BYTES: usize = 4096;
 /// What the allocator adds to a small piece of memory, and rounds up, on average.
 pub const ALLOCATION_BYTES: usize = 16;
 
+/// Most tokens of members that are here, or have gone: a quarter of a million members that may come back.
+pub const TOKENS_MAX: usize = 262_144;
+
 /// Tokens that are kept for members that have gone, beyond one for each place of the house.
 pub const SESSIONS_SLACK: usize = 1024;
 

@@ -367,6 +367,8 @@ pub enum Notice<'a> {
         token: &'a str,
         seconds: u64,
     },
+    /// There are as many tokens as there may be.
+    NoMoreTokens,
     /// Another connection has resumed this one.
     Replaced,
     ResumeRefused,

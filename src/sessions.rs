@@ -7,7 +7,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use crate::limits::{ALLOCATION_BYTES, SESSIONS_SLACK};
+use crate::limits::{ALLOCATION_BYTES, SESSIONS_SLACK, TOKENS_MAX};
 use crate::names::{MemberName, RoomName};
 use crate::pieces::fifo::Fifo;
 use crate::pieces::hashed::{self, Hashed};
@@ -60,6 +60,11 @@ pub enum Holder {
     Ended(Box<Session>),
 }
 
+/// Most tokens of a house.
+fn keys_max(members_max: usize) -> usize {
+    members_max.min(TOKENS_MAX) + SESSIONS_SLACK
+}
+
 #[derive(Debug)]
 pub struct Sessions {
     holders: Hashed<(Key, Holder)>,
@@ -77,7 +82,7 @@ pub struct Sessions {
 impl Sessions {
     /// Keeps a token for each of `members_max` members, and some more for members that have gone.
     pub fn new(resume_for: Duration, members_max: usize) -> Self {
-        let keys_max = members_max.saturating_add(SESSIONS_SLACK);
+        let keys_max = keys_max(members_max);
         Self {
             holders: Hashed::new(keys_max),
             reserved: Hashed::new(keys_max),
@@ -93,14 +98,19 @@ impl Sessions {
     }
 
     /// A connection has a token from now on, instead of the one it had. When there are too many tokens the oldest one of
-    /// a connection that has ended is good no more.
-    pub fn give(&mut self, key: Key, connection: ConnectionId, before: Option<Key>) {
+    /// a connection that has ended is good no more. False, and none is given, when there is no such.
+    pub fn give(&mut self, key: Key, connection: ConnectionId, before: Option<Key>) -> bool {
         if let Some(before) = before {
             self.take(before);
         }
-        while self.holders.len() >= self.keys_max && self.forget_oldest() {}
+        while self.holders.len() >= self.keys_max {
+            if !self.forget_oldest() {
+                return false;
+            }
+        }
         let hasher = &self.hasher;
         self.holders.insert(hasher.hash_one(key), (key, Holder::Open(connection)), |(key, _)| hasher.hash_one(key));
+        true
     }
 
     /// The connection of a token has ended.
@@ -159,7 +169,7 @@ impl Sessions {
 
     /// Most memory of all tokens, in bytes.
     pub fn footprint_max(members_max: usize) -> usize {
-        let keys_max = members_max.saturating_add(SESSIONS_SLACK);
+        let keys_max = keys_max(members_max);
         let tables = hashed::footprint_max::<(Key, Holder)>(keys_max) + hashed::footprint_max::<MemberName>(keys_max);
         let ended = size_of::<Session>() + ALLOCATION_BYTES + size_of::<(Instant, Key)>();
         tables.saturating_add(keys_max.saturating_mul(ended))
@@ -207,9 +217,9 @@ mod tests {
     fn a_token_is_good_once_and_for_a_while() {
         let start = Instant::now();
         let mut sessions = Sessions::new(Duration::from_secs(60), 10);
-        sessions.give(key(1), CONNECTION, None);
+        assert!(sessions.give(key(1), CONNECTION, None));
         assert_eq!(sessions.find(key(1)), Some(&Holder::Open(CONNECTION)));
-        sessions.give(key(2), CONNECTION, Some(key(1)));
+        assert!(sessions.give(key(2), CONNECTION, Some(key(1))));
         assert_eq!(sessions.find(key(1)), None, "the newer one replaces it");
         let bob = session("bob");
         sessions.on_end(key(2), bob, start);
@@ -219,7 +229,7 @@ mod tests {
         assert_eq!(sessions.find(key(2)), Some(&Holder::Ended(Box::new(bob))));
         sessions.take(key(2));
         assert!(sessions.find(key(2)).is_none() && !sessions.is_reserved(name));
-        sessions.give(key(3), CONNECTION, None);
+        assert!(sessions.give(key(3), CONNECTION, None));
         sessions.on_end(key(3), bob, start);
         assert_eq!(sessions.deadline(), Some(start + Duration::from_secs(60)));
         sessions.forget_old(start + Duration::from_secs(60), 10);
@@ -234,11 +244,13 @@ mod tests {
         let most = SESSIONS_SLACK;
         let key = |number: usize| Key::new((number as u128).to_be_bytes());
         for number in 0..most + 5 {
-            sessions.give(key(number), CONNECTION, None);
+            assert!(sessions.give(key(number), CONNECTION, None));
             sessions.on_end(key(number), session(&format!("a{number}")), start);
             sessions.invariants();
         }
         assert!(sessions.find(key(4)).is_none() && sessions.find(key(5)).is_some());
+        let given = (most..3 * most).filter(|number| sessions.give(key(number + 10), CONNECTION, None)).count();
+        assert_eq!(given, most, "those of connections that are open stay");
     }
 
     #[test]

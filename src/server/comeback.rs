@@ -23,8 +23,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         let key = Key::new(self.random.secret());
         let profile = self.connections.at_mut(id).profile.get_or_insert_with(Box::<Profile>::default);
-        let before = profile.key.replace(key);
-        self.sessions.give(key, id, before);
+        let before = profile.key.take();
+        if !self.sessions.give(key, id, before) {
+            self.tell(id, Notice::NoMoreTokens);
+            return;
+        }
+        self.connections.at_mut(id).profile.get_or_insert_default().key = Some(key);
         let seconds = self.sessions.resume_for().as_secs();
         self.tell_always(id, Notice::Token { token: &key.to_string(), seconds });
     }

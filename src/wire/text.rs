@@ -208,6 +208,7 @@ impl fmt::Display for Notice<'_> {
             Self::Goodbye => write!(f, "! goodbye"),
             Self::JsonOnly => write!(f, "! this command is for programs: first /format json"),
             Self::Token { token, seconds } => write!(f, "! token {token}, good for {seconds} s"),
+            Self::NoMoreTokens => write!(f, "! there are as many tokens as there may be"),
             Self::Replaced => write!(f, "! you have come back by another connection"),
             Self::ResumeRefused => write!(f, "! this token is not good, or not any more"),
         }
@@ -274,6 +275,7 @@ impl Notice<'_> {
             Self::Goodbye => "goodbye",
             Self::JsonOnly => "json_only",
             Self::Token { .. } => "token",
+            Self::NoMoreTokens => "no_more_tokens",
             Self::Replaced => "replaced",
             Self::ResumeRefused => "resume_refused",
         }
@@ -312,6 +314,7 @@ impl Notice<'_> {
                 | Self::AnnouncementUnderWay
                 | Self::OperatorsOnly
                 | Self::JsonOnly
+                | Self::NoMoreTokens
                 | Self::ResumeRefused
         )
     }
