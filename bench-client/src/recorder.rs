@@ -416,4 +416,6 @@ mod rooms_tests;
 #[cfg(test)]
 mod share_tests;
 #[cfg(test)]
+mod test_lines;
+#[cfg(test)]
 mod tests;

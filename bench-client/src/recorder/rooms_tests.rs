@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::test_lines::{START_NS, authors, line};
 use super::*;
 use crate::plan::{Arrival, Length, Pace};
 
-const START_NS: u64 = 1_000_000_000_000;
 const MS: u64 = 1_000_000;
 const ROOMS: u32 = 2;
 /// Members by room: even places are in the first room, odd ones in the second. In each the first two publish.
@@ -26,20 +26,10 @@ fn plan(messages: u64) -> Plan {
     .unwrap()
 }
 
-fn line(plan: &Plan, index: usize) -> Vec<u8> {
-    let publisher = plan.publisher_of(index);
-    let mut line = format!("[10.0.0.1:{publisher}] ").into_bytes();
-    let header = Header { publisher, sequence: plan.sequence_of(index), due_ns: START_NS + plan.due_ns(index) };
-    Format::new(64).encode(header, &mut line);
-    line.pop();
-    line
-}
-
 /// A recorder to which all messages were sent.
 fn started(plan: &Plan) -> Recorder<'_> {
     let mut recorder = Recorder::new(plan, Format::new(64), &MEMBERS);
-    let authors = (0..plan.publishers()).map(|publisher| format!("[10.0.0.1:{publisher}] ").into_bytes());
-    recorder.start(START_NS, authors.collect());
+    recorder.start(START_NS, authors(plan));
     (0..plan.len()).for_each(|index| recorder.on_sent(index, START_NS + plan.due_ns(index), OTHERS));
     recorder
 }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::arrivals::read_message;
 use super::join::{Join, SharePart, Stopped};
 use super::record::Record;
+use super::test_lines::{START_NS, authors, line};
 use super::*;
 use crate::plan::{Arrival, Length, Pace};
 
-const START_NS: u64 = 1_000_000_000_000;
 const GAP_NS: u64 = 100_000_000;
 
 fn plan(publishers: u32, messages: u64) -> Plan {
@@ -18,19 +18,6 @@ fn plan(publishers: u32, messages: u64) -> Plan {
     let warmup = Duration::from_millis(300);
     Plan::new(&Pace { rate_per_s: 10.0, publishers, rooms: 1, warmup, length, arrival: Arrival::Fixed, seed: 0 })
         .unwrap()
-}
-
-fn line(plan: &Plan, index: usize) -> Vec<u8> {
-    let publisher = plan.publisher_of(index);
-    let mut line = format!("[10.0.0.1:{publisher}] ").into_bytes();
-    let header = Header { publisher, sequence: plan.sequence_of(index), due_ns: START_NS + plan.due_ns(index) };
-    Format::new(64).encode(header, &mut line);
-    line.pop();
-    line
-}
-
-fn authors(plan: &Plan) -> Vec<Vec<u8>> {
-    (0..plan.publishers()).map(|publisher| format!("[10.0.0.1:{publisher}] ").into_bytes()).collect()
 }
 
 /// Who reads which message when, all in the order of time; member `publisher` of the first members publishes.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::test_lines::{START_NS, authors, line};
 use super::*;
 use crate::plan::{Arrival, Length, Pace};
 use crate::recorder::latency::Latency;
@@ -11,7 +12,6 @@ use crate::recorder::proof::Problems;
 use crate::recorder::times::{MARK_PERCENT, WHOLE, mark_rank};
 use crate::results::summary::Quantiles;
 
-const START_NS: u64 = 1_000_000_000_000;
 const MS: u64 = 1_000_000;
 
 fn plan(publishers: u32, messages: u64, warmup_s: u64) -> Plan {
@@ -37,8 +37,7 @@ struct Room<'p> {
 impl<'p> Room<'p> {
     fn new(plan: &'p Plan, publishers_of_members: &[Option<u32>]) -> Self {
         let mut recorder = Recorder::new(plan, Format::new(64), publishers_of_members);
-        let authors = (0..plan.publishers()).map(|publisher| format!("[10.0.0.1:{publisher}] ").into_bytes());
-        recorder.start(START_NS, authors.collect());
+        recorder.start(START_NS, authors(plan));
         Self { plan, recorder, publishers_of_members: publishers_of_members.to_vec() }
     }
 
@@ -47,13 +46,7 @@ impl<'p> Room<'p> {
     }
 
     fn line(&self, index: usize) -> Vec<u8> {
-        let publisher = self.plan.publisher_of(index);
-        let mut line = format!("[10.0.0.1:{publisher}] ").into_bytes();
-        let sequence = self.plan.sequence_of(index);
-        let due_ns = START_NS + self.plan.due_ns(index);
-        Format::new(64).encode(Header { publisher, sequence, due_ns }, &mut line);
-        line.pop();
-        line
+        line(self.plan, index)
     }
 
     /// Sends message `index` on time to everybody but its author.
