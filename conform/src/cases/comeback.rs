@@ -1,7 +1,7 @@
 //! Coming back with a token: the name, the room, and every message that was missed.
 
 use super::Step::{Ends, Joins, Leaves, Vanishes};
-use super::json::{TOKEN, answer, joins, message, said_object, steps, welcomed, with};
+use super::json::{TOKEN, answer, both_join, joins, message, said_object, steps, welcomed, with};
 use super::{Case, Draft, about, case, reads, reads_until, sends};
 
 const REFUSED: &str = r#"{"kind":"error","code":"resume_refused","text":"this token is not good, or not any more"}"#;
@@ -78,10 +78,8 @@ fn resume() -> Vec<Draft> {
         case(
             "who comes back has its name, its room and all that was said, its own included",
             steps(vec![
-                joins("a", "den", 0, 1),
-                joins("b", "den", 0, 2),
+                both_join(),
                 vec![
-                    reads("a", &[r#"{"kind":"entered","after":0,"from":"{b}","online":2}"#]),
                     sends("a", "/nick {~ann}\none\n/token\n"),
                     reads("a", &[&answer("notice", "nick", "you are {~ann}"), &said_object(1), TOKEN]),
                     reads("b", &[r#"{"kind":"renamed","after":0,"from":"{a}","id":"{?a}","to":"{~ann}","online":2}"#]),
@@ -108,10 +106,8 @@ fn resume() -> Vec<Draft> {
         case(
             "only what comes behind the number is sent",
             steps(vec![
-                joins("a", "den", 0, 1),
-                joins("b", "den", 0, 2),
+                both_join(),
                 vec![
-                    reads("a", &[r#"{"kind":"entered","after":0,"from":"{b}","online":2}"#]),
                     sends("a", "one\ntwo\nthree\n/token\n"),
                     reads("a", &[&said_object(1), &said_object(2), &said_object(3), TOKEN]),
                     Leaves("a"),
@@ -134,10 +130,8 @@ fn resume() -> Vec<Draft> {
         case("what the log has forgotten is told with its numbers", {
             let lines: String = (1..=60).map(|number| format!("line {number}\n")).collect();
             steps(vec![
-                joins("a", "den", 0, 1),
-                joins("b", "den", 0, 2),
+                both_join(),
                 vec![
-                    reads("a", &[r#"{"kind":"entered","after":0,"from":"{b}","online":2}"#]),
                     sends("a", "/token\n"),
                     reads("a", &[TOKEN]),
                     Vanishes("a"),
@@ -165,10 +159,8 @@ fn resume_refused() -> Vec<Draft> {
     vec![case(
         "a token is good once, for another connection, and one that never was is not",
         steps(vec![
-            joins("a", "den", 0, 1),
-            joins("b", "den", 0, 2),
+            both_join(),
             vec![
-                reads("a", &[r#"{"kind":"entered","after":0,"from":"{b}","online":2}"#]),
                 sends("a", "/token\n"),
                 reads("a", &[TOKEN]),
                 sends("a", "/resume {?token} 0\n"),

@@ -25,6 +25,12 @@ pub(super) fn joins(who: &'static str, room: &str, n: u64, online: u64) -> Vec<S
     ]
 }
 
+/// `a` and `b` come into such a room, one after the other.
+pub(super) fn both_join() -> Vec<Step> {
+    let entered = vec![reads("a", &[r#"{"kind":"entered","after":0,"from":"{b}","online":2}"#])];
+    steps(vec![joins("a", "den", 0, 1), joins("b", "den", 0, 2), entered])
+}
+
 pub(super) fn welcomed(name: &str, room: &str, n: u64, online: u64) -> String {
     format!(r#"{{"kind":"welcome","n":{n},"name":"{name}","online":{online},"room":"{{~{room}}}"}}"#)
 }
@@ -322,10 +328,8 @@ fn own_lines() -> Vec<Draft> {
     vec![case(
         "who reads objects is told the numbers of its lines, and not sent them",
         steps(vec![
-            joins("a", "den", 0, 1),
-            joins("b", "den", 0, 2),
+            both_join(),
             vec![
-                reads("a", &[r#"{"kind":"entered","after":0,"from":"{b}","online":2}"#]),
                 sends("a", "one\n"),
                 reads("a", &[&said_object(1)]),
                 reads("b", &[&message(1, "{a}", "one")]),
