@@ -19,6 +19,7 @@ pub mod memory_file;
 pub mod model;
 pub mod peers;
 pub mod run;
+mod script;
 pub mod simulation;
 #[cfg(test)]
 mod tests;

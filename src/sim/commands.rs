@@ -19,9 +19,9 @@ use crate::io::Signal;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{Kernel, tables::Tables};
-use crate::limits::{BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN};
+use crate::limits::{BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, log_bytes_min};
 use crate::server::Flow;
-use crate::wire::{Encoding, Framing};
+use crate::wire::Framing;
 
 /// Most turns with faults.
 const FAULTY_TURNS_MAX: usize = 1000;
@@ -54,8 +54,7 @@ pub struct Outcome {
 
 fn config(draw: &mut Draw) -> Config {
     let line_bytes = draw.pick(&[64, 300]);
-    // A segment holds any line as JSON too.
-    let log_bytes_min = LOG_SEGMENTS_MIN * (Encoding::Json.bytes_max(line_bytes) + LOG_ENTRY_BYTES);
+    let log_bytes_min = log_bytes_min(line_bytes);
     let log_bytes = log_bytes_min * draw.pick(&[64, 1, 2, 5]) + draw.below(50) as usize;
     let members_max = draw.pick(&[200, 200, 200, 30, 6]);
     let timeout = |draw: &mut Draw| Duration::from_millis(draw.pick(&[30_000, 60_000, 60_000, 1000]));

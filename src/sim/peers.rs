@@ -8,15 +8,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::script::{self, ARRIVAL, Steps, WITNESS};
 use super::workload::Workload;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::{Kernel, Script};
-
-/// The witness is the first connection of a run.
-pub const WITNESS: u32 = 0;
-
-/// Stands for a peer in a step in which a new one connects.
-const ARRIVAL: u32 = u32::MAX;
 
 #[derive(Clone, Debug, Default)]
 struct Peer {
@@ -42,10 +37,7 @@ pub struct Peers {
 impl Peers {
     /// The witness, which is let in before the others come.
     pub fn new(kernel: &mut Kernel, workload: Workload) -> Self {
-        let witness = kernel.connect(address(WITNESS, false), usize::MAX, true);
-        assert_eq!(witness, WITNESS);
-        kernel.pair_mut(witness).calm = true;
-        kernel.pair_mut(witness).reading = false;
+        script::let_witness_in(kernel, address(WITNESS, false));
         Self { workload, peers: vec![Peer::default()], spare: workload.returns, over: false }
     }
 
@@ -57,37 +49,6 @@ impl Peers {
             } else {
                 self.arrive(kernel);
             }
-        }
-    }
-
-    fn arrive(&mut self, kernel: &mut Kernel) {
-        let number = u32::try_from(self.peers.len()).expect("there are few peers");
-        let never_reads = self.workload.first_never_reads && number == 1;
-        let roomy = kernel.draw.chance(128) && !never_reads;
-        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.capacity as u64) as usize };
-        // The witness is the first number.
-        let apart = if self.workload.namesakes && number > 1 { number - number % 2 } else { number };
-        let peer = kernel.connect(address(apart, self.workload.neighbours), capacity, true);
-        assert_eq!(peer, number);
-        if never_reads {
-            kernel.peer_listens(peer, false);
-        }
-        let steps_left = if never_reads { self.workload.steps } else { kernel.draw.between(0, self.workload.steps) };
-        let opening =
-            if kernel.draw.chance(self.workload.foreign) { self.opening(&mut kernel.draw) } else { Vec::new() };
-        self.peers.push(Peer { steps_left, lines: 0, foreign: !opening.is_empty(), opening });
-        self.pause(kernel, peer);
-    }
-
-    fn pause(&self, kernel: &mut Kernel, peer: u32) {
-        let pause = kernel.draw.below(self.workload.pause + 1);
-        kernel.act_after(pause, peer);
-    }
-
-    fn replace(&mut self, kernel: &mut Kernel) {
-        if self.spare > 0 {
-            self.spare -= 1;
-            self.arrive(kernel);
         }
     }
 
@@ -190,24 +151,51 @@ impl Peers {
 }
 
 impl Script for Peers {
-    /// The next step of a peer's script.
     fn act(&mut self, kernel: &mut Kernel, peer: u32) {
-        if self.over {
-            return;
+        self.take_step(kernel, peer);
+    }
+}
+
+impl Steps for Peers {
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn arrive(&mut self, kernel: &mut Kernel) {
+        let number = u32::try_from(self.peers.len()).expect("there are few peers");
+        let never_reads = self.workload.first_never_reads && number == 1;
+        let roomy = kernel.draw.chance(128) && !never_reads;
+        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.workload.capacity as u64) as usize };
+        // The witness is the first number.
+        let apart = if self.workload.namesakes && number > 1 { number - number % 2 } else { number };
+        let peer = kernel.connect(address(apart, self.workload.neighbours), capacity, true);
+        assert_eq!(peer, number);
+        if never_reads {
+            kernel.peer_listens(peer, false);
         }
-        if peer == ARRIVAL {
+        let steps_left = if never_reads { self.workload.steps } else { kernel.draw.between(0, self.workload.steps) };
+        let opening =
+            if kernel.draw.chance(self.workload.foreign) { self.opening(&mut kernel.draw) } else { Vec::new() };
+        self.peers.push(Peer { steps_left, lines: 0, foreign: !opening.is_empty(), opening });
+        self.pause(kernel, peer);
+    }
+
+    fn replace(&mut self, kernel: &mut Kernel) {
+        if self.spare > 0 {
+            self.spare -= 1;
             self.arrive(kernel);
-            return;
         }
-        let state = &mut self.peers[peer as usize];
-        if state.steps_left == 0 {
-            return;
-        }
-        state.steps_left -= 1;
-        if !kernel.pairs()[peer as usize].is_alive() {
-            self.replace(kernel);
-            return;
-        }
+    }
+
+    fn steps_left(&mut self, peer: u32) -> &mut usize {
+        &mut self.peers[peer as usize].steps_left
+    }
+
+    fn pause_max(&self) -> u64 {
+        self.workload.pause
+    }
+
+    fn step(&mut self, kernel: &mut Kernel, peer: u32) {
         let workload = self.workload;
         if kernel.draw.chance(workload.goes) {
             kernel.peer_goes(peer);
@@ -222,11 +210,6 @@ impl Script for Peers {
             let mut bytes = Vec::new();
             self.compose(kernel, peer, &mut bytes);
             kernel.peer_writes(peer, &bytes);
-        }
-        if kernel.pairs()[peer as usize].is_alive() {
-            self.pause(kernel, peer);
-        } else {
-            self.replace(kernel);
         }
     }
 }

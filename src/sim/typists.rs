@@ -4,12 +4,10 @@
 //! Every line that is to be said has its author's number and a count, so no two are the same. The first peer hears the
 //! lobby as the witness of other runs does.
 
-use super::peers::{WITNESS, address};
+use super::peers::address;
+use super::script::{self, ARRIVAL, Steps, WITNESS};
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::{Kernel, Script};
-
-/// Stands for a peer in a step in which a new one connects.
-const ARRIVAL: u32 = u32::MAX;
 
 const NAMES: [&str; 8] = ["bob", "BOB", "al", "ann", "Ann", "x-1", "007", "guest-1"];
 const ROOMS: [&str; 6] = ["den", "Den", "attic", "lobby", "cellar", "a b"];
@@ -76,10 +74,7 @@ pub struct Typists {
 
 impl Typists {
     pub fn new(kernel: &mut Kernel, habits: Habits) -> Self {
-        let witness = kernel.connect(address(WITNESS, false), usize::MAX, true);
-        assert_eq!(witness, WITNESS);
-        kernel.pair_mut(witness).calm = true;
-        kernel.pair_mut(witness).reading = false;
+        script::let_witness_in(kernel, address(WITNESS, false));
         Self { habits, typists: vec![Typist::default()], spare: habits.returns, over: false }
     }
 
@@ -89,42 +84,8 @@ impl Typists {
         }
     }
 
-    fn arrive(&mut self, kernel: &mut Kernel) {
-        let number = self.number();
-        let roomy = kernel.draw.chance(128);
-        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.habits.capacity as u64) as usize };
-        let peer = kernel.connect(address(number, false), capacity, true);
-        assert_eq!(peer, number);
-        let steps_left = kernel.draw.between(1, self.habits.steps);
-        let mut opening = Vec::new();
-        if kernel.draw.chance(160) {
-            opening.extend_from_slice(b"/format json\n");
-            match comeback(kernel, number) {
-                Some(comeback) if kernel.draw.chance(160) => opening.extend(comeback.into_bytes()),
-                _ => {}
-            }
-            if kernel.draw.chance(200) {
-                opening.extend_from_slice(b"/token\n");
-            }
-        }
-        self.typists.push(Typist { steps_left, opening, ..Typist::default() });
-        self.pause(kernel, peer);
-    }
-
     fn number(&self) -> u32 {
         u32::try_from(self.typists.len()).expect("there are few peers")
-    }
-
-    fn pause(&self, kernel: &mut Kernel, peer: u32) {
-        let pause = kernel.draw.below(self.habits.pause + 1);
-        kernel.act_after(pause, peer);
-    }
-
-    fn replace(&mut self, kernel: &mut Kernel) {
-        if self.spare > 0 {
-            self.spare -= 1;
-            self.pause(kernel, ARRIVAL);
-        }
     }
 
     fn text(&mut self, draw: &mut Draw, peer: u32) -> String {
@@ -233,22 +194,53 @@ fn comeback(kernel: &mut Kernel, peer: u32) -> Option<String> {
 
 impl Script for Typists {
     fn act(&mut self, kernel: &mut Kernel, peer: u32) {
-        if self.over {
-            return;
+        self.take_step(kernel, peer);
+    }
+}
+
+impl Steps for Typists {
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn arrive(&mut self, kernel: &mut Kernel) {
+        let number = self.number();
+        let roomy = kernel.draw.chance(128);
+        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.habits.capacity as u64) as usize };
+        let peer = kernel.connect(address(number, false), capacity, true);
+        assert_eq!(peer, number);
+        let steps_left = kernel.draw.between(1, self.habits.steps);
+        let mut opening = Vec::new();
+        if kernel.draw.chance(160) {
+            opening.extend_from_slice(b"/format json\n");
+            match comeback(kernel, number) {
+                Some(comeback) if kernel.draw.chance(160) => opening.extend(comeback.into_bytes()),
+                _ => {}
+            }
+            if kernel.draw.chance(200) {
+                opening.extend_from_slice(b"/token\n");
+            }
         }
-        if peer == ARRIVAL {
-            self.arrive(kernel);
-            return;
+        self.typists.push(Typist { steps_left, opening, ..Typist::default() });
+        self.pause(kernel, peer);
+    }
+
+    fn replace(&mut self, kernel: &mut Kernel) {
+        if self.spare > 0 {
+            self.spare -= 1;
+            self.pause(kernel, ARRIVAL);
         }
-        let typist = &mut self.typists[peer as usize];
-        if typist.steps_left == 0 {
-            return;
-        }
-        typist.steps_left -= 1;
-        if !kernel.pairs()[peer as usize].is_alive() {
-            self.replace(kernel);
-            return;
-        }
+    }
+
+    fn steps_left(&mut self, peer: u32) -> &mut usize {
+        &mut self.typists[peer as usize].steps_left
+    }
+
+    fn pause_max(&self) -> u64 {
+        self.habits.pause
+    }
+
+    fn step(&mut self, kernel: &mut Kernel, peer: u32) {
         if kernel.draw.chance(self.habits.leaves) {
             match kernel.draw.below(3) {
                 0 => kernel.peer_goes(peer),
@@ -263,11 +255,6 @@ impl Script for Typists {
             if !bytes.is_empty() {
                 kernel.peer_writes(peer, &bytes);
             }
-        }
-        if kernel.pairs()[peer as usize].is_alive() {
-            self.pause(kernel, peer);
-        } else {
-            self.replace(kernel);
         }
     }
 }
