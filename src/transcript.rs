@@ -7,25 +7,23 @@
 //! whole in one of the two files.
 
 mod others;
+mod reader;
 
 use std::io;
 use std::time::Instant;
 
 use crate::limits::{DISK_RETRY, TRANSCRIPT_RETRY, TRANSCRIPT_WRITE_BYTES};
-use crate::message::Notice;
 use crate::names::RoomName;
 use crate::outlet::{Outlet, Unwritten, stamp};
-use crate::room::log::{Log, Position};
+use crate::room::log::Log;
 use crate::token::RoomId;
-use crate::wire::Encoding;
 use others::Others;
+use reader::Reader;
 
 #[derive(Debug)]
 pub struct Transcript<W> {
     outlet: W,
-    cursor: Position,
-    /// The number of the last message before the cursor.
-    messages: u64,
+    lobby: Reader,
     /// Bytes to be written before the log goes on at the cursor: lines that are not in the log, or that it may forget.
     /// Begins at the start of a line.
     pending: Vec<u8>,
@@ -59,8 +57,7 @@ impl<W: Outlet> Transcript<W> {
     pub fn new(outlet: W, log: &Log) -> Self {
         Self {
             outlet,
-            cursor: log.head(),
-            messages: log.messages(),
+            lobby: Reader::at_head(log),
             pending: Vec::new(),
             written: 0,
             retry: None,
@@ -85,7 +82,7 @@ impl<W: Outlet> Transcript<W> {
     /// Takes lines of rooms that are not the lobby, if everything taken before was written. `find` has the name and the
     /// log of one.
     pub fn take_others<'a>(&mut self, find: impl Fn(RoomId) -> Option<(RoomName, &'a Log)>) {
-        if self.pending.is_empty() && self.state != State::Ended {
+        if self.pending.is_empty() && !self.others.is_quiet() && self.state != State::Ended {
             let stamp = stamp(&self.outlet);
             self.others.copy_next(&stamp, find, &mut self.pending);
         }
@@ -114,14 +111,11 @@ impl<W: Outlet> Transcript<W> {
         let mut budget = TRANSCRIPT_WRITE_BYTES;
         while budget > 0 {
             // Pending bytes are written first, so that there is one gap to tell of, however long they take.
-            if self.pending.is_empty() {
-                self.skip_forgotten(log);
-            }
-            if self.pending.is_empty() {
-                self.stamp_lines(log);
+            if self.pending.is_empty() && !self.lobby.is_done(log) {
+                self.read_on(log);
             }
             let from_log = self.pending.is_empty();
-            let bytes = if from_log { log.bytes_from(self.cursor) } else { &self.pending[self.written..] };
+            let bytes = if from_log { log.bytes_from(self.lobby.cursor) } else { &self.pending[self.written..] };
             let bytes = &bytes[..bytes.len().min(budget)];
             if bytes.is_empty() {
                 break;
@@ -179,54 +173,33 @@ impl<W: Outlet> Transcript<W> {
 
     /// True when everything was written, or the outlet takes no bytes any more.
     pub fn is_quiet(&self, log: &Log) -> bool {
-        self.state == State::Ended || (self.pending.is_empty() && self.cursor == log.head() && self.others.is_quiet())
+        self.state == State::Ended || (self.pending.is_empty() && self.lobby.is_done(log) && self.others.is_quiet())
     }
 
-    /// If the log has forgotten the bytes at the cursor, adds a line with the number of messages missed, if there were
-    /// any that are numbered.
-    fn skip_forgotten(&mut self, log: &Log) {
-        if self.cursor < log.tail() {
-            let messages = log.messages_before(log.tail()) - self.messages;
-            if messages > 0 {
-                let stamp = stamp(&self.outlet);
-                self.pending.extend_from_slice(stamp.as_bytes());
-                Encoding::Text.notice(Notice::Missed { messages, range: None }, &mut self.pending);
-            }
-            self.cursor = log.tail();
-            self.messages += messages;
-        }
-    }
-
-    /// Where lines are stamped, copies as many of them with their stamps into `pending` as one turn may write.
-    fn stamp_lines(&mut self, log: &Log) {
+    /// Reads on in the lobby once all before was written: tells of what the log has forgotten, or, where lines are
+    /// stamped, copies as many of them with their stamps as one turn may write.
+    fn read_on(&mut self, log: &Log) {
         let stamp = stamp(&self.outlet);
-        if stamp.is_empty() {
-            return;
+        self.lobby.skip_forgotten(log, &stamp, &mut self.pending);
+        if self.pending.is_empty() && !stamp.is_empty() {
+            self.lobby.copy(log, &stamp, TRANSCRIPT_WRITE_BYTES, &mut self.pending);
         }
-        for (_, _, line) in log.messages_from(self.cursor) {
-            if self.pending.len() >= TRANSCRIPT_WRITE_BYTES {
-                break;
-            }
-            self.pending.extend_from_slice(stamp.as_bytes());
-            self.pending.extend_from_slice(line);
-            self.cursor = self.cursor + line.len();
-        }
-        self.messages = log.messages_before(self.cursor);
     }
 
     fn on_written_from_log(&mut self, count: usize, log: &Log) {
-        self.cursor = self.cursor + count;
+        let reader = &mut self.lobby;
+        reader.cursor = reader.cursor + count;
         // The rest of a line that was cut is copied, because the log may forget it before the outlet takes more.
-        let rest = log.rest_of_message(self.cursor);
+        let rest = log.rest_of_message(reader.cursor);
         if !rest.is_empty() {
-            let start = log.message_start(self.cursor);
-            let begun = &log.bytes_from(start)[..usize::try_from(self.cursor - start).expect("a message is small")];
+            let start = log.message_start(reader.cursor);
+            let begun = &log.bytes_from(start)[..usize::try_from(reader.cursor - start).expect("a message is small")];
             self.pending.extend_from_slice(begun);
             self.pending.extend_from_slice(rest);
             self.written = begun.len();
-            self.cursor = self.cursor + rest.len();
+            reader.cursor = reader.cursor + rest.len();
         }
-        self.messages = log.messages_before(self.cursor);
+        reader.messages = log.messages_before(reader.cursor);
     }
 
     fn on_written(&mut self, count: usize) {

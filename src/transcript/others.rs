@@ -5,61 +5,39 @@
 
 use std::collections::HashMap;
 
+use super::reader::Reader;
 use crate::limits::{TRANSCRIPT_GONE_BYTES, TRANSCRIPT_ROOM_BYTES};
 use crate::message::Notice;
 use crate::names::RoomName;
 use crate::pieces::fifo::Fifo;
-use crate::room::log::{Log, Position};
+use crate::room::log::Log;
 use crate::token::RoomId;
 use crate::wire::Encoding;
 
-/// How far a room was read.
-#[derive(Debug, Default)]
-struct Reader {
-    cursor: Position,
-    /// The number of the last message before the cursor.
-    messages: u64,
-    /// True exactly when the room is in `behind`.
-    is_behind: bool,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Others {
-    readers: HashMap<RoomId, Reader>,
+    places: HashMap<RoomId, Place>,
     /// Rooms of which not everything was read, in the order of their turns.
     behind: Fifo<RoomId>,
     /// Messages of rooms that are gone which were not written.
     lost: u64,
 }
 
-impl Reader {
-    /// Copies lines from the cursor on, `most` bytes of them or a little more, and tells of those that are forgotten.
-    /// True when there are more.
-    fn copy(&mut self, stamp: &str, name: RoomName, log: &Log, most: usize, out: &mut Vec<u8>) -> bool {
-        let start = |out: &mut Vec<u8>| {
-            out.extend_from_slice(stamp.as_bytes());
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.push(b' ');
-        };
+/// How far a room was read.
+#[derive(Debug, Default)]
+struct Place {
+    reader: Reader,
+    /// True exactly when the room is in `behind`.
+    is_behind: bool,
+}
+
+impl Place {
+    /// Copies lines, `most` bytes of them or a little more, and tells of those that are forgotten.
+    fn copy(&mut self, stamp: &str, name: RoomName, log: &Log, most: usize, out: &mut Vec<u8>) {
+        let start = format!("{stamp}{name} ");
         let end = out.len() + most;
-        if self.cursor < log.tail() {
-            let messages = log.messages_before(log.tail()) - self.messages;
-            if messages > 0 {
-                start(out);
-                Encoding::Text.notice(Notice::Missed { messages, range: None }, out);
-            }
-            self.cursor = log.tail();
-        }
-        for (_, _, line) in log.messages_from(self.cursor) {
-            if out.len() >= end {
-                break;
-            }
-            start(out);
-            out.extend_from_slice(line);
-            self.cursor = self.cursor + line.len();
-        }
-        self.messages = log.messages_before(self.cursor);
-        self.cursor < log.head()
+        self.reader.skip_forgotten(log, &start, out);
+        self.reader.copy(log, &start, end, out);
     }
 }
 
@@ -70,22 +48,22 @@ impl Others {
 
     /// Something was said in a room.
     pub fn on_spoken(&mut self, room: RoomId) {
-        let reader = self.readers.entry(room).or_default();
-        if !std::mem::replace(&mut reader.is_behind, true) {
+        let place = self.places.entry(room).or_default();
+        if !std::mem::replace(&mut place.is_behind, true) {
             self.behind.push_back(room);
         }
     }
 
     /// A room is freed: what was not read of it is read now, unless very much waits to be written.
     pub fn on_freed(&mut self, stamp: &str, room: RoomId, name: RoomName, log: &Log, out: &mut Vec<u8>) {
-        let mut reader = self.readers.remove(&room).unwrap_or_default();
-        if reader.cursor == log.head() {
+        let mut place = self.places.remove(&room).unwrap_or_default();
+        if place.reader.is_done(log) {
             return;
         }
         if out.len() < TRANSCRIPT_GONE_BYTES {
-            reader.copy(stamp, name, log, TRANSCRIPT_GONE_BYTES - out.len(), out);
+            place.copy(stamp, name, log, TRANSCRIPT_GONE_BYTES - out.len(), out);
         }
-        self.lost += log.messages() - reader.messages;
+        self.lost += log.messages() - place.reader.messages;
     }
 
     /// Copies lines of the next room that has some. `find` has its name and its log, if it still exists.
@@ -101,12 +79,12 @@ impl Others {
             Encoding::Text.notice(Notice::Missed { messages, range: None }, out);
         }
         while let Some(room) = self.behind.pop_front() {
-            let Some(reader) = self.readers.get_mut(&room) else { continue };
+            let Some(place) = self.places.get_mut(&room) else { continue };
             let Some((name, log)) = find(room) else { continue };
-            if reader.copy(stamp, name, log, TRANSCRIPT_ROOM_BYTES, out) {
+            place.copy(stamp, name, log, TRANSCRIPT_ROOM_BYTES, out);
+            place.is_behind = !place.reader.is_done(log);
+            if place.is_behind {
                 self.behind.push_back(room);
-            } else {
-                reader.is_behind = false;
             }
             if !out.is_empty() {
                 break;
