@@ -25,11 +25,11 @@ pub fn message_bytes_max(body: &Body<'_>) -> usize {
 }
 
 /// Something that is shown as its `Display` says.
-struct Shown<T>(T);
+struct Shown<'a>(&'a dyn fmt::Display);
 
-impl<T: fmt::Display> Serialize for Shown<T> {
+impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.collect_str(self.0)
     }
 }
 
@@ -46,9 +46,8 @@ impl Serialize for UnixTime {
 }
 
 /// An object in the order in which its members are written. Those that it has not are left out.
-#[derive(Serialize)]
-#[serde(bound = "N: fmt::Display")]
-struct Object<'a, N: fmt::Display> {
+#[derive(Default, Serialize)]
+struct Object<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +58,7 @@ struct Object<'a, N: fmt::Display> {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<Shown<N>>,
+    from: Option<Shown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +68,7 @@ struct Object<'a, N: fmt::Display> {
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<PublicId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<Shown<N>>,
+    name: Option<Shown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entered: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,31 +91,9 @@ struct Object<'a, N: fmt::Display> {
     text: Option<&'a str>,
 }
 
-impl<'a, N: fmt::Display> Object<'a, N> {
+impl<'a> Object<'a> {
     fn new(kind: &'a str) -> Self {
-        Self {
-            n: None,
-            after: None,
-            t: None,
-            kind,
-            code: None,
-            from: None,
-            to: None,
-            id: None,
-            room: None,
-            epoch: None,
-            name: None,
-            entered: None,
-            left: None,
-            online: None,
-            seconds: None,
-            operators: None,
-            page: None,
-            pages: None,
-            count: None,
-            token: None,
-            text: None,
-        }
+        Self { kind, ..Self::default() }
     }
 
     fn write(&self, mut out: &mut impl Write) -> io::Result<()> {
@@ -143,9 +120,10 @@ fn kind_name(kind: Kind) -> &'static str {
 
 /// Writes a message whose text is sanitised.
 pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<()> {
+    let name = message.body.name();
     let mut object =
         Object { t: Some(message.time), id: message.author, ..Object::new(kind_name(message.body.kind())) };
-    object.from = message.body.name().map(Shown);
+    object.from = name.as_ref().map(|name| Shown(name));
     let Body::Event(event) = message.body else {
         object.n = Some(message.number);
         object.text = Some(str::from_utf8(message.body.text()).expect("it is sanitised"));
@@ -174,7 +152,7 @@ pub fn record(number: u64, entry: &Entry, line: &[u8], out: &mut impl Write) -> 
     let object = Object {
         n: Some(number),
         t: Some(entry.time),
-        from: name.map(Shown),
+        from: name.as_ref().map(|name| Shown(name)),
         id: entry.author,
         text: Some(text),
         ..Object::new(kind_name(entry.kind))
@@ -188,7 +166,7 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
     match &notice {
         Notice::Joined(arrival) => return welcome(arrival, out),
         Notice::Said { number, time } => {
-            let said = Object::<&str> { n: Some(*number), t: Some(*time), ..Object::new("said") };
+            let said = Object { n: Some(*number), t: Some(*time), ..Object::new("said") };
             return said.write(out);
         }
         Notice::Missed { messages, range } => return missed(Some(*messages), *range, out),
@@ -196,7 +174,7 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
         Notice::Private { from, id, time, text } => {
             let private = Object {
                 t: Some(*time),
-                from: Some(Shown(*from)),
+                from: Some(Shown(from)),
                 id: Some(*id),
                 text: Some(text),
                 ..Object::new("private")
@@ -204,7 +182,7 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
             return private.write(out);
         }
         Notice::Token { token, seconds } => {
-            let object = Object::<&str> { token: Some(token), seconds: Some(*seconds), ..Object::new("token") };
+            let object = Object { token: Some(token), seconds: Some(*seconds), ..Object::new("token") };
             return object.write(out);
         }
         Notice::Replaced => object.kind = "replaced",
@@ -212,7 +190,7 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
             object.room = Some(room.as_str());
             object.online = Some(*online);
         }
-        Notice::MemberListed { name } => object.name = Some(Shown(*name)),
+        Notice::MemberListed { name } => object.name = Some(Shown(name)),
         Notice::Page { page, pages } => (object.page, object.pages) = (Some(*page), Some(*pages)),
         Notice::History { count } => object.count = Some(*count),
         notice if notice.is_error() => object.kind = "error",
@@ -231,7 +209,7 @@ fn welcome(arrival: &Arrival, out: &mut impl Write) -> io::Result<()> {
         id: Some(arrival.id),
         room: Some(arrival.room.as_str()),
         epoch: Some(arrival.epoch),
-        name: Some(Shown(arrival.name)),
+        name: Some(Shown(&arrival.name)),
         online: Some(arrival.online),
         ..Object::new("welcome")
     };
