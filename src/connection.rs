@@ -52,6 +52,11 @@ impl<S> Connection<S> {
         }
     }
 
+    /// What only some members have, which it has from now on.
+    pub fn profile_mut(&mut self) -> &mut Profile {
+        self.profile.get_or_insert_default()
+    }
+
     /// What the member is called now.
     pub fn name(&self) -> Name {
         let chosen = self.profile.as_deref().and_then(|profile| profile.name);

@@ -20,7 +20,7 @@ pub use hold::Hold;
 pub use holds::{Holds, HoldsFull};
 pub use network::{Network, NetworkError};
 pub use operator_key::OperatorKey;
-pub use state::{RoomState, State, StateError, Topic};
+pub use state::{Modes, RoomState, State, StateError, Topic};
 pub use state_file::{Keeper, StateFile};
 pub use upkeep::{Report, Upkeep};
 

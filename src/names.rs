@@ -210,6 +210,14 @@ impl Name {
         Some(Self::Address(Address { ip: address.ip(), port: address.port(), ordinal }))
     }
 
+    /// What the member has chosen, if it has.
+    pub fn chosen(self) -> Option<MemberName> {
+        match self {
+            Self::Chosen(name) => Some(name),
+            Self::Address(_) | Self::Guest(_) => None,
+        }
+    }
+
     /// Writes the name as it is displayed, several times as fast where it is chosen, or an IPv4 address.
     pub fn write(self, out: &mut impl Write) -> io::Result<()> {
         let (ip, port) = match self {

@@ -27,8 +27,8 @@ use std::time::Instant;
 use crate::config::{RoomSettings, SlowPolicy};
 use crate::limits::rendered_bytes_max;
 use crate::message::{Body, Event, Message};
+use crate::moderation::{Modes, Topic};
 use crate::names::{MemberName, Name, RoomName};
-use crate::time::UnixTime;
 use crate::token::{ConnectionId, PublicId, RoomId, TableId};
 use crate::wire::{Encoding, text};
 pub use feed::Batch;
@@ -107,24 +107,6 @@ pub struct Newcomer {
 pub struct Who {
     pub name: Name,
     pub id: PublicId,
-}
-
-/// What a room is about, and who set it when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
-    /// Sanitised, never empty.
-    pub text: Box<str>,
-    pub by: Box<str>,
-    pub time: UnixTime,
-}
-
-/// What operators have set for a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Modes {
-    /// How many seconds lie between two lines of a member; 0 for no bound.
-    pub slow_seconds: u64,
-    /// True when only operators may speak.
-    pub only_operators: bool,
 }
 
 #[derive(Debug)]
@@ -421,11 +403,8 @@ impl Room {
 
     /// Forgets the oldest segment of one of its logs, as [`Feed::forget_oldest`] does: of the one with text last.
     pub fn forget_oldest(&mut self, members: &mut Members) -> bool {
-        let closes = self.settings.slow == SlowPolicy::Close;
-        let fallen = &mut self.fallen;
-        self.feeds.iter_mut().rev().any(|feed| {
-            feed.forget_oldest(members, |skipped, whole| fallen.extend((closes || !whole).then_some(skipped)))
-        })
+        let mut on_skipped = fall(&mut self.fallen, self.settings.slow);
+        self.feeds.iter_mut().rev().any(|feed| feed.forget_oldest(members, &mut on_skipped))
     }
 
     /// True when [`Room::skip_ahead`] is to be called.
@@ -435,10 +414,8 @@ impl Room {
 
     /// Skips some of the many members whose place the logs are going to forget next.
     pub fn skip_ahead(&mut self, members: &mut Members) {
-        let closes = self.settings.slow == SlowPolicy::Close;
-        for feed in &mut self.feeds {
-            feed.skip_ahead(members, |skipped, whole| self.fallen.extend((closes || !whole).then_some(skipped)));
-        }
+        let mut on_skipped = fall(&mut self.fallen, self.settings.slow);
+        self.feeds.iter_mut().for_each(|feed| feed.skip_ahead(members, &mut on_skipped));
     }
 
     /// True when a message can be appended now.
@@ -463,13 +440,7 @@ impl Room {
     ) -> Option<u64> {
         let number = self.messages() + u64::from(body.kind().is_numbered());
         let message = Message { number, time: members.time(), author: id, body };
-        let closes = self.settings.slow == SlowPolicy::Close;
-        let fallen = &mut self.fallen;
-        let mut on_skipped = |skipped, whole: bool| {
-            if closes || !whole {
-                fallen.push_back(skipped);
-            }
-        };
+        let mut on_skipped = fall(&mut self.fallen, self.settings.slow);
         let (text, others) = self.feeds.split_first_mut().expect("a room has text");
         let mut fan_out_bytes = append_to(text, members, author, (&message, &body), &mut on_skipped)?;
         // The others are made of what the first one shows.
@@ -498,6 +469,16 @@ impl Room {
             assert_eq!(feed.log().messages(), self.messages(), "the feeds of a room have the same messages");
         }
         self.presence.invariants();
+    }
+}
+
+/// What becomes of a member that is skipped: it is to be closed where the operator wants that, and where there was no
+/// memory for the rest of its message.
+fn fall(fallen: &mut VecDeque<ConnectionId>, slow: SlowPolicy) -> impl FnMut(ConnectionId, bool) {
+    move |skipped, whole| {
+        if slow == SlowPolicy::Close || !whole {
+            fallen.push_back(skipped);
+        }
     }
 }
 

@@ -123,6 +123,11 @@ impl Rooms {
         self.by_name.find(self.hasher.hash_one(name), |id| self.room(*id).name() == name).copied()
     }
 
+    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be.
+    pub fn find_or_open(&mut self, name: RoomName) -> Option<RoomId> {
+        self.find(name).or_else(|| self.open(name))
+    }
+
     /// Opens a room, which no other may have the name of. `None` when there are as many as there may be.
     pub fn open(&mut self, name: RoomName) -> Option<RoomId> {
         if self.rooms.len() >= self.rooms_max {
@@ -215,9 +220,14 @@ impl Rooms {
         &self.rooms[id.0].room
     }
 
-    /// The room that a member is in.
+    /// The id of the room that a member is in.
     pub fn room_of(&self, id: MemberId) -> RoomId {
         self.members.room(id)
+    }
+
+    /// The room that a member is in.
+    pub fn room_with(&self, id: MemberId) -> &Room {
+        self.room(self.room_of(id))
     }
 
     /// Members in all rooms.
@@ -350,7 +360,7 @@ impl Rooms {
 
     /// True when a member was sent every message.
     pub fn is_level(&self, id: MemberId) -> bool {
-        self.room(self.room_of(id)).is_level(&self.members, id)
+        self.room_with(id).is_level(&self.members, id)
     }
 
     /// Tells the others in its room that a member has chosen a name.
@@ -578,7 +588,7 @@ impl Rooms {
     }
 
     fn feed(&self, id: MemberId) -> &Feed {
-        self.room(self.room_of(id)).feed(&self.members, id)
+        self.room_with(id).feed(&self.members, id)
     }
 
     fn feed_mut(&mut self, id: MemberId) -> (&mut Feed, &mut Members) {

@@ -1,6 +1,6 @@
 //! Time of day. The server's own clock only goes forward and has no date; what people and programs see is Unix time.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,15 +11,5 @@ impl UnixTime {
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// The moment `later`.
-    pub fn after(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(later.as_millis()).unwrap_or(u64::MAX)))
-    }
-
-    /// The time from this moment until `later`; none when that is not later.
-    pub fn until(self, later: Self) -> Duration {
-        Duration::from_millis(later.0.saturating_sub(self.0))
     }
 }

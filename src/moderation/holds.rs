@@ -57,12 +57,18 @@ impl Holds {
 
     /// The hold that a member is under, and of several the one that ends last. A newcomer has no name and may have no
     /// serial number yet.
-    pub fn find(&self, address: IpAddr, name: Option<&str>, connection: Option<u64>, now_ms: u64) -> Option<&Hold> {
+    pub fn find(
+        &self,
+        address: IpAddr,
+        name: Option<MemberName>,
+        connection: Option<u64>,
+        now_ms: u64,
+    ) -> Option<&Hold> {
         if self.holds.is_empty() {
             return None;
         }
         let address = address.to_canonical();
-        let name = name.and_then(MemberName::parse).and_then(|name| last(&self.names, name));
+        let name = name.and_then(|name| last(&self.names, name));
         let connection = connection.and_then(|serial| last(&self.connections, serial));
         let lengths = self.lengths[usize::from(address.is_ipv6())].keys();
         let networks = lengths.filter_map(|length| last(&self.networks, Network::around(address, *length)));

@@ -14,7 +14,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +24,7 @@ use crate::limits::{
 use crate::moderation::hold::Hold;
 use crate::moderation::network::Network;
 use crate::names::{MemberName, RoomName};
+use crate::time::UnixTime;
 use crate::wire::sanitise;
 
 /// Of files that this program reads and writes.
@@ -41,22 +41,29 @@ pub struct State {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomState {
-    /// At most [`ROOM_NAME_BYTES_MAX`] letters of a name.
-    pub name: String,
+    pub name: RoomName,
     pub topic: Option<Topic>,
-    /// The pause between two lines of a member, in whole seconds from 1 to [`SLOW_MAX`].
-    pub slow: Option<Duration>,
+    pub modes: Modes,
+}
+
+/// What operators have set for a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// How many seconds lie between two lines of a member, at most [`SLOW_MAX`]; 0 for no bound.
+    pub slow_seconds: u64,
+    /// True when only operators may speak.
     pub only_operators: bool,
 }
 
+/// What a room is about, and who set it when.
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Sanitised, and at most [`TOPIC_BYTES_MAX`].
-    pub text: String,
+    /// Sanitised, never empty, and at most [`TOPIC_BYTES_MAX`].
+    pub text: Box<str>,
     /// Who set it, as a member reads it: at most [`PREFIX_BYTES_MAX`] bytes.
-    pub by: String,
-    /// Milliseconds of Unix time.
-    pub at_ms: u64,
+    pub by: Box<str>,
+    pub time: UnixTime,
 }
 
 /// Why a file holds no state.
@@ -158,14 +165,14 @@ impl State {
         Err(StateError { line: index + 1, what: "the end is missing: {\"kind\":\"end\"}".to_owned() })
     }
 
-    /// Adds what a line in the middle of a file says. `rooms` has the names of rooms so far, in lower case.
-    fn add(&mut self, line: Line<'_>, rooms: &mut BTreeSet<String>) -> Result<(), String> {
+    /// Adds what a line in the middle of a file says. `rooms` has the names of rooms so far.
+    fn add(&mut self, line: Line<'_>, rooms: &mut BTreeSet<RoomName>) -> Result<(), String> {
         match line {
             Line::Ban(line) => push(&mut self.bans, line.read()?, HOLDS_MAX, "bans"),
             Line::Mute(line) => push(&mut self.mutes, line.read()?, HOLDS_MAX, "mutes"),
             Line::Room(line) => {
                 let room = line.read()?;
-                if !rooms.insert(room.name.to_ascii_lowercase()) {
+                if !rooms.insert(room.name) {
                     return Err(format!("a second room {}", room.name));
                 }
                 push(&mut self.rooms, room, STATE_ROOMS_MAX, "rooms")
@@ -236,35 +243,35 @@ impl<'a> HoldLine<'a> {
 impl<'a> RoomLine<'a> {
     fn of(room: &'a RoomState) -> Self {
         let topic =
-            |topic: &'a Topic| TopicLine { text: Cow::from(&topic.text), by: Cow::from(&topic.by), at: topic.at_ms };
+            |topic: &'a Topic| TopicLine { text: Cow::from(&*topic.text), by: Cow::from(&*topic.by), at: topic.time.0 };
         Self {
-            name: Cow::from(&room.name),
+            name: Cow::from(room.name.as_str()),
             topic: room.topic.as_ref().map(topic),
-            slow: room.slow.map(|pause| pause.as_secs()),
-            only_operators: room.only_operators,
+            slow: Some(room.modes.slow_seconds).filter(|seconds| *seconds > 0),
+            only_operators: room.modes.only_operators,
         }
     }
 
     fn read(self) -> Result<RoomState, String> {
-        if RoomName::parse(&self.name).is_none() {
-            return Err(wrong_name(&self.name, ROOM_NAME_BYTES_MAX));
-        }
+        let name = RoomName::parse(&self.name).ok_or_else(|| wrong_name(&self.name, ROOM_NAME_BYTES_MAX))?;
         let topic = |topic: TopicLine<'_>| -> Result<Topic, String> {
             Ok(Topic {
-                text: plain(topic.text, TOPIC_BYTES_MAX, "the topic")?,
-                by: plain(topic.by, PREFIX_BYTES_MAX, "by")?,
-                at_ms: moment(topic.at, "at")?,
+                text: plain(topic.text, TOPIC_BYTES_MAX, "the topic")?.into(),
+                by: plain(topic.by, PREFIX_BYTES_MAX, "by")?.into(),
+                time: UnixTime(moment(topic.at, "at")?),
             })
         };
         let slow = |seconds: u64| {
             let is_right = (1..=SLOW_MAX.as_secs()).contains(&seconds);
-            is_right.then_some(Duration::from_secs(seconds)).ok_or(format!("slow is from 1 to {}", SLOW_MAX.as_secs()))
+            is_right.then_some(seconds).ok_or(format!("slow is from 1 to {}", SLOW_MAX.as_secs()))
         };
         Ok(RoomState {
             topic: self.topic.map(topic).transpose()?,
-            slow: self.slow.map(slow).transpose()?,
-            only_operators: self.only_operators,
-            name: self.name.into_owned(),
+            modes: Modes {
+                slow_seconds: self.slow.map(slow).transpose()?.unwrap_or(0),
+                only_operators: self.only_operators,
+            },
+            name,
         })
     }
 }

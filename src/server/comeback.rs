@@ -3,13 +3,12 @@
 
 use super::Server;
 use super::speaker::Speaker;
-use crate::connection::Profile;
 use crate::counters::CloseReason;
 use crate::io::Io;
 use crate::message::Notice;
 use crate::names::Name;
 use crate::outlet::Outlet;
-use crate::room::Blocked;
+use crate::room::{Blocked, MemberId};
 use crate::sessions::{Holder, Key, Session};
 use crate::token::ConnectionId;
 use crate::wire::Encoding;
@@ -22,13 +21,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         }
         let key = Key::new(self.random.secret());
-        let profile = self.connections.at_mut(id).profile.get_or_insert_with(Box::<Profile>::default);
-        let before = profile.key.take();
+        let before = self.connections.at_mut(id).profile_mut().key.take();
         if !self.sessions.give(key, id, before) {
             self.tell(id, Notice::NoMoreTokens);
             return;
         }
-        self.connections.at_mut(id).profile.get_or_insert_default().key = Some(key);
+        self.connections.at_mut(id).profile_mut().key = Some(key);
         let seconds = self.sessions.resume_for().as_secs();
         self.tell_always(id, Notice::Token { token: &key.to_string(), seconds });
     }
@@ -44,15 +42,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let holder = key.and_then(|key| self.sessions.find(key));
         let taken_up = match holder {
             Some(Holder::Ended(session)) => Some((**session, None)),
-            Some(Holder::Open(other)) if *other != speaker.id => Some((self.session_of(*other), Some(*other))),
+            Some(Holder::Open(other)) if *other != speaker.id => {
+                let member = self.connections.at(*other).member().expect("only a member has a token");
+                Some((self.session_of(*other, member), Some(*other)))
+            }
             Some(Holder::Open(_)) | None => None,
         };
-        let allowed = |session: &Session| !session.name.is_some_and(|name| self.is_name_banned(name.as_str()));
+        let allowed = |session: &Session| !session.name.is_some_and(|name| self.is_name_banned(name));
         let (Some(key), Some((session, other))) = (key, taken_up.filter(|(session, _)| allowed(session))) else {
             self.tell(speaker.id, Notice::ResumeRefused);
             return Ok(());
         };
-        let Some(room) = self.rooms.find(session.room).or_else(|| self.rooms.open(session.room)) else {
+        let Some(room) = self.rooms.find_or_open(session.room) else {
             self.tell(speaker.id, Notice::NoMoreRooms);
             return Ok(());
         };
@@ -63,7 +64,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.close_with(other, Notice::Replaced, CloseReason::Replaced);
             self.rooms.keep(room, false);
         }
-        let (before, author) = (self.who(speaker), self.author(speaker));
+        let (before, author) = (speaker.who(), self.author(speaker));
         if let Some(name) = session.name {
             self.set_name(speaker.id, name);
             speaker.name = Name::Chosen(name);
@@ -85,12 +86,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(())
     }
 
+    /// The connection of a member ends. If it has a token, what it has may be taken up for a while.
+    pub(super) fn end_session(&mut self, id: ConnectionId, member: MemberId) {
+        if let Some(key) = self.connections.at(id).profile.as_deref().and_then(|profile| profile.key) {
+            let session = self.session_of(id, member);
+            self.sessions.on_end(key, session, self.now);
+        }
+    }
+
     /// What a member has that another connection may take up.
-    pub(super) fn session_of(&self, id: ConnectionId) -> Session {
-        let connection = self.connections.at(id);
-        let member = connection.member().expect("a member has a session");
-        let room = self.rooms.room(self.rooms.room_of(member));
-        let name = connection.profile.as_deref().and_then(|profile| profile.name);
+    fn session_of(&self, id: ConnectionId, member: MemberId) -> Session {
+        let name = self.connections.at(id).name().chosen();
+        let room = self.rooms.room_with(member);
         Session { name, room: room.name(), epoch: room.epoch() }
     }
 }

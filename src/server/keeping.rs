@@ -8,8 +8,7 @@
 use std::time::Duration;
 
 use super::Server;
-use super::speaker::{Done, Farewell, Speaker};
-use crate::connection::Profile;
+use super::speaker::{Done, Speaker};
 use crate::counters::{CloseReason, Counter};
 use crate::flood::Rate;
 use crate::io::Io;
@@ -19,14 +18,13 @@ use crate::limits::{
 };
 use crate::message::{Body, Event, Notice};
 use crate::moderation::{
-    self, Hold, Holds, Keeper, Kept, Network, OperatorKey, Report, RoomState, State, Upkeep, time,
+    Hold, Holds, Keeper, Kept, Modes, Network, OperatorKey, Report, RoomState, State, Topic, Upkeep, time,
 };
 use crate::motd::Motd;
-use crate::names::{MemberName, Name, RoomName};
+use crate::names::MemberName;
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
-use crate::room::{Blocked, Modes, Topic};
-use crate::time::UnixTime;
+use crate::room::Blocked;
 use crate::token::{ConnectionId, RoomId};
 
 /// What a server knows of order.
@@ -78,19 +76,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Takes what an operator has prepared, and what an earlier server has kept. To be called before the first turn.
     pub fn keep_order_with(&mut self, kept: Kept, keeper: Option<Box<dyn Keeper>>) {
         let State { bans, mutes, rooms } = kept.state;
-        for state in rooms {
-            let name = RoomName::parse(&state.name);
-            let room = name.and_then(|name| self.rooms.find(name).or_else(|| self.rooms.open(name)));
-            let Some(room) = room else { continue };
-            let RoomState { topic, slow, only_operators, .. } = state;
-            let topic = topic.map(|moderation::Topic { text, by, at_ms }| Topic {
-                text: text.into(),
-                by: by.into(),
-                time: UnixTime(at_ms),
-            });
-            let slow_seconds = slow.map_or(0, |slow| slow.as_secs());
+        for RoomState { name, topic, modes } in rooms {
+            let Some(room) = self.rooms.find_or_open(name) else { continue };
             self.rooms.room_mut(room).set_topic(topic);
-            self.rooms.room_mut(room).set_modes(Modes { slow_seconds, only_operators });
+            self.rooms.room_mut(room).set_modes(modes);
             self.keeping.rooms.insert(room);
         }
         self.keeping.key = kept.operator_key;
@@ -132,14 +121,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let now = self.rooms.time().0;
         let rooms = self.keeping.rooms.iter().map(|id| {
             let room = self.rooms.room(*id);
-            let modes = room.modes();
-            let topic = room.topic().map(|topic| moderation::Topic {
-                text: topic.text.to_string(),
-                by: topic.by.to_string(),
-                at_ms: topic.time.0,
-            });
-            let slow = (modes.slow_seconds > 0).then(|| Duration::from_secs(modes.slow_seconds));
-            RoomState { name: room.name().to_string(), topic, slow, only_operators: modes.only_operators }
+            RoomState { name: room.name(), topic: room.topic().cloned(), modes: room.modes() }
         });
         let rooms = rooms.collect();
         State { bans: self.keeping.bans.to_keep(now), mutes: self.keeping.mutes.to_keep(now), rooms }
@@ -157,7 +139,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// True when nobody may have a name.
-    pub(super) fn is_name_banned(&self, name: &str) -> bool {
+    pub(super) fn is_name_banned(&self, name: MemberName) -> bool {
         // An address that nobody holds, so that the name alone decides.
         let nowhere = std::net::Ipv4Addr::UNSPECIFIED.into();
         self.keeping.bans.find(nowhere, Some(name), None, self.rooms.time().0).is_some()
@@ -168,7 +150,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if self.is_muted(speaker) {
             return Some(Notice::Muted);
         }
-        let modes = self.rooms.room(self.rooms.room_of(speaker.member)).modes();
+        let modes = self.rooms.room_with(speaker.member).modes();
         (modes.only_operators && !self.is_operator(speaker.id)).then_some(Notice::OperatorsOnly)
     }
 
@@ -177,8 +159,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return false;
         }
         let serial = self.connections.serial(speaker.id).0;
-        let name = chosen(&speaker.name);
-        self.keeping.mutes.find(speaker.ip, name, Some(serial), self.rooms.time().0).is_some()
+        self.keeping.mutes.find(speaker.ip, speaker.name.chosen(), Some(serial), self.rooms.time().0).is_some()
     }
 
     /// A connection has ended: what holds nothing else goes with it.
@@ -204,7 +185,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             let (ip, name) = (connection.origin.ip, connection.name());
             let serial = self.connections.serial(id).0;
-            if let Some(hold) = self.keeping.bans.find(ip, chosen(&name), Some(serial), now) {
+            if let Some(hold) = self.keeping.bans.find(ip, name.chosen(), Some(serial), now) {
                 let end = hold.end_shown().to_string();
                 self.close_with(id, Notice::Banned { end: &end }, CloseReason::Banned);
             }
@@ -235,7 +216,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         let is_right = key.matches(typed.as_bytes());
         let rate = Rate::new(1, WRONG_KEY_BURST).expect("it is not 0");
-        let profile = self.connections.at_mut(speaker.id).profile.get_or_insert_with(Box::<Profile>::default);
+        let profile = self.connections.at_mut(speaker.id).profile_mut();
         // Also the right key has to wait, so that nothing is learnt from who has to.
         profile.keys.allows(rate, 1.0, self.now).map_err(Blocked::OverRate)?;
         if is_right {
@@ -261,7 +242,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return Done::Taken;
         };
         if other == speaker.id {
-            return Done::Leaves(Farewell::Goodbye);
+            return Done::Leaves;
         }
         let shown = self.connections.at(other).name();
         self.close_with(other, Notice::Kicked { by: speaker.name, why }, CloseReason::Kicked);
@@ -285,9 +266,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let member = self.find_member(whom);
         let hold = if let Some(id) = member {
             let connection = self.connections.at(id);
-            let name = connection.name();
-            let held = chosen(&name).and_then(MemberName::parse);
-            Hold::of_member(held, connection.origin.ip, self.connections.serial(id).0, until, &by)
+            let name = connection.name().chosen();
+            Hold::of_member(name, connection.origin.ip, self.connections.serial(id).0, until, &by)
         } else if let Some(name) = MemberName::parse(whom) {
             Hold::of_name(name, until, &by)
         } else if kind == Kind::Mute {
@@ -449,13 +429,5 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.tell(speaker.id, Notice::Announced { rooms: rooms.len() as u64 });
         self.keeping.announcement = Some((text.into(), rooms));
         self.log_action(speaker, format_args!("made an announcement"));
-    }
-}
-
-/// The name that a member has chosen.
-fn chosen(name: &Name) -> Option<&str> {
-    match name {
-        Name::Chosen(name) => Some(name.as_str()),
-        Name::Address(_) | Name::Guest(_) => None,
     }
 }

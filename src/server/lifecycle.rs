@@ -16,7 +16,6 @@ use crate::message::Notice;
 use crate::names::{Guest, Name, Origin};
 use crate::outlet::Outlet;
 use crate::room::{Newcomer, Who};
-use crate::sessions::Session;
 use crate::token::{ConnectionId, ListenerId};
 use crate::wire::Encoding;
 
@@ -103,16 +102,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A connection that has been greeted becomes a member of the room.
     fn join(&mut self, id: ConnectionId) {
-        let public_id = self.public_id(id);
-        let connection = self.connections.at_mut(id);
+        let connection = self.connections.at(id);
         assert!(connection.state == State::Greeting, "a connection joins once");
-        let newcomer = Newcomer {
-            connection: id,
-            table: self.io.table(&connection.socket),
-            encoding: connection.inbound.encoding,
-            who: Who { name: connection.name(), id: public_id },
-        };
+        let who = Who { name: connection.name(), id: self.public_id(id) };
+        let newcomer = self.newcomer(id, who);
         let member = self.rooms.join(self.rooms.lobby(), newcomer, self.now);
+        let connection = self.connections.at_mut(id);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.
@@ -124,6 +119,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.tell_topic(id, member, false);
         self.repeat_last(id, member, self.config.history);
         self.ask_for_chunk(id);
+    }
+
+    /// What a room has to know of a connection that joins it.
+    pub(super) fn newcomer(&self, id: ConnectionId, who: Who) -> Newcomer {
+        let connection = self.connections.at(id);
+        let (table, encoding) = (self.io.table(&connection.socket), connection.inbound.encoding);
+        Newcomer { connection: id, table, encoding, who }
     }
 
     /// Shows a newcomer the operator's greeting.
@@ -213,17 +215,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.addresses.give_back_line(ip);
         }
         self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
-        let profile = self.connections.at_mut(id).profile.take();
         self.forget_holds_of(self.connections.serial(id).0);
         if let Some(member) = member {
-            if let Some(key) = profile.as_deref().and_then(|profile| profile.key) {
-                let room = self.rooms.room(self.rooms.room_of(member));
-                let name = profile.as_deref().and_then(|profile| profile.name);
-                self.sessions.on_end(key, Session { name, room: room.name(), epoch: room.epoch() }, self.now);
-            }
+            self.end_session(id, member);
             let room = self.rooms.leave(member, Who { name, id: public_id }, self.now);
             self.free_room_if_unused(room);
         }
+        self.connections.at_mut(id).profile = None;
         self.addresses.leave(ip, self.now);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {

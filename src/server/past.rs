@@ -17,7 +17,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// A member is sent the last `count` messages of its room that the log has, behind what waits for it already.
     /// Returns how many those are.
     pub(super) fn repeat_last(&mut self, id: ConnectionId, member: MemberId, count: u64) -> u64 {
-        let room = self.rooms.room(self.rooms.room_of(member));
+        let room = self.rooms.room_with(member);
         let last = room.messages();
         let first = room.text().first_number().max((last + 1).saturating_sub(count));
         self.repeat(id, member, first, last);
@@ -38,7 +38,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn fetch_past(&mut self, id: ConnectionId, member: MemberId) {
         let connection = self.connections.at_mut(id);
         let Some(Past { next, last }) = connection.outbound.private.past_due() else { return };
-        let log = self.rooms.room(self.rooms.room_of(member)).text();
+        let log = self.rooms.room_with(member).text();
         let encoding = connection.inbound.encoding;
         let first = log.first_number().min(last + 1).max(next);
         let mut bytes = Vec::new();

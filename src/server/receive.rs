@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::held::{Resume, Turn};
-use super::speaker::{Done, Farewell, Speaker};
+use super::speaker::{Done, Speaker};
 use crate::connection::{Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Chunk, Io, Scratch};
@@ -51,7 +51,7 @@ enum Taken {
     /// The peer speaks another protocol.
     Foreign(Foreign),
     /// The member leaves.
-    Leaves(Farewell),
+    Leaves,
 }
 
 /// Empty buffers, kept for received bytes that are not used at once, so that the steady state allocates nothing.
@@ -147,17 +147,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Resume::All(id) => (id, None),
                 Resume::First(id, turn) => (id, Some(turn)),
             };
-            let held = self.connections.find(id).filter(|connection| connection.inbound.held.is_some());
-            if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, turn)) {
-                self.take_input(speaker);
-            }
+            self.resume(id, turn);
         }
     }
 
-    /// Takes lines of a held connection that has been sent everything.
-    pub(super) fn resume(&mut self, id: ConnectionId) {
+    /// Takes lines of a connection, if it is still held: as the first in a queue of its room, or all that it has waiting.
+    pub(super) fn resume(&mut self, id: ConnectionId, turn: Option<Turn>) {
         let held = self.connections.find(id).filter(|connection| connection.inbound.held.is_some());
-        if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, None)) {
+        if let Some(speaker) = held.and_then(|connection| Speaker::of(id, connection, turn)) {
             self.take_input(speaker);
         }
     }
@@ -246,8 +243,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
             };
             speaker.turn = None;
-            if let Done::Leaves(farewell) = done {
-                return Taken::Leaves(farewell);
+            if done == Done::Leaves {
+                return Taken::Leaves;
             }
             speaker.received.line_taken(done == Done::Taken);
             speaker.received.charge_line(self.config.flood, self.now);
@@ -285,7 +282,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         speaker.received.spoke_at = Some(self.now);
         if self.connections.at(speaker.id).inbound.encoding == Encoding::Json {
-            let number = self.rooms.room(self.rooms.room_of(speaker.member)).messages();
+            let number = self.rooms.room_with(speaker.member).messages();
             self.tell_always(speaker.id, Notice::Said { number, time: self.rooms.time() });
         }
         Ok(Done::Taken)
@@ -293,7 +290,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// `Ok` when a member may speak again in a room that lets each speak only now and then.
     fn await_slow_mode(&mut self, speaker: &mut Speaker) -> Result<(), Blocked> {
-        let seconds = self.rooms.room(self.rooms.room_of(speaker.member)).modes().slow_seconds;
+        let seconds = self.rooms.room_with(speaker.member).modes().slow_seconds;
         if seconds == 0 || self.is_operator(speaker.id) {
             return Ok(());
         }
@@ -340,7 +337,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     pub(super) fn author(&self, speaker: &Speaker) -> Author {
         let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, who: self.who(speaker), has_private }
+        Author { member: speaker.member, who: speaker.who(), has_private }
     }
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.
@@ -353,7 +350,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             // It stays in that queue, also when it now waits for another reason.
             Taken::StillFirst(_) if turn == Some(Turn::Ration) => Some(Hold::Ration),
             Taken::StillFirst(_) => Some(Hold::LogSpace),
-            Taken::All | Taken::Foreign(_) | Taken::Leaves(_) => None,
+            Taken::All | Taken::Foreign(_) | Taken::Leaves => None,
         };
         let received = connection.inbound.received.insert(received);
         if !received.input.is_empty() {
@@ -382,7 +379,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.schedule.held.hold_first(id, self.rooms.room_of(member), turn, reason);
             }
             Taken::Foreign(foreign) => self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
-            Taken::Leaves(farewell) => self.close_with(id, farewell.notice(), farewell.reason()),
+            Taken::Leaves => self.close_with(id, Notice::Goodbye, CloseReason::Left),
         }
     }
 

@@ -6,8 +6,8 @@
 //! member to another log waits until the member was sent all of the one that it is in.
 
 use super::Server;
-use super::speaker::{Done, Farewell, Speaker};
-use crate::connection::{Profile, State};
+use super::speaker::{Done, Speaker};
+use crate::connection::State;
 use crate::counters::Counter;
 use crate::io::Io;
 use crate::limits::{LIST_MEMBERS_MAX, LIST_PAGE_ENTRIES};
@@ -15,7 +15,7 @@ use crate::message::{Arrival, Body, Notice};
 use crate::names::{MemberName, Name, RoomName};
 use crate::outlet::Outlet;
 use crate::room::members::Place;
-use crate::room::{Blocked, MemberId, Newcomer, Who};
+use crate::room::{Blocked, MemberId, Who};
 use crate::token::{ConnectionId, PublicId, RoomId};
 use crate::wire::Encoding;
 use crate::wire::command::{self, Request, Typed, Wrong};
@@ -85,7 +85,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Request::History { count } => self.repeat_history(speaker, count)?,
             Request::Topic { text: None } => self.tell_topic(id, speaker.member, true),
             Request::Op { key } => self.become_operator(speaker, key)?,
-            Request::Quit => return Ok(Done::Leaves(Farewell::Goodbye)),
+            Request::Quit => return Ok(Done::Leaves),
             Request::Format { json } => self.change_format(speaker, json)?,
             Request::Token => self.give_token(id),
             Request::Resume { token, number } => self.resume_session(speaker, token, number)?,
@@ -131,7 +131,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         let holder = self.names.find(Name::Chosen(name), |slot| self.connections.name_in(slot));
         let taken = holder.is_some_and(|slot| slot != speaker.id.slot) || self.sessions.is_reserved(name);
-        if taken || self.is_name_banned(typed) {
+        if taken || self.is_name_banned(name) {
             self.tell(speaker.id, Notice::NameTaken { name: typed });
             return;
         }
@@ -149,7 +149,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn set_name(&mut self, id: ConnectionId, name: MemberName) {
         let before = self.connections.at(id).name();
         self.names.remove(before, id.slot, |slot| self.connections.name_in(slot));
-        self.connections.at_mut(id).profile.get_or_insert_with(Box::<Profile>::default).name = Some(name);
+        self.connections.at_mut(id).profile_mut().name = Some(name);
         self.names.insert(Name::Chosen(name), id.slot, |slot| self.connections.name_in(slot));
     }
 
@@ -160,13 +160,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return Ok(());
         };
         self.await_level(speaker)?;
-        let Some(room) = self.rooms.find(name).or_else(|| self.rooms.open(name)) else {
+        let Some(room) = self.rooms.find_or_open(name) else {
             self.tell(speaker.id, Notice::NoMoreRooms);
             return Ok(());
         };
         if room != self.rooms.room_of(speaker.member) {
-            let who = self.who(speaker);
-            self.move_to(speaker, who, room);
+            self.move_to(speaker, speaker.who(), room);
         }
         self.welcome(speaker);
         let count = self.repeat_last(speaker.id, speaker.member, self.config.history);
@@ -178,14 +177,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn move_to(&mut self, speaker: &mut Speaker, before: Who, room: RoomId) {
         let parked = self.rooms.place(speaker.member) == Place::Parked;
         let left = self.rooms.leave(speaker.member, before, self.now);
-        let who = self.who(speaker);
-        let connection = self.connections.at_mut(speaker.id);
-        let newcomer = Newcomer {
-            connection: speaker.id,
-            table: self.io.table(&connection.socket),
-            encoding: connection.inbound.encoding,
-            who,
-        };
+        let newcomer = self.newcomer(speaker.id, speaker.who());
         speaker.member = self.rooms.join(room, newcomer, self.now);
         self.on_member_changed(speaker, parked);
         self.free_room_if_unused(left);
@@ -216,13 +208,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    pub(super) fn who(&self, speaker: &Speaker) -> Who {
-        speaker.who()
-    }
-
     /// Tells a member about the room that it is in now.
     pub(super) fn welcome(&mut self, speaker: &Speaker) {
-        let room = self.rooms.room(self.rooms.room_of(speaker.member));
+        let room = self.rooms.room_with(speaker.member);
         let arrival = Arrival {
             room: room.name(),
             epoch: room.epoch(),
@@ -238,7 +226,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Tells a member the topic of its room; when `asked`, also that there is none.
     pub(super) fn tell_topic(&mut self, id: ConnectionId, member: MemberId, asked: bool) {
-        let topic = self.rooms.room(self.rooms.room_of(member)).topic().map(|topic| topic.text.clone());
+        let topic = self.rooms.room_with(member).topic().map(|topic| topic.text.clone());
         match topic {
             Some(text) => self.tell_always(id, Notice::Topic { text: &text }),
             None if asked => self.tell_always(id, Notice::NoTopic),
@@ -305,7 +293,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn repeat_history(&mut self, speaker: &mut Speaker, count: u64) -> Result<(), Blocked> {
         self.await_empty(speaker.id)?;
         self.await_level(speaker)?;
-        let room = self.rooms.room(self.rooms.room_of(speaker.member));
+        let room = self.rooms.room_with(speaker.member);
         let kept = room.messages() + 1 - room.text().first_number();
         let count = count.min(self.config.history_max).min(kept);
         self.tell_always(speaker.id, Notice::History { count });

@@ -63,7 +63,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         // They have been sent everything, and nothing is said between.
         for id in sweep.have_read {
-            self.resume(id);
+            self.resume(id, None);
         }
     }
 

@@ -74,7 +74,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let at_rest =
             inbound.received.as_ref().and_then(|received| Some((received.at_rest(self.now)?, received.spoke_at)));
         let Some((before, spoke_at)) = at_rest else { return };
-        let slow = Duration::from_secs(self.rooms.room(self.rooms.room_of(member)).modes().slow_seconds);
+        let slow = Duration::from_secs(self.rooms.room_with(member).modes().slow_seconds);
         if spoke_at.is_none_or(|spoke_at| spoke_at + slow <= self.now) {
             inbound.before = before;
             inbound.received = None;

@@ -4,8 +4,6 @@ use std::net::IpAddr;
 
 use super::held::Turn;
 use crate::connection::{Connection, Received};
-use crate::counters::CloseReason;
-use crate::message::Notice;
 use crate::names::Name;
 use crate::room::{MemberId, Who};
 use crate::token::ConnectionId;
@@ -49,26 +47,6 @@ pub enum Done {
     Taken,
     /// Nothing of it was said.
     Passed,
-    /// The member leaves, with a last line.
-    Leaves(Farewell),
-}
-
-/// The last line to a member that is closed because of what it has asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
-    Goodbye,
-}
-
-impl Farewell {
-    pub fn reason(self) -> CloseReason {
-        match self {
-            Self::Goodbye => CloseReason::Left,
-        }
-    }
-
-    pub fn notice(self) -> Notice<'static> {
-        match self {
-            Self::Goodbye => Notice::Goodbye,
-        }
-    }
+    /// The member leaves.
+    Leaves,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::sanitise::sanitise;
 use crate::limits::{HISTORY_DEFAULT, OPTION_TIME_MAX, UNKNOWN_NAME_BYTES_MAX};
+use crate::moderation::time;
 
 /// What a member asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,23 +258,8 @@ fn number(text: &str) -> Option<u64> {
 fn timed(rest: &str) -> Option<(&str, Option<Duration>)> {
     let (name, time) = word(rest.trim());
     let time = time.trim();
-    let time = if time.is_empty() { None } else { Some(duration(time)?) };
+    let time = if time.is_empty() { None } else { Some(time::parse(time).ok()?) };
     (!name.is_empty()).then_some((name, time))
-}
-
-/// A time of one unit: `30s`, `10m`, `1h`, `2d`, `1w`.
-fn duration(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at(text.len() - text.chars().next_back()?.len_utf8());
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return None,
-    };
-    let time = Duration::from_secs(number(digits).filter(|_| !digits.is_empty())?.checked_mul(seconds)?);
-    (!time.is_zero() && time <= OPTION_TIME_MAX).then_some(time)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn network(text: &str) -> Network {
 
 /// What a member at an address, perhaps with a name, is under at [`NOW`].
 fn found(holds: &Holds, address: &str, name: Option<&str>) -> Option<String> {
-    holds.find(ip(address), name, None, NOW).map(Hold::to_string)
+    holds.find(ip(address), name.and_then(MemberName::parse), None, NOW).map(Hold::to_string)
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn of_a_member_on_loopback_the_connection_and_the_name_are_held() {
     holds.insert(Hold::of_member(Some(name("bob")), ip("127.0.0.1"), 7, None, "alice"), NOW).unwrap();
     holds.insert(Hold::of_member(None, ip("::1"), 8, None, "alice"), NOW).unwrap();
     let is_held = |holds: &Holds, address: &str, name: Option<&str>, serial: Option<u64>| {
-        holds.find(ip(address), name, serial, NOW).is_some()
+        holds.find(ip(address), name.and_then(MemberName::parse), serial, NOW).is_some()
     };
     assert!(is_held(&holds, "127.0.0.1", None, Some(7)) && is_held(&holds, "::1", None, Some(8)));
     assert!(is_held(&holds, "127.0.0.1", Some("bob"), Some(9)));
@@ -125,8 +125,8 @@ fn what_is_over_holds_nobody_and_is_dropped_in_bounded_pieces() {
     }
     holds.insert(Hold::of_name(name("bob"), None, "alice"), NOW).unwrap();
     assert_eq!(holds.next_end(), Some(NOW + 1));
-    assert!(holds.find(ip("192.0.2.7"), Some("n5"), None, NOW).is_some());
-    assert!(holds.find(ip("192.0.2.7"), Some("n5"), None, NOW + 1).is_none());
+    assert!(holds.find(ip("192.0.2.7"), Some(name("n5")), None, NOW).is_some());
+    assert!(holds.find(ip("192.0.2.7"), Some(name("n5")), None, NOW + 1).is_none());
     holds.drop_expired(NOW);
     assert_eq!(holds.len(), count + 1);
     holds.drop_expired(NOW + 1);
@@ -173,7 +173,7 @@ fn what_is_kept_means_something_after_a_restart() {
     assert_eq!(holds.to_keep(NOW + 5), [Hold::of_name(name("bob"), None, "alice")]);
     let again = Holds::of(holds.to_keep(NOW));
     assert!(again.find(ip("127.0.0.1"), None, Some(7), NOW).is_none(), "the serial number may be another's now");
-    assert!(again.find(ip("127.0.0.1"), Some("BOB"), None, NOW).is_some());
+    assert!(again.find(ip("127.0.0.1"), Some(name("BOB")), None, NOW).is_some());
 }
 
 #[test]
@@ -224,7 +224,7 @@ proptest! {
                 hold.name == Some(name("bob")) || PLACES[place.min(3)..].iter().any(|p| hold.network == Some(network(p)))
             };
             let expected = plain.iter().filter(is_under).map(Hold::end).max().filter(|end| *end > now);
-            let got = holds.find(ip(address), Some("Bob"), None, now).map(Hold::end);
+            let got = holds.find(ip(address), Some(name("Bob")), None, now).map(Hold::end);
             prop_assert_eq!(got, expected, "{}", address);
         }
     }

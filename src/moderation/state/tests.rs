@@ -19,22 +19,19 @@ fn hold(name: Option<&str>, network: Option<&str>, until: Option<u64>) -> Hold {
 }
 
 fn topic(text: &str) -> Topic {
-    Topic { text: text.to_owned(), by: "bob".to_owned(), at_ms: 1_732_448_000_123 }
+    Topic { text: text.into(), by: "bob".into(), time: UnixTime(1_732_448_000_123) }
+}
+
+fn room(name: &str, topic: Option<Topic>, slow_seconds: u64, only_operators: bool) -> RoomState {
+    let name = RoomName::parse(name).unwrap();
+    RoomState { name, topic, modes: Modes { slow_seconds, only_operators } }
 }
 
 fn example() -> State {
     State {
         bans: vec![hold(Some("Bob"), Some("192.0.2.7"), Some(1_732_448_000_123)), hold(None, Some("10.0.0.0/8"), None)],
         mutes: vec![hold(Some("carol"), None, None)],
-        rooms: vec![
-            RoomState {
-                name: "den".to_owned(),
-                topic: Some(topic("cats \"and\" \\ dögs\t🎉")),
-                slow: Some(Duration::from_secs(5)),
-                only_operators: true,
-            },
-            RoomState { name: "lobby".to_owned(), topic: None, slow: None, only_operators: false },
-        ],
+        rooms: vec![room("den", Some(topic("cats \"and\" \\ dögs\t🎉")), 5, true), room("lobby", None, 0, false)],
     }
 }
 
@@ -123,14 +120,14 @@ fn the_largest_state_fits_its_file_and_is_read_again() {
         by: by.clone().into(),
         connection: None,
     };
-    let room = |number: usize| RoomState {
-        name: format!("n{number:0>width$}", width = ROOM_NAME_BYTES_MAX - 1),
-        topic: Some(Topic { text: "\\".repeat(TOPIC_BYTES_MAX), by: by.clone(), at_ms: UNTIL_MAX_MS }),
-        slow: Some(SLOW_MAX),
-        only_operators: true,
+    let largest = |number: usize| {
+        let name = format!("n{number:0>width$}", width = ROOM_NAME_BYTES_MAX - 1);
+        let text = "\\".repeat(TOPIC_BYTES_MAX).into();
+        let topic = Topic { text, by: by.clone().into(), time: UnixTime(UNTIL_MAX_MS) };
+        room(&name, Some(topic), SLOW_MAX.as_secs(), true)
     };
     let holds = vec![hold; HOLDS_MAX];
-    let state = State { bans: holds.clone(), mutes: holds, rooms: (0..STATE_ROOMS_MAX).map(room).collect() };
+    let state = State { bans: holds.clone(), mutes: holds, rooms: (0..STATE_ROOMS_MAX).map(largest).collect() };
     let bytes = state.encode();
     println!("{} of {STATE_BYTES_MAX} bytes", bytes.len());
     assert!(bytes.len() <= STATE_BYTES_MAX);

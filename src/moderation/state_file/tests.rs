@@ -5,11 +5,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
 use super::*;
-use crate::moderation::state::RoomState;
+use crate::moderation::state::{Modes, RoomState};
+use crate::names::RoomName;
 
 /// A state that `name` tells from others.
 fn state(name: &str) -> State {
-    let room = RoomState { name: name.to_owned(), topic: None, slow: None, only_operators: true };
+    let name = RoomName::parse(name).unwrap();
+    let room = RoomState { name, topic: None, modes: Modes { slow_seconds: 0, only_operators: true } };
     State { rooms: vec![room], ..State::default() }
 }
 
