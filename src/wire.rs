@@ -9,6 +9,7 @@ pub mod command;
 pub mod foreign;
 #[cfg(test)]
 pub mod framed;
+pub mod irc;
 pub mod json;
 pub mod sanitise;
 pub mod text;
