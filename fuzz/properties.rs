@@ -171,9 +171,9 @@ pub fn irc(data: &[u8]) {
         }
         let of_text =
             |text| if action { Body::Action { name: author, text } } else { Body::Line { name: author, text } };
-        let said = Message { number: 1, time: UnixTime(1), author: None, body: of_text(&clean) };
+        let said = Message { number: 1, time: UnixTime(1), room, author: None, body: of_text(&clean) };
         let mut lines = Vec::new();
-        irc::message(&said, room, false, &mut lines).expect("writing to a Vec does not fail");
+        irc::message(&said, false, &mut lines).expect("writing to a Vec does not fail");
         assert!(lines.len() <= irc::message_bytes_max(&of_text(text)));
         let (head, tail) = if action { ("\x01ACTION ", "\x01") } else { ("", "") };
         let head = format!(":127.0.0.1|63155!~u@uproar PRIVMSG #den :{head}");

@@ -119,6 +119,18 @@ pub const IRC_HEAD_BYTES_MAX: usize = 128;
 /// The same where a second member's name stands for the room's.
 pub const IRC_PRIVATE_HEAD_BYTES_MAX: usize = 160;
 
+/// Most bytes that a client of IRC may send as one line, its tags included and its end not.
+pub const IRC_INPUT_BYTES_MAX: usize = IRC_TAGS_BYTES_MAX + IRC_LINE_BYTES_MAX - 2;
+
+/// Lines that a client of IRC may send before it is a member: several times as many as any client does.
+pub const IRC_REGISTRATION_LINES_MAX: u32 = 64;
+
+/// Most bytes of the answer to one line of IRC: the members of a room in which joins are announced.
+pub const IRC_ANSWER_BYTES_MAX: usize = 32 * 1024;
+
+/// Most rooms that an IRC client is listed at once.
+pub const IRC_ROOMS_LISTED_MAX: usize = 100;
+
 /// What of a word that a client sent is shown to it in an answer: longer than any name.
 pub const IRC_SHOWN_BYTES_MAX: usize = 64;
 

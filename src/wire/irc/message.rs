@@ -113,8 +113,8 @@ impl std::fmt::Display for Channel {
 }
 
 /// Writes a message of a room whose text is sanitised. With its time where lines are `timed`.
-pub fn message(message: &Message<'_>, room: RoomName, timed: bool, out: &mut impl Write) -> io::Result<()> {
-    let time = TimeTag::new(timed.then_some(message.time));
+pub fn message(message: &Message<'_>, timed: bool, out: &mut impl Write) -> io::Result<()> {
+    let (time, room) = (TimeTag::new(timed.then_some(message.time)), message.room);
     let Body::Event(event) = message.body else {
         let mut name = ArrayVec::<u8, PREFIX_BYTES_MAX>::new();
         if let Some(author) = message.body.name() {
@@ -133,9 +133,11 @@ pub fn message(message: &Message<'_>, room: RoomName, timed: bool, out: &mut imp
             let sign = if operators { '+' } else { '-' };
             write!(out, ":{}{USER_AND_HOST} MODE {channel} {sign}m\r\n", Nick(name))
         }
-        Event::Slow { .. } | Event::Summary { .. } | Event::Stopping => {
+        Event::Slow { .. } | Event::Summary { .. } => {
             write!(out, ":{SERVER} NOTICE {channel} :{}\r\n", Plain(&event.to_string()))
         }
+        // It is the last that is said, and all are closed after it.
+        Event::Stopping => write!(out, "ERROR :{}\r\n", Plain(&event.to_string())),
     }
 }
 

@@ -27,8 +27,8 @@ fn longest() -> (Name, RoomName) {
 
 fn said(body: Body<'_>, room: RoomName, timed: bool) -> String {
     let mut out = Vec::new();
-    let said = Message { number: 7, time: TIME, author: Some(PublicId(1)), body };
-    message(&said, room, timed, &mut out).expect("writing to a Vec does not fail");
+    let said = Message { number: 7, time: TIME, room, author: Some(PublicId(1)), body };
+    message(&said, timed, &mut out).expect("writing to a Vec does not fail");
     String::from_utf8(out).expect("lines are UTF-8")
 }
 
@@ -60,7 +60,7 @@ fn what_a_room_says_is_what_clients_know() {
             Body::Event(Event::Summary { entered: 12, left: 1, online: 900 }),
             ":uproar NOTICE #den :12 users entered, 1 left. (900 users online)\r\n",
         ),
-        (Body::Event(Event::Stopping), ":uproar NOTICE #den :the server is stopping\r\n"),
+        (Body::Event(Event::Stopping), "ERROR :the server is stopping\r\n"),
     ] {
         assert_eq!(said(body, den(), false), expected);
         assert_eq!(said(body, den(), true), format!("@time=2026-11-28T12:00:00.000Z {expected}"));
@@ -72,7 +72,7 @@ fn a_message_of_the_past_is_the_line_that_it_was() {
     for name in [bob(), longest().0] {
         for text in [&b"hi"[..], b"] [ \"", b" set the topic: x"] {
             for body in [Body::Line { name, text }, Body::Action { name, text }, Body::Topic { name, text }] {
-                let live = Message { number: 7, time: TIME, author: Some(PublicId(1)), body };
+                let live = Message { number: 7, time: TIME, room: den(), author: Some(PublicId(1)), body };
                 let mut line = Vec::new();
                 text::message(&live, &mut line).expect("writing to a Vec does not fail");
                 let entry = Entry { time: TIME, author: live.author, kind: body.kind(), name_bytes: name.length() };

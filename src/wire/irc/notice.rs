@@ -6,19 +6,10 @@ use super::Nick;
 use super::message::{Channel, Frame, Plain};
 use super::reply::{Replies, Shown};
 use crate::message::{Arrival, Notice};
-use crate::names::{Name, RoomName};
-
-/// To whom a notice is written.
-#[derive(Clone, Copy, Debug)]
-pub struct Addressee {
-    /// `None` for one that has no name yet.
-    pub name: Option<Name>,
-    /// The room in which it is; `None` in the hall.
-    pub room: Option<RoomName>,
-}
+use crate::wire::Addressee;
 
 /// Writes a notice.
-pub fn notice(notice: Notice<'_>, to: Addressee, out: &mut Vec<u8>) {
+pub fn notice(notice: Notice<'_>, to: &Addressee, out: &mut Vec<u8>) {
     let words = notice.to_string();
     let plain = Plain(&words);
     let channel = to.room.map_or_else(|| "*".to_owned(), |room| Channel(room).to_string());
@@ -86,6 +77,8 @@ fn closes(notice: &Notice<'_>) -> bool {
             | Notice::TooManyConnections
             | Notice::TooManyJoins
             | Notice::LineTimeout
+            | Notice::HandshakeTimeout
+            | Notice::TooManyLines
             | Notice::Foreign(_)
             | Notice::Goodbye
             | Notice::Replaced
@@ -95,9 +88,10 @@ fn closes(notice: &Notice<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::MemberName;
+    use crate::names::{MemberName, Name, RoomName};
     use crate::time::UnixTime;
     use crate::token::PublicId;
+    use crate::wire::Encoding;
 
     fn chosen(name: &str) -> Name {
         Name::Chosen(MemberName::choose(name).expect("it may be chosen"))
@@ -106,7 +100,7 @@ mod tests {
     fn written(told: Notice<'_>, name: Option<&str>, room: Option<&str>) -> String {
         let room = room.map(|room| RoomName::parse(room).expect("it is a name"));
         let mut out = Vec::new();
-        notice(told, Addressee { name: name.map(chosen), room }, &mut out);
+        notice(told, &Addressee { encoding: Encoding::Irc, name: name.map(chosen), room }, &mut out);
         String::from_utf8(out).expect("lines are UTF-8")
     }
 

@@ -6,7 +6,8 @@ use std::io::Write;
 
 use super::{END, Nick, SERVER, USER_AND_HOST};
 use crate::limits::{
-    IRC_LINE_BYTES_MAX, IRC_SHOWN_BYTES_MAX, IRC_TOPIC_BYTES, MEMBER_NAME_BYTES_MAX, ROOM_NAME_BYTES_MAX,
+    IRC_ANSWER_BYTES_MAX, IRC_LINE_BYTES_MAX, IRC_SHOWN_BYTES_MAX, IRC_TOPIC_BYTES, MEMBER_NAME_BYTES_MAX,
+    ROOM_NAME_BYTES_MAX,
 };
 use crate::names::Name;
 use crate::wire::sanitise;
@@ -35,6 +36,11 @@ pub struct Replies<'a> {
 impl<'a> Replies<'a> {
     pub fn new(out: &'a mut Vec<u8>, name: Option<Name>) -> Self {
         Self { out, nick: name.map(Nick) }
+    }
+
+    /// True when no more is to be written for one request than the end.
+    pub fn is_long(&self) -> bool {
+        self.out.len() > IRC_ANSWER_BYTES_MAX - 2 * IRC_LINE_BYTES_MAX
     }
 
     /// Writes `:uproar NUMBER NICK REST`.
