@@ -106,6 +106,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.set_topic(speaker, &clean(text))
     }
 
+    /// Tells a member that it has set a topic as others are told.
+    pub(in crate::server) fn tell_own_topic(&mut self, speaker: &Speaker, text: &str) {
+        let (name, channel) = (speaker.name, Channel(self.rooms.room_with(speaker.member).name()));
+        self.answer(speaker.id, |to| to.of_member(name, format_args!("TOPIC {channel} :{text}")));
+    }
+
     pub(super) fn tell_not_operator(&mut self, id: ConnectionId, channel: &str) {
         self.answer(id, |to| to.numeric(482, format_args!("{channel} :You're not channel operator")));
     }
