@@ -60,7 +60,12 @@ impl Config {
         if door == Door::Irc { IRC_INPUT_BYTES_MAX } else { self.line_bytes }
     }
 
-    /// The same of all doors.
+    /// How bytes of a connection of a door are cut into lines.
+    pub fn framing_of(&self, door: Door) -> Framing {
+        if door == Door::Irc { Framing::Line } else { self.framing }
+    }
+
+    /// [`Config::line_bytes_of`] of all doors.
     pub fn line_bytes_max(&self) -> usize {
         self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
     }

@@ -213,14 +213,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
             speaker.received.splitter.discard(rest);
             speaker.received.line_taken(false);
         }
-        let line_bytes_max = self.config.line_bytes_of(self.connections.at(speaker.id).inbound.door);
+        let door = self.connections.at(speaker.id).inbound.door;
+        let (line_bytes_max, framing) = (self.config.line_bytes_of(door), self.config.framing_of(door));
         loop {
             let received = &mut speaker.received;
             if let Verdict::Foreign(foreign) = received.look(rest) {
                 return Taken::Foreign(foreign);
             }
             let before = (received.splitter, *rest);
-            let item = received.splitter.next(rest, line_bytes_max).or_else(|| match self.config.framing {
+            let item = received.splitter.next(rest, line_bytes_max).or_else(|| match framing {
                 Framing::Chunk if !received.is_undecided() => received.splitter.finish(rest),
                 Framing::Line | Framing::Chunk => None,
             });
