@@ -168,6 +168,10 @@ deny:
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
     cargo-deny --workspace --locked check licenses bans sources
 
+# irssi and WeeChat talk with a member at a terminal, and in a room of 5,000; says so where they are not installed
+irc-clients:
+    cargo test --test suite irc_clients -- --nocapture --test-threads 1
+
 # Let a fuzzer look for inputs that break the lines, the first lines, those of IRC and the whole simulated server, each so many seconds; needs nightly
 fuzz seconds="60": fuzz-installed
     for target in line foreign irc server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
