@@ -2,7 +2,11 @@
 
 use std::net::SocketAddr;
 
-use uproar::names::Name;
+use uproar::message::{Body, Message};
+use uproar::names::{Name, RoomName};
+use uproar::time::UnixTime;
+use uproar::wire::irc::reply::{Replies, Shown};
+use uproar::wire::irc::{self, Request};
 use uproar::wire::text;
 use uproar::wire::{Foreign, Framing, Item, Opening, Splitter, Verdict, sanitise};
 
@@ -138,4 +142,49 @@ fn converse(chunks: &[&[u8]]) -> (Verdict, usize) {
         kept = rest.to_vec();
     }
     (opening.look(&kept), 0)
+}
+
+/// Lines of an IRC client are read, whatever they are. What is shown of them in an answer is one word, what is said of
+/// them is lines of at most 512 bytes that begin as the server begins them, and nobody can ask another client by CTCP.
+pub fn irc(data: &[u8]) {
+    let author = Name::first(SocketAddr::from(([127, 0, 0, 1], 63155)));
+    let room = RoomName::parse("den").expect("it is a name");
+    for line in data.split(|byte| *byte == b'\n') {
+        let parts = irc::parse::parts(line);
+        assert!(parts.command.len() <= line.len() && !parts.command.contains(&b' '));
+        for parameter in &parts.parameters {
+            let mut answer = Vec::new();
+            Replies::new(&mut answer, Some(author)).numeric(401, format_args!("{} :No such nick", Shown(parameter)));
+            let answer = std::str::from_utf8(&answer).expect("an answer is UTF-8");
+            assert!(answer.len() <= 512 && answer.split(' ').count() == 7, "{answer:?}");
+            assert!(answer.starts_with(":uproar 401 127.0.0.1|63155 ") && answer.ends_with(" :No such nick\r\n"));
+        }
+        let Ok(Request::Privmsg { text, .. }) = irc::parse::parse(line) else { continue };
+        let (action, text) = match irc::parse::ctcp(text).map(irc::parse::action) {
+            None => (false, text),
+            Some(Some(text)) => (true, text),
+            Some(None) => continue,
+        };
+        let mut clean = Vec::new();
+        if !sanitise(text, &mut clean).expect("writing to a Vec does not fail") {
+            continue;
+        }
+        let of_text =
+            |text| if action { Body::Action { name: author, text } } else { Body::Line { name: author, text } };
+        let said = Message { number: 1, time: UnixTime(1), room, author: None, body: of_text(&clean) };
+        let mut lines = Vec::new();
+        irc::message(&said, false, &mut lines).expect("writing to a Vec does not fail");
+        assert!(lines.len() <= irc::message_bytes_max(&of_text(text)));
+        let (head, tail) = if action { ("\x01ACTION ", "\x01") } else { ("", "") };
+        let head = format!(":127.0.0.1|63155!~u@uproar PRIVMSG #den :{head}");
+        let lines = std::str::from_utf8(&lines).expect("lines are UTF-8");
+        let mut seen = Vec::new();
+        for line in lines.strip_suffix("\r\n").expect("a line ends").split("\r\n") {
+            assert!(line.len() <= 510, "{} bytes", line.len());
+            let piece = line.strip_prefix(&head).and_then(|line| line.strip_suffix(tail)).expect("a line begins so");
+            assert!(!piece.contains(['\r', '\n', '\0', '\x01']), "{piece:?}");
+            seen.extend_from_slice(piece.as_bytes());
+        }
+        assert_eq!(seen, clean, "nothing is lost and nothing is added");
+    }
 }

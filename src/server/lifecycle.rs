@@ -56,7 +56,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell_topic(id, member, false);
             self.repeat_last(id, member, self.config.history);
         }
-        self.ask_for_chunk(id);
+        // Lines behind the greeting are taken first: one of them may have to wait, and then no more is asked for.
+        if self.connections.at(id).inbound.door == Door::Web || self.greeting_input(id).is_empty() {
+            self.ask_for_chunk(id);
+        }
     }
 
     /// A connection is about to be a member, or closed: it is greeting no more.
@@ -75,6 +78,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Shows a newcomer the operator's greeting.
     fn show_motd(&mut self, id: ConnectionId) {
+        if self.connections.at(id).inbound.encoding.is_irc() {
+            return self.show_irc_motd(id);
+        }
         if let Some(motd) = self.keeping.motd.take() {
             motd.lines().for_each(|line| self.tell_always(id, Notice::Motd { line }));
             self.keeping.motd = Some(motd);

@@ -29,3 +29,8 @@ fn lines() {
 fn foreign_protocols() {
     replay("foreign", properties::foreign);
 }
+
+#[test]
+fn lines_of_irc_clients() {
+    replay("irc", properties::irc);
+}
