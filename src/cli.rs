@@ -251,6 +251,14 @@ pub struct Chat {
     /// On a terminal, end when the connection breaks; without it, come back to where you were
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_RECONNECT")]
     pub no_reconnect: bool,
+
+    /// Speak TLS: the server must prove that it is the one of this name
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_TLS")]
+    pub tls: bool,
+
+    /// File of the certificates that may have signed the server's, in place of those that this machine trusts
+    #[arg(long, value_name = "FILE", requires = "tls", env = "UPROAR_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl Chat {
@@ -264,6 +272,8 @@ impl Chat {
             no_reconnect: self.no_reconnect,
             nick: self.nick.clone(),
             room: self.room.clone(),
+            tls: self.tls,
+            tls_ca: self.tls_ca.clone(),
         }
     }
 }
