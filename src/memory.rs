@@ -124,12 +124,21 @@ impl MemoryBound {
         }
     }
 
+    /// Its parts, by name.
+    pub fn parts(&self) -> [(&'static str, usize); 6] {
+        [
+            ("fixed", self.fixed),
+            ("logs", self.logs),
+            ("rooms", self.rooms),
+            ("addresses", self.addresses),
+            ("members", self.members.saturating_mul(self.member)),
+            ("buffers", self.buffers),
+        ]
+    }
+
     /// The bound itself.
     pub fn total(&self) -> usize {
-        let members = self.members.saturating_mul(self.member);
-        [self.logs, self.rooms, self.addresses, members, self.buffers]
-            .into_iter()
-            .fold(self.fixed, usize::saturating_add)
+        self.parts().into_iter().map(|(_, bytes)| bytes).fold(0, usize::saturating_add)
     }
 }
 

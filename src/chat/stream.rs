@@ -91,9 +91,7 @@ impl Stream {
     pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         let Some(tls) = &self.tls else { return (&self.socket).write_all(bytes) };
         let _in_order = lock(&tls.sending);
-        bytes.chunks(PIECE_BYTES).try_for_each(|piece| {
-            tls.send(&self.socket, |state| state.writer().write_all(piece))
-        })
+        bytes.chunks(PIECE_BYTES).try_for_each(|piece| tls.send(&self.socket, |state| state.writer().write_all(piece)))
     }
 
     /// Tells the peer that nothing more will be sent. It may go on sending.
@@ -136,11 +134,7 @@ impl Read for Present<'_> {
     }
 }
 
-fn shake_hands(
-    mut socket: &TcpStream,
-    state: &mut ClientConnection,
-    deadline: Instant,
-) -> Result<(), HandshakeError> {
+fn shake_hands(mut socket: &TcpStream, state: &mut ClientConnection, deadline: Instant) -> Result<(), HandshakeError> {
     loop {
         // A time of zero would mean to wait for ever.
         let left = deadline.saturating_duration_since(Instant::now());

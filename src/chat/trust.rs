@@ -78,7 +78,8 @@ impl Trust {
     fn explain_certificate(&self, wrong: &CertificateError) -> String {
         let name = self.name.to_str();
         match wrong {
-            CertificateError::UnknownIssuer => match &self.file {
+            // A bad signature is that of an authority that was made anew under its old name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => match &self.file {
                 Some(file) => format!("the server's certificate is signed by none of those in {}", file.display()),
                 None => "the server's certificate is signed by nobody that this machine trusts; if you know who signed \
                          it, give that certificate: --tls-ca FILE"

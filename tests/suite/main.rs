@@ -6,6 +6,7 @@
 mod attacks;
 mod chat;
 mod chat_json;
+mod chat_tls;
 mod coming_back;
 mod conform;
 mod corpora;
