@@ -493,6 +493,11 @@ pub const TABLE_EMPTY_MAX: Duration = Duration::from_secs(10);
 pub const SUBMISSION_BYTES: usize = 64;
 pub const COMPLETION_BYTES: usize = 16;
 
+/// Most bytes of the head of an HTTP request, and most fields in it. Browsers send less than 2 KiB and twenty fields to a
+/// server that sets no cookies; other servers on the same host may have set some, and proxies add fields.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
+pub const HTTP_FIELDS_MAX: usize = 64;
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1

@@ -9,6 +9,7 @@ pub mod command;
 pub mod foreign;
 #[cfg(test)]
 pub mod framed;
+pub mod http;
 pub mod json;
 pub mod sanitise;
 pub mod text;
