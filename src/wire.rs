@@ -13,6 +13,7 @@ pub mod http;
 pub mod json;
 pub mod sanitise;
 pub mod text;
+pub mod websocket;
 
 use std::io::{self, Write};
 
