@@ -29,3 +29,13 @@ fn lines() {
 fn foreign_protocols() {
     replay("foreign", properties::foreign);
 }
+
+#[test]
+fn websocket_frames() {
+    replay("frames", properties::frames);
+}
+
+#[test]
+fn http_requests() {
+    replay("request", properties::request);
+}
