@@ -31,6 +31,11 @@ fn foreign_protocols() {
 }
 
 #[test]
+fn lines_of_irc_clients() {
+    replay("irc", properties::irc);
+}
+
+#[test]
 fn websocket_frames() {
     replay("frames", properties::frames);
 }
