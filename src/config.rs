@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::door::Doors;
+use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
-use crate::limits::{GREETING_PART, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX};
+use crate::limits::{
+    GREETING_PART, IRC_INPUT_BYTES_MAX, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX,
+};
 use crate::wire::Framing;
 
 /// A server's configuration.
@@ -53,6 +55,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// Most bytes of a line that a connection of a door may send.
+    pub fn line_bytes_of(&self, door: Door) -> usize {
+        if door == Door::Irc { IRC_INPUT_BYTES_MAX } else { self.line_bytes }
+    }
+
+    /// The same of all doors.
+    pub fn line_bytes_max(&self) -> usize {
+        self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
+    }
+
     /// Most connections at a time that are no members yet.
     pub fn greeting_max(&self) -> usize {
         (self.members_max / GREETING_PART).max(1)

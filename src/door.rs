@@ -39,7 +39,8 @@ impl Door {
     /// The format in which a connection is sent everything at first.
     pub fn encoding(self) -> Encoding {
         match self {
-            Self::Text | Self::Web | Self::Irc | Self::Admin => Encoding::Text,
+            Self::Text | Self::Web | Self::Admin => Encoding::Text,
+            Self::Irc => Encoding::Irc,
             #[cfg(test)]
             Self::Asking => Encoding::Text,
         }

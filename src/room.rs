@@ -71,6 +71,8 @@ pub struct Author {
     pub who: Who,
     /// True when private bytes wait to be sent to it.
     pub has_private: bool,
+    /// True when it is sent its own lines as others are.
+    pub hears_itself: bool,
 }
 
 /// What was counted in feeds.
@@ -296,10 +298,11 @@ impl Room {
         self.feeds.iter().map(of_feed).sum()
     }
 
-    /// Says something that was admitted to everybody but its author. Returns the bytes of its fan-out. `None` when
+    /// Says something that was admitted to everybody, and to its author only if that hears itself. Returns the bytes of its fan-out. `None` when
     /// nothing of it is visible: then it is no message.
     pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>) -> Option<u64> {
-        self.append(members, Some(author), Some(author.who.id), body)
+        let comes_back = author.hears_itself && matches!(body, Body::Line { .. } | Body::Action { .. });
+        self.append(members, (!comes_back).then_some(author), Some(author.who.id), body)
     }
 
     /// Says to everybody what happened, perhaps to the member `id`.

@@ -216,6 +216,16 @@ impl Rooms {
         (self.ranking.from(start).take(page_entries).map(|id| self.room(id)), self.ranking.len())
     }
 
+    /// All rooms, the largest first.
+    pub fn largest(&self) -> impl Iterator<Item = RoomId> {
+        self.ranking.from(0)
+    }
+
+    /// How many rooms there are.
+    pub fn count(&self) -> usize {
+        self.ranking.len()
+    }
+
     /// The connections of members of a room, in the order in which they joined it.
     pub fn members_of(&self, id: RoomId) -> impl Iterator<Item = ConnectionId> {
         self.room(id).members(&self.members).map(|member| self.members[member].connection)

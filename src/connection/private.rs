@@ -55,11 +55,20 @@ impl Private {
 
     /// Adds a notice that must not be dropped, however many bytes wait.
     pub fn tell_always(&mut self, notice: Notice<'_>, to: &Addressee) {
-        let bytes = &mut self.0.get_or_insert_default().bytes;
-        to.notice(notice, bytes);
+        self.add(|bytes| to.notice(notice, bytes));
+    }
+
+    /// Adds what `write` writes behind what waits, which may be nothing.
+    pub fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let unsent = self.0.get_or_insert_default();
+        let bytes = &mut unsent.bytes;
+        write(bytes);
         // Beyond what is reckoned for everybody there is space for all that may wait, so it grows once.
         if bytes.len() > PRIVATE_BYTES_KEPT {
             bytes.reserve_exact((2 * PRIVATE_BYTES_MAX).saturating_sub(bytes.len()));
+        }
+        if bytes.is_empty() && unsent.past.is_none() {
+            self.0 = None;
         }
     }
 

@@ -75,6 +75,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Shows a newcomer the operator's greeting.
     fn show_motd(&mut self, id: ConnectionId) {
+        if self.connections.at(id).inbound.encoding.is_irc() {
+            return self.show_irc_motd(id);
+        }
         if let Some(motd) = self.keeping.motd.take() {
             motd.lines().for_each(|line| self.tell_always(id, Notice::Motd { line }));
             self.keeping.motd = Some(motd);

@@ -213,13 +213,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
             speaker.received.splitter.discard(rest);
             speaker.received.line_taken(false);
         }
+        let line_bytes_max = self.config.line_bytes_of(self.connections.at(speaker.id).inbound.door);
         loop {
             let received = &mut speaker.received;
             if let Verdict::Foreign(foreign) = received.look(rest) {
                 return Taken::Foreign(foreign);
             }
             let before = (received.splitter, *rest);
-            let item = received.splitter.next(rest, self.config.line_bytes).or_else(|| match self.config.framing {
+            let item = received.splitter.next(rest, line_bytes_max).or_else(|| match self.config.framing {
                 Framing::Chunk if !received.is_undecided() => received.splitter.finish(rest),
                 Framing::Line | Framing::Chunk => None,
             });
@@ -335,8 +336,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     pub(super) fn author(&self, speaker: &Speaker) -> Author {
-        let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, who: speaker.who(), has_private }
+        let connection = self.connections.at(speaker.id);
+        let has_private = !connection.outbound.private.is_empty();
+        let hears_itself = connection.inbound.capabilities.echo_message;
+        Author { member: speaker.member, who: speaker.who(), has_private, hears_itself }
     }
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.

@@ -151,8 +151,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Whom a notice to a peer is for.
     pub(super) fn addressee(&self, id: ConnectionId) -> Addressee {
         let connection = self.connections.at(id);
-        let room = connection.member().map(|member| self.rooms.room_with(member).name());
+        let member = connection.member().filter(|member| !self.is_outside(*member));
+        let room = member.map(|member| self.rooms.room_with(member).name());
         Addressee { room, ..connection.addressee() }
+    }
+
+    /// Writes something to a peer alone that must not be dropped. The caller sees to it that it does not pile up.
+    pub(super) fn write_always(&mut self, id: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
+        self.change_private(id, |private, _| private.add(write));
     }
 
     fn change_private<T>(&mut self, id: ConnectionId, change: impl FnOnce(&mut Private, &Addressee) -> T) -> T {
@@ -161,6 +167,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let private = &mut connection.outbound.private;
         let was_empty = private.is_empty();
         let result = self.budget.change_private(private, |private| change(private, &to));
+        if private.is_empty() {
+            return result;
+        }
         match connection.state {
             State::Joined(member) => self.rooms.wake(member),
             State::Greeting(_) if was_empty => self.greetings.push_back(id),

@@ -170,6 +170,7 @@ impl fmt::Display for Notice<'_> {
             Self::NoMoreRooms => write!(f, "! no more rooms"),
             Self::NoRoom => write!(f, "! you are in no room: /join ROOM"),
             Self::HandshakeTimeout => write!(f, "! you did not begin in time"),
+            Self::TooManyLines => write!(f, "! you sent too many lines before you joined"),
             Self::RoomListed { room, online } => write!(f, "! {room} {online}"),
             Self::MemberListed { name } => write!(f, "! {name}"),
             Self::Page { page, pages } => write!(f, "! page {page} of {pages}"),
@@ -244,6 +245,7 @@ impl Notice<'_> {
             Self::NoMoreRooms => "no_more_rooms",
             Self::NoRoom => "no_room",
             Self::HandshakeTimeout => "handshake_timeout",
+            Self::TooManyLines => "too_many_lines",
             Self::RoomListed { .. } => "room",
             Self::MemberListed { .. } => "member",
             Self::Page { .. } => "page",
@@ -304,6 +306,7 @@ impl Notice<'_> {
                 | Self::NoMoreRooms
                 | Self::NoRoom
                 | Self::HandshakeTimeout
+                | Self::TooManyLines
                 | Self::Nobody { .. }
                 | Self::NotReading { .. }
                 | Self::NotOperator
