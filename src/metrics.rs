@@ -7,6 +7,7 @@ pub mod histogram;
 
 use std::fmt;
 
+use crate::config::Config;
 use crate::counters::{CloseReason, Figure, Statistics};
 use crate::memory::MemoryBound;
 use crate::time::UnixTime;
@@ -57,13 +58,27 @@ pub struct Build {
     pub rooms_max: usize,
 }
 
+impl Build {
+    /// Of a server that was not started by the program.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            back_end: "unknown",
+            started: UnixTime::default(),
+            bound: MemoryBound::of(config),
+            buffer_bytes_max: config.buffer_bytes,
+            members_max: config.members_max,
+            rooms_max: config.rooms_max,
+        }
+    }
+}
+
 /// Everything that one look at a server shows.
 #[derive(Clone, Debug)]
 pub struct Metrics<'a> {
     pub build: Build,
     pub statistics: Statistics,
     /// The name of each door that is open, and how many members came by it.
-    pub doors: &'a [(&'static str, usize)],
+    pub doors: Vec<(&'static str, usize)>,
     /// Members that have joined no room.
     pub in_no_room: usize,
     /// Connections whose handshake is not done.
@@ -215,6 +230,7 @@ mod tests {
     use super::*;
     use crate::cli::Serve;
     use crate::counters::{Counter, Counters};
+    use crate::limits::ADMIN_ANSWER_BYTES_MAX;
 
     /// A text of a server in which every value is another, counters from 1,000 on.
     fn text() -> String {
@@ -228,21 +244,14 @@ mod tests {
         let statistics =
             Statistics { members: 1, messages: 2, deliveries: 3, skipped: 4, waiting: 5, lag_bytes_max: 6, counters };
         let config = Serve::with(&[]).unwrap().config(100);
-        let build = Build {
-            back_end: "uring",
-            started: UnixTime(1_700_000_000_123),
-            bound: MemoryBound::of(&config),
-            buffer_bytes_max: config.buffer_bytes,
-            members_max: config.members_max,
-            rooms_max: config.rooms_max,
-        };
+        let build = Build { back_end: "uring", started: UnixTime(1_700_000_000_123), ..Build::of(&config) };
         let (mut turns, mut sweeps) = (Histogram::default(), Histogram::default());
         turns.record(Duration::from_micros(30));
         sweeps.record(Duration::from_millis(1500));
         let metrics = Metrics {
             build,
             statistics,
-            doors: &[("text", 7), ("web", 8), ("irc", 9)],
+            doors: vec![("text", 7), ("web", 8), ("irc", 9)],
             in_no_room: 10,
             greeting: 11,
             rooms: [12, 13, 14, 15, 16, 17, 18, 19],
@@ -335,6 +344,12 @@ mod tests {
                 assert!(name == typed || base == typed, "{line} stands behind the type of {typed}");
             }
         }
+    }
+
+    #[test]
+    fn the_longest_text_there_can_be_has_a_bound() {
+        let longest: usize = text().lines().map(|line| line.len() + u64::MAX.to_string().len() + 1).sum();
+        assert!(longest < ADMIN_ANSWER_BYTES_MAX - 1024, "{longest} bytes");
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Server {
         let ready = loop {
             let line = stderr.recv_timeout(PATIENCE);
             let line = line.unwrap_or_else(|_| panic!("the server is not ready; it said {before_ready:?}"));
-            if line.starts_with("uproar: listening on ") {
+            if line.starts_with("uproar: listening on ") && line.contains(", up to ") {
                 break line;
             }
             before_ready.push(line);
@@ -139,6 +139,13 @@ impl Server {
             thread::sleep(Duration::from_millis(10));
         }
         server
+    }
+
+    /// Where another door listens, which its line names at its end.
+    pub fn door(&self, name: &str) -> SocketAddr {
+        let line = self.before_ready.iter().find(|line| line.ends_with(&format!(" ({name})")));
+        let address = line.and_then(|line| line.split(' ').nth(3)).expect("the door's line names the address");
+        address.parse().expect("the door's line names the address")
     }
 
     pub fn pid(&self) -> u32 {
