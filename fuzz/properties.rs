@@ -259,7 +259,11 @@ pub fn proxy(data: &[u8]) {
             continue;
         }
         match read {
-            None => assert!(cut < PROXY_HEADER_BYTES_MAX, "{cut} bytes are enough"),
+            None => {
+                assert!(cut < PROXY_HEADER_BYTES_MAX, "{cut} bytes are enough");
+                let is_line = data.starts_with(b"PROXY ") && data[..cut].ends_with(b"\r\n");
+                assert!(!is_line, "a line that is whole is a header, or none");
+            }
             Some(Ok((header, bytes))) => {
                 assert_eq!(bytes, cut, "it is there with its last byte and not before");
                 if let Header::Brings(address) = header {
