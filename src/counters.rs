@@ -131,6 +131,11 @@ table! {
             words: "was no member in time",
             help: "It did not do in time what is wanted before it is a member."
         },
+        Answered {
+            key: "closed_answered",
+            words: "answered",
+            help: "It has been answered, by a door whose answer ends a connection."
+        },
         HandshakesFull {
             key: "closed_handshakes_full",
             words: "was no member when too many were not",
@@ -276,7 +281,7 @@ mod tests {
              lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
              closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 \
              closed_kicked=28 closed_banned=29 closed_replaced=30 closed_turned_away=31 closed_no_proxy_header=32 \
-             closed_handshake_timeout=33 closed_handshakes_full=34 stale=20 buffer_spent=17 commands=18 wrong_keys=19"
+             closed_handshake_timeout=33 closed_answered=34 closed_handshakes_full=35 stale=20 buffer_spent=17 commands=18 wrong_keys=19"
         );
     }
 

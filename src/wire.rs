@@ -9,11 +9,13 @@ pub mod command;
 pub mod foreign;
 #[cfg(test)]
 pub mod framed;
+pub mod http;
 pub mod irc;
 pub mod json;
 pub mod proxy;
 pub mod sanitise;
 pub mod text;
+pub mod websocket;
 
 use std::io::{self, Write};
 

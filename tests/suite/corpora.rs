@@ -34,3 +34,18 @@ fn foreign_protocols() {
 fn lines_of_irc_clients() {
     replay("irc", properties::irc);
 }
+
+#[test]
+fn websocket_frames() {
+    replay("frames", properties::frames);
+}
+
+#[test]
+fn headers_of_proxies() {
+    replay("proxy", properties::proxy);
+}
+
+#[test]
+fn http_requests() {
+    replay("request", properties::request);
+}
