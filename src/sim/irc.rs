@@ -117,7 +117,7 @@ fn play(seed: u64) -> usize {
             let mut kernel = simulation.kernel.borrow_mut();
             let cut = draw.between(0, line.len());
             let cut = (0..=cut).rev().find(|cut| line.is_char_boundary(*cut)).unwrap_or(0);
-            kernel.peer_writes(peer, line[..cut].as_bytes());
+            kernel.peer_writes(peer, &line.as_bytes()[..cut]);
             if draw.chance(60) {
                 drop(kernel);
                 simulation.turn();
