@@ -12,7 +12,7 @@ mod tests;
 mod upgrade;
 
 pub use self::origin::{Origin, Origins};
-pub use self::response::{ETag, Response, Status, refuse};
+pub use self::response::{ETag, Response, Status, refuse, refuse_with};
 pub use self::upgrade::{accept, switch};
 
 use crate::limits::{HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX};

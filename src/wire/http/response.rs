@@ -24,6 +24,8 @@ pub enum Status {
     /// Not a WebSocket's handshake, or one of another version.
     UpgradeRequired,
     TooManyRequests,
+    /// The request was not complete in time.
+    Timeout,
     /// The head is too large, or has too many fields.
     FieldsTooLarge,
     /// The server is full, or stops.
@@ -42,6 +44,7 @@ impl Status {
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::TargetTooLong => "414 URI Too Long",
             Self::UpgradeRequired => "426 Upgrade Required",
+            Self::Timeout => "408 Request Timeout",
             Self::TooManyRequests => "429 Too Many Requests",
             Self::FieldsTooLarge => "431 Request Header Fields Too Large",
             Self::Unavailable => "503 Service Unavailable",
@@ -125,7 +128,12 @@ impl Response<'_> {
 
 /// Writes a response that says why a request is not served, in one line of text.
 pub fn refuse(status: Status, method: Method, out: &mut Vec<u8>) {
-    let body = format!("{}\n", status.line());
+    refuse_with(status, status.line(), method, out);
+}
+
+/// The same with `words` for people.
+pub fn refuse_with(status: Status, words: &str, method: Method, out: &mut Vec<u8>) {
+    let body = format!("{words}\n");
     let response = Response {
         status,
         media_type: "text/plain; charset=utf-8",

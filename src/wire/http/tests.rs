@@ -182,7 +182,7 @@ fn an_origin_is_the_same_host_or_one_of_the_list() {
     }
     assert!(Origins::SameHost.allow(None, Some(b"a")), "what sends no origin is no browser");
     assert!(!Origins::SameHost.allow(Some(b"http://a"), None));
-    let list = Origins::These(["https://a", "http://B:8080"].map(|origin| origin.parse().unwrap()).into());
+    let list = Origins::of(&["https://a", "http://B:8080"].map(|origin| origin.parse().unwrap()));
     for (origin, allowed) in [
         ("https://a", true),
         ("https://a:443", true),
@@ -254,6 +254,7 @@ fn a_refusal_says_in_text_what_is_wrong() {
         (Status::Forbidden, 403),
         (Status::NotFound, 404),
         (Status::MethodNotAllowed, 405),
+        (Status::Timeout, 408),
         (Status::TargetTooLong, 414),
         (Status::UpgradeRequired, 426),
         (Status::TooManyRequests, 429),
