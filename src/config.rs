@@ -68,6 +68,14 @@ impl Config {
         self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
     }
 
+    /// How the bytes of a connection of a door are cut.
+    pub fn framing_of(&self, door: Door) -> Framing {
+        match door {
+            Door::Web | Door::Irc | Door::Admin => Framing::Line,
+            _ => self.framing,
+        }
+    }
+
     /// Most connections at a time that are no members yet.
     pub fn greeting_max(&self) -> usize {
         (self.members_max / GREETING_PART).max(1)

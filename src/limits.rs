@@ -568,6 +568,9 @@ pub const HTTP_FIELDS_MAX: usize = 64;
 /// in which nothing was sent for 60 s (nginx, load balancers), and a page cannot send a ping.
 pub const HEARTBEAT_AFTER: Duration = Duration::from_secs(45);
 
+/// Rooms that a turn looks at for that silence.
+pub const HEARTBEATS_PER_TURN: usize = 256;
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1

@@ -4,6 +4,8 @@
 //! connection is a member of the room that it names, or of the hall. What it sends from then on is frames, whose
 //! messages are lines like those of any member (`receive`).
 
+use std::mem;
+
 use super::Server;
 use crate::connection::{Greeting, State};
 use crate::counters::CloseReason;
@@ -14,7 +16,7 @@ use crate::outlet::Outlet;
 use crate::token::ConnectionId;
 use crate::web;
 use crate::wire::Encoding;
-use crate::wire::http::{self, Method, Request, Route, Status};
+use crate::wire::http::{self, Method, Request, Response, Route, Status};
 
 /// What a close frame says; `None` when it says nothing, because the peer's did not either.
 pub type Code = Option<u16>;
@@ -27,9 +29,16 @@ enum Answer {
     /// Nothing yet: it is not complete.
     Wait,
     /// The page is sent, or, where the peer has it already, that it is still the same.
-    Page { method: Method, is_known: bool },
+    Page {
+        method: Method,
+        is_known: bool,
+    },
     /// The connection is a member from now on.
-    WebSocket { room: Option<RoomName>, response: Vec<u8>, bytes: usize },
+    WebSocket {
+        room: Option<RoomName>,
+        response: Vec<u8>,
+        bytes: usize,
+    },
     Refuse(Method, Status),
 }
 
@@ -39,10 +48,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match self.read_request(id) {
             Answer::Wait => self.ask_for_chunk(id),
             Answer::Page { method, is_known } => {
-                let (mut head, page) = (Vec::new(), web::page());
-                let response = if is_known { page.not_modified() } else { page.response() };
-                response.head(&mut head);
-                let body = if is_known || method == Method::Head { &[][..] } else { page.body };
+                let mut head = Vec::new();
+                let page = Response {
+                    status: if is_known { Status::NotModified } else { Status::Ok },
+                    media_type: "text/html; charset=utf-8",
+                    policy: web::POLICY,
+                    etag: Some(web::ETAG),
+                    body: web::PAGE.as_bytes(),
+                };
+                page.head(&mut head);
+                let body = if is_known || method == Method::Head { &[] } else { page.body };
                 self.serve(id, head, body, CloseReason::Served);
             }
             Answer::Refuse(method, status) => {
@@ -61,9 +76,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Err(status) => return Answer::Refuse(Method::Get, status),
         };
         match request.route() {
-            Ok(Route::Page) => {
-                Answer::Page { method: request.method, is_known: request.has(&web::page().etag) }
-            }
+            Ok(Route::Page) => Answer::Page { method: request.method, is_known: request.has(web::ETAG) },
             Ok(Route::WebSocket(room)) => match request.websocket_key(&self.config.web_origins) {
                 Ok(key) => {
                     let mut response = Vec::new();
@@ -106,7 +119,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(member) = self.connections.at(id).member() {
             self.rooms.wake(member);
         }
-        self.take_greeted(id);
+        let received = self.connections.at_mut(id).inbound.received.as_mut();
+        let behind = received.map(|received| mem::take(&mut received.input)).unwrap_or_default();
+        self.budget.change(behind.capacity(), 0);
+        if !behind.is_empty() {
+            self.on_frames(id, &behind);
+        }
     }
 
     /// The code that a member is told when it is closed for a reason. `None` when it is told nothing: it speaks no

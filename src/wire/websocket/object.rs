@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::{Opcode, header};
 use crate::limits::FRAME_HEADER_BYTES_MAX;
-use crate::message::{Body, Message, Notice};
+use crate::message::{Body, Kind, Message, Notice};
 use crate::room::log::Entry;
 use crate::wire::json;
 
@@ -16,14 +16,22 @@ use crate::wire::json;
 /// 5.5.3): it keeps proxies from closing a connection in which nothing is said.
 pub const HEARTBEAT: [u8; 2] = [0x8a, 0];
 
+/// A close with the code of a server that goes away, 1001.
+const CLOSE_GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
+
 /// Most bytes of a message.
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
     FRAME_HEADER_BYTES_MAX + json::message_bytes_max(body)
 }
 
-/// Writes a message whose text is sanitised.
+/// Writes a message whose text is sanitised. Behind the last one of a server that stops comes the close, the same for
+/// all.
 pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<()> {
-    frame(out, |object| json::message(message, object))
+    frame(out, |object| json::message(message, object))?;
+    if message.body.kind() == Kind::Stopping {
+        out.write_all(&CLOSE_GOING_AWAY)?;
+    }
+    Ok(())
 }
 
 /// Writes a numbered message of the past, of which the text format has `line`.
@@ -110,10 +118,16 @@ mod tests {
         }
         let mut framed = Vec::new();
         notice(Notice::SlowDown, &mut framed).unwrap();
-        assert!(payload(&framed).starts_with(b"{\"kind\":\"error\"") || payload(&framed).starts_with(b"{\"kind\":\"notice\""));
+        assert!(
+            payload(&framed).starts_with(b"{\"kind\":\"error\"")
+                || payload(&framed).starts_with(b"{\"kind\":\"notice\"")
+        );
         framed.clear();
-        message(&Message { body: Body::Event(Event::Stopping), ..said("") }, &mut framed).unwrap();
-        assert!(payload(&framed).ends_with(b"\"text\":\"the server is stopping\"}"));
+        let stopping = Message { body: Body::Event(Event::Stopping), ..said("") };
+        message(&stopping, &mut framed).unwrap();
+        assert!(framed.len() <= message_bytes_max(&stopping.body));
+        let framed = framed.strip_suffix(&CLOSE_GOING_AWAY).expect("it is closed");
+        assert!(payload(framed).ends_with(b"\"text\":\"the server is stopping\"}"));
     }
 
     #[test]
