@@ -6,8 +6,9 @@ use super::peers::address;
 use super::simulation::Simulation;
 use crate::cli::Serve;
 use crate::config::Config;
-use crate::counters::CloseReason;
+use crate::counters::{CloseReason, Counter};
 use crate::door::{Door, Doors};
+use crate::io::Signal;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::limits::HEARTBEAT_AFTER;
@@ -137,7 +138,9 @@ fn join(simulation: &mut Simulation, number: u32) -> u32 {
 /// Turns until `pause` is over.
 fn wait(simulation: &mut Simulation, pause: Duration) {
     let until = simulation.kernel.borrow().time() + pause;
-    simulation.kernel.borrow_mut().act_after(u64::try_from(pause.as_micros()).expect("it is short"), 0);
+    // Something happens at its end, so that no time-out after it comes early.
+    let nanoseconds = u64::try_from(pause.as_nanos()).expect("it is short");
+    simulation.kernel.borrow_mut().signal_after(nanoseconds, Signal::Statistics);
     while simulation.kernel.borrow().time() < until {
         simulation.turn();
         simulation.server.invariants();
@@ -331,7 +334,7 @@ fn a_server_that_stops_closes_with_its_code_and_sends_nothing_behind() {
     let mut simulation = simulation();
     let peers = [1, 2].map(|number| join(&mut simulation, number));
     heard(&simulation, peers[0]);
-    simulation.kernel.borrow_mut().signal_after(1, crate::io::Signal::Terminate);
+    simulation.kernel.borrow_mut().signal_after(1, Signal::Terminate);
     simulation.kernel.borrow_mut().peer_finishes(peers[1]);
     assert_eq!(simulation.stop(), Flow::Stop);
     for peer in peers {
@@ -349,11 +352,11 @@ fn pings_cost_what_lines_cost_and_one_answer_waits_at_most() {
         send(&mut simulation, peer, &frame(0x89, &[number]));
     }
     send(&mut simulation, peer, &frame(0x89, b"late"));
-    let before = simulation.server.statistics().counters[crate::counters::Counter::ReceivedBytes];
+    let before = simulation.server.statistics().counters[Counter::ReceivedBytes];
     for _ in 0..10 {
         send(&mut simulation, peer, &frame(0x89, b"flood"));
     }
-    let after = simulation.server.statistics().counters[crate::counters::Counter::ReceivedBytes];
+    let after = simulation.server.statistics().counters[Counter::ReceivedBytes];
     assert_eq!(after, before, "it is not read while it is over its rate");
     simulation.kernel.borrow_mut().peer_listens(peer, true);
     wait(&mut simulation, Duration::from_secs(3));
@@ -366,9 +369,9 @@ fn pings_cost_what_lines_cost_and_one_answer_waits_at_most() {
     for _ in 0..10 {
         send(&mut simulation, peer, &frame(0x00, b""));
     }
-    let before = simulation.server.statistics().counters[crate::counters::Counter::ReceivedBytes];
+    let before = simulation.server.statistics().counters[Counter::ReceivedBytes];
     send(&mut simulation, peer, &frame(0x00, b""));
-    assert_eq!(simulation.server.statistics().counters[crate::counters::Counter::ReceivedBytes], before);
+    assert_eq!(simulation.server.statistics().counters[Counter::ReceivedBytes], before);
 }
 
 #[test]
