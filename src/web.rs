@@ -8,12 +8,12 @@
 pub const PAGE: &str = include_str!("web/page.html");
 
 /// `ETag` of the document.
-pub const ETAG: &str = "\"f4b65ec69d021a04\"";
+pub const ETAG: &str = "\"8de843b472ed33c4\"";
 
 /// `Content-Security-Policy` of the document.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-STxIxWEVd+SDXkaanz1un2kwWP+ANpm7lC2GLRVAPOo='; \
-    style-src 'sha256-qGWe+2rn5xG3TqQgLSFkLTFleyQ3D9vLTn/WlAxvtCE='; \
+    script-src 'sha256-j6QT8EH3qsOk03sLrKmlVw/x8raS8+CRRlF5XzIiL6U='; \
+    style-src 'sha256-oYf/TdAg7LQWXbiam0O5Fj4Ij0OjlAvwlkc6FCGMLIQ='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]

@@ -131,6 +131,16 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     }
     page.until("return document.getElementById('newer').textContent === '37 new ↓'");
     assert_eq!(page.run(&top), before, "what is read stays where it is");
+    // Near the first that is drawn, earlier ones are drawn above it, and it stays where it is too.
+    let first = "document.querySelector('.message').textContent.split(' ')[2]";
+    let before = page.run(&format!("document.getElementById('log').scrollTop = 280; return {first}"));
+    page.until(&format!("return {first} < {before}"));
+    page.run_async(frames);
+    let place = "const log = document.getElementById('log'); \
+        const row = [...document.querySelectorAll('.message')].find((r) => r.textContent.split(' ')[2] === FIRST); \
+        return Math.abs(row.getBoundingClientRect().top - log.getBoundingClientRect().top + 280)";
+    let moved = page.run(&place.replace("FIRST", &before.to_string())).as_f64().unwrap();
+    assert!(moved < 100.0, "what is read stays where it is, but for heights that were not known: {moved}");
     // Up to the first of all, in steps.
     page.until(&format!(
         "{log} log.scrollTop = 0; return [...document.querySelectorAll('.message')][0].textContent.includes('line 0 ')"

@@ -33,7 +33,7 @@ fn a_reload_resumes_without_a_gap_or_a_repeat() {
     page.open("about:blank");
     carol.lines_until(|line| line.starts_with("< The user ada left"));
     say(&mut bob, &mut carol, &["three", "four"]);
-    page.run("history.back()");
+    page.back();
     page.until("return !!document.getElementById('draft')");
     page.wait_until_there();
     page.wait_for("bob: four");
