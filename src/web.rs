@@ -8,11 +8,11 @@
 pub const PAGE: &str = include_str!("web/page.html");
 
 /// `ETag` of the document.
-pub const ETAG: &str = "\"8de843b472ed33c4\"";
+pub const ETAG: &str = "\"3ecca1da6ac49234\"";
 
 /// `Content-Security-Policy` of the document.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-j6QT8EH3qsOk03sLrKmlVw/x8raS8+CRRlF5XzIiL6U='; \
+    script-src 'sha256-wFpl/D+xrAmkMh1lBqN94Oq1IIkKQC46vXd+3oPH+gk='; \
     style-src 'sha256-oYf/TdAg7LQWXbiam0O5Fj4Ij0OjlAvwlkc6FCGMLIQ='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
