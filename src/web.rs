@@ -8,12 +8,12 @@
 pub const PAGE: &str = include_str!("web/page.html");
 
 /// `ETag` of the document.
-pub const ETAG: &str = "\"3ecca1da6ac49234\"";
+pub const ETAG: &str = "\"f257e1be00693c92\"";
 
 /// `Content-Security-Policy` of the document.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-wFpl/D+xrAmkMh1lBqN94Oq1IIkKQC46vXd+3oPH+gk='; \
-    style-src 'sha256-oYf/TdAg7LQWXbiam0O5Fj4Ij0OjlAvwlkc6FCGMLIQ='; \
+    script-src 'sha256-a9lzHgiD47QstUe3tTUMrv2Dh9N4HNGJkRa2BHsBQvk='; \
+    style-src 'sha256-/ANr9kCrB9fkxx01cVMQByvxuBIClM9KpM4vuqnyU/8='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]
