@@ -8,12 +8,12 @@
 pub const PAGE: &str = include_str!("web/page.html");
 
 /// `ETag` of the document.
-pub const ETAG: &str = "\"f4b65ec69d021a04\"";
+pub const ETAG: &str = "\"f257e1be00693c92\"";
 
 /// `Content-Security-Policy` of the document.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-STxIxWEVd+SDXkaanz1un2kwWP+ANpm7lC2GLRVAPOo='; \
-    style-src 'sha256-qGWe+2rn5xG3TqQgLSFkLTFleyQ3D9vLTn/WlAxvtCE='; \
+    script-src 'sha256-a9lzHgiD47QstUe3tTUMrv2Dh9N4HNGJkRa2BHsBQvk='; \
+    style-src 'sha256-/ANr9kCrB9fkxx01cVMQByvxuBIClM9KpM4vuqnyU/8='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]

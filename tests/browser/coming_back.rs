@@ -33,7 +33,7 @@ fn a_reload_resumes_without_a_gap_or_a_repeat() {
     page.open("about:blank");
     carol.lines_until(|line| line.starts_with("< The user ada left"));
     say(&mut bob, &mut carol, &["three", "four"]);
-    page.run("history.back()");
+    page.back();
     page.until("return !!document.getElementById('draft')");
     page.wait_until_there();
     page.wait_for("bob: four");
@@ -145,6 +145,50 @@ fn a_place_that_is_gone_is_told_and_the_room_joined() {
     page.say("/history 3");
     page.wait_for("bob: three");
     assert_eq!(page.run("return document.getElementById('room-name').textContent"), "den");
+    page.end_here();
+}
+
+#[test]
+fn what_the_log_has_forgotten_is_told_and_nothing_is_said_twice() {
+    let Some(turn) = turn("what_the_log_has_forgotten_is_told_and_nothing_is_said_twice") else { return };
+    let house = House::open(&["--log-bytes", "256KiB", "--flood-rate", "0"]);
+    let relay = Relay::start(house.web);
+    let (mut bob, mut carol) = (house.join("bob"), house.join("carol"));
+    let mut page = Page::named(&turn, relay.address, "/", "ada");
+    page.0.expect_errors();
+    relay.lose_upward();
+    page.say("said or not?");
+    relay.cut();
+    carol.lines_until(|line| line.starts_with("< The user ada left"));
+    for number in 0..100 {
+        say(&mut bob, &mut carol, &[&format!("{number} {}", "x".repeat(4000))]);
+    }
+    relay.mend();
+    page.wait_until_there();
+    let told = "return document.querySelector('.missed')?.textContent.match(/^\\d+ messages not sent to you/)?.[0]";
+    let told = page.until(told);
+    assert_ne!(told, "0 messages not sent to you");
+    assert_eq!(page.run("return document.querySelector('.unknown .state').textContent"), "perhaps not said");
+    page.say("here again");
+    let heard = carol.lines_until(|line| line == "[ada] here again");
+    assert!(!heard.iter().any(|line| line.contains("said or not?")), "{heard:?}");
+    page.end_here();
+}
+
+#[test]
+fn a_line_that_is_too_long_is_not_said_and_ends_nothing() {
+    let Some(turn) = turn("a_line_that_is_too_long_is_not_said_and_ends_nothing") else { return };
+    let house = House::open(&[]);
+    let mut carol = house.join("carol");
+    let mut page = Page::named(&turn, house.web, "/", "ada");
+    page.0.expect_errors();
+    page.say("before");
+    page.run("const d = document.getElementById('draft'); d.value = 'x'.repeat(5000); d.form.requestSubmit()");
+    page.say("behind");
+    let heard = carol.lines_until(|line| line == "[ada] behind");
+    assert!(heard.contains(&"[ada] before".to_owned()) && !heard.iter().any(|line| line.contains("xxx")));
+    page.wait_until_said();
+    assert_eq!(page.run("return document.querySelectorAll('.unsaid').length"), 1);
     page.end_here();
 }
 

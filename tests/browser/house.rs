@@ -17,9 +17,8 @@ pub struct House {
 impl House {
     pub fn open(options: &[&str]) -> Self {
         let server = Server::start(&[&["--web", "127.0.0.1:0"], options].concat());
-        let web = server.ready.split(" web ").nth(1).expect("the ready line names the door for browsers");
-        let web = web.split([' ', ',', ')']).next().and_then(|address| address.parse().ok());
-        Self { server, web: web.expect("the door for browsers has an address") }
+        let web = server.door("web");
+        Self { server, web }
     }
 
     /// Somebody with a plain client, who has taken a name.

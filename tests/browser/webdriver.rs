@@ -30,16 +30,21 @@ pub struct Turn {
     _guard: MutexGuard<'static, ()>,
 }
 
-/// Waits for this test's turn. `None` where there is no Chromium: says so on the terminal, whatever the test harness
-/// captures, and fails where `UPROAR_BROWSER` says that there must be one.
+/// Says on the terminal that a test is skipped, whatever the test harness captures, and fails where `UPROAR_BROWSER` says
+/// that all of them are to run.
+pub fn skip(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    assert!(std::env::var_os("UPROAR_BROWSER").is_none(), "{why}");
+}
+
+/// Waits for this test's turn. `None` where there is no Chromium, and the test is skipped.
 pub fn turn(test: &str) -> Option<Turn> {
     let missing: Vec<&str> =
         [CHROMIUM, CHROMEDRIVER].into_iter().filter(|program| !Path::new(program).exists()).collect();
     if missing.is_empty() {
         return Some(Turn { _guard: TURN.lock().unwrap_or_else(PoisonError::into_inner) });
     }
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: there is no {}", missing.join(", no "));
-    assert!(std::env::var_os("UPROAR_BROWSER").is_none(), "no {}: see just browser", missing.join(", no "));
+    skip(test, &format!("{} missing: apt-get install chromium chromium-driver", missing.join(", ")));
     None
 }
 
@@ -136,6 +141,10 @@ impl Browser {
 
     pub fn reload(&self) {
         self.post("/refresh", &json!({}));
+    }
+
+    pub fn back(&self) {
+        self.post("/back", &json!({}));
     }
 
     /// What a piece of JavaScript returns, a function's body.
