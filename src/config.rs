@@ -63,17 +63,14 @@ impl Config {
         if door == Door::Irc { IRC_INPUT_BYTES_MAX } else { self.line_bytes }
     }
 
-    /// The same of all doors.
-    pub fn line_bytes_max(&self) -> usize {
-        self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
+    /// How bytes of a connection of a door are cut into lines.
+    pub fn framing_of(&self, door: Door) -> Framing {
+        if matches!(door, Door::Web | Door::Irc) { Framing::Line } else { self.framing }
     }
 
-    /// How the bytes of a connection of a door are cut.
-    pub fn framing_of(&self, door: Door) -> Framing {
-        match door {
-            Door::Web | Door::Irc | Door::Admin => Framing::Line,
-            _ => self.framing,
-        }
+    /// [`Config::line_bytes_of`] of all doors.
+    pub fn line_bytes_max(&self) -> usize {
+        self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
     }
 
     /// Most connections at a time that are no members yet.

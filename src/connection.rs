@@ -13,6 +13,7 @@ use crate::door::Door;
 use crate::names::{Name, Origin};
 use crate::room::MemberId;
 use crate::wire::Addressee;
+use crate::wire::irc::registration::Capabilities;
 pub use frames::Frames;
 pub use inbound::{Before, Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
@@ -70,6 +71,11 @@ impl<S> Connection<S> {
     /// What only some members have, which it has from now on.
     pub fn profile_mut(&mut self) -> &mut Profile {
         self.profile.get_or_insert_default()
+    }
+
+    /// What an IRC client has asked for.
+    pub fn capabilities(&self) -> Capabilities {
+        self.profile.as_deref().map(|profile| profile.capabilities).unwrap_or_default()
     }
 
     /// What the member is called now.

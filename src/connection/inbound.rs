@@ -10,7 +10,6 @@ use crate::door::Door;
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::room::Blocked;
 use crate::token::PublicId;
-use crate::wire::irc::registration::Capabilities;
 use crate::wire::{Encoding, Opening, Splitter, Verdict};
 
 #[derive(Debug)]
@@ -32,8 +31,6 @@ pub struct Inbound {
     pub encoding: Encoding,
     /// What is remembered of a [`Received`] that was freed.
     pub before: Before,
-    /// What an IRC client has asked for.
-    pub capabilities: Capabilities,
 }
 
 /// What is remembered of the state of a peer that was quiet for a while.
@@ -56,7 +53,6 @@ impl Inbound {
             door,
             encoding: door.encoding(),
             before: Before::default(),
-            capabilities: Capabilities::default(),
         }
     }
 }

@@ -349,7 +349,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn author(&self, speaker: &Speaker) -> Author {
         let connection = self.connections.at(speaker.id);
         let has_private = !connection.outbound.private.is_empty();
-        let hears_itself = connection.inbound.capabilities.echo_message;
+        let hears_itself = connection.capabilities().echo_message;
         Author { member: speaker.member, who: speaker.who(), has_private, hears_itself }
     }
 
