@@ -22,13 +22,13 @@ use crate::config::{self, BackEnd, Config, Descriptors, Proxies, RoomSettings, S
 use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
-    ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
-    BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
-    FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
-    LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, PROXY_NETWORKS_MAX,
-    RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX,
-    TIMEOUT_NEVER, log_bytes_min,
+    ADDRESS_RATE_FACTOR, ADMIN_CONNECTIONS_MAX, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT,
+    BUFFER_BYTES_DEFAULT, BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN,
+    FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR,
+    JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT,
+    LOG_BYTES_MAX, LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX,
+    PROXY_NETWORKS_MAX, RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT,
+    TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
 use crate::wire::http::{Origin, Origins};
@@ -278,6 +278,14 @@ pub struct Chat {
     /// On a terminal, end when the connection breaks; without it, come back to where you were
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_RECONNECT")]
     pub no_reconnect: bool,
+
+    /// Speak TLS: the server must prove that it is the one of this name
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_TLS")]
+    pub tls: bool,
+
+    /// File of the certificates that may have signed the server's, in place of those that this machine trusts
+    #[arg(long, value_name = "FILE", requires = "tls", env = "UPROAR_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl Chat {
@@ -291,6 +299,8 @@ impl Chat {
             no_reconnect: self.no_reconnect,
             nick: self.nick.clone(),
             room: self.room.clone(),
+            tls: self.tls,
+            tls_ca: self.tls_ca.clone(),
         }
     }
 }
@@ -513,6 +523,7 @@ impl Serve {
             back_end,
             is_back_end_asked_for: self.backend != BackendChoice::Auto,
             descriptor_limit,
+            beside: if self.admin.is_some() { ADMIN_CONNECTIONS_MAX } else { 0 },
         }
     }
 

@@ -106,7 +106,7 @@ impl<S> Connection<S> {
 
     /// True while it counts for the address that it comes from, and has a name.
     pub fn is_known(&self) -> bool {
-        self.state != State::Greeting(Greeting::Proxy)
+        self.state != State::Greeting(Greeting::Proxy) && self.inbound.door != Door::Admin
     }
 
     pub fn is_closing(&self) -> bool {

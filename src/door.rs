@@ -25,6 +25,14 @@ pub enum Door {
 }
 
 impl Door {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+
+    /// Its place in a list of all doors.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
     /// Its name in logs and in counters.
     pub fn name(self) -> &'static str {
         match self {

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod limits;
 pub mod memory;
 pub mod message;
+pub mod metrics;
 pub mod moderation;
 pub mod motd;
 pub mod names;

@@ -386,6 +386,16 @@ pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// How long a connection may take until it is a member, whatever it sends: `--line-timeout` where that is shorter.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// Connections of the admin door at a time, beside all members: two that collect figures, one that looks whether the
+/// server is well, and people with curl.
+pub const ADMIN_CONNECTIONS_MAX: usize = 8;
+
+/// Most bytes of an answer of the admin door: its figures are known, and so is how many digits they have.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 32 * 1024;
+
+/// Rooms that are looked at in one turn when figures are asked for: some hundred microseconds.
+pub const SURVEY_ROOMS_PER_TURN: u32 = 2048;
+
 /// The part of all connections that may be greeting at a time. Beyond it the one that came first is closed, so peers
 /// that never finish cannot keep members out.
 pub const GREETING_PART: usize = 10;
@@ -452,7 +462,7 @@ pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 /// bytes, which the ring keeps for reuse (Linux 6.18).
 pub const KERNEL_SLOT_BYTES: usize = 8 + 32 + 256;
 
-/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, the state's file while it
+/// Descriptors that members do not get: standard streams, listeners, connections of the admin door, ring, signals, transcript, the state's file while it
 /// is written, and newcomers that are told that the server is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 

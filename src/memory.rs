@@ -12,12 +12,12 @@ use crate::connection::{Connection, Private, Profile, Received};
 use crate::door::Door;
 use crate::io::uring::Socket;
 use crate::limits::{
-    ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES, IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX,
-    KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT,
-    PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES,
-    SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES,
-    SUBMISSION_BYTES, TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES,
-    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    ADMIN_ANSWER_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES,
+    IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT,
+    OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES,
+    RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES,
+    SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS,
+    TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::moderation::Holds;
 use crate::motd::Motd;
@@ -95,6 +95,7 @@ impl MemoryBound {
         // The turn in which they are spent receives and sends on to its end.
         let overshoot = (RECEIVES_PER_TURN_MAX + SEND_BATCH_MEMBERS) * buffer_worst;
         let members = config.members_max;
+        let has_admin = config.doors.all().contains(&Door::Admin);
         Self {
             fixed: queues_bytes(RING_SUBMISSIONS, RING_COMPLETIONS)
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
@@ -104,6 +105,7 @@ impl MemoryBound {
                 + 2 * Holds::FOOTPRINT_MAX
                 + Motd::FOOTPRINT_MAX
                 + TRANSCRIPT_GONE_BYTES
+                + if has_admin { ADMIN_CONNECTIONS_MAX * (member + input + 2 * ADMIN_ANSWER_BYTES_MAX) } else { 0 }
                 + (2 << 20),
             logs: config.room.logs_bytes,
             rooms: slots::places_max(config.rooms_max).saturating_mul(ROOM_BYTES),
@@ -128,12 +130,21 @@ impl MemoryBound {
         }
     }
 
+    /// Its parts, by name.
+    pub fn parts(&self) -> [(&'static str, usize); 6] {
+        [
+            ("fixed", self.fixed),
+            ("logs", self.logs),
+            ("rooms", self.rooms),
+            ("addresses", self.addresses),
+            ("members", self.members.saturating_mul(self.member)),
+            ("buffers", self.buffers),
+        ]
+    }
+
     /// The bound itself.
     pub fn total(&self) -> usize {
-        let members = self.members.saturating_mul(self.member);
-        [self.logs, self.rooms, self.addresses, members, self.buffers]
-            .into_iter()
-            .fold(self.fixed, usize::saturating_add)
+        self.parts().into_iter().map(|(_, bytes)| bytes).fold(0, usize::saturating_add)
     }
 }
 

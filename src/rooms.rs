@@ -7,6 +7,7 @@ mod quiet;
 mod ranking;
 #[cfg(test)]
 mod shared;
+mod survey;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -15,6 +16,8 @@ use std::time::Instant;
 
 use quiet::Quiet;
 use ranking::Ranking;
+pub use survey::Found;
+use survey::Survey;
 
 use crate::config::RoomSettings;
 use crate::flood::Bucket;
@@ -90,6 +93,7 @@ pub struct Rooms {
     kept: Option<RoomId>,
     /// What was counted in rooms that were freed.
     gone: Counts,
+    survey: Option<Survey>,
 }
 
 impl Rooms {
@@ -119,6 +123,7 @@ impl Rooms {
             notes_spoken: false,
             kept: None,
             gone: Counts::default(),
+            survey: None,
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
@@ -203,7 +208,11 @@ impl Rooms {
         }
         self.quiet.remove(id);
         last_look(&entry.room);
-        self.gone.add(entry.room.close(&mut self.members));
+        let counts = entry.room.close(&mut self.members);
+        self.gone.add(counts);
+        if let Some(survey) = &mut self.survey {
+            survey.on_freed(id, counts);
+        }
         true
     }
 
@@ -703,6 +712,16 @@ impl Rooms {
             + self.by_name.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
+    }
+
+    /// Memory of the rooms beside their logs, without what each has for its feeds.
+    pub fn rooms_bytes(&self) -> usize {
+        self.rooms.places() * size_of::<Entry>() + self.ranking.footprint() + self.by_name.footprint()
+    }
+
+    /// Memory of members, without what only some have.
+    pub fn members_bytes(&self) -> usize {
+        self.members.places_bytes()
     }
 
     /// Memory that a member has beyond what every member has, in bytes.

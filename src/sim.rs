@@ -9,6 +9,8 @@
 //! Compiled for tests and with the feature `sim` only.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod cases;
 pub mod comeback;
 pub mod commands;

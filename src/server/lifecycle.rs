@@ -42,6 +42,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.count_greeted(id);
         let connection = self.connections.at_mut(id);
         connection.state = State::Joined(member);
+        self.by_door[connection.inbound.door.index()] += 1;
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.
             self.rooms.park(member);
@@ -64,7 +65,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn count_greeted(&mut self, id: ConnectionId) {
         let connection = self.connections.at(id);
         let is_greeting = matches!(connection.state, State::Greeting(_));
-        self.greeting -= usize::from(is_greeting && connection.inbound.queued.contains(Queue::Handshake));
+        let is_counted = connection.inbound.queued.contains(Queue::Handshake) && connection.inbound.door != Door::Admin;
+        self.greeting -= usize::from(is_greeting && is_counted);
     }
 
     /// What a room has to know of a connection that joins it.
@@ -201,13 +203,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.forget_holds_of(self.connections.serial(id).0);
         if let Some(member) = member {
+            let door = self.connections.at(id).inbound.door;
+            self.by_door[door.index()] -= 1;
             self.end_session(id, member);
             let room = self.rooms.leave(member, Who { name, id: public_id }, self.now);
             self.free_room_if_unused(room);
         }
         self.connections.at_mut(id).profile = None;
         self.counters.closed(reason);
-        if !matches!(reason, CloseReason::Left | CloseReason::Broken | CloseReason::Served) {
+        if !matches!(reason, CloseReason::Left | CloseReason::Broken | CloseReason::Answered) {
             self.report_close(name, reason);
         }
         self.free_if_idle(id);
@@ -219,6 +223,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if connection.is_closing() && connection.is_idle() {
             let connection = self.connections.remove(id);
             self.io.close(connection.socket);
+            self.admin.on_freed(id);
             self.resume_accepting();
         }
     }

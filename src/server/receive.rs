@@ -20,6 +20,7 @@ use super::held::{Resume, Turn};
 use super::speaker::{Done, Speaker};
 use crate::connection::{Greeting, Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
+use crate::door::Door;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{BUFFER_PATIENCE, FULL_LOOKS_MAX, OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::{Body, Notice};
@@ -98,7 +99,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Err(_) => return self.on_end(id, CloseReason::Broken),
         };
         // Lines that arrive once the server was told to stop are not said.
-        if self.phase.is_stopping() {
+        if self.phase.is_stopping() && connection.inbound.door != Door::Admin {
             return;
         }
         if bytes.is_empty() {
@@ -134,7 +135,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn ask_for_chunk(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         let inbound = &mut connection.inbound;
-        if inbound.held.is_none() && !inbound.receiving && !self.phase.is_stopping() {
+        let is_listened_to = !self.phase.is_stopping() || inbound.door == Door::Admin;
+        if inbound.held.is_none() && !inbound.receiving && is_listened_to {
             inbound.receiving = true;
             self.io.receive(&connection.socket, id);
         }

@@ -58,7 +58,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 };
                 page.head(&mut head);
                 let body = if is_known || method == Method::Head { &[] } else { page.body };
-                self.serve(id, head, body, CloseReason::Served);
+                self.serve(id, head, body, CloseReason::Answered);
             }
             Answer::Refuse(method, status) => {
                 let mut response = Vec::new();
@@ -153,7 +153,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             | CloseReason::NoProxyHeader
             | CloseReason::HandshakeTimeout
             | CloseReason::HandshakesFull
-            | CloseReason::Served
+            | CloseReason::Answered
             | CloseReason::BadRequest => 1011,
         }))
     }

@@ -214,7 +214,7 @@ fn the_page_is_sent_whole_and_the_connection_closed_behind_it() {
             assert!(got == body && is_closed(&simulation, peer), "{status}");
         }
         assert_eq!(
-            (simulation.server.closes(CloseReason::Served), simulation.server.closes(CloseReason::BadRequest)),
+            (simulation.server.closes(CloseReason::Answered), simulation.server.closes(CloseReason::BadRequest)),
             (4, 5)
         );
         assert_eq!((simulation.server.statistics().members, simulation.kernel.borrow().open_sockets()), (0, 0));

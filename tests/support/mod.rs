@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 pub mod chat;
+pub mod front;
 pub mod screen;
 
 use std::collections::BTreeMap;
