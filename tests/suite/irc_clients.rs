@@ -192,7 +192,7 @@ fn talks(server: &Server, client: &mut impl Client, nick: &str) {
     person.lines_until(|line| line == format!("* {nick} nods"));
     client.says("/msg tim psst");
     person.lines_until(|line| line == format!("[{nick} to you] psst"));
-    person.send(&format!("/msg {nick} yes, what is it?\n"));
+    person.send(format!("/msg {nick} yes, what is it?\n"));
     client.turns_to("tim");
     client.expect("yes, what is it?");
     client.turns_to("#den");
@@ -229,7 +229,7 @@ fn stays_usable(server: &Server, client: &mut impl Client, nick: &str) {
     let told = Instant::now();
     let talk = thread::spawn(move || {
         for number in 0..LINES_PER_SECOND * SECONDS {
-            speaker.send(&format!("line {number} of many\n"));
+            speaker.send(format!("line {number} of many\n"));
             thread::sleep((told + pause * number).saturating_duration_since(Instant::now()));
         }
         speaker
@@ -241,7 +241,7 @@ fn stays_usable(server: &Server, client: &mut impl Client, nick: &str) {
         let said = format!("[{nick}] is it well {number}");
         person.lines_until(|line| line == said);
         let said = asked.elapsed();
-        person.send(&format!("it is well {number}\n"));
+        person.send(format!("it is well {number}\n"));
         let shown = client.expect(&format!("it is well {number}"));
         println!("{nick}: said after {said:?} and shown after {shown:?}");
         assert!(said < USABLE && shown < USABLE, "said after {said:?} and shown after {shown:?}");
