@@ -173,19 +173,26 @@ deny:
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
     cargo-deny --workspace --locked check licenses bans sources
 
-# Let a fuzzer look for inputs that break the lines, the first lines and the whole simulated server, each so many seconds; needs nightly
+# Let a fuzzer look for inputs that break the lines, the first lines, those of IRC, frames, requests and the whole simulated server, each so many seconds; needs nightly
 fuzz seconds="60": fuzz-installed
-    for target in line foreign server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
+    for target in line foreign irc frames request server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
         -- -max_total_time={{seconds}} -print_final_stats=1 || exit 1; done
 
 # Keep what the fuzzer found and no kept input does, for the ordinary tests to replay
 fuzz-keep: fuzz-installed
-    for target in line foreign server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
+    for target in line foreign irc frames request server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
         -- -merge=1 -use_counters=0 || exit 1; done
 
 [private]
 fuzz-installed:
     command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+
+# The conformance cases of Autobahn against an echo made of the server's own frames, in seconds; the cases come from PyPI
+autobahn:
+    test -x target/autobahn/bin/kosoku || python3 -m venv target/autobahn
+    target/autobahn/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .ci/autobahn.txt
+    cargo build --locked --example websocket_echo
+    python3 contrib/autobahn.py target/autobahn/bin/kosoku target/debug/examples/websocket_echo
 
 # The back ends' own tests under the address sanitizer; needs nightly
 asan:

@@ -25,6 +25,8 @@ pub mod simulation;
 mod tests;
 pub mod typists;
 mod verdict;
+#[cfg(test)]
+mod web;
 pub mod workload;
 
 pub use run::{fuzz, run};

@@ -100,7 +100,7 @@ impl World {
     }
 
     fn say_body(&mut self, member: MemberId, person: usize, body: Body<'_>) -> bool {
-        let author = Author { member, who: who(person), has_private: false };
+        let author = Author { member, who: who(person), has_private: false, hears_itself: false };
         let admitted = self.rooms.admit(author, &body, self.now).is_ok();
         if admitted {
             assert!(self.rooms.publish(author, body, self.now));

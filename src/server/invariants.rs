@@ -237,7 +237,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             assert!(inbound.held.is_none(), "a member that sent nothing is not held");
             return;
         };
-        assert!(received.input.len() <= self.config.line_bytes + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
+        let line_bytes_max = self.config.line_bytes_of(inbound.door);
+        assert!(received.input.len() <= line_bytes_max + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
         if self.phase.is_stopping() {
             return;
         }
@@ -245,7 +246,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match inbound.held {
             None => {
                 assert!(
-                    received.input.len() <= self.config.line_bytes + 1,
+                    received.input.len() <= line_bytes_max + 1,
                     "a connection that is not held has no whole line waiting"
                 );
                 assert_eq!(entries, (0, 0), "a connection that is not held has no entry");

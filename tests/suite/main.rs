@@ -11,6 +11,7 @@ mod conform;
 mod corpora;
 mod fallback;
 mod faults;
+mod irc_clients;
 mod limits;
 mod log;
 mod memory;
