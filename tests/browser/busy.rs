@@ -130,8 +130,7 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     );
     page.run(&format!("{log} log.scrollTop = log.scrollHeight / 2"));
     // Rows that were never in sight are as high as they are from the next frame on.
-    let frames = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
-    page.run_async(frames);
+    page.wait_for_frames();
     let before = page.run(&top);
     for number in 2000..2037 {
         bob.send(format!("line {number}\n"));
@@ -142,7 +141,7 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     let first = "document.querySelector('.message').textContent.split(' ')[2]";
     let before = page.run(&format!("document.getElementById('log').scrollTop = 280; return {first}"));
     page.until(&format!("return {first} < {before}"));
-    page.run_async(frames);
+    page.wait_for_frames();
     let place = "const log = document.getElementById('log'); \
         const row = [...document.querySelectorAll('.message')].find((r) => r.textContent.split(' ')[2] === FIRST); \
         return Math.abs(row.getBoundingClientRect().top - log.getBoundingClientRect().top + 280)";
@@ -150,7 +149,7 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     assert!(moved < 100.0, "what is read stays where it is, but for heights that were not known: {moved}");
     // A few points are enough not to be pulled down again by the next lines.
     page.click("#newer");
-    page.run_async(frames);
+    page.wait_for_frames();
     page.run(&format!("{log} log.scrollTop -= 5"));
     bob.send("what comes next\n");
     page.until(&told(1));
