@@ -18,7 +18,7 @@ use crate::message;
 use crate::pinning;
 use crate::plan::{Pace, Plan};
 use crate::processes::{self, PROCESSES_MAX};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, irc};
 use crate::quantities::count;
 use crate::ready_line;
 use crate::results::summary::Summary;
@@ -82,6 +82,16 @@ impl Prepared {
         let plan = plan(room, load, &pace)?;
         let (mut settings, processes) = settings(room, load, &plan)?;
         settings.protocol = target.protocol;
+        if target.protocol == Protocol::Irc && load.line_bytes > irc::LINE_BYTES_MAX {
+            return Err(Error::new(format!(
+                "-s {} is too long: servers cut lines of IRC; use at most -s {}",
+                load.line_bytes,
+                irc::LINE_BYTES_MAX
+            )));
+        }
+        if processes > 1 && settings.verified < settings.members && !target.protocol.has_one_length() {
+            return Err(Error::new("members of this protocol that only count bytes work in one process: leave out --verify"));
+        }
         if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
             return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
         }
@@ -229,6 +239,10 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
     let settings = Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         protocol: Protocol::Uproar,
+        doors: Vec::new(),
+        path: load.path.clone(),
+        // Another number a microsecond later.
+        salt: (sys::monotonic_ns() / 1000) as u16,
         sources: Vec::new(),
         probes: load.probes,
         rooms: load.rooms.clone(),

@@ -50,6 +50,14 @@ pub fn parse_pin(text: &str) -> Result<Pin, String> {
     processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1, or all,1"))
 }
 
+/// What is asked for in a request: a path, with what is behind it.
+pub fn parse_path(text: &str) -> Result<String, String> {
+    match text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_string()),
+        false => Err(format!("{text:?} is no path; write for example /chat?room=lobby")),
+    }
+}
+
 /// An address or a name, with a port; without a host, the loopback address.
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let with_host = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_string() };
@@ -94,7 +102,16 @@ impl ValueEnum for Arrival {
 
 impl ValueEnum for Protocol {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Uproar, Self::Redis, Self::Nats, Self::Mqtt]
+        &[
+            Self::Uproar,
+            Self::Redis,
+            Self::Nats,
+            Self::Mqtt,
+            Self::Websocket,
+            Self::WebsocketPlain,
+            Self::WebsocketNats,
+            Self::Irc,
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -105,6 +122,10 @@ impl ValueEnum for Protocol {
             }
             Self::Nats => ("nats", "NATS core, without echo"),
             Self::Mqtt => ("mqtt", "MQTT 5, quality of service 0, no local"),
+            Self::Websocket => ("websocket", "Uproar's web door: a line a frame out, an object a frame in"),
+            Self::WebsocketPlain => ("websocket-plain", "A bare line a WebSocket frame, in both directions"),
+            Self::WebsocketNats => ("websocket-nats", "NATS core inside WebSocket frames"),
+            Self::Irc => ("irc", "IRC, uproar's door or any other server"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Arrival;
 use crate::protocol::Protocol;
 use crate::recorder::latency::{LATENCY_NS_MAX, Latency};
-use crate::recorder::proof::Problems;
+use crate::recorder::proven::Problems;
 
 pub const SCHEMA: u32 = 2;
 
