@@ -6,6 +6,7 @@ mod variables;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,19 +14,21 @@ use bytesize::ByteSize;
 use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 
 use crate::capacity::Demand;
 use crate::chat;
-use crate::config::{self, BackEnd, Config, Descriptors, RoomSettings, SlowPolicy};
+use crate::config::{self, BackEnd, Config, Descriptors, Proxies, RoomSettings, SlowPolicy};
+use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
     BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
     FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
     LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, RESUME_FOR_DEFAULT,
-    ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX, TIMEOUT_NEVER,
-    log_bytes_min,
+    LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, PROXY_NETWORKS_MAX,
+    RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX,
+    TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
 pub use variables::Variables;
@@ -69,6 +72,24 @@ pub struct Serve {
     /// Where to listen: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT for every interface
     #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
     pub addr: String,
+
+    /// Serve browsers too, on this address: a page at / and /room/NAME, and WebSockets at /ws
+    #[arg(long, value_name = "ADDR", env = "UPROAR_WEB")]
+    pub web: Option<String>,
+
+    /// Serve IRC clients too, on this address
+    #[arg(long, value_name = "ADDR", env = "UPROAR_IRC")]
+    pub irc: Option<String>,
+
+    /// Serve /metrics for Prometheus and /healthz on this address; :PORT is loopback here
+    #[arg(long, value_name = "ADDR", env = "UPROAR_ADMIN")]
+    pub admin: Option<String>,
+
+    /// Networks from which proxies come, such as 127.0.0.1,192.0.2.0/24. On every door they must begin each connection
+    /// with a PROXY header, version 1 or 2; limits, bans and names are then those of the address that it names [default:
+    /// none]
+    #[arg(long, value_name = "CIDR,...", value_parser = network, value_delimiter = ',', env = "UPROAR_PROXY_FROM")]
+    pub proxy_from: Vec<IpNet>,
 
     /// How to wait for the kernel
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, env = "UPROAR_BACKEND")]
@@ -405,6 +426,9 @@ impl Serve {
                 return Err(format!("{name} is at most {OPTION_RATE_MAX}"));
             }
         }
+        if Proxies::new(&self.proxy_from).is_none() {
+            return Err(format!("--proxy-from is at most {PROXY_NETWORKS_MAX} networks"));
+        }
         if self.stats_interval.is_some_and(|interval| interval.is_zero()) {
             return Err("--stats-interval 0 would never end".to_owned());
         }
@@ -418,6 +442,8 @@ impl Serve {
     pub fn config(&self, members_max: usize) -> Config {
         let room_rate = self.room_rate.as_u64();
         Config {
+            doors: self.doors(),
+            proxies: Proxies::new(&self.proxy_from).expect("it was validated"),
             members_max,
             line_bytes: self.line_bytes(),
             framing: self.framing,
@@ -450,6 +476,25 @@ impl Serve {
                 rate: Rate::new(room_rate, room_rate * ROOM_BURST_SECONDS),
             },
         }
+    }
+
+    /// The doors, in the order of their listeners.
+    pub fn doors(&self) -> Doors {
+        self.further_doors().into_iter().fold(Doors::only(Door::Text), |doors, (door, _)| doors.and(door))
+    }
+
+    /// The doors beside that for text, each with its address.
+    pub fn further_doors(&self) -> Vec<(Door, String)> {
+        let local = |address: &String| match address.strip_prefix(':') {
+            Some(port) => format!("127.0.0.1:{port}"),
+            None => address.clone(),
+        };
+        let further = [
+            (Door::Web, self.web.clone()),
+            (Door::Irc, self.irc.clone()),
+            (Door::Admin, self.admin.as_ref().map(local)),
+        ];
+        further.into_iter().filter_map(|(door, address)| Some((door, address?))).collect()
     }
 
     /// What is asked for of a back end, by a process with this descriptor limit.
@@ -510,6 +555,15 @@ impl Serve {
 /// A time-out, where 0 means none.
 fn limit_or_never(time: humantime::Duration) -> Duration {
     if time.is_zero() { TIMEOUT_NEVER } else { *time }
+}
+
+/// Parses a network: an address, or an address and the length of a prefix.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    network
+        .map(|network| network.trunc())
+        .map_err(|_| format!("{text:?} is no network; write 192.0.2.7 or 192.0.2.0/24"))
 }
 
 /// Parses a number of rooms.

@@ -3,15 +3,21 @@
 //!
 //! `cli.rs` makes it from options; defaults and ranges stand in `limits.rs`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::door::Doors;
 use crate::flood::{AddressLimits, Rate};
-use crate::limits::{KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER};
+use crate::limits::{GREETING_PART, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX};
 use crate::wire::Framing;
 
 /// A server's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
+    pub doors: Doors,
+    pub proxies: Proxies,
     /// Most members at a time.
     pub members_max: usize,
     /// Most bytes of a typed line.
@@ -44,6 +50,32 @@ pub struct Config {
     /// How often the statistics line is written; `None` for only on SIGUSR1.
     pub stats_interval: Option<Duration>,
     pub room: RoomSettings,
+}
+
+impl Config {
+    /// Most connections at a time that are no members yet.
+    pub fn greeting_max(&self) -> usize {
+        (self.members_max / GREETING_PART).max(1)
+    }
+}
+
+/// The networks from which proxies come, which say whom they bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proxies([Option<IpNet>; PROXY_NETWORKS_MAX]);
+
+impl Proxies {
+    /// `None` when there are more than [`PROXY_NETWORKS_MAX`].
+    pub fn new(networks: &[IpNet]) -> Option<Self> {
+        let mut proxies = Self::default();
+        for (place, network) in networks.iter().enumerate() {
+            *proxies.0.get_mut(place)? = Some(*network);
+        }
+        Some(proxies)
+    }
+
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().map_while(Option::as_ref).any(|network| network.contains(&address.to_canonical()))
+    }
 }
 
 /// How a server waits for the kernel.

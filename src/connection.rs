@@ -8,9 +8,10 @@ pub mod profile;
 pub mod queued;
 
 use crate::counters::CloseReason;
+use crate::door::Door;
 use crate::names::{Name, Origin};
 use crate::room::MemberId;
-use crate::wire::Encoding;
+use crate::wire::Addressee;
 pub use inbound::{Before, Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
 pub use private::{Past, Private};
@@ -31,23 +32,35 @@ pub struct Connection<S> {
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It was accepted, and is in no room yet.
-    Greeting,
-    /// It is a member of the room.
+    /// It was accepted, and is no member yet.
+    Greeting(Greeting),
+    /// It is a member of a room.
     Joined(MemberId),
     /// It was closed for a reason, and only waits for the completions of operations that are in flight on its socket.
     Closing(CloseReason),
 }
 
+/// What a connection that is no member yet waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// The header in which a proxy says whom it brings. Until then the connection counts for nobody: it has no name, and
+    /// is not counted with those of an address.
+    Proxy,
+    /// What its door wants to be sent first.
+    Handshake,
+    /// Its last answer is being sent; it is closed after that.
+    Leaving(CloseReason),
+}
+
 impl<S> Connection<S> {
-    /// A connection that was just accepted.
-    pub fn new(socket: S, origin: Origin, encoding: Encoding) -> Self {
+    /// A connection that was just accepted by a door.
+    pub fn new(socket: S, origin: Origin, door: Door, greeting: Greeting) -> Self {
         Self {
             socket,
             origin,
             profile: None,
-            state: State::Greeting,
-            inbound: Inbound::new(encoding),
+            state: State::Greeting(greeting),
+            inbound: Inbound::new(door),
             outbound: Outbound::default(),
         }
     }
@@ -67,7 +80,7 @@ impl<S> Connection<S> {
     pub fn member(&self) -> Option<MemberId> {
         match self.state {
             State::Joined(member) => Some(member),
-            State::Greeting | State::Closing(_) => None,
+            State::Greeting(_) | State::Closing(_) => None,
         }
     }
 
@@ -76,6 +89,16 @@ impl<S> Connection<S> {
     pub fn buffer_bytes(&self) -> usize {
         let input = self.inbound.received.as_ref().map_or(0, |received| received.input.capacity());
         input + self.outbound.private.buffer_bytes()
+    }
+
+    /// Whom a notice to it is for, as far as its room does not matter.
+    pub fn addressee(&self) -> Addressee {
+        Addressee { name: Some(self.name()), ..Addressee::unknown(self.inbound.encoding) }
+    }
+
+    /// True while it counts for the address that it comes from, and has a name.
+    pub fn is_known(&self) -> bool {
+        self.state != State::Greeting(Greeting::Proxy)
     }
 
     pub fn is_closing(&self) -> bool {

@@ -112,16 +112,17 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::connection::Greeting;
+    use crate::door::Door;
     use crate::names::{Address, Origin};
-    use crate::wire::Encoding;
 
     #[test]
     fn an_earlier_connection_of_a_slot_is_not_found() {
         let origin = Origin::shown(Address::first(SocketAddr::from(([127, 0, 0, 1], 1))));
         let mut connections = Connections::new(2);
-        let first = connections.insert(Connection::new("first", origin, Encoding::Text));
+        let first = connections.insert(Connection::new("first", origin, Door::Text, Greeting::Handshake));
         connections.remove(first);
-        let second = connections.insert(Connection::new("second", origin, Encoding::Text));
+        let second = connections.insert(Connection::new("second", origin, Door::Text, Greeting::Handshake));
         assert_eq!(first.slot, second.slot);
         assert!(connections.find(first).is_none());
         assert_eq!(connections.at(second).socket, "second");

@@ -51,7 +51,7 @@ table! {
         Sends { key: "sends", help: "Sends handed to the kernel, whatever became of them." },
         SentBytes { key: "sent_bytes", help: "Bytes that members' sockets took." },
         ReceivedBytes { key: "received_bytes", help: "Bytes received from members." },
-        Accepted { key: "accepted", help: "Newcomers that became members." },
+        Accepted { key: "accepted", help: "Newcomers that became connections." },
         ServerFull { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
         TurnedAway {
             key: "turned_away",
@@ -115,6 +115,26 @@ table! {
             key: "closed_replaced",
             words: "came back by another connection",
             help: "Its member has come back by another connection."
+        },
+        TurnedAway {
+            key: "closed_turned_away",
+            words: "brought by a proxy and not let in",
+            help: "A proxy brought it, and its address has joined too often, is here too often, or is banned."
+        },
+        NoProxyHeader {
+            key: "closed_no_proxy_header",
+            words: "a proxy that did not say whom it brings",
+            help: "It came from a proxy and did not begin with a PROXY header."
+        },
+        HandshakeTimeout {
+            key: "closed_handshake_timeout",
+            words: "was no member in time",
+            help: "It did not do in time what is wanted before it is a member."
+        },
+        HandshakesFull {
+            key: "closed_handshakes_full",
+            words: "was no member when too many were not",
+            help: "It was the first of too many connections that were no members yet."
         },
     }
 }
@@ -255,7 +275,8 @@ mod tests {
             "members=1 messages=2 deliveries=3 sends=11 sent_bytes=12 received_bytes=13 skipped_messages=4 waiting=5 \
              lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
              closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 \
-             closed_kicked=28 closed_banned=29 closed_replaced=30 stale=20 buffer_spent=17 commands=18 wrong_keys=19"
+             closed_kicked=28 closed_banned=29 closed_replaced=30 closed_turned_away=31 closed_no_proxy_header=32 \
+             closed_handshake_timeout=33 closed_handshakes_full=34 stale=20 buffer_spent=17 commands=18 wrong_keys=19"
         );
     }
 

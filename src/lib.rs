@@ -12,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod connections;
 pub mod counters;
+pub mod door;
 pub mod flood;
 #[allow(unsafe_code, reason = "the kernel's queues, signals and sockets; outside io unsafe code is denied")]
 pub mod io;

@@ -331,6 +331,20 @@ pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 /// Default of `--line-timeout`: how long a line that was begun may make no progress.
 pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
+/// How long a connection may take until it is a member, whatever it sends: `--line-timeout` where that is shorter.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// The part of all connections that may be greeting at a time. Beyond it the one that came first is closed, so peers
+/// that never finish cannot keep members out.
+pub const GREETING_PART: usize = 10;
+
+/// Longest header of a proxy: 16 bytes and 216 of addresses in version 2, and its further fields, which may have another
+/// 304 bytes.
+pub const PROXY_HEADER_BYTES_MAX: usize = 536;
+
+/// Most networks of `--proxy-from`.
+pub const PROXY_NETWORKS_MAX: usize = 16;
+
 /// With `--framing chunk`, how long the end of a chunk waits for more when it could still become another protocol's
 /// beginning. The pieces of a request arrive closer together than this, and a person that sends `OK` does not notice
 /// the delay.

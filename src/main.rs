@@ -9,6 +9,7 @@ use std::{env, error, io};
 use uproar::capacity::{Capacity, Demand, TableSizes};
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
 use uproar::config::BackEnd;
+use uproar::door::Door;
 use uproar::io::epoll::Epoll;
 use uproar::io::readiness::{Poller, Readiness};
 use uproar::io::select::Select;
@@ -102,8 +103,13 @@ fn run_server(serve: &Serve) -> Result<ExitCode, Failure> {
     let members_max = capacity.members_max;
     let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
     let address = listener.local_addr()?;
-    let start = Start { serve, address, journal, name, capacity, kept };
-    let listeners = vec![listener];
+    let (mut listeners, mut further) = (vec![listener], Vec::new());
+    for (door, address) in serve.further_doors() {
+        let listener = net::listen(&address, serve.dead_after_for(members_max))?;
+        further.push((door, listener.local_addr()?));
+        listeners.push(listener);
+    }
+    let start = Start { serve, address, further, journal, name, capacity, kept };
     match (ring, tables) {
         (Some(ring), Some(tables)) => {
             start.serve_on(Uring::with_tables(ring, tables, members_max, listeners, signals)?)
@@ -155,6 +161,8 @@ fn open_tables(demand: &Demand, sandbox: Sandbox) -> Result<(Option<Tables>, Cap
 struct Start<'a> {
     serve: &'a Serve,
     address: SocketAddr,
+    /// The doors beside that for text.
+    further: Vec<(Door, SocketAddr)>,
     journal: Journal<Descriptor>,
     /// The name of the back end.
     name: &'static str,
@@ -165,7 +173,8 @@ struct Start<'a> {
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self { serve, address, journal, name, capacity: Capacity { members_max, tables, .. }, mut kept } = self;
+        let Self { serve, address, further, journal, name, capacity: Capacity { members_max, tables, .. }, mut kept } =
+            self;
         let config = serve.config(members_max);
         let random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
         let mut server = Server::new(io, config, journal, random);
@@ -181,6 +190,9 @@ impl Start<'_> {
                 // The transcript was not asked for by an option, so the server serves without it.
                 Err(error) => server.report(format_args!("no transcript: {error}")),
             }
+        }
+        for (door, address) in further {
+            server.report(format_args!("listening on {address} ({})", door.name()));
         }
         match tables {
             None => server.report(format_args!("listening on {address} ({name}, up to {members_max} members)")),

@@ -12,6 +12,8 @@ pub struct Message<'a> {
     /// that is.
     pub number: u64,
     pub time: UnixTime,
+    /// The room that it was said in.
+    pub room: RoomName,
     /// The connection that said it, or that it is about; `None` for the server.
     pub author: Option<PublicId>,
     pub body: Body<'a>,
@@ -267,6 +269,10 @@ pub enum Notice<'a> {
     NameRefused,
     RoomNameRefused,
     NoMoreRooms,
+    /// To a member that has joined no room, and wants to do something in one.
+    NoRoom,
+    /// To a peer that did not do in time what its door wants first.
+    HandshakeTimeout,
     /// An entry of the list of rooms.
     RoomListed {
         room: RoomName,

@@ -128,6 +128,8 @@ pub struct Room {
     next_feed: usize,
     presence: Presence,
     settings: RoomSettings,
+    /// False for the hall, in which nobody hears of anybody.
+    speaks: bool,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
 }
@@ -147,8 +149,14 @@ impl Room {
             next_feed: 0,
             presence: Presence::new(settings.announce_max, settings.announce_rate),
             settings,
+            speaks: true,
             fallen: VecDeque::new(),
         }
+    }
+
+    /// The hall: where connections stand that have joined no room. Nobody hears of anybody there.
+    pub fn hall(id: RoomId, named: (RoomName, PublicId), settings: RoomSettings) -> Self {
+        Self { speaks: false, ..Self::new(id, named, settings) }
     }
 
     /// Members in this room.
@@ -179,13 +187,14 @@ impl Room {
     /// Adds a newcomer. The other members are told, and it will be sent every message from now on.
     pub fn join(&mut self, members: &mut Members, newcomer: Newcomer, now: Instant) -> MemberId {
         let Newcomer { connection, table, encoding, who } = newcomer;
-        let online = self.online() + 1;
-        let entered = Event::Entered { name: who.name, online: online as u64 };
-        let announced = self.presence.announces(online, now) && self.announce(members, Some(who.id), entered).is_ok();
-        if announced {
-            self.presence.announced(now);
-        } else {
-            self.presence.count_entered(now);
+        if self.speaks {
+            let online = self.online() + 1;
+            let entered = Event::Entered { name: who.name, online: online as u64 };
+            if self.announces(members, online, who.id, entered, now) {
+                self.presence.announced(now);
+            } else {
+                self.presence.count_entered(now);
+            }
         }
         let feed = self.feed_or_new(encoding);
         let member = self.feeds[feed].join(members, connection, table, self.id);
@@ -198,13 +207,19 @@ impl Room {
         let before = self.online();
         self.order.remove(members, id);
         self.leave_feed(members, id);
-        let left = Event::Left { name: who.name, online: (before - 1) as u64 };
-        let announced = self.presence.announces(before, now) && self.announce(members, Some(who.id), left).is_ok();
-        if announced {
-            self.presence.announced(now);
-        } else {
-            self.presence.count_left(now);
+        if self.speaks {
+            let left = Event::Left { name: who.name, online: (before - 1) as u64 };
+            if self.announces(members, before, who.id, left, now) {
+                self.presence.announced(now);
+            } else {
+                self.presence.count_left(now);
+            }
         }
+    }
+
+    /// Announces that somebody joins or leaves, where a room of `online` members announces that now.
+    fn announces(&mut self, members: &mut Members, online: usize, id: PublicId, event: Event, now: Instant) -> bool {
+        self.presence.announces(online, now) && self.announce(members, Some(id), event).is_ok()
     }
 
     /// A member reads another encoding from now on. It must have been sent everything. Nobody is told.
@@ -228,7 +243,7 @@ impl Room {
     /// space.
     pub fn rename(&mut self, members: &mut Members, author: Author, name: MemberName, now: Instant) {
         let online = self.online();
-        if self.presence.announces(online, now) {
+        if self.speaks && self.presence.announces(online, now) {
             let body = Body::Event(Event::Renamed { before: author.who.name, name, online: online as u64 });
             if self.fits(members, &body).is_ok() {
                 self.append(members, Some(author), Some(author.who.id), body);
@@ -439,7 +454,7 @@ impl Room {
         body: Body<'_>,
     ) -> Option<u64> {
         let number = self.messages() + u64::from(body.kind().is_numbered());
-        let message = Message { number, time: members.time(), author: id, body };
+        let message = Message { number, time: members.time(), room: self.name, author: id, body };
         let mut on_skipped = fall(&mut self.fallen, self.settings.slow);
         let (text, others) = self.feeds.split_first_mut().expect("a room has text");
         let mut fan_out_bytes = append_to(text, members, author, (&message, &body), &mut on_skipped)?;

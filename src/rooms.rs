@@ -77,6 +77,8 @@ pub struct Rooms {
     quiet: Quiet,
     /// The room that every connection joins first.
     lobby: RoomId,
+    /// Where connections stand that have joined no room. It is in no list and has no name that is found.
+    hall: RoomId,
     /// Rooms beside the lobby in which something was said, while that is noted.
     spoken: VecDeque<RoomId>,
     notes_spoken: bool,
@@ -90,7 +92,7 @@ impl Rooms {
     /// Begins with one room, the lobby, and has `rooms_max` at most. `numbers` makes numbers that members see.
     pub fn new(settings: RoomSettings, rooms_max: usize, numbers: Permutation) -> Self {
         let mut rooms = Self {
-            rooms: Slots::new(rooms_max.max(1)),
+            rooms: Slots::new(rooms_max.max(1) + 1),
             members: Members::new(settings.members_max),
             settings,
             rooms_max: rooms_max.max(1),
@@ -107,6 +109,7 @@ impl Rooms {
             fallen: Fifo::new(),
             quiet: Quiet::default(),
             lobby: RoomId(0),
+            hall: RoomId(0),
             spoken: VecDeque::new(),
             notes_spoken: false,
             kept: None,
@@ -115,7 +118,20 @@ impl Rooms {
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
         rooms.lobby = rooms.open(lobby).expect("there may be one room");
+        rooms.hall = rooms.make(|id, settings| Room::hall(id, (lobby, PublicId(0)), settings));
         rooms
+    }
+
+    /// A room that nobody finds yet.
+    fn make(&mut self, make: impl FnOnce(RoomId, RoomSettings) -> Room) -> RoomId {
+        let settings = self.settings;
+        RoomId(self.rooms.insert_with(|index| Entry {
+            room: make(RoomId(index), settings),
+            queued: false,
+            timed: false,
+            skipping: false,
+            spoken: false,
+        }))
     }
 
     /// The room with this name.
@@ -130,19 +146,13 @@ impl Rooms {
 
     /// Opens a room, which no other may have the name of. `None` when there are as many as there may be.
     pub fn open(&mut self, name: RoomName) -> Option<RoomId> {
-        if self.rooms.len() >= self.rooms_max {
+        // The hall is not counted.
+        if self.ranking.len() >= self.rooms_max {
             return None;
         }
         self.opened += 1;
         let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, PublicId::HALF_BITS));
-        let settings = self.settings;
-        let id = RoomId(self.rooms.insert_with(|index| Entry {
-            room: Room::new(RoomId(index), (name, epoch), settings),
-            queued: false,
-            timed: false,
-            skipping: false,
-            spoken: false,
-        }));
+        let id = self.make(|id, settings| Room::new(id, (name, epoch), settings));
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0].room.name()));
         self.ranking.insert(id);
@@ -161,7 +171,7 @@ impl Rooms {
 
     /// Frees a room if it is unused, after a last look at it. The lobby stays. True when it was freed.
     pub fn close_unused(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
-        if id == self.lobby || self.kept == Some(id) || !self.room(id).is_unused() {
+        if id == self.lobby || id == self.hall || self.kept == Some(id) || !self.room(id).is_unused() {
             return false;
         }
         let name = self.room(id).name();
@@ -216,6 +226,11 @@ impl Rooms {
         self.lobby
     }
 
+    /// Where connections stand that have joined no room.
+    pub fn hall(&self) -> RoomId {
+        self.hall
+    }
+
     pub fn room(&self, id: RoomId) -> &Room {
         &self.rooms[id.0].room
     }
@@ -230,9 +245,14 @@ impl Rooms {
         self.room(self.room_of(id))
     }
 
-    /// Members in all rooms.
+    /// Members in all rooms, without those in the hall.
     pub fn online(&self) -> usize {
-        self.members.len()
+        self.members.len() - self.outside()
+    }
+
+    /// Members that have joined no room.
+    pub fn outside(&self) -> usize {
+        self.room(self.hall).online()
     }
 
     /// The lobby's log of text.
@@ -339,7 +359,9 @@ impl Rooms {
     pub fn join(&mut self, room: RoomId, newcomer: Newcomer, now: Instant) -> MemberId {
         self.prepare_event(room);
         self.occupied += usize::from(self.room(room).online() == 0);
-        self.ranking.grow(room);
+        if room != self.hall {
+            self.ranking.grow(room);
+        }
         self.change(room, |room, members| room.join(members, newcomer, now))
     }
 
@@ -348,7 +370,9 @@ impl Rooms {
         let room = self.room_of(id);
         self.prepare_event(room);
         self.change(room, |room, members| room.leave(members, id, who, now));
-        self.ranking.shrink(room);
+        if room != self.hall {
+            self.ranking.shrink(room);
+        }
         self.occupied -= usize::from(self.room(room).online() == 0);
         room
     }
@@ -602,7 +626,7 @@ impl Rooms {
         let Entry { room, queued, timed, skipping, spoken } = &mut self.rooms[id.0];
         let (messages, head) = (room.messages(), room.text().head());
         let result = change(room, &mut self.members);
-        if self.notes_spoken && !*spoken && id != self.lobby && room.text().head() > head {
+        if self.notes_spoken && !*spoken && id != self.lobby && id != self.hall && room.text().head() > head {
             *spoken = true;
             self.spoken.push_back(id);
         }

@@ -12,10 +12,13 @@
 //!    already when the end of a chunk is held.
 //! 3. Every accepted socket becomes a connection, or is told why not and closed in the same turn.
 
+mod admin;
 mod budget;
 mod comeback;
+mod doors;
 pub mod held;
 mod invariants;
+mod irc;
 mod keeping;
 mod lifecycle;
 mod past;
@@ -26,13 +29,14 @@ mod send;
 mod shutdown;
 mod silence;
 mod speaker;
+mod web;
 
 use std::time::Instant;
 use std::{fmt, io};
 
 use crate::config::Config;
 use crate::connections::Connections;
-use crate::counters::{Counters, Statistics};
+use crate::counters::{CloseReason, Counters, Statistics};
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
@@ -43,12 +47,11 @@ use crate::pieces::fifo::Fifo;
 use crate::random::{Permutation, Random};
 use crate::rooms::Rooms;
 use crate::sessions::Sessions;
-use crate::token::{ConnectionId, ListenerId, RoomId};
+use crate::token::{ConnectionId, RoomId};
 use crate::transcript::{Change, Transcript};
 use budget::Budget;
 use keeping::Keeping;
 use lifecycle::Accepting;
-pub use lifecycle::Door;
 use receive::SpareBuffers;
 use schedule::{Due, Moment, Schedule};
 use shutdown::Phase;
@@ -84,7 +87,6 @@ pub struct Server<I: Io, W> {
     now: Instant,
     schedule: Schedule,
     phase: Phase,
-    door: Door,
     accepting: Accepting,
     /// Which connections have not acknowledged everything, and which of them is looked at next.
     silence: Silence,
@@ -92,6 +94,8 @@ pub struct Server<I: Io, W> {
     budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
     greetings: Fifo<ConnectionId>,
+    /// Connections that are greeting, and timed for it.
+    greeting: usize,
     /// Rooms that the goodbye was not said in yet.
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -103,7 +107,7 @@ pub struct Server<I: Io, W> {
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
     pub fn new(mut io: I, config: Config, journal: Journal<W>, mut random: Random) -> Self {
-        io.accept(ListenerId::FIRST);
+        config.doors.listeners().for_each(|listener| io.accept(listener));
         let now = io.now();
         let numbers = Permutation::new(random.number());
         let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout);
@@ -125,12 +129,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             now,
             schedule,
             phase: Phase::Running,
-            door: Door::Plain,
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
             budget: Budget::new(config.buffer_bytes, now),
             greetings: Fifo::new(),
+            greeting: 0,
             goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
@@ -149,12 +153,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
     #[cfg(any(test, feature = "sim"))]
     pub fn limit_skips(&mut self, skips_max: usize) {
         self.rooms.limit_skips(skips_max);
-    }
-
-    /// Has connections begin as `door` says.
-    #[cfg(test)]
-    pub fn open_door(&mut self, door: Door) {
-        self.door = door;
     }
 
     /// Everything counted so far.
@@ -246,9 +244,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn on_completion(&mut self, completion: Completion<I::Socket>, scratch: &Scratch) {
         match completion {
-            Completion::Accepted(_, Ok((socket, address))) => self.on_accepted(socket, address),
-            Completion::Accepted(_, Err(errno)) => self.on_accept_failed(errno),
-            Completion::Unwatchable(_, socket) => self.on_server_full(socket),
+            Completion::Accepted(listener, Ok((socket, address))) => self.on_accepted(listener, socket, address),
+            Completion::Accepted(listener, Err(errno)) => self.on_accept_failed(listener, errno),
+            Completion::Unwatchable(listener, socket) => self.on_server_full(listener, socket),
             Completion::Received(id, outcome) => self.on_received(id, outcome, scratch),
             Completion::Writable(id) => self.on_writable(id),
             Completion::Signal(signal) => self.on_signal(signal),
@@ -257,7 +255,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn on_due(&mut self, due: Due) {
         match due {
-            Due::Accept => self.io.accept(ListenerId::FIRST),
+            Due::Accept => self.accept_again(),
             Due::Statistics => {
                 let next = self.config.stats_interval.map(|interval| self.now + interval);
                 self.schedule.set(Moment::Statistics, next);
@@ -266,6 +264,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Due::Retry(id) => self.on_retry(id),
             Due::Stall(id) => self.on_stall_timeout(id),
             Due::Line(id) => self.on_line_timeout(id),
+            Due::Handshake(id) => self.end_greeting(id, CloseReason::HandshakeTimeout),
             Due::Silence => self.look_for_silent(),
         }
     }

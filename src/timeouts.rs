@@ -53,6 +53,11 @@ impl Timeouts {
         self.queue.front().map(|(since, _)| *since + period)
     }
 
+    /// Takes out the connection that was queued first, due or not.
+    pub fn pop(&mut self) -> Option<ConnectionId> {
+        self.queue.pop_front().map(|(_, id)| id)
+    }
+
     /// Takes out the next connection that is due. It is over its time unless it has made progress since it was queued.
     pub fn due(&mut self, now: Instant) -> Option<ConnectionId> {
         self.deadline().filter(|deadline| *deadline <= now)?;

@@ -10,6 +10,7 @@ pub mod foreign;
 #[cfg(test)]
 pub mod framed;
 pub mod json;
+pub mod proxy;
 pub mod sanitise;
 pub mod text;
 
@@ -17,7 +18,7 @@ use std::io::{self, Write};
 
 use crate::limits::{JSON_PREFIX_BYTES_MAX, rendered_bytes_max, rendered_bytes_max_of_all};
 use crate::message::{Body, Message, Notice};
-use crate::names::Name;
+use crate::names::{Name, RoomName};
 use crate::room::log::Entry;
 
 pub use self::foreign::{Foreign, Opening, Verdict};
@@ -46,25 +47,9 @@ impl Encoding {
         }
     }
 
-    /// Writes a notice to one member.
-    pub fn notice(self, notice: Notice<'_>, out: &mut Vec<u8>) {
-        let written = match self {
-            Self::Text => text::notice(notice, out),
-            Self::Json => json::notice(notice, out),
-            #[cfg(test)]
-            Self::Framed => framed::notice(notice, out),
-        };
-        written.expect("writing to a Vec does not fail");
-    }
-
-    /// Writes a numbered message of the past, of which the text format has `line`.
-    pub fn past_message(self, number: u64, entry: &Entry, line: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Self::Text => out.extend_from_slice(line),
-            Self::Json => json::record(number, entry, line, out).expect("writing to a Vec does not fail"),
-            #[cfg(test)]
-            Self::Framed => framed::past_message(number, entry, line, out),
-        }
+    /// True for formats of objects, in which programs are told more than people.
+    pub fn is_for_programs(self) -> bool {
+        self == Self::Json
     }
 
     /// The most bytes that any message can take whose text has at most `line_bytes`.
@@ -94,6 +79,44 @@ impl Encoding {
             Self::Json => JSON_PREFIX_BYTES_MAX + text.len(),
             #[cfg(test)]
             Self::Framed => framed::HEADER_BYTES + text.len(),
+        }
+    }
+}
+
+/// For whom something is written that one peer alone is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Addressee {
+    pub encoding: Encoding,
+    /// What it is called, where it is called something.
+    pub name: Option<Name>,
+    /// The room that it is in, where that matters.
+    pub room: Option<RoomName>,
+}
+
+impl Addressee {
+    /// Somebody of whom no more than the format is known.
+    pub fn unknown(encoding: Encoding) -> Self {
+        Self { encoding, name: None, room: None }
+    }
+
+    /// Writes a notice.
+    pub fn notice(&self, notice: Notice<'_>, out: &mut Vec<u8>) {
+        let written = match self.encoding {
+            Encoding::Text => text::notice(notice, out),
+            Encoding::Json => json::notice(notice, out),
+            #[cfg(test)]
+            Encoding::Framed => framed::notice(notice, out),
+        };
+        written.expect("writing to a Vec does not fail");
+    }
+
+    /// Writes a numbered message of the past, of which the text format has `line`.
+    pub fn past_message(&self, number: u64, entry: &Entry, line: &[u8], out: &mut Vec<u8>) {
+        match self.encoding {
+            Encoding::Text => out.extend_from_slice(line),
+            Encoding::Json => json::record(number, entry, line, out).expect("writing to a Vec does not fail"),
+            #[cfg(test)]
+            Encoding::Framed => framed::past_message(number, entry, line, out),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::queued::Queued;
 use crate::counters::CloseReason;
+use crate::door::Door;
 use crate::flood::{Addresses, Bucket, Rate};
 use crate::room::Blocked;
 use crate::token::PublicId;
@@ -23,6 +24,8 @@ pub struct Inbound {
     /// The queues of the schedule that have an entry of this connection. This field and the next stand in this struct
     /// because they fit into its padding: they make no connection larger.
     pub queued: Queued,
+    /// The door that it came by.
+    pub door: Door,
     /// The format of everything that is sent to the peer.
     pub encoding: Encoding,
     /// What is remembered of a [`Received`] that was freed.
@@ -40,13 +43,14 @@ pub struct Before {
 }
 
 impl Inbound {
-    pub fn new(encoding: Encoding) -> Self {
+    pub fn new(door: Door) -> Self {
         Self {
             received: None,
             receiving: false,
             held: None,
             queued: Queued::default(),
-            encoding,
+            door,
+            encoding: door.encoding(),
             before: Before::default(),
         }
     }

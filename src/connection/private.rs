@@ -5,7 +5,7 @@
 
 use crate::limits::{PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX};
 use crate::message::Notice;
-use crate::wire::Encoding;
+use crate::wire::Addressee;
 
 /// Empty for almost every connection, and then it takes no memory of its own.
 #[derive(Debug, Default)]
@@ -44,19 +44,19 @@ impl Private {
 
     /// Adds a notice. False, and nothing added, when [`PRIVATE_BYTES_MAX`] bytes wait already, or, while memory is
     /// `short`, any bytes.
-    pub fn tell(&mut self, notice: Notice<'_>, encoding: Encoding, short: bool) -> bool {
+    pub fn tell(&mut self, notice: Notice<'_>, to: &Addressee, short: bool) -> bool {
         let most = if short { 0 } else { PRIVATE_BYTES_MAX };
         let full = self.0.as_deref().is_some_and(|unsent| unsent.bytes.len() >= most);
         if !full {
-            self.tell_always(notice, encoding);
+            self.tell_always(notice, to);
         }
         !full
     }
 
     /// Adds a notice that must not be dropped, however many bytes wait.
-    pub fn tell_always(&mut self, notice: Notice<'_>, encoding: Encoding) {
+    pub fn tell_always(&mut self, notice: Notice<'_>, to: &Addressee) {
         let bytes = &mut self.0.get_or_insert_default().bytes;
-        encoding.notice(notice, bytes);
+        to.notice(notice, bytes);
         // Beyond what is reckoned for everybody there is space for all that may wait, so it grows once.
         if bytes.len() > PRIVATE_BYTES_KEPT {
             bytes.reserve_exact((2 * PRIVATE_BYTES_MAX).saturating_sub(bytes.len()));
@@ -122,12 +122,15 @@ impl Private {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Encoding;
+
+    const TEXT: Addressee = Addressee { encoding: Encoding::Text, name: None, room: None };
 
     #[test]
     fn bytes_that_were_sent_are_forgotten() {
         let mut private = Private::default();
         assert!(private.is_empty() && private.due().is_empty() && private.footprint() == 0);
-        assert!(private.tell(Notice::SlowDown, Encoding::Text, false));
+        assert!(private.tell(Notice::SlowDown, &TEXT, false));
         private.advance(2);
         assert!(private.is_begun());
         assert_eq!(private.due(), b"slow down: your lines are delayed, not lost\n");
@@ -138,41 +141,41 @@ mod tests {
     #[test]
     fn notices_to_a_peer_that_does_not_read_are_bounded_but_those_of_missed_messages() {
         let mut private = Private::default();
-        let told = (0..100).filter(|_| private.tell(Notice::LineTimeout, Encoding::Text, false)).count();
+        let told = (0..100).filter(|_| private.tell(Notice::LineTimeout, &TEXT, false)).count();
         let bytes = private.due().len();
         assert!(
             (PRIVATE_BYTES_MAX..2 * PRIVATE_BYTES_MAX).contains(&bytes) && told < 100,
             "{told} times, {bytes} bytes"
         );
-        private.tell_always(Notice::Missed { messages: 7, range: None }, Encoding::Text);
+        private.tell_always(Notice::Missed { messages: 7, range: None }, &TEXT);
         assert!(private.due().ends_with(b"! you missed 7 messages\n"));
     }
 
     #[test]
     fn it_is_full_exactly_while_another_notice_would_be_dropped() {
         let mut private = Private::default();
-        while private.tell(Notice::SlowDown, Encoding::Text, false) {}
+        while private.tell(Notice::SlowDown, &TEXT, false) {}
         private.advance(private.due().len() - 10);
         let is_full = private.is_full();
-        assert!(is_full && !private.tell(Notice::SlowDown, Encoding::Text, false), "a part of it was sent");
+        assert!(is_full && !private.tell(Notice::SlowDown, &TEXT, false), "a part of it was sent");
         private.advance(10);
-        assert!(!private.is_full() && private.tell(Notice::SlowDown, Encoding::Text, false));
+        assert!(!private.is_full() && private.tell(Notice::SlowDown, &TEXT, false));
     }
 
     #[test]
     fn the_first_notice_counts_against_no_budget_and_is_told_also_while_memory_is_short() {
         let mut private = Private::default();
-        assert!(private.tell(Notice::Connected { online: 1_000_000 }, Encoding::Text, true));
+        assert!(private.tell(Notice::Connected { online: 1_000_000 }, &TEXT, true));
         assert_eq!(private.buffer_bytes(), 0);
         let waits = private.due().len();
-        assert!(!private.tell(Notice::SlowDown, Encoding::Text, true) && private.due().len() == waits);
+        assert!(!private.tell(Notice::SlowDown, &TEXT, true) && private.due().len() == waits);
         while private.due().len() <= PRIVATE_BYTES_KEPT {
-            assert!(private.tell(Notice::SlowDown, Encoding::Text, false));
+            assert!(private.tell(Notice::SlowDown, &TEXT, false));
         }
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT, "it grows once");
-        while private.tell(Notice::SlowDown, Encoding::Text, false) {}
+        while private.tell(Notice::SlowDown, &TEXT, false) {}
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT);
-        private.tell_always(Notice::Missed { messages: 7, range: None }, Encoding::Text);
+        private.tell_always(Notice::Missed { messages: 7, range: None }, &TEXT);
         assert_eq!(private.buffer_bytes(), 2 * PRIVATE_BYTES_MAX - PRIVATE_BYTES_KEPT, "there is space for it");
         private.advance(private.due().len());
         assert_eq!(private.buffer_bytes(), 0);

@@ -11,6 +11,8 @@ pub enum Queue {
     Line = 4,
     /// Connections whose last chunk ended, or had ended, with bytes that could become another protocol's beginning.
     Opening = 8,
+    /// Connections that are, or were, greeting.
+    Handshake = 16,
 }
 
 /// The queues that have an entry of a connection. It is stored in the connection, and the schedule keeps it up to date.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::feed::{Batch, Feed};
 use super::log::Position;
 use super::members::{MemberId, Members};
-use crate::limits::{LAG_LOOKS_MAX, LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN, SEND_BATCH_MEMBERS};
+use crate::limits::{LAG_LOOKS_MAX, LOBBY, LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN, SEND_BATCH_MEMBERS};
 use crate::message::{Body, Message};
+use crate::names::RoomName;
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, Generation, RoomId, Slot, TableId};
 use crate::wire::Encoding;
@@ -39,7 +40,8 @@ impl World {
         let body = Body::Announcement { text: b"the server is stopping" };
         let fits = self.feed.memory_needed(&self.members, &body).is_some();
         if fits {
-            let message = Message { number: self.feed.log().messages() + 1, time: UnixTime(0), author: None, body };
+            let (number, room) = (self.feed.log().messages() + 1, RoomName::parse(LOBBY).expect("it is a name"));
+            let message = Message { number, time: UnixTime(0), room, author: None, body };
             assert!(self.feed.append(&mut self.members, &message, MESSAGE_BYTES, |_, _| self.skipped += 1));
         }
         fits

@@ -15,7 +15,7 @@ use crate::message::Notice;
 use crate::random::Permutation;
 use crate::rooms::Rooms;
 use crate::token::{Generation, Slot};
-use crate::wire::framed;
+use crate::wire::{Addressee, framed};
 
 const LINE_BYTES: usize = 16;
 
@@ -162,7 +162,7 @@ impl World {
 
     fn tell(&mut self, port: u16, notice: Notice<'_>) -> bool {
         let person = self.people.get_mut(&port).unwrap();
-        let told = person.private.tell(notice, person.encoding, false);
+        let told = person.private.tell(notice, &Addressee::unknown(person.encoding), false);
         self.room.wake(person.id);
         told
     }
@@ -195,7 +195,8 @@ impl World {
                 return;
             }
             let person = people.get_mut(&(connection.slot.0 as u16)).unwrap();
-            person.private.tell_always(Notice::Missed { messages, range: None }, person.encoding);
+            let to = Addressee::unknown(person.encoding);
+            person.private.tell_always(Notice::Missed { messages, range: None }, &to);
         });
         let mut dead = Vec::new();
         let table = |id: &MemberId| self.room.connection(*id).slot.0 % u32::from(TABLES);

@@ -11,12 +11,11 @@ use crate::outlet::Outlet;
 use crate::room::{Blocked, MemberId};
 use crate::sessions::{Holder, Key, Session};
 use crate::token::ConnectionId;
-use crate::wire::Encoding;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Gives a member a token, instead of the one that it has.
     pub(super) fn give_token(&mut self, id: ConnectionId) {
-        if self.connections.at(id).inbound.encoding != Encoding::Json {
+        if !self.connections.at(id).inbound.encoding.is_for_programs() {
             self.tell(id, Notice::JsonOnly);
             return;
         }
@@ -33,7 +32,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A member takes up what another connection had, and is sent what was said after message `number`.
     pub(super) fn resume_session(&mut self, speaker: &mut Speaker, token: &str, number: u64) -> Result<(), Blocked> {
-        if self.connections.at(speaker.id).inbound.encoding != Encoding::Json {
+        if !self.connections.at(speaker.id).inbound.encoding.is_for_programs() {
             self.tell(speaker.id, Notice::JsonOnly);
             return Ok(());
         }

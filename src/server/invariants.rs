@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{Connection, Hold, Inbound, Outbound, Profile, Queue, Received, State, Uptake, Waits};
+use crate::connection::{
+    Connection, Greeting, Hold, Inbound, Outbound, Profile, Queue, Received, State, Uptake, Waits,
+};
 use crate::counters::{CloseReason, Counter};
 use crate::io::socket::Socket;
 use crate::io::{Io, Receiving};
@@ -136,7 +138,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.addresses.invariants();
         self.schedule.invariants();
         self.spare.invariants();
-        let (mut members, mut greeting, mut unanswered) = (0, 0, 0);
+        let (mut members, mut greeting, mut unknown, mut unanswered) = (0, 0, 0, 0);
         self.budget.invariants(self.connections.iter().map(|(_, connection)| connection.buffer_bytes()).sum());
         let most = MemoryBound::of(&self.config).buffers;
         assert!(self.buffer_bytes() <= most, "members share {} bytes, at most {most}", self.buffer_bytes());
@@ -145,11 +147,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.schedule.agrees(id, connection.inbound.queued);
             unanswered += usize::from(connection.outbound.socket.is_unanswered());
             match connection.state {
-                State::Greeting => {
+                State::Greeting(waits) => {
                     greeting += 1;
-                    names.insert(connection.name());
+                    if connection.is_known() {
+                        names.insert(connection.name());
+                    } else {
+                        unknown += 1;
+                    }
                     let listens = connection.inbound.receiving || connection.inbound.queued.contains(Queue::Retry);
-                    assert!(listens || self.phase.is_stopping(), "a connection that is greeted is received from");
+                    let leaves = matches!(waits, Greeting::Leaving(_));
+                    assert!(listens || leaves || self.phase.is_stopping(), "a connection that greets is received from");
+                    assert!(connection.inbound.queued.contains(Queue::Handshake), "a greeting is timed");
                     let Outbound { socket, private } = &connection.outbound;
                     let goes_out = !socket.may_take() || self.greetings.iter().any(|other| *other == id);
                     assert!(private.is_empty() || goes_out, "private bytes are sent or wait for the socket");
@@ -177,11 +185,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert_eq!(self.silence.unanswered(), unanswered, "unanswered connections are counted");
         let look = self.schedule.moment(Moment::Silence);
         assert_eq!(look.is_some(), unanswered > 0, "a look is due exactly while a connection is unanswered");
+        assert_eq!(self.greeting, greeting, "connections that are greeting are counted");
+        assert!(greeting <= self.config.greeting_max(), "connections that are greeting are bounded");
         let open = members + greeting;
+        let known = open - unknown;
         let counted = self.addresses.connections();
-        assert!(counted.is_none_or(|counted| counted == open), "open connections are counted by address");
-        assert_eq!((names.len(), self.names.len()), (open, open), "every connection has a name of its own");
-        assert_eq!(self.rooms.online(), members, "members are the connections that have joined");
+        assert!(counted.is_none_or(|counted| counted == known), "open connections are counted by address");
+        assert_eq!((names.len(), self.names.len()), (known, known), "every connection has a name of its own");
+        assert_eq!(self.rooms.online() + self.rooms.outside(), members, "members are the connections that have joined");
         assert!(self.connections.len() <= self.config.members_max, "connections are bounded");
         let counters = &self.counters;
         let stayed = counters[Counter::Accepted] - counters.closes_all();

@@ -1,124 +1,69 @@
 //! Connections begin and end: accepting, refusing, greeting, joining, closing, and freeing a slot.
 
-use std::net::SocketAddr;
 use std::{io, mem};
 
 use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
-use crate::connection::{Connection, Private, State};
+use crate::connection::{Greeting, Private, Queue, State};
 use crate::counters::{CloseReason, Counter};
-use crate::flood::{Rate, Refusal};
+use crate::door::{Door, Doors};
+use crate::flood::Rate;
 use crate::io::{Io, Send};
 use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
-use crate::names::{Guest, Name, Origin};
+use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::{Newcomer, Who};
-use crate::token::{ConnectionId, ListenerId};
+use crate::token::{ConnectionId, ListenerId, RoomId};
 use crate::wire::Encoding;
 
 /// What the server remembers about accepting. The schedule has the moment at which it is armed again after an error.
 #[derive(Debug, Default)]
 pub struct Accepting {
     /// True exactly when newcomers were refused in this turn, which freed their descriptors.
-    refused: bool,
+    pub(super) refused: bool,
     /// True once a failure to accept was logged, until a newcomer is accepted.
-    reported: bool,
-}
-
-/// How connections begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// They join at once.
-    Plain,
-    /// They are sent a notice, and join when they have sent any bytes. For tests.
-    #[cfg(test)]
-    Asking,
+    pub(super) reported: bool,
+    /// By listener: true exactly while it waits to be armed again after an error.
+    paused: [bool; Doors::MAX],
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
-    /// A newcomer becomes a connection, or is told why not and closed by the end of the turn.
-    pub(super) fn on_accepted(&mut self, socket: I::Socket, address: SocketAddr) {
-        if self.connections.len() >= self.config.members_max {
-            self.on_server_full(socket);
-            return;
-        }
-        if let Some(hold) = self.ban_of_newcomer(address.ip()) {
-            let end = hold.end_shown().to_string();
-            self.counters.add(Counter::TurnedAway, 1);
-            self.refuse(socket, Notice::Banned { end: &end });
-            return;
-        }
-        if let Err(refusal) = self.addresses.join(address.ip(), self.now) {
-            self.counters.add(Counter::TurnedAway, 1);
-            let notice = match refusal {
-                Refusal::TooManyConnections => Notice::TooManyConnections,
-                Refusal::TooManyJoins => Notice::TooManyJoins,
-            };
-            self.refuse(socket, notice);
-            return;
-        }
-        let Some(origin) = self.origin(address) else {
-            self.addresses.leave(address.ip(), self.now);
-            self.counters.add(Counter::TurnedAway, 1);
-            self.refuse(socket, Notice::TooManyConnections);
-            return;
-        };
-        self.counters.add(Counter::Accepted, 1);
-        self.accepting.reported = false;
-        let id = self.connections.insert(Connection::new(socket, origin, Encoding::Text));
-        self.names.insert(origin.name(), id.slot, |slot| self.connections.name_in(slot));
-        self.greet(id);
-    }
-
-    /// How the next connection is called, which comes from `address`. `None` when too many come from there.
-    fn origin(&self, address: SocketAddr) -> Option<Origin> {
-        if self.config.hide_addresses {
-            let guest = Guest::of(self.connections.next_serial(), &self.numbers);
-            return Some(Origin::hidden(address.ip(), guest));
-        }
-        self.names.find_free(address, |slot| self.connections.name_in(slot)).map(Origin::shown)
-    }
-
-    /// Goes on with the greeting of a connection that is in no room yet: after it was accepted, and after each chunk
-    /// from it.
-    pub(super) fn greet(&mut self, id: ConnectionId) {
-        match self.door {
-            Door::Plain => self.join(id),
-            #[cfg(test)]
-            Door::Asking if self.connections.at(id).inbound.received.is_some() => {
-                self.join(id);
-                self.take_greeted(id);
-            }
-            #[cfg(test)]
-            Door::Asking => {
-                self.tell(id, Notice::LineTimeout);
-                self.ask_for_chunk(id);
-            }
-        }
-    }
-
-    /// A connection that has been greeted becomes a member of the room.
-    fn join(&mut self, id: ConnectionId) {
+    /// A connection that was let in becomes a member of a room.
+    pub(super) fn join(&mut self, id: ConnectionId, room: RoomId) {
         let connection = self.connections.at(id);
-        assert!(connection.state == State::Greeting, "a connection joins once");
+        assert!(connection.state == State::Greeting(Greeting::Handshake), "a connection joins once");
         let who = Who { name: connection.name(), id: self.public_id(id) };
         let newcomer = self.newcomer(id, who);
-        let member = self.rooms.join(self.rooms.lobby(), newcomer, self.now);
+        let member = self.rooms.join(room, newcomer, self.now);
+        self.count_greeted(id);
         let connection = self.connections.at_mut(id);
         connection.state = State::Joined(member);
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.
             self.rooms.park(member);
         }
-        let online = self.rooms.room(self.rooms.lobby()).online() as u64;
-        self.tell(id, Notice::Connected { online });
+        if room == self.rooms.lobby() && connection.inbound.encoding == Encoding::Text {
+            let online = self.rooms.room(room).online() as u64;
+            self.tell(id, Notice::Connected { online });
+        } else if room != self.rooms.hall() {
+            self.tell_arrival(id, member);
+        }
         self.show_motd(id);
-        self.tell_topic(id, member, false);
-        self.repeat_last(id, member, self.config.history);
+        if room != self.rooms.hall() {
+            self.tell_topic(id, member, false);
+            self.repeat_last(id, member, self.config.history);
+        }
         self.ask_for_chunk(id);
+    }
+
+    /// A connection is about to be a member, or closed: it is greeting no more.
+    pub(super) fn count_greeted(&mut self, id: ConnectionId) {
+        let connection = self.connections.at(id);
+        let is_greeting = matches!(connection.state, State::Greeting(_));
+        self.greeting -= usize::from(is_greeting && connection.inbound.queued.contains(Queue::Handshake));
     }
 
     /// What a room has to know of a connection that joins it.
@@ -137,13 +82,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// There is no descriptor for a newcomer.
-    pub(super) fn on_server_full(&mut self, socket: I::Socket) {
+    pub(super) fn on_server_full(&mut self, listener: ListenerId, socket: I::Socket) {
         self.counters.add(Counter::ServerFull, 1);
-        self.refuse(socket, Notice::ServerFull);
+        self.refuse(self.config.doors.at(listener), socket, Notice::ServerFull);
     }
 
-    /// Accepting has ended on an error.
-    pub(super) fn on_accept_failed(&mut self, errno: Errno) {
+    /// Accepting on a listener has ended on an error.
+    pub(super) fn on_accept_failed(&mut self, listener: ListenerId, errno: Errno) {
+        self.accepting.paused[listener.index()] = true;
         if !mem::replace(&mut self.accepting.reported, true) {
             self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
         }
@@ -161,14 +107,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn resume_accepting(&mut self) {
         if self.schedule.moment(Moment::Accept).is_some() {
             self.schedule.set(Moment::Accept, None);
-            self.io.accept(ListenerId::FIRST);
+            self.accept_again();
+        }
+    }
+
+    /// Accepts newcomers again where that had ended on an error.
+    pub(super) fn accept_again(&mut self) {
+        for listener in self.config.doors.listeners() {
+            if mem::take(&mut self.accepting.paused[listener.index()]) {
+                self.io.accept(listener);
+            }
         }
     }
 
     /// Tells a newcomer why it is not let in.
-    fn refuse(&mut self, socket: I::Socket, notice: Notice<'_>) {
+    pub(super) fn refuse(&mut self, door: Door, socket: I::Socket, notice: Notice<'_>) {
         let mut bytes = Vec::new();
-        Encoding::Text.notice(notice, &mut bytes);
+        door.refusal(notice, &mut bytes);
         // A newcomer is not told if its socket does not take these few bytes.
         self.io.send_batch(&mut [Send::new(&socket, &bytes)]);
         self.io.shutdown(&socket);
@@ -182,12 +137,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         // The notice must follow a whole message. A skipped member may lack the rest of one, so it is not told.
         let rest = match connection.state {
             State::Joined(member) => self.rooms.rest_of_message(member),
-            State::Greeting => Some(&[][..]),
+            State::Greeting(_) => Some(&[][..]),
             State::Closing(_) => None,
         };
         if let Some(rest) = rest.filter(|_| connection.outbound.socket.may_take()) {
             let mut bytes = [rest, connection.outbound.private.due()].concat();
-            connection.inbound.encoding.notice(notice, &mut bytes);
+            self.addressee(id).notice(notice, &mut bytes);
             self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
         }
         self.close(id, reason);
@@ -197,9 +152,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
     pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         let public_id = self.public_id(id);
+        self.count_greeted(id);
         let connection = self.connections.at_mut(id);
+        let is_known = connection.is_known();
         let member = match connection.state {
-            State::Greeting => None,
+            State::Greeting(_) => None,
             State::Joined(member) => Some(member),
             State::Closing(_) => return,
         };
@@ -214,7 +171,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if received.is_some_and(|received| received.reserved.is_some()) {
             self.addresses.give_back_line(ip);
         }
-        self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
+        if is_known {
+            self.names.remove(name, id.slot, |slot| self.connections.name_in(slot));
+            self.addresses.leave(ip, self.now);
+        }
         self.forget_holds_of(self.connections.serial(id).0);
         if let Some(member) = member {
             self.end_session(id, member);
@@ -222,7 +182,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.free_room_if_unused(room);
         }
         self.connections.at_mut(id).profile = None;
-        self.addresses.leave(ip, self.now);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
             self.report_close(name, reason);

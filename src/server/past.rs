@@ -12,6 +12,7 @@ use crate::message::Notice;
 use crate::outlet::Outlet;
 use crate::room::MemberId;
 use crate::token::ConnectionId;
+use crate::wire::Addressee;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A member is sent the last `count` messages of its room that the log has, behind what waits for it already.
@@ -38,20 +39,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn fetch_past(&mut self, id: ConnectionId, member: MemberId) {
         let connection = self.connections.at_mut(id);
         let Some(Past { next, last }) = connection.outbound.private.past_due() else { return };
-        let log = self.rooms.room_with(member).text();
-        let encoding = connection.inbound.encoding;
+        let room = self.rooms.room_with(member);
+        let (log, to) = (room.text(), Addressee { room: Some(room.name()), ..connection.addressee() });
         let first = log.first_number().min(last + 1).max(next);
         let mut bytes = Vec::new();
         if first > next {
             let missed = Notice::Missed { messages: first - next, range: Some((next, first - 1)) };
-            encoding.notice(missed, &mut bytes);
+            to.notice(missed, &mut bytes);
         }
         let mut past = Past { next: first, last };
         for (number, entry, line) in log.numbered_from(first) {
             if number > last || bytes.len() >= PAST_PIECE_BYTES {
                 break;
             }
-            encoding.past_message(number, &entry, line, &mut bytes);
+            to.past_message(number, &entry, line, &mut bytes);
             past.next = number + 1;
         }
         let past = (past.next <= last).then_some(past);

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use super::Server;
 use super::held::{Resume, Turn};
 use super::speaker::{Done, Speaker};
-use crate::connection::{Hold, Queue, Received, State};
+use crate::connection::{Greeting, Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{BUFFER_PATIENCE, FULL_LOOKS_MAX, OPENING_HOLD, SPARE_BUFFERS_MAX};
@@ -26,7 +26,7 @@ use crate::message::{Body, Notice};
 use crate::outlet::Outlet;
 use crate::room::{Author, Blocked};
 use crate::token::{ConnectionId, PublicId, RoomId};
-use crate::wire::{Encoding, Foreign, Framing, Item, Verdict};
+use crate::wire::{Foreign, Framing, Item, Verdict};
 
 /// A piece of the received bytes, as it is admitted.
 #[derive(Clone, Copy)]
@@ -111,7 +111,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let received =
             connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(public_id(), before, self.now)));
         received.last_at = self.now;
-        let is_greeting = connection.state == State::Greeting;
+        let is_greeting = matches!(connection.state, State::Greeting(_));
         let is_first = received.input.is_empty() && !is_held && !is_greeting;
         if !is_first {
             let before = received.input.capacity();
@@ -119,7 +119,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.budget.change(before, received.input.capacity());
         }
         if is_greeting {
-            return self.greet(id);
+            return self.on_greeting_chunk(id);
         }
         // If the connection is held, this receive was asked for before that, and the bytes wait behind the others.
         if !is_held && let Some(speaker) = Speaker::of(id, connection, None) {
@@ -160,7 +160,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Takes lines from the bytes that a connection sent before it joined.
-    #[cfg(test)]
     pub(super) fn take_greeted(&mut self, id: ConnectionId) {
         if let Some(speaker) = Speaker::of(id, self.connections.at_mut(id), None) {
             self.take_input(speaker);
@@ -270,7 +269,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Says something, once it is admitted.
     pub(super) fn say(&mut self, speaker: &mut Speaker, body: Body<'_>) -> Result<Done, Blocked> {
-        if let Some(notice) = self.silenced(speaker) {
+        if let Some(notice) = self.outside(speaker).or_else(|| self.silenced(speaker)) {
             self.admit_command(speaker)?;
             self.tell(speaker.id, notice);
             return Ok(Done::Passed);
@@ -281,7 +280,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return Ok(Done::Passed);
         }
         speaker.received.spoke_at = Some(self.now);
-        if self.connections.at(speaker.id).inbound.encoding == Encoding::Json {
+        if self.connections.at(speaker.id).inbound.encoding.is_for_programs() {
             let number = self.rooms.room_with(speaker.member).messages();
             self.tell_always(speaker.id, Notice::Said { number, time: self.rooms.time() });
         }
@@ -317,7 +316,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let connection = self.connections.at(speaker.id);
         let private = &connection.outbound.private;
         let must_read = match piece {
-            Piece::Said(_) => !may_speak || (connection.inbound.encoding == Encoding::Json && private.is_full()),
+            Piece::Said(_) => !may_speak || (connection.inbound.encoding.is_for_programs() && private.is_full()),
             Piece::Command => {
                 private.is_full() || private.has_past() || (!private.is_empty() && self.is_buffer_short())
             }
@@ -406,6 +405,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// The peer sends no more: lines that wait are said, answers to them are sent, and then the connection is closed.
     fn on_end(&mut self, id: ConnectionId, reason: CloseReason) {
+        let connection = self.connections.at(id);
+        if matches!(connection.state, State::Greeting(Greeting::Leaving(_))) && !connection.outbound.private.is_empty()
+        {
+            // It is closed once it was sent its answer.
+            return;
+        }
         let awaits_answers = self.awaits_answers(id, reason);
         let inbound = &mut self.connections.at_mut(id).inbound;
         let is_held = inbound.held.is_some();

@@ -69,6 +69,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn carry_out(&mut self, speaker: &mut Speaker, request: Request<'_>) -> Result<Done, Blocked> {
         let id = speaker.id;
+        if request.is_about_a_room()
+            && let Some(notice) = self.outside(speaker)
+        {
+            self.tell(id, notice);
+            return Ok(Done::Passed);
+        }
         match request {
             Request::Help => {
                 self.await_empty(id)?;
@@ -208,20 +214,36 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Tells a member about the room that it is in now.
+    /// Tells a member about the room that it is in now, if it is in one.
     pub(super) fn welcome(&mut self, speaker: &Speaker) {
-        let room = self.rooms.room_with(speaker.member);
+        if !self.is_outside(speaker.member) {
+            self.tell_arrival(speaker.id, speaker.member);
+            self.tell_topic(speaker.id, speaker.member, false);
+        }
+    }
+
+    pub(super) fn tell_arrival(&mut self, id: ConnectionId, member: MemberId) {
+        let room = self.rooms.room_with(member);
         let arrival = Arrival {
             room: room.name(),
             epoch: room.epoch(),
             online: room.online() as u64,
-            id: speaker.who().id,
-            name: speaker.name,
+            id: self.public_id(id),
+            name: self.connections.at(id).name(),
             number: room.messages(),
             time: self.rooms.time(),
         };
-        self.tell_always(speaker.id, Notice::Joined(arrival));
-        self.tell_topic(speaker.id, speaker.member, false);
+        self.tell_always(id, Notice::Joined(arrival));
+    }
+
+    /// True when a member has joined no room: it stands in the hall.
+    pub(super) fn is_outside(&self, member: MemberId) -> bool {
+        self.rooms.room_of(member) == self.rooms.hall()
+    }
+
+    /// What a member is told that wants to do something in a room, and is in none.
+    pub(super) fn outside(&self, speaker: &Speaker) -> Option<Notice<'static>> {
+        self.is_outside(speaker.member).then_some(Notice::NoRoom)
     }
 
     /// Tells a member the topic of its room; when `asked`, also that there is none.

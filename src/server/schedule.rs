@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::held::Held;
 use crate::connection::{Queue, Queued};
-use crate::limits::{MEMORY_RETRY, OPENING_HOLD, TIMEOUT_SLACK};
+use crate::limits::{HANDSHAKE_TIME_MAX, MEMORY_RETRY, OPENING_HOLD, TIMEOUT_SLACK};
 use crate::pieces::fifo::Fifo;
 use crate::pieces::heap::Heap;
 use crate::timeouts::Timeouts;
@@ -57,6 +57,8 @@ pub enum Due {
     Stall(ConnectionId),
     /// A connection that had begun a line one time-out ago is looked at.
     Line(ConnectionId),
+    /// A connection that began to greet one time-out ago is looked at.
+    Handshake(ConnectionId),
 }
 
 #[derive(Debug)]
@@ -73,6 +75,8 @@ pub struct Schedule {
     stalls: Timeouts,
     /// [`Queue::Line`].
     lines: Timeouts,
+    /// [`Queue::Handshake`].
+    handshakes: Timeouts,
     /// By [`Moment`].
     moments: [Option<Instant>; Moment::COUNT],
     /// True while a queue has more entries than it may.
@@ -88,6 +92,7 @@ impl Schedule {
             retries: Fifo::new(),
             stalls: Timeouts::new(stall_timeout),
             lines: Timeouts::new(line_timeout),
+            handshakes: Timeouts::new(line_timeout.min(HANDSHAKE_TIME_MAX)),
             moments: [None; Moment::COUNT],
             is_forgetting: false,
         }
@@ -119,6 +124,20 @@ impl Schedule {
         if queued.insert(Queue::Line) {
             self.lines.watch(id, since);
         }
+    }
+
+    /// Times a connection that is greeting. False when it is timed already.
+    pub fn time_handshake(&mut self, id: ConnectionId, queued: &mut Queued, now: Instant) -> bool {
+        let is_new = queued.insert(Queue::Handshake);
+        if is_new {
+            self.handshakes.watch(id, now);
+        }
+        is_new
+    }
+
+    /// Takes out the connection of [`Queue::Handshake`] that came first. It may be greeting no more.
+    pub fn oldest_handshake(&mut self) -> Option<ConnectionId> {
+        self.handshakes.pop()
     }
 
     /// Times a connection whose chunk ended with bytes that could become another protocol. Their line began at `since`.
@@ -161,6 +180,9 @@ impl Schedule {
         if let Some(id) = self.lines.due(now) {
             return Some(Due::Line(id));
         }
+        if let Some(id) = self.handshakes.due(now) {
+            return Some(Due::Handshake(id));
+        }
         self.take_moment(Moment::Silence, now).then_some(Due::Silence)
     }
 
@@ -177,6 +199,7 @@ impl Schedule {
             self.retries.front().map(|(at, _)| *at),
             self.stalls.deadline(),
             self.lines.deadline(),
+            self.handshakes.deadline(),
         ];
         queues.into_iter().chain(self.moments).flatten().min()
     }
@@ -186,7 +209,7 @@ impl Schedule {
     pub fn forget_gone(&mut self, connections: usize, mut is_here: impl FnMut(ConnectionId) -> bool) {
         let entries_max = 2 * connections + TIMEOUT_SLACK;
         self.is_forgetting = false;
-        for timeouts in [&mut self.stalls, &mut self.lines] {
+        for timeouts in [&mut self.stalls, &mut self.lines, &mut self.handshakes] {
             if timeouts.len() > entries_max {
                 timeouts.retain_in_a_piece(&mut is_here);
                 self.is_forgetting |= timeouts.len() > entries_max;
@@ -218,6 +241,7 @@ impl Schedule {
             + self.held.footprint()
             + self.stalls.footprint()
             + self.lines.footprint()
+            + self.handshakes.footprint()
     }
 
     /// Panics when the queues do not have the entries of a connection that `queued` says.
@@ -230,12 +254,15 @@ impl Schedule {
         let (stalls, lines) = (self.stalls.entries(id), self.lines.entries(id));
         assert_eq!(usize::from(queued.contains(Queue::Stall)), stalls, "a full socket is timed once");
         assert_eq!(usize::from(queued.contains(Queue::Line)), lines, "a begun line is timed once");
+        let handshakes = self.handshakes.entries(id);
+        assert_eq!(usize::from(queued.contains(Queue::Handshake)), handshakes, "a handshake is timed once");
     }
 
     /// Panics when a connection is timed twice.
     pub fn invariants(&self) {
         self.stalls.invariants();
         self.lines.invariants();
+        self.handshakes.invariants();
     }
 }
 

@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::Server;
-use crate::connection::{Hold, Outbound, Private, Queue, State, Waits};
+use crate::connection::{Greeting, Hold, Outbound, Private, Queue, State, Waits};
 use crate::connections::Connections;
 use crate::counters::{CloseReason, Counter};
 use crate::io::{Io, Send, Sent};
@@ -13,7 +13,7 @@ use crate::outlet::Outlet;
 use crate::room::{Batch, MemberId};
 use crate::rooms::Rooms;
 use crate::token::ConnectionId;
-use crate::wire::Encoding;
+use crate::wire::Addressee;
 
 /// Connections for which there is something to do after a batch.
 #[derive(Debug, Default)]
@@ -36,12 +36,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 return;
             }
             let connection = connections.at_mut(id);
-            let encoding = connection.inbound.encoding;
+            let to = connection.addressee();
             budget.change_private(&mut connection.outbound.private, |private| {
-                private.tell_always(
-                    Notice::Missed { messages: gap.messages, range: Some((gap.first, gap.last)) },
-                    encoding,
-                );
+                private.tell_always(Notice::Missed { messages: gap.messages, range: Some((gap.first, gap.last)) }, &to);
             });
         });
         let mut sweep = Sweep::default();
@@ -143,23 +140,31 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// or any while the budget of memory is spent.
     pub(super) fn tell(&mut self, id: ConnectionId, notice: Notice<'_>) -> bool {
         let short = self.is_buffer_short();
-        self.change_private(id, |private, encoding| private.tell(notice, encoding, short))
+        self.change_private(id, |private, to| private.tell(notice, to, short))
     }
 
     /// Tells a peer a notice that must not be dropped. The caller sees to it that they do not pile up.
     pub(super) fn tell_always(&mut self, id: ConnectionId, notice: Notice<'_>) {
-        self.change_private(id, |private, encoding| private.tell_always(notice, encoding));
+        self.change_private(id, |private, to| private.tell_always(notice, to));
     }
 
-    fn change_private<T>(&mut self, id: ConnectionId, change: impl FnOnce(&mut Private, Encoding) -> T) -> T {
+    /// Whom a notice to a peer is for.
+    pub(super) fn addressee(&self, id: ConnectionId) -> Addressee {
+        let connection = self.connections.at(id);
+        let room = connection.member().map(|member| self.rooms.room_with(member).name());
+        Addressee { room, ..connection.addressee() }
+    }
+
+    fn change_private<T>(&mut self, id: ConnectionId, change: impl FnOnce(&mut Private, &Addressee) -> T) -> T {
+        let to = self.addressee(id);
         let connection = self.connections.at_mut(id);
-        let (private, encoding) = (&mut connection.outbound.private, connection.inbound.encoding);
+        let private = &mut connection.outbound.private;
         let was_empty = private.is_empty();
-        let result = self.budget.change_private(private, |private| change(private, encoding));
+        let result = self.budget.change_private(private, |private| change(private, &to));
         match connection.state {
             State::Joined(member) => self.rooms.wake(member),
-            State::Greeting if was_empty => self.greetings.push_back(id),
-            State::Greeting | State::Closing(_) => {}
+            State::Greeting(_) if was_empty => self.greetings.push_back(id),
+            State::Greeting(_) | State::Closing(_) => {}
         }
         result
     }
@@ -171,7 +176,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let Some(connection) = self.connections.find(id) else { continue };
             let Outbound { socket, private } = &connection.outbound;
             // The sweep sends to a connection that has joined meanwhile.
-            if connection.state != State::Greeting || socket.is_watched() || private.is_empty() {
+            if !matches!(connection.state, State::Greeting(_)) || socket.is_watched() || private.is_empty() {
                 continue;
             }
             let mut sends = [Send::new(&connection.socket, connection.outbound.private.due())];
@@ -186,10 +191,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.counters.add(Counter::Sends, 1);
             self.counters.add(Counter::SentBytes, taken as u64);
             match sent {
-                Sent::Whole => self.on_whole(id),
+                Sent::Whole => {
+                    self.on_whole(id);
+                    self.close_answered(id);
+                }
                 Sent::Part(_) | Sent::Full | Sent::NoMemory => self.on_not_taken(id, sent),
                 Sent::Dead(_) => self.close(id, CloseReason::Broken),
             }
+        }
+    }
+
+    /// Closes a connection that has been sent its last answer.
+    fn close_answered(&mut self, id: ConnectionId) {
+        let connection = self.connections.at(id);
+        if let State::Greeting(Greeting::Leaving(reason)) = connection.state
+            && connection.outbound.private.is_empty()
+        {
+            self.close(id, reason);
         }
     }
 
@@ -295,7 +313,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn send_again(&mut self, id: ConnectionId) {
         match self.connections.at(id).state {
             State::Joined(member) => self.rooms.unpark(member),
-            State::Greeting => self.greetings.push_back(id),
+            State::Greeting(_) => self.greetings.push_back(id),
             State::Closing(_) => self.free_if_idle(id),
         }
     }

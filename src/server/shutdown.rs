@@ -65,12 +65,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
             transcript.note("KeyboardInterrupt");
         }
-        let until = self.now + flush_time(self.rooms.online());
+        let until = self.now + flush_time(self.connections.len());
         self.phase = Phase::Stopping { until, goodbye_said: false, at_once: false };
         self.schedule.set(Moment::Stop, Some(until));
         self.schedule.set(Moment::Accept, None);
         self.schedule.held.forget();
-        self.rooms.ids().for_each(|room| self.goodbyes.push_back(room));
+        self.rooms.ids().chain([self.rooms.hall()]).for_each(|room| self.goodbyes.push_back(room));
         self.io.stop_accepting();
     }
 

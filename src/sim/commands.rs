@@ -12,8 +12,9 @@ use super::model::together::{self, Known};
 use super::model::{self, asked, reader};
 use super::simulation::Simulation;
 use super::typists::{Habits, Typists};
-use crate::config::{Config, RoomSettings, SlowPolicy};
+use crate::config::{Config, Proxies, RoomSettings, SlowPolicy};
 use crate::counters::Counter;
+use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::Signal;
 use crate::io::sim::draw::Draw;
@@ -65,6 +66,8 @@ fn config(draw: &mut Draw) -> Config {
     };
     let (flood, ration, line_rate, announce_rate) = (rate(30), rate(20_000), rate(30), rate(20));
     Config {
+        doors: Doors::only(Door::Text),
+        proxies: Proxies::default(),
         members_max,
         line_bytes,
         framing: Framing::Line,

@@ -1,18 +1,22 @@
 //! A connection that is in no room yet: it is sent a notice, answers and joins, or leaves before that.
 
+use std::net::SocketAddr;
+
 use super::peers::address;
 use super::simulation::Simulation;
 use crate::cli::Serve;
+use crate::config::Config;
+use crate::counters::CloseReason;
+use crate::door::{Door, Doors};
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
 use crate::message::Notice;
-use crate::server::Door;
+use crate::wire::Foreign;
 
 fn simulation() -> Simulation {
     let serve = Serve::with(&["--announce-max", "10"]).expect("the options are known");
-    let mut simulation = Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(100));
-    simulation.server.open_door(Door::Asking);
-    simulation
+    let config = Config { doors: Doors::only(Door::Asking), ..serve.config(100) };
+    Simulation::new(Kernel::new(Draw::seeded(1), false), config)
 }
 
 /// A peer that reads everything.
@@ -102,5 +106,92 @@ fn what_the_kernel_had_no_memory_for_is_sent_again_before_the_connection_joins()
     assert_eq!(heard(&simulation, peer), "");
     simulation.kernel.borrow_mut().faults.send_memory = 0;
     simulation.settle();
-    assert_eq!(heard(&simulation, peer), format!("{}\n", Notice::LineTimeout));
+    // It never answers.
+    let expected = format!("{}\n{}\n", Notice::LineTimeout, Notice::HandshakeTimeout);
+    assert_eq!(heard(&simulation, peer), expected);
+}
+
+fn behind_proxies(members_max: usize, options: &[&str]) -> Simulation {
+    let options = [&["--proxy-from", "10.0.0.0/8"], options].concat();
+    let serve = Serve::with(&options).expect("the options are known");
+    Simulation::new(Kernel::new(Draw::seeded(1), false), serve.config(members_max))
+}
+
+/// A connection of a proxy that has sent `bytes` so far.
+fn connect_proxy(simulation: &mut Simulation, port: u16, bytes: &[u8]) -> u32 {
+    let proxy = SocketAddr::from(([10, 0, 0, 1], port));
+    let peer = simulation.kernel.borrow_mut().connect(proxy, 1 << 16, true);
+    say(simulation, peer, bytes);
+    peer
+}
+
+fn is_closed(simulation: &Simulation, peer: u32) -> bool {
+    simulation.kernel.borrow().pairs()[peer as usize].closed
+}
+
+#[test]
+fn whom_a_proxy_brings_is_known_by_its_own_address_wherever_the_header_is_cut() {
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 5 8888\r\nhello\n";
+    for cut in 0..=header.len() {
+        let mut simulation = behind_proxies(100, &[]);
+        let other = connect(&mut simulation, 0);
+        heard(&simulation, other);
+        let peer = connect_proxy(&mut simulation, 1, &header[..cut]);
+        say(&mut simulation, peer, &header[cut..]);
+        assert_eq!(heard(&simulation, peer), "> Connected to the chat server (2 users online)\n", "cut at {cut}");
+        let expected = "> New user 192.0.2.7:5 entered. (2 users online)\n[192.0.2.7:5] hello\n";
+        assert_eq!(heard(&simulation, other), expected, "cut at {cut}");
+        simulation.server.invariants();
+    }
+}
+
+#[test]
+fn what_a_proxy_does_not_begin_with_its_header_is_never_said_and_a_look_is_no_member() {
+    let mut simulation = behind_proxies(100, &[]);
+    let other = connect(&mut simulation, 0);
+    heard(&simulation, other);
+    let silent = connect_proxy(&mut simulation, 1, b"");
+    simulation.kernel.borrow_mut().peer_finishes(silent);
+    let without = connect_proxy(&mut simulation, 2, b"hello\n");
+    let looks = connect_proxy(&mut simulation, 3, b"PROXY UNKNOWN\r\n");
+    simulation.rest();
+    assert!([silent, without, looks].iter().all(|peer| is_closed(&simulation, *peer)));
+    assert_eq!((heard(&simulation, without), heard(&simulation, other)), (String::new(), String::new()));
+    assert_eq!(simulation.server.closes(CloseReason::NoProxyHeader), 1);
+    let elsewhere = SocketAddr::from(([192, 0, 2, 9], 4));
+    let peer = simulation.kernel.borrow_mut().connect(elsewhere, 1 << 16, true);
+    say(&mut simulation, peer, b"PROXY TCP4 192.0.2.7 198.51.100.1 5 8888\r\nhello\n");
+    assert!(heard(&simulation, peer).ends_with(&format!("{}\n", Notice::Foreign(Foreign::Proxy))));
+    assert!(!heard(&simulation, other).contains("hello"), "nobody but a proxy says whom it brings");
+}
+
+#[test]
+fn limits_count_whom_a_proxy_brings_and_not_the_proxy() {
+    let mut simulation = behind_proxies(100, &["--connections-per-address", "1"]);
+    let brought = |address: &str| format!("PROXY TCP4 {address} 198.51.100.1 5 8888\r\n");
+    let peers: Vec<u32> = [(1, "192.0.2.7"), (2, "192.0.2.8"), (3, "192.0.2.7")]
+        .into_iter()
+        .map(|(port, address)| connect_proxy(&mut simulation, port, brought(address).as_bytes()))
+        .collect();
+    assert_eq!(simulation.server.statistics().members, 2);
+    assert_eq!(heard(&simulation, peers[2]), format!("{}\n", Notice::TooManyConnections));
+    assert_eq!(simulation.server.closes(CloseReason::TurnedAway), 1);
+    simulation.kernel.borrow_mut().peer_finishes(peers[0]);
+    simulation.rest();
+    connect_proxy(&mut simulation, 4, brought("192.0.2.7").as_bytes());
+    assert_eq!(simulation.server.statistics().members, 2, "its place is free again");
+}
+
+#[test]
+fn those_that_never_begin_hold_a_tenth_of_the_house_for_a_bounded_time() {
+    let mut simulation = behind_proxies(40, &["--line-timeout", "5s"]);
+    let peers: Vec<u32> = (0..10).map(|port| connect_proxy(&mut simulation, port, b"PROXY TCP4 ")).collect();
+    let closed: Vec<bool> = peers.iter().map(|peer| is_closed(&simulation, *peer)).collect();
+    assert_eq!(closed, [[true; 6].as_slice(), &[false; 4]].concat(), "those that came first");
+    assert_eq!(simulation.server.closes(CloseReason::HandshakesFull), 6);
+    say(&mut simulation, peers[9], b"192.0.2.7 198.51.100.1 5 8888\r\n");
+    simulation.settle();
+    assert_eq!(simulation.server.closes(CloseReason::HandshakeTimeout), 3);
+    assert!(!is_closed(&simulation, peers[9]), "a member stays");
+    simulation.server.invariants();
 }

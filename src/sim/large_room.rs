@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::peers::address;
 use super::simulation::Simulation;
-use crate::config::{Config, RoomSettings, SlowPolicy, dead_after};
+use crate::config::{Config, Proxies, RoomSettings, SlowPolicy, dead_after};
+use crate::door::{Door, Doors};
 use crate::flood::AddressLimits;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::kernel::Kernel;
@@ -54,6 +55,8 @@ pub struct Figures {
 
 fn config(members_max: usize) -> Config {
     Config {
+        doors: Doors::only(Door::Text),
+        proxies: Proxies::default(),
         members_max,
         line_bytes: LINE_BYTES_DEFAULT,
         commands: false,

@@ -11,9 +11,9 @@ use super::peers::Peers;
 use super::simulation::{Holds, Simulation};
 use super::verdict::Verdict;
 use super::workload::Workload;
-use crate::config::Config;
-use crate::config::{RoomSettings, SlowPolicy};
+use crate::config::{Config, Proxies, RoomSettings, SlowPolicy};
 use crate::counters::Statistics;
+use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
 use crate::io::Signal;
 use crate::io::sim::draw::Draw;
@@ -108,6 +108,8 @@ fn config(draw: &mut Draw) -> Config {
     let (flood, ration, join_rate, line_rate) = (rate(30), rate(20_000), rate(10), rate(30));
     let announce_rate = rate(20);
     Config {
+        doors: Doors::only(Door::Text),
+        proxies: Proxies::default(),
         members_max,
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },

@@ -12,7 +12,7 @@ use crate::names::RoomName;
 use crate::pieces::fifo::Fifo;
 use crate::room::log::Log;
 use crate::token::RoomId;
-use crate::wire::Encoding;
+use crate::wire::{Addressee, Encoding};
 
 #[derive(Debug, Default)]
 pub(super) struct Others {
@@ -76,7 +76,7 @@ impl Others {
         if self.lost > 0 {
             out.extend_from_slice(stamp.as_bytes());
             let messages = std::mem::take(&mut self.lost);
-            Encoding::Text.notice(Notice::Missed { messages, range: None }, out);
+            Addressee::unknown(Encoding::Text).notice(Notice::Missed { messages, range: None }, out);
         }
         while let Some(room) = self.behind.pop_front() {
             let Some(place) = self.places.get_mut(&room) else { continue };

@@ -2,7 +2,7 @@
 
 use crate::message::Notice;
 use crate::room::log::{Log, Position};
-use crate::wire::Encoding;
+use crate::wire::{Addressee, Encoding};
 
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -29,7 +29,7 @@ impl Reader {
             let messages = log.messages_before(log.tail()) - self.messages;
             if messages > 0 {
                 out.extend_from_slice(start.as_bytes());
-                Encoding::Text.notice(Notice::Missed { messages, range: None }, out);
+                Addressee::unknown(Encoding::Text).notice(Notice::Missed { messages, range: None }, out);
             }
             self.cursor = log.tail();
             self.messages += messages;

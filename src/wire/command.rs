@@ -86,6 +86,22 @@ pub enum Request<'a> {
     },
 }
 
+impl Request<'_> {
+    /// True when it is done in the room that its member is in, so that there must be one.
+    pub fn is_about_a_room(&self) -> bool {
+        matches!(
+            self,
+            Self::Who { .. }
+                | Self::Me { .. }
+                | Self::History { .. }
+                | Self::Topic { .. }
+                | Self::Token
+                | Self::Slow { .. }
+                | Self::Only { .. }
+        )
+    }
+}
+
 /// Why a line is no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong<'a> {

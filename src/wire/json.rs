@@ -244,6 +244,10 @@ mod tests {
     const TIME: UnixTime = UnixTime(1_732_448_000_123);
     const ID: PublicId = PublicId(0x9f3a);
 
+    fn den() -> RoomName {
+        RoomName::parse("den").expect("it is a name")
+    }
+
     fn bob() -> Name {
         Name::Chosen(MemberName::choose("bob").expect("it may be chosen"))
     }
@@ -257,7 +261,7 @@ mod tests {
     }
 
     fn said(body: Body<'_>) -> String {
-        written(|out| message(&Message { number: 48_212, time: TIME, author: Some(ID), body }, out))
+        written(|out| message(&Message { number: 48_212, time: TIME, room: den(), author: Some(ID), body }, out))
     }
 
     #[test]
@@ -288,7 +292,7 @@ mod tests {
             assert_eq!(said(body), expected);
         }
         let summary = Event::Summary { entered: 1204, left: 31, online: 19_000 };
-        let summary = Message { number: 7, time: TIME, author: None, body: Body::Event(summary) };
+        let summary = Message { number: 7, time: TIME, room: den(), author: None, body: Body::Event(summary) };
         assert_eq!(
             written(|out| message(&summary, out)),
             r#"{"after":7,"t":1732448000123,"kind":"summary","entered":1204,"left":31,"online":19000}"#
@@ -308,7 +312,7 @@ mod tests {
             ];
             for body in bodies {
                 let author = body.name().map(|_| ID);
-                let live = Message { number: 48_212, time: TIME, author, body };
+                let live = Message { number: 48_212, time: TIME, room: den(), author, body };
                 let mut line = Vec::new();
                 text::message(&live, &mut line).expect("writing to a Vec does not fail");
                 let name_bytes = body.name().map_or(0, Name::length);
@@ -372,7 +376,7 @@ mod tests {
             let body = Body::Announcement { text: text.as_bytes() };
             let named = Body::Action { name, text: text.as_bytes() };
             for body in [body, named] {
-                let message = Message { number: 1 << 53, time: UnixTime(1 << 48), author: Some(id), body };
+                let message = Message { number: 1 << 53, time: UnixTime(1 << 48), room: den(), author: Some(id), body };
                 let bytes = written(|out| self::message(&message, out)).len() + 1;
                 // A replacement character stands for one byte or more of what was typed.
                 let typed = Body::Announcement { text: &text.as_bytes()[..100] };
@@ -385,7 +389,7 @@ mod tests {
             Event::Slow { name, seconds: u64::MAX },
         ] {
             let body = Body::Event(event);
-            let message = Message { number: 1 << 53, time: UnixTime(1 << 48), author: Some(id), body };
+            let message = Message { number: 1 << 53, time: UnixTime(1 << 48), room: den(), author: Some(id), body };
             assert!(written(|out| self::message(&message, out)).len() < message_bytes_max(&body));
         }
     }

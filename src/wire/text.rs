@@ -168,6 +168,8 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "! a room's name is 1 to 32 letters, digits, _ or -, and not digits alone")
             }
             Self::NoMoreRooms => write!(f, "! no more rooms"),
+            Self::NoRoom => write!(f, "! you are in no room: /join ROOM"),
+            Self::HandshakeTimeout => write!(f, "! you did not begin in time"),
             Self::RoomListed { room, online } => write!(f, "! {room} {online}"),
             Self::MemberListed { name } => write!(f, "! {name}"),
             Self::Page { page, pages } => write!(f, "! page {page} of {pages}"),
@@ -240,6 +242,8 @@ impl Notice<'_> {
             Self::NameRefused => "name_refused",
             Self::RoomNameRefused => "room_name_refused",
             Self::NoMoreRooms => "no_more_rooms",
+            Self::NoRoom => "no_room",
+            Self::HandshakeTimeout => "handshake_timeout",
             Self::RoomListed { .. } => "room",
             Self::MemberListed { .. } => "member",
             Self::Page { .. } => "page",
@@ -298,6 +302,8 @@ impl Notice<'_> {
                 | Self::NameRefused
                 | Self::RoomNameRefused
                 | Self::NoMoreRooms
+                | Self::NoRoom
+                | Self::HandshakeTimeout
                 | Self::Nobody { .. }
                 | Self::NotReading { .. }
                 | Self::NotOperator
