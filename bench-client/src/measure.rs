@@ -5,10 +5,11 @@ pub mod beside;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::addresses::Addresses;
 use crate::descriptors::Descriptors;
 use crate::engine;
 use crate::engine::outcome::Outcome;
-use crate::engine::settings::Settings;
+use crate::engine::settings::{Door, Settings};
 use crate::engine::shape::Shape;
 use crate::engine::step::Step;
 use crate::error::{Context, Error, Result};
@@ -22,11 +23,11 @@ use crate::protocol::{Protocol, irc};
 use crate::quantities::count;
 use crate::ready_line;
 use crate::results::summary::Summary;
-use crate::server_process::{ServerProcess, free_address};
+use crate::server_process::ServerProcess;
 use crate::sources::sources;
 use crate::summarise::{Setting, summarise};
 use crate::sys;
-use crate::target::{Target, command_for};
+use crate::target::{Also, Target, command_for};
 use crate::tcp_counters;
 use crate::usage::Sampler;
 
@@ -47,7 +48,7 @@ pub struct Run {
 pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     let prepared = Prepared::new(target, room, load)?;
     let started = Started::new(target, room, load)?;
-    let settings = prepared.settings_at(started.address, room, load)?;
+    let settings = prepared.settings_at(&started.addresses, room, load)?;
     let floor = || floor::measure(floor::shape(room, load, started.descriptors));
     // The server has said by now what its sockets will be in, and has none yet.
     let floor_before = load.floor.then(floor).transpose()?;
@@ -73,6 +74,7 @@ struct Prepared {
     pace: Pace,
     plan: Plan,
     settings: Settings,
+    also: Vec<Also>,
     processes: usize,
 }
 
@@ -95,19 +97,56 @@ impl Prepared {
         if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
             return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
         }
-        Ok(Self { pace, plan, settings, processes })
+        check_doors(target, room, load, processes)?;
+        Ok(Self { pace, plan, settings, also: target.also.clone(), processes })
     }
 
-    /// What the engine is told, now that the server listens on `address`.
-    fn settings_at(&self, address: SocketAddr, room: Room, load: &Load) -> Result<Settings> {
-        let address = reachable(address);
-        Ok(Settings { address, sources: sources(address, room.members, load.spread)?, ..self.settings.clone() })
+    /// What the engine is told, now that the server listens on `addresses`.
+    fn settings_at(&self, addresses: &Addresses, room: Room, load: &Load) -> Result<Settings> {
+        let address = reachable(addresses.of(self.settings.protocol));
+        let doors = self.also.iter().map(|also| Door {
+            protocol: also.protocol,
+            address: reachable(also.address.unwrap_or_else(|| addresses.of(also.protocol))),
+            members: also.members as usize,
+        });
+        let sources = sources(address, room.members, load.spread)?;
+        Ok(Settings { address, doors: doors.collect(), sources, ..self.settings.clone() })
     }
+}
+
+/// Whether the members of `room` can come in by the doors of `target`.
+fn check_doors(target: &Target, room: Room, load: &Load, processes: usize) -> Result<()> {
+    if target.also.is_empty() {
+        return Ok(());
+    }
+    let others: u64 = target.also.iter().map(|also| also.members).sum();
+    if others as usize > room.members {
+        return Err(Error::new(format!("{others} members of other doors are more than the {} of the room", room.members)));
+    }
+    if load.verify.is_some() || load.rooms.count() > 1 || processes > 1 || load.nuisances != Shape::default() {
+        return Err(Error::new(
+            "members of several doors are in one room and one process, and all verify: leave out --verify, --rooms, --processes, \
+             --silent, --slow, --churn and --flood",
+        ));
+    }
+    let places = [("{web}", Protocol::Websocket), ("{irc}", Protocol::Irc)];
+    for also in target.also.iter().filter(|also| also.address.is_none()) {
+        let is_named = |command: &String| {
+            places.iter().any(|(place, protocol)| *protocol == also.protocol && command.contains(place))
+        };
+        if also.protocol != Protocol::Uproar && !target.command.as_ref().is_some_and(is_named) {
+            return Err(Error::new(
+                "it is not known where another door is: give its address (--also irc=127.0.0.1:6667:900), or name it in the server's \
+                 command by {web} or {irc}",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The server of a run, which listens.
 struct Started {
-    address: SocketAddr,
+    addresses: Addresses,
     /// None when it runs already.
     server: Option<ServerProcess>,
     ready_line: Option<String>,
@@ -122,14 +161,16 @@ impl Started {
             pinning::pin_this_thread(Some(pin.client))?;
         }
         sys::sharpen_timers();
-        let address = match (target.address, &target.command) {
-            (Some(address), _) => address,
-            (None, Some(_)) => free_address()?,
-            (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+        let addresses = match &target.command {
+            Some(command) => Addresses::for_command(command, target.address)?,
+            None => Addresses::only(target.address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)))),
         };
         let server = match &target.command {
             None => None,
-            Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
+            Some(command) => {
+                let command = addresses.fill(&command_for(command, room.members));
+                Some(ServerProcess::start(&command, addresses.first, load.pin)?)
+            }
         };
         let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
         let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
@@ -144,7 +185,7 @@ impl Started {
         if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
             pinning::pin_process(pid, pin.server)?;
         }
-        Ok(Self { address, ready_line, descriptors, pid, server })
+        Ok(Self { addresses, ready_line, descriptors, pid, server })
     }
 
     fn sampler(&self, load: &Load) -> Result<Sampler> {

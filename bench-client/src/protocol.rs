@@ -62,6 +62,31 @@ enum Carrier {
 }
 
 impl Protocol {
+    pub const ALL: [Self; 8] = [
+        Self::Uproar,
+        Self::Redis,
+        Self::Nats,
+        Self::Mqtt,
+        Self::Websocket,
+        Self::WebsocketPlain,
+        Self::WebsocketNats,
+        Self::Irc,
+    ];
+
+    /// Its name in options and in what is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uproar => "uproar",
+            Self::Redis => "redis",
+            Self::Nats => "nats",
+            Self::Mqtt => "mqtt",
+            Self::Websocket => "websocket",
+            Self::WebsocketPlain => "websocket-plain",
+            Self::WebsocketNats => "websocket-nats",
+            Self::Irc => "irc",
+        }
+    }
+
     /// True where all members of a room are promised the messages of all publishers in the same order.
     pub fn keeps_one_order(self) -> bool {
         !matches!(self, Self::Nats | Self::WebsocketNats)
