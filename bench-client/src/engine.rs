@@ -13,6 +13,7 @@ pub mod carry_out;
 mod connect;
 mod count;
 mod doors;
+mod listener;
 mod members;
 pub mod nuisances;
 pub mod outcome;

@@ -92,11 +92,11 @@ impl Prepared {
             )));
         }
         if processes > 1 && settings.verified < settings.members && !target.protocol.has_one_length() {
-            return Err(Error::new("members of this protocol that only count bytes work in one process: leave out --verify"));
+            return Err(Error::new(
+                "members of this protocol that only count bytes work in one process: leave out --verify",
+            ));
         }
-        if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
-            return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
-        }
+        check_nuisances(target, &settings.nuisances, processes)?;
         check_doors(target, room, load, processes)?;
         Ok(Self { pace, plan, settings, also: target.also.clone(), processes })
     }
@@ -114,6 +114,23 @@ impl Prepared {
     }
 }
 
+/// Whether nuisances can speak what `target` does.
+fn check_nuisances(target: &Target, nuisances: &Shape, processes: usize) -> Result<()> {
+    if *nuisances == Shape::default() {
+        return Ok(());
+    }
+    if !target.protocol.names_authors() {
+        return Err(Error::new("--silent, --slow, --churn and --flood are for uproar alone"));
+    }
+    if target.protocol != Protocol::Uproar && (nuisances.churn_per_s > 0.0 || nuisances.flooders > 0) {
+        return Err(Error::new("--churn and --flood speak lines alone: leave out --protocol"));
+    }
+    if target.protocol == Protocol::Irc && processes > 1 {
+        return Err(Error::new("--silent and --slow choose names of IRC in one process alone: leave out --processes"));
+    }
+    Ok(())
+}
+
 /// Whether the members of `room` can come in by the doors of `target`.
 fn check_doors(target: &Target, room: Room, load: &Load, processes: usize) -> Result<()> {
     if target.also.is_empty() {
@@ -121,12 +138,18 @@ fn check_doors(target: &Target, room: Room, load: &Load, processes: usize) -> Re
     }
     let others: u64 = target.also.iter().map(|also| also.members).sum();
     if others as usize > room.members {
-        return Err(Error::new(format!("{others} members of other doors are more than the {} of the room", room.members)));
+        return Err(Error::new(format!(
+            "{others} members of other doors are more than the {} of the room",
+            room.members
+        )));
     }
-    if load.verify.is_some() || load.rooms.count() > 1 || processes > 1 || load.nuisances != Shape::default() {
+    let measured = room.members.saturating_sub(load.nuisances.silent + load.nuisances.slow);
+    if others as usize > measured {
+        return Err(Error::new("--silent and --slow are members of -c, and there are fewer of these; raise -c"));
+    }
+    if load.verify.is_some() || load.rooms.count() > 1 || processes > 1 {
         return Err(Error::new(
-            "members of several doors are in one room and one process, and all verify: leave out --verify, --rooms, --processes, \
-             --silent, --slow, --churn and --flood",
+            "members of several doors are in one room and one process, and all verify: leave out --verify, --rooms and --processes",
         ));
     }
     let places = [("{web}", Protocol::Websocket), ("{irc}", Protocol::Irc)];

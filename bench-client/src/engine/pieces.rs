@@ -73,13 +73,7 @@ impl Engine<'_> {
     }
 
     /// The same of a publisher that verifies nothing: counts the bytes of what everybody is sent, and finds the notices to it.
-    fn on_counted_pieces(
-        &mut self,
-        index: usize,
-        (publisher, counting): (u32, usize),
-        filled: usize,
-        now_ns: u64,
-    ) {
+    fn on_counted_pieces(&mut self, index: usize, (publisher, counting): (u32, usize), filled: usize, now_ns: u64) {
         let wire = self.wire_of(index);
         let mut start = 0;
         while let Some((piece, length)) = self.wires[wire].next(&self.buffer[start..filled]) {

@@ -61,8 +61,7 @@ impl Engine<'_> {
         let member = &mut self.members[index];
         let Some(socket) = &member.socket else { return sys::monotonic_ns() };
         // A publisher that only counts has its bytes looked at too: there may be a notice to it among them.
-        let counting_publisher =
-            member.publisher().filter(|_| protocol.names_authors() && member.verified().is_none());
+        let counting_publisher = member.publisher().filter(|_| protocol.names_authors() && member.verified().is_none());
         let is_dropped = member.joined && counting_publisher.is_none() && !protocol.streams_in_frames();
         if let Some(counting) = member.counting().filter(|_| is_dropped) {
             let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);

@@ -61,7 +61,10 @@ mod tests {
         assert_eq!((sample.bytes(0, 3), sample.longest()), (0, None));
         [99, 100].into_iter().for_each(|bytes| sample.on_delivery(0, bytes));
         sample.on_delivery(1, 90);
-        assert_eq!([sample.bytes(0, 2), sample.bytes(0, 3), sample.bytes(0, 1), sample.bytes(1, 1)], [199, 299, 100, 90]);
+        assert_eq!(
+            [sample.bytes(0, 2), sample.bytes(0, 3), sample.bytes(0, 1), sample.bytes(1, 1)],
+            [199, 299, 100, 90]
+        );
         assert_eq!(sample.longest(), Some(100));
         sample.forget();
         assert_eq!(sample.bytes(0, 2), 0);

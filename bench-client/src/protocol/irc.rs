@@ -3,7 +3,7 @@
 //! A member registers with a name that no other has, joins the channel once it is registered, and is in when the list of names has
 //! ended. A server does not send members their own messages. It cuts lines of more than 512 bytes, its own prefix counted.
 
-use crate::message::told_missed;
+use crate::message::{is_slow_down, told_missed};
 use crate::protocol::piece::{Piece, take_line};
 
 /// The longest line of a run: with the longest prefix that a server may put before it, it stays below 512 bytes.
@@ -70,6 +70,8 @@ fn other<'b>(room: &str, line: &'b [u8]) -> Piece<'b> {
         b"PRIVMSG" if is_room => Piece::Message { author: name(prefix), payload: text },
         b"NOTICE" => match told_missed(text) {
             Some(messages) => Piece::Missed(messages),
+            // To this member alone, whatever it is addressed to.
+            None if is_slow_down(text) => Piece::Word(text),
             None if is_room => Piece::Presence,
             None => Piece::Word(text),
         },

@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn a_message_is_found_in_the_order_of_the_server_and_in_any_other() {
         let message = Piece::Message { author: b"127.0.0.1:63155", payload: b"hi" };
-        let object = r#"{"n":48212,"t":1732448000123,"kind":"message","from":"127.0.0.1:63155","id":"9f3a","text":"hi"}"#;
+        let object =
+            r#"{"n":48212,"t":1732448000123,"kind":"message","from":"127.0.0.1:63155","id":"9f3a","text":"hi"}"#;
         assert_eq!(of(object), message);
         assert!(super::message(object.as_bytes(), 2).is_some());
         let other_order = r#"{"kind":"message", "text":"hi", "from":"127.0.0.1:63155", "more":[1]}"#;
@@ -117,7 +118,10 @@ mod tests {
     #[test]
     fn the_other_objects_are_told_apart() {
         let cases = [
-            (r#"{"n":1,"t":1,"kind":"welcome","id":"9","room":"lobby","epoch":"5","name":"a","online":3}"#, Piece::Joined),
+            (
+                r#"{"n":1,"t":1,"kind":"welcome","id":"9","room":"lobby","epoch":"5","name":"a","online":3}"#,
+                Piece::Joined,
+            ),
             (r#"{"n":1,"t":1,"kind":"welcome","id":"9","room":"x","epoch":"5","name":"a","online":3}"#, Piece::Nothing),
             (r#"{"n":48216,"t":1732448000123,"kind":"said"}"#, Piece::Nothing),
             (r#"{"kind":"missed","from":48214,"to":48300,"count":87}"#, Piece::Missed(87)),
@@ -125,8 +129,14 @@ mod tests {
             (r#"{"after":4,"t":1,"kind":"entered","from":"bob","id":"9f3a","online":3}"#, Piece::Presence),
             (r#"{"after":4,"t":1,"kind":"summary","entered":1204,"left":31,"online":19000}"#, Piece::Presence),
             (r#"{"kind":"notice","code":"slow_down","text":"slow down: x"}"#, Piece::Word(b"slow down: x")),
-            (r#"{"kind":"error","code":"server_full","text":"the house is full"}"#, Piece::Notice(b"the house is full")),
-            (r#"{"n":2,"t":1,"kind":"action","from":"a","id":"1","text":"hi"}"#, Piece::Strange(br#"{"n":2,"t":1,"kind":"action","from":"a","id":"1","text":"hi"}"#)),
+            (
+                r#"{"kind":"error","code":"server_full","text":"the house is full"}"#,
+                Piece::Notice(b"the house is full"),
+            ),
+            (
+                r#"{"n":2,"t":1,"kind":"action","from":"a","id":"1","text":"hi"}"#,
+                Piece::Strange(br#"{"n":2,"t":1,"kind":"action","from":"a","id":"1","text":"hi"}"#),
+            ),
             (r#"{"kind":"of_tomorrow"}"#, Piece::Nothing),
             ("hello", Piece::Strange(b"hello")),
         ];

@@ -332,7 +332,7 @@ fn irc_is_understood_however_it_is_cut() {
         ":irc.x NOTICE * :*** Looking up your hostname\r\nPING :cookie\r\n:irc.x 001 me :Welcome\r\n:irc.x 422 me :no MOTD\r\n\
          :me!~b@h JOIN :#lobby\r\n:irc.x 353 me = #lobby :me\r\n:irc.x 366 me #lobby :End of /NAMES list.\r\n\
          :b14000012!~b@127.0.0.1 PRIVMSG #lobby :{text}\r\n:a!b@c PRIVMSG #lobby :hello\r\n:a!b@c PRIVMSG #other :{text}\r\n\
-         :irc.x NOTICE me :you missed 12 messages\r\n:irc.x NOTICE #lobby :3 users entered\r\n:irc.x 433 * me :in use\r\n\
+         :irc.x NOTICE me :you missed 12 messages\r\n:irc.x NOTICE #lobby :slow down: a bit\r\n:irc.x NOTICE #lobby :3 users entered\r\n:irc.x 433 * me :in use\r\n\
          :a!b@c PRIVMSG me :{text}\r\nERROR :Closing link\r\nhuh\r\n"
     );
     let said = format!("message b14000012{text}");
@@ -349,6 +349,7 @@ fn irc_is_understood_however_it_is_cut() {
         "message ahello",
         "strange",
         "missed",
+        "word",
         "presence",
         "notice :irc.x 433 * me :in use",
         "strange",
@@ -360,7 +361,9 @@ fn irc_is_understood_however_it_is_cut() {
     }
     assert_eq!(pieces(&wire, stream.as_bytes(), &(0..stream.len()).collect::<Vec<_>>()), expected, "byte by byte");
     let trick = format!(":a!b@c PRIVMSG #lobby :x PRIVMSG #lobby :{text}\r\n");
-    assert!(matches!(wire.next(trick.as_bytes()), Some((Piece::Message { author: b"a", payload }, _)) if payload.len() > PAYLOAD.len()));
+    assert!(
+        matches!(wire.next(trick.as_bytes()), Some((Piece::Message { author: b"a", payload }, _)) if payload.len() > PAYLOAD.len())
+    );
 }
 
 #[test]

@@ -282,7 +282,10 @@ mod tests {
         for bytes in wrong {
             assert_eq!(first(bytes), Some((Piece::Strange(bytes), bytes.len())), "{}", bytes.escape_ascii());
         }
-        assert_eq!(first(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), Some((Piece::Strange(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), 10)));
+        assert_eq!(
+            first(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"),
+            Some((Piece::Strange(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), 10))
+        );
     }
 
     /// What `frames` carry, when they arrive cut at `cuts`.
@@ -302,7 +305,8 @@ mod tests {
     #[test]
     fn a_stream_is_what_its_frames_carry_however_they_are_cut() {
         let long = vec![b'y'; 300];
-        let stream = [HEAD, &header(BINARY, 3), b"INF", b"\x8a\x01z", b"\x02\x02O ", &header(BINARY, 300), &long].concat();
+        let stream =
+            [HEAD, &header(BINARY, 3), b"INF", b"\x8a\x01z", b"\x02\x02O ", &header(BINARY, 300), &long].concat();
         let expected = [HEAD, b"INFO ", &long].concat();
         for cut in 0..stream.len() {
             assert_eq!(carried(&stream, &[cut]), expected, "cut at {cut}");
