@@ -42,7 +42,8 @@ def main():
         },
     )
     app.listen(AppListenOptions(port=int(port), host=host), listening)
-    app.run()
+    # socketify's own loop takes turns with that of Python, and is never asleep. Nothing here needs that of Python.
+    app.loop.uv_loop.run()
 
 
 if __name__ == "__main__":
