@@ -14,12 +14,15 @@ use crate::limits::{
     GREETING_PART, IRC_INPUT_BYTES_MAX, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX,
 };
 use crate::wire::Framing;
+use crate::wire::http::Origins;
 
 /// A server's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     pub doors: Doors,
     pub proxies: Proxies,
+    /// Pages that may open WebSockets.
+    pub web_origins: Origins,
     /// Most members at a time.
     pub members_max: usize,
     /// Most bytes of a typed line.
@@ -62,7 +65,7 @@ impl Config {
 
     /// How bytes of a connection of a door are cut into lines.
     pub fn framing_of(&self, door: Door) -> Framing {
-        if door == Door::Irc { Framing::Line } else { self.framing }
+        if matches!(door, Door::Web | Door::Irc) { Framing::Line } else { self.framing }
     }
 
     /// [`Config::line_bytes_of`] of all doors.

@@ -1,6 +1,7 @@
 //! One connection: its socket, its state, and its two halves. `inbound` has received bytes that are not used yet.
 //! `outbound` has private bytes that are not sent yet, and whether the socket takes bytes. No I/O, and no clock.
 
+pub mod frames;
 pub mod inbound;
 pub mod outbound;
 pub mod private;
@@ -13,6 +14,7 @@ use crate::names::{Name, Origin};
 use crate::room::MemberId;
 use crate::wire::Addressee;
 use crate::wire::irc::registration::Capabilities;
+pub use frames::Frames;
 pub use inbound::{Before, Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
 pub use private::{Past, Private};
