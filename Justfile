@@ -152,11 +152,16 @@ sim-million:
 mutants *names:
     python3 contrib/mutants.py {{names}}
 
-# As many seeds as 30 minutes on two cores allow, others every night; members that come back, 20 times; then all mutants
+# The page in Debian's Chromium, or some tests of it by name; says what is missing; leaves pictures to look at in target/browser
+browser *tests:
+    UPROAR_BROWSER=1 cargo test --test browser -- {{tests}}
+
+# As many seeds as 30 minutes on two cores allow, others every night; members that come back, 20 times; a minute of a busy room in a browser; then all mutants
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
     {{sim}} comeback 1000 20 --first $(date +%s)
     UPROAR_ROUNDS=20 cargo test --test suite resume
+    UPROAR_BUSY_SECONDS=60 just browser --nocapture two_thousand_lines
     just mutants
 
 # Debian's haproxy in front of every door, as contrib/haproxy.cfg has it, and TLS through it; says so where it is not installed

@@ -52,7 +52,7 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
                     out.append(&mut payload);
                 }
                 Ok(Some(Event::Ping(payload))) => websocket::pong(&payload, &mut out),
-                Ok(Some(Event::Pong)) => {}
+                Ok(Some(Event::Fragment | Event::Pong)) => {}
                 Ok(Some(Event::Close(code))) => {
                     websocket::close(code, &mut out);
                     is_over = true;

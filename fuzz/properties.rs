@@ -232,6 +232,7 @@ fn decode(chunks: &[&[u8]], rules: Rules) -> Vec<Frame> {
                     Frame::Message(std::mem::take(&mut payload))
                 }
                 Ok(Some(Event::Ping(control))) => Frame::Ping(control),
+                Ok(Some(Event::Fragment)) => continue,
                 Ok(Some(Event::Pong)) => Frame::Pong,
                 Ok(Some(Event::Close(code))) => {
                     assert!(code.is_none_or(is_close_code));

@@ -31,6 +31,7 @@ use crate::limits::{
     TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
+use crate::wire::http::{Origin, Origins};
 pub use variables::Variables;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
@@ -76,6 +77,11 @@ pub struct Serve {
     /// Serve browsers too, on this address: a page at / and /room/NAME, and WebSockets at /ws
     #[arg(long, value_name = "ADDR", env = "UPROAR_WEB")]
     pub web: Option<String>,
+
+    /// Pages that may open WebSockets, such as https://chat.example,https://example.org:8443 [default: those of the host
+    /// that the request names]
+    #[arg(long, value_name = "ORIGIN,...", value_delimiter = ',', env = "UPROAR_WEB_ORIGIN")]
+    pub web_origin: Vec<Origin>,
 
     /// Serve IRC clients too, on this address
     #[arg(long, value_name = "ADDR", env = "UPROAR_IRC")]
@@ -455,6 +461,7 @@ impl Serve {
         Config {
             doors: self.doors(),
             proxies: Proxies::new(&self.proxy_from).expect("it was validated"),
+            web_origins: Origins::of(&self.web_origin),
             members_max,
             line_bytes: self.line_bytes(),
             framing: self.framing,

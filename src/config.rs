@@ -14,12 +14,15 @@ use crate::limits::{
     GREETING_PART, IRC_INPUT_BYTES_MAX, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX,
 };
 use crate::wire::Framing;
+use crate::wire::http::Origins;
 
 /// A server's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     pub doors: Doors,
     pub proxies: Proxies,
+    /// Pages that may open WebSockets.
+    pub web_origins: Origins,
     /// Most members at a time.
     pub members_max: usize,
     /// Most bytes of a typed line.
@@ -60,7 +63,12 @@ impl Config {
         if door == Door::Irc { IRC_INPUT_BYTES_MAX } else { self.line_bytes }
     }
 
-    /// The same of all doors.
+    /// How bytes of a connection of a door are cut into lines.
+    pub fn framing_of(&self, door: Door) -> Framing {
+        if matches!(door, Door::Web | Door::Irc) { Framing::Line } else { self.framing }
+    }
+
+    /// [`Config::line_bytes_of`] of all doors.
     pub fn line_bytes_max(&self) -> usize {
         self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
     }

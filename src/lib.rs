@@ -38,4 +38,5 @@ pub mod time;
 pub mod timeouts;
 pub mod token;
 pub mod transcript;
+pub mod web;
 pub mod wire;

@@ -151,6 +151,9 @@ pub const fn irc_bytes_max(text_bytes: usize) -> usize {
     text_bytes + lines * (IRC_TIME_BYTES + IRC_HEAD_BYTES_MAX + 2)
 }
 
+/// Most bytes of the header of a frame (RFC 6455, section 5.2), without a mask: a server's frames have none.
+pub const FRAME_HEADER_BYTES_MAX: usize = 10;
+
 /// What of the name of a command that does not exist is shown to its author, so that the answer is no longer than a
 /// message: it stands there twice.
 pub const UNKNOWN_NAME_BYTES_MAX: usize = 32;
@@ -574,6 +577,13 @@ pub const COMPLETION_BYTES: usize = 16;
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
 pub const HTTP_FIELDS_MAX: usize = 64;
 
+/// Silence in a feed of WebSockets after which its members are sent a frame that means nothing. Proxies close connections
+/// in which nothing was sent for 60 s (nginx, load balancers), and a page cannot send a ping.
+pub const HEARTBEAT_AFTER: Duration = Duration::from_secs(45);
+
+/// Rooms that a turn looks at for that silence.
+pub const HEARTBEATS_PER_TURN: usize = 256;
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
@@ -582,7 +592,7 @@ pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
 /// The same in the format that takes most.
 pub const fn rendered_bytes_max_of_all(line_bytes: usize) -> usize {
     let line = JSON_PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1;
-    if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
+    FRAME_HEADER_BYTES_MAX + if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
 }
 
 /// Smallest `--log-bytes` for a limit on typed lines: each segment holds any message in any format.

@@ -371,6 +371,8 @@ pub enum Notice<'a> {
     NotOperator,
     /// Commands for programs alone.
     JsonOnly,
+    /// To a member that wants another format than that of its door.
+    FormatFixed,
     Token {
         token: &'a str,
         seconds: u64,

@@ -22,10 +22,10 @@ mod table;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{RoomSettings, SlowPolicy};
-use crate::limits::rendered_bytes_max;
+use crate::limits::{HEARTBEAT_AFTER, rendered_bytes_max};
 use crate::message::{Body, Event, Message};
 use crate::moderation::{Modes, Topic};
 use crate::names::{MemberName, Name, RoomName};
@@ -315,6 +315,18 @@ impl Room {
         self.fits(members, &body)?;
         self.append(members, None, id, body);
         Ok(())
+    }
+
+    /// Sends those who read frames a frame that means nothing, where they were sent nothing for
+    /// [`HEARTBEAT_AFTER`](crate::limits::HEARTBEAT_AFTER). Returns how long from now it is to be looked again; `None`
+    /// when nobody here reads frames.
+    pub fn beat(&mut self, members: &mut Members) -> Option<Duration> {
+        let feed = self.feeds.iter_mut().find(|feed| feed.encoding() == Encoding::WebSocket)?;
+        let silence = feed.silence(members.time()).unwrap_or(HEARTBEAT_AFTER);
+        if silence >= HEARTBEAT_AFTER {
+            feed.beat(members);
+        }
+        Some(HEARTBEAT_AFTER.checked_sub(silence).filter(|left| !left.is_zero()).unwrap_or(HEARTBEAT_AFTER))
     }
 
     /// When [`Room::on_deadline`] is to be called.

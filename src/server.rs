@@ -16,6 +16,7 @@ mod admin;
 mod budget;
 mod comeback;
 mod doors;
+mod frames;
 pub mod held;
 mod invariants;
 mod irc;
@@ -96,6 +97,8 @@ pub struct Server<I: Io, W> {
     /// Which connections have not acknowledged everything, and which of them is looked at next.
     silence: Silence,
     spare: SpareBuffers,
+    /// Lines of the frames of a chunk, empty between two chunks.
+    lines: Vec<u8>,
     budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
     greetings: Fifo<ConnectionId>,
@@ -141,6 +144,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
+            lines: Vec::new(),
             budget: Budget::new(config.buffer_bytes, now),
             greetings: Fifo::new(),
             greeting: 0,

@@ -27,6 +27,8 @@ pub mod simulation;
 mod tests;
 pub mod typists;
 mod verdict;
+#[cfg(test)]
+mod web;
 pub mod workload;
 
 pub use run::{fuzz, run};

@@ -88,7 +88,9 @@ impl Person {
                 let whole = text.rfind('\n').map_or(0, |end| end + 1);
                 text[..whole].lines().map(|line| (0, line.to_string())).collect()
             }
-            Encoding::Json | Encoding::Irc | Encoding::IrcTime => unreachable!("nobody here reads it"),
+            Encoding::Json | Encoding::WebSocket | Encoding::Irc | Encoding::IrcTime => {
+                unreachable!("nobody here reads it")
+            }
             Encoding::Framed => {
                 framed::frames(&self.received).into_iter().map(|(number, _, text)| (number, text)).collect()
             }
@@ -294,7 +296,9 @@ impl World {
                 }
             } else {
                 let is_it = |said: &Said| match person.encoding {
-                    Encoding::Json | Encoding::Irc | Encoding::IrcTime => unreachable!("nobody here reads it"),
+                    Encoding::Json | Encoding::WebSocket | Encoding::Irc | Encoding::IrcTime => {
+                        unreachable!("nobody here reads it")
+                    }
                     Encoding::Text => line == said.line,
                     Encoding::Framed => (number, line.as_str()) == (said.number, said.framed.as_str()),
                 };

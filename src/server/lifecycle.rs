@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
+use super::web::{CLOSE_NORMAL, Code};
 use crate::connection::{Greeting, Private, Queue, State};
 use crate::counters::{CloseReason, Counter};
 use crate::door::{Door, Doors};
@@ -17,7 +18,7 @@ use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::{Newcomer, Who};
 use crate::token::{ConnectionId, ListenerId, RoomId};
-use crate::wire::Encoding;
+use crate::wire::{Encoding, websocket};
 
 /// What the server remembers about accepting. The schedule has the moment at which it is armed again after an error.
 #[derive(Debug, Default)]
@@ -138,24 +139,44 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Closes a connection with a last line, if its socket takes one.
     pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice<'_>, reason: CloseReason) {
+        let code = self.close_code(id, reason).or(Some(CLOSE_NORMAL));
+        self.farewell(id, Some(notice), code);
+        self.end(id, reason);
+    }
+
+    /// Closes a connection. One that speaks WebSocket is told why, if its socket takes it.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        if let Some(code) = self.close_code(id, reason) {
+            self.farewell(id, None, Some(code));
+        }
+        self.end(id, reason);
+    }
+
+    /// Sends a connection what it is sent last, if its socket takes it: a notice, and by WebSocket the code of a close.
+    fn farewell(&mut self, id: ConnectionId, notice: Option<Notice<'_>>, code: Option<Code>) {
         let connection = self.connections.at(id);
-        // The notice must follow a whole message. A skipped member may lack the rest of one, so it is not told.
+        // It must follow a whole message. A skipped member may lack the rest of one, so it is not told.
         let rest = match connection.state {
             State::Joined(member) => self.rooms.rest_of_message(member),
+            State::Greeting(Greeting::Leaving(_)) | State::Closing(_) => None,
             State::Greeting(_) => Some(&[][..]),
-            State::Closing(_) => None,
         };
-        if let Some(rest) = rest.filter(|_| connection.outbound.socket.may_take()) {
-            let mut bytes = [rest, connection.outbound.private.due()].concat();
-            self.addressee(id).notice(notice, &mut bytes);
-            self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
+        let Some(rest) = rest.filter(|_| connection.outbound.socket.may_take()) else { return };
+        let mut bytes = [rest, connection.outbound.private.due()].concat();
+        if connection.member().is_none() {
+            notice.into_iter().for_each(|notice| connection.inbound.door.refusal(notice, &mut bytes));
+        } else {
+            notice.into_iter().for_each(|notice| self.addressee(id).notice(notice, &mut bytes));
+            if let Some(code) = code.filter(|_| connection.inbound.encoding == Encoding::WebSocket) {
+                websocket::close(code, &mut bytes);
+            }
         }
-        self.close(id, reason);
+        self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
     }
 
     /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends
     /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
-    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+    fn end(&mut self, id: ConnectionId, reason: CloseReason) {
         let public_id = self.public_id(id);
         self.count_greeted(id);
         let connection = self.connections.at_mut(id);

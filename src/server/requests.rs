@@ -349,6 +349,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Lines to a member have another format from now on.
     fn change_format(&mut self, speaker: &mut Speaker, json: bool) -> Result<(), Blocked> {
+        if self.connections.at(speaker.id).inbound.encoding == Encoding::WebSocket {
+            self.tell(speaker.id, Notice::FormatFixed);
+            return Ok(());
+        }
         self.set_encoding(speaker, if json { Encoding::Json } else { Encoding::Text })?;
         self.welcome(speaker);
         Ok(())

@@ -161,7 +161,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.change_private(id, |private, _| private.add(write));
     }
 
-    fn change_private<T>(&mut self, id: ConnectionId, change: impl FnOnce(&mut Private, &Addressee) -> T) -> T {
+    pub(super) fn change_private<T>(
+        &mut self,
+        id: ConnectionId,
+        change: impl FnOnce(&mut Private, &Addressee) -> T,
+    ) -> T {
         let to = self.addressee(id);
         let connection = self.connections.at_mut(id);
         let private = &mut connection.outbound.private;
@@ -202,6 +206,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match sent {
                 Sent::Whole => {
                     self.on_whole(id);
+                    if !self.connections.at(id).outbound.private.is_empty() {
+                        // The page follows its head.
+                        self.greetings.push_back(id);
+                    }
                     self.close_answered(id);
                 }
                 Sent::Part(_) | Sent::Full | Sent::NoMemory => self.on_not_taken(id, sent),

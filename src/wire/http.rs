@@ -12,7 +12,7 @@ mod tests;
 mod upgrade;
 
 pub use self::origin::{Origin, Origins};
-pub use self::response::{ETag, Response, Status, refuse};
+pub use self::response::{Response, Status, refuse, refuse_with};
 pub use self::upgrade::{accept, switch};
 
 use crate::limits::{HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX};
@@ -164,7 +164,7 @@ impl<'a> Request<'a> {
     }
 
     /// True when the peer has what `etag` names (RFC 9110, section 13.1.2).
-    pub fn has(&self, etag: &ETag) -> bool {
+    pub fn has(&self, etag: &str) -> bool {
         let Some(list) = self.if_none_match else { return false };
         list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
             let tag = tag.strip_prefix(b"W/").unwrap_or(tag);

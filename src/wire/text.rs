@@ -210,6 +210,7 @@ impl fmt::Display for Notice<'_> {
             Self::NotOperator => write!(f, "! this command is for operators"),
             Self::Goodbye => write!(f, "! goodbye"),
             Self::JsonOnly => write!(f, "! this command is for programs: first /format json"),
+            Self::FormatFixed => write!(f, "! what is sent by WebSocket is JSON, and stays so"),
             Self::Token { token, seconds } => write!(f, "! token {token}, good for {seconds} s"),
             Self::NoMoreTokens => write!(f, "! there are as many tokens as there may be"),
             Self::Replaced => write!(f, "! you have come back by another connection"),
@@ -280,6 +281,7 @@ impl Notice<'_> {
             Self::NotOperator => "not_operator",
             Self::Goodbye => "goodbye",
             Self::JsonOnly => "json_only",
+            Self::FormatFixed => "format_fixed",
             Self::Token { .. } => "token",
             Self::NoMoreTokens => "no_more_tokens",
             Self::Replaced => "replaced",
@@ -323,6 +325,7 @@ impl Notice<'_> {
                 | Self::AnnouncementUnderWay
                 | Self::OperatorsOnly
                 | Self::JsonOnly
+                | Self::FormatFixed
                 | Self::NoMoreTokens
                 | Self::ResumeRefused
         )

@@ -6,19 +6,19 @@
 //! multiplexed.
 
 mod decoder;
+pub mod object;
 #[cfg(test)]
 mod tests;
 mod utf8;
 
 use arrayvec::ArrayVec;
 
+use crate::limits::FRAME_HEADER_BYTES_MAX;
+
 pub use self::decoder::{Decoder, Event, Rules};
 
 /// Most payload bytes of a control frame (RFC 6455, section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
-
-/// Most bytes of the header of a frame that a server sends.
-pub const HEADER_BYTES_MAX: usize = 10;
 
 /// The payload of a control frame.
 pub type Control = ArrayVec<u8, CONTROL_BYTES_MAX>;
@@ -91,7 +91,7 @@ pub fn is_close_code(code: u16) -> bool {
 }
 
 /// The header of a whole frame with a payload of `length` bytes.
-pub fn header(opcode: Opcode, length: usize) -> ArrayVec<u8, HEADER_BYTES_MAX> {
+pub fn header(opcode: Opcode, length: usize) -> ArrayVec<u8, FRAME_HEADER_BYTES_MAX> {
     const FIN: u8 = 0x80;
     let mut header = ArrayVec::new();
     header.push(FIN | opcode as u8);

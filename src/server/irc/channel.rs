@@ -49,7 +49,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.tell_arrival(id, speaker.member);
         self.tell_topic(id, speaker.member, false);
         self.tell_who_set_topic(id, room);
-        if !self.connections.at(id).inbound.capabilities.no_implicit_names {
+        if !self.connections.at(id).capabilities().no_implicit_names {
             self.list_names(speaker, room);
         }
         let count = self.repeat_last(id, speaker.member, self.config.history);

@@ -127,14 +127,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// What a client has asked for so far.
     fn wanted(&self, id: ConnectionId) -> Wanted {
-        let inbound = &self.connections.at(id).inbound;
-        Wanted { capabilities: inbound.capabilities, server_time: inbound.encoding == Encoding::IrcTime }
+        let connection = self.connections.at(id);
+        let server_time = connection.inbound.encoding == Encoding::IrcTime;
+        Wanted { capabilities: connection.capabilities(), server_time }
     }
 
     /// A client that reads no log gets what it wants.
     fn want(&mut self, id: ConnectionId, wanted: Wanted) {
-        let inbound = &mut self.connections.at_mut(id).inbound;
-        (inbound.capabilities, inbound.encoding) = (wanted.capabilities, encoding(wanted));
+        let connection = self.connections.at_mut(id);
+        connection.profile_mut().capabilities = wanted.capabilities;
+        connection.inbound.encoding = encoding(wanted);
     }
 
     /// Answers CAP. Returns what the client has wanted since.

@@ -9,13 +9,13 @@ use std::str::FromStr;
 pub struct Origin(String);
 
 /// The origins that are allowed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
     /// The host that the request was sent to.
     #[default]
     SameHost,
     /// Those of `--web-origin`, and no other.
-    These(Vec<Origin>),
+    These(&'static [Origin]),
 }
 
 impl FromStr for Origin {
@@ -42,6 +42,11 @@ impl fmt::Display for Origin {
 }
 
 impl Origins {
+    /// Those of a list, which is kept as long as the program runs; without one, the same host.
+    pub fn of(list: &[Origin]) -> Self {
+        if list.is_empty() { Self::SameHost } else { Self::These(Box::leak(list.to_vec().into_boxed_slice())) }
+    }
+
     /// True when a page of `origin` may open a WebSocket that was asked for at `host`.
     pub(super) fn allow(&self, origin: Option<&[u8]>, host: Option<&[u8]>) -> bool {
         let Some(origin) = origin else { return true };

@@ -3,9 +3,6 @@
 
 use std::io::Write;
 
-use data_encoding::BASE64;
-use sha1::{Digest, Sha1};
-
 use super::Method;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +21,8 @@ pub enum Status {
     /// Not a WebSocket's handshake, or one of another version.
     UpgradeRequired,
     TooManyRequests,
+    /// The request was not complete in time.
+    Timeout,
     /// The head is too large, or has too many fields.
     FieldsTooLarge,
     /// The server is full, or stops.
@@ -42,6 +41,7 @@ impl Status {
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::TargetTooLong => "414 URI Too Long",
             Self::UpgradeRequired => "426 Upgrade Required",
+            Self::Timeout => "408 Request Timeout",
             Self::TooManyRequests => "429 Too Many Requests",
             Self::FieldsTooLarge => "431 Request Header Fields Too Large",
             Self::Unavailable => "503 Service Unavailable",
@@ -59,25 +59,6 @@ impl Status {
     }
 }
 
-/// A name for one content of a page, by which a browser asks whether it is still the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ETag([u8; Self::BYTES]);
-
-impl ETag {
-    /// A SHA-1 in base64, in quotes.
-    const BYTES: usize = 30;
-
-    pub fn of(content: &[u8]) -> Self {
-        let mut tag = [b'"'; Self::BYTES];
-        BASE64.encode_mut(&Sha1::digest(content), &mut tag[1..Self::BYTES - 1]);
-        Self(tag)
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 /// A response with a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'a> {
@@ -86,7 +67,8 @@ pub struct Response<'a> {
     pub media_type: &'a str,
     /// `Content-Security-Policy`: what a page may load and run. Without a page that is nothing.
     pub policy: &'a str,
-    pub etag: Option<ETag>,
+    /// A name for the body, in quotes, by which a browser asks whether it is still the same.
+    pub etag: Option<&'a str>,
     pub body: &'a [u8],
 }
 
@@ -110,10 +92,8 @@ impl Response<'_> {
     fn write_head(&self, out: &mut Vec<u8>) -> std::io::Result<()> {
         write!(out, "HTTP/1.1 {}\r\nConnection: close\r\nCache-Control: no-cache\r\n", self.status.line())?;
         out.write_all(self.status.fields().as_bytes())?;
-        if let Some(etag) = &self.etag {
-            out.write_all(b"ETag: ")?;
-            out.write_all(etag.as_bytes())?;
-            out.write_all(b"\r\n")?;
+        if let Some(etag) = self.etag {
+            write!(out, "ETag: {etag}\r\n")?;
         }
         if self.status != Status::NotModified {
             write!(out, "Content-Type: {}\r\nContent-Length: {}\r\n", self.media_type, self.body.len())?;
@@ -125,7 +105,12 @@ impl Response<'_> {
 
 /// Writes a response that says why a request is not served, in one line of text.
 pub fn refuse(status: Status, method: Method, out: &mut Vec<u8>) {
-    let body = format!("{}\n", status.line());
+    refuse_with(status, status.line(), method, out);
+}
+
+/// The same with `words` for people.
+pub fn refuse_with(status: Status, words: &str, method: Method, out: &mut Vec<u8>) {
+    let body = format!("{words}\n");
     let response = Response {
         status,
         media_type: "text/plain; charset=utf-8",

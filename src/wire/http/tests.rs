@@ -182,7 +182,7 @@ fn an_origin_is_the_same_host_or_one_of_the_list() {
     }
     assert!(Origins::SameHost.allow(None, Some(b"a")), "what sends no origin is no browser");
     assert!(!Origins::SameHost.allow(Some(b"http://a"), None));
-    let list = Origins::These(["https://a", "http://B:8080"].map(|origin| origin.parse().unwrap()).into());
+    let list = Origins::of(&["https://a", "http://B:8080"].map(|origin| origin.parse().unwrap()));
     for (origin, allowed) in [
         ("https://a", true),
         ("https://a:443", true),
@@ -202,15 +202,13 @@ fn an_origin_is_the_same_host_or_one_of_the_list() {
 
 #[test]
 fn a_page_is_asked_for_again_only_when_it_is_another() {
-    let (etag, other) = (ETag::of(b"page"), ETag::of(b"other page"));
-    let tag = str::from_utf8(etag.as_bytes()).unwrap();
-    assert!(tag.len() == 30 && tag.starts_with('"') && tag.ends_with('"') && !tag[1..29].contains('"'), "{tag}");
+    let (tag, other) = ("\"eb1b\"", "\"0000\"");
     for (value, has) in [(tag, true), (&format!("\"x\", W/{tag}"), true), ("*", true), ("\"x\"", false), ("", false)] {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: {value}\r\n\r\n");
-        assert_eq!(request(&head).has(&etag), has, "{value}");
-        assert_eq!(request(&head).has(&other), value == "*", "{value}");
+        assert_eq!(request(&head).has(tag), has, "{value}");
+        assert_eq!(request(&head).has(other), value == "*", "{value}");
     }
-    assert!(!request(&get("/")).has(&etag));
+    assert!(!request(&get("/")).has(tag));
 }
 
 #[test]
@@ -219,13 +217,13 @@ fn responses_have_what_keeps_a_browser_safe() {
         status: Status::Ok,
         media_type: "text/html; charset=utf-8",
         policy: "default-src 'none'",
-        etag: Some(ETag::of(b"hello")),
+        etag: Some("\"eb1b\""),
         body: b"hello",
     };
     let mut out = Vec::new();
     page.write(Method::Get, &mut out);
     let expected = "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-cache\r\n\
-        ETag: \"qvTGHdzF6KLavt4PO0gs2a6pQ00=\"\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 5\r\n\
+        ETag: \"eb1b\"\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 5\r\n\
         Content-Security-Policy: default-src 'none'\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
         \r\nhello";
     assert_eq!(str::from_utf8(&out).unwrap(), expected);
@@ -254,6 +252,7 @@ fn a_refusal_says_in_text_what_is_wrong() {
         (Status::Forbidden, 403),
         (Status::NotFound, 404),
         (Status::MethodNotAllowed, 405),
+        (Status::Timeout, 408),
         (Status::TargetTooLong, 414),
         (Status::UpgradeRequired, 426),
         (Status::TooManyRequests, 429),

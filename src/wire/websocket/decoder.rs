@@ -21,6 +21,8 @@ pub struct Rules {
 pub enum Event {
     /// A message is complete: its payload was appended by this call and those before.
     End(Kind),
+    /// A frame of a message is complete, and the message is not.
+    Fragment,
     /// To be answered by a pong with the same payload.
     Ping(Control),
     Pong,
@@ -73,26 +75,19 @@ impl Decoder {
     /// Takes bytes off the front of `rest` up to the next event, and appends the payload of messages to `payload`. On
     /// `None` all bytes were taken. After a fault or a close it must not be called again.
     pub fn next(&mut self, rest: &mut &[u8], rules: Rules, payload: &mut Vec<u8>) -> Result<Option<Event>, Fault> {
-        loop {
-            if self.next != Next::Payload {
-                let Some((byte, behind)) = rest.split_first() else { return Ok(None) };
-                *rest = behind;
-                self.take_header(*byte, rules)?;
-            }
-            // A frame without payload ends with its header.
-            if self.next == Next::Payload {
-                if rest.is_empty() && self.left > 0 {
-                    return Ok(None);
-                }
-                let (piece, behind) = rest.split_at(rest.len().min(self.left as usize));
-                *rest = behind;
-                self.left -= piece.len() as u32;
-                let event = self.take_payload(piece, payload)?;
-                if event.is_some() || self.left > 0 {
-                    return Ok(event);
-                }
-            }
+        while self.next != Next::Payload {
+            let Some((byte, behind)) = rest.split_first() else { return Ok(None) };
+            *rest = behind;
+            self.take_header(*byte, rules)?;
         }
+        // A frame without payload ends with its header.
+        if rest.is_empty() && self.left > 0 {
+            return Ok(None);
+        }
+        let (piece, behind) = rest.split_at(rest.len().min(self.left as usize));
+        *rest = behind;
+        self.left -= piece.len() as u32;
+        self.take_payload(piece, payload)
     }
 
     fn opcode(&self) -> Opcode {
@@ -196,7 +191,7 @@ impl Decoder {
         }
         self.next = Next::First;
         if !self.is_final() {
-            return Ok(None);
+            return Ok(Some(Event::Fragment));
         }
         if !self.utf8.is_whole() {
             return Err(Fault::Utf8);

@@ -38,6 +38,7 @@ fn decode(chunks: &[&[u8]], rules: Rules) -> (Vec<Seen>, Decoder) {
                 }
                 Ok(Some(Event::End(kind))) => Seen::Message(kind, std::mem::take(&mut payload)),
                 Ok(Some(Event::Ping(control))) => Seen::Ping(control.to_vec()),
+                Ok(Some(Event::Fragment)) => continue,
                 Ok(Some(Event::Pong)) => Seen::Pong,
                 Ok(Some(Event::Close(code))) => {
                     seen.push(Seen::Close(code));
