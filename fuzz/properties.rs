@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use uproar::limits::PROXY_HEADER_BYTES_MAX;
 use uproar::message::{Body, Message};
 use uproar::names::{Name, RoomName};
 use uproar::time::UnixTime;
 use uproar::wire::http::{self, Method, Origins, Route, switch};
 use uproar::wire::irc::reply::{Replies, Shown};
 use uproar::wire::irc::{self, Request};
+use uproar::wire::proxy::{self, Header};
 use uproar::wire::text;
 use uproar::wire::websocket::{Control, Decoder, Event, Fault, Kind, Rules, is_close_code};
 use uproar::wire::{Foreign, Framing, Item, Opening, Splitter, Verdict, sanitise};
@@ -246,6 +248,33 @@ fn decode(chunks: &[&[u8]], rules: Rules) -> Vec<Frame> {
         }
     }
     frames
+}
+
+/// The header of a proxy is awaited, then it is there or it is none, and stays what it is when more arrives.
+pub fn proxy(data: &[u8]) {
+    let mut decided = None;
+    for cut in 0..=data.len() {
+        let read = proxy::read(&data[..cut]);
+        if decided.is_some() {
+            assert_eq!(read, decided, "{cut} bytes decide otherwise than fewer did");
+            continue;
+        }
+        match read {
+            None => {
+                assert!(cut < PROXY_HEADER_BYTES_MAX, "{cut} bytes are enough");
+                let is_line = data.starts_with(b"PROXY ") && data[..cut].ends_with(b"\r\n");
+                assert!(!is_line, "a line that is whole is a header, or none");
+            }
+            Some(Ok((header, bytes))) => {
+                assert_eq!(bytes, cut, "it is there with its last byte and not before");
+                if let Header::Brings(address) = header {
+                    assert_eq!(address.ip(), address.ip().to_canonical());
+                }
+            }
+            Some(Err(_)) => {}
+        }
+        decided = read;
+    }
 }
 
 /// A head is awaited, then complete, or refused, and stays what it is when more arrives.

@@ -87,13 +87,14 @@ pub struct Serve {
     #[arg(long, value_name = "ADDR", env = "UPROAR_IRC")]
     pub irc: Option<String>,
 
-    /// Serve /metrics for Prometheus and /healthz on this address; :PORT is loopback here
+    /// Serve /metrics for Prometheus and /healthz on this address, over HTTP; :PORT is loopback here. A few connections at
+    /// a time, beside --members [default: none]
     #[arg(long, value_name = "ADDR", env = "UPROAR_ADMIN")]
     pub admin: Option<String>,
 
-    /// Networks from which proxies come, such as 127.0.0.1,192.0.2.0/24. On every door they must begin each connection
-    /// with a PROXY header, version 1 or 2; limits, bans and names are then those of the address that it names [default:
-    /// none]
+    /// Networks from which proxies come, such as 127.0.0.1,192.0.2.0/24. On every door but --admin they must begin each
+    /// connection with a PROXY header, version 1 or 2; limits, bans and names are then those of the address that it names
+    /// [default: none]
     #[arg(long, value_name = "CIDR,...", value_parser = network, value_delimiter = ',', env = "UPROAR_PROXY_FROM")]
     pub proxy_from: Vec<IpNet>,
 

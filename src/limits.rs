@@ -404,6 +404,9 @@ pub const GREETING_PART: usize = 10;
 /// 304 bytes.
 pub const PROXY_HEADER_BYTES_MAX: usize = 536;
 
+/// Longest header of version 1, its line end included.
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+
 /// Most networks of `--proxy-from`.
 pub const PROXY_NETWORKS_MAX: usize = 16;
 

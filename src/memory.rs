@@ -82,7 +82,7 @@ impl MemoryBound {
             + size_of::<Registration>()
             + ALLOCATION_BYTES
             + Sessions::footprint_max(config.members_max).div_ceil(config.members_max.max(1))
-            + 2 * 5 * TIMEOUT_ENTRY_BYTES;
+            + 2 * 6 * TIMEOUT_ENTRY_BYTES;
         // A buffer that grows by doubling is at most twice as large as its content.
         let input = 2 * (config.line_bytes_max() + 2 + RECEIVE_CHUNK_BYTES);
         // Notices, and behind them the last answer, or a private line, or a piece of the past.

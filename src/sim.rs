@@ -16,6 +16,8 @@ pub mod comeback;
 pub mod commands;
 #[cfg(test)]
 mod greeting;
+#[cfg(test)]
+mod irc;
 pub mod large_room;
 pub mod memory_file;
 pub mod model;

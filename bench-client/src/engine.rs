@@ -12,12 +12,16 @@
 pub mod carry_out;
 mod connect;
 mod count;
+mod doors;
+mod listener;
 mod members;
 pub mod nuisances;
 pub mod outcome;
+mod pieces;
 pub mod progress;
 mod read;
 mod roles;
+mod sample;
 mod send;
 pub mod settings;
 pub mod shape;
@@ -38,6 +42,7 @@ use crate::engine::share::Share;
 use crate::engine::step::Step;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
+use crate::protocol::Wire;
 use crate::sys;
 use crate::usage::{Sample, Sampler};
 
@@ -104,7 +109,7 @@ pub fn run(settings: &Settings, plan: &Plan, sampler: &Sampler, step: &Step) -> 
     engine.leave();
     step.on_left();
     let left_ns = sys::monotonic_ns();
-    let wire_line_bytes = start.wire_line_bytes(engine.wire.delivery_bytes());
+    let wire_line_bytes = engine.wire_line_bytes(&start);
     let counted = engine.count_up(wire_line_bytes as u64, &engine.expected(measured.ended_ns));
     let nuisances = (settings.nuisances != Shape::default()).then(|| engine.finish_nuisances());
     let aftermath = settings.aftermath.and_then(|time| sampler.after_leaving(time, left_ns, &before_connect, &after));
@@ -159,7 +164,7 @@ impl Engine<'_> {
     }
 
     fn settle_ns(&self) -> u64 {
-        self.settings.settle.max(self.wire.settle_min()).as_nanos() as u64
+        self.settings.settle.max(self.wires.iter().map(Wire::settle_min).max().unwrap_or_default()).as_nanos() as u64
     }
 
     fn all_still_here(&self) -> Result<()> {

@@ -34,6 +34,8 @@ pub struct Load {
     pub processes: Option<usize>,
     /// A line as sent, newline included.
     pub line_bytes: usize,
+    /// What members of WebSockets ask for; None for what is usual.
+    pub path: Option<String>,
     pub arrival: Arrival,
     /// Decides random due times.
     pub seed: u64,

@@ -5,6 +5,7 @@
 #[macro_use]
 mod out;
 
+mod addresses;
 mod ceiling;
 mod cli;
 mod commands;

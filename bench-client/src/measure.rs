@@ -5,10 +5,11 @@ pub mod beside;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::addresses::Addresses;
 use crate::descriptors::Descriptors;
 use crate::engine;
 use crate::engine::outcome::Outcome;
-use crate::engine::settings::Settings;
+use crate::engine::settings::{Door, Settings};
 use crate::engine::shape::Shape;
 use crate::engine::step::Step;
 use crate::error::{Context, Error, Result};
@@ -18,15 +19,15 @@ use crate::message;
 use crate::pinning;
 use crate::plan::{Pace, Plan};
 use crate::processes::{self, PROCESSES_MAX};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, irc};
 use crate::quantities::count;
 use crate::ready_line;
 use crate::results::summary::Summary;
-use crate::server_process::{ServerProcess, free_address};
+use crate::server_process::ServerProcess;
 use crate::sources::sources;
 use crate::summarise::{Setting, summarise};
 use crate::sys;
-use crate::target::{Target, command_for};
+use crate::target::{Also, Target, command_for};
 use crate::tcp_counters;
 use crate::usage::Sampler;
 
@@ -47,7 +48,7 @@ pub struct Run {
 pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     let prepared = Prepared::new(target, room, load)?;
     let started = Started::new(target, room, load)?;
-    let settings = prepared.settings_at(started.address, room, load)?;
+    let settings = prepared.settings_at(&started.addresses, room, load)?;
     let floor = || floor::measure(floor::shape(room, load, started.descriptors));
     // The server has said by now what its sockets will be in, and has none yet.
     let floor_before = load.floor.then(floor).transpose()?;
@@ -73,6 +74,7 @@ struct Prepared {
     pace: Pace,
     plan: Plan,
     settings: Settings,
+    also: Vec<Also>,
     processes: usize,
 }
 
@@ -82,22 +84,92 @@ impl Prepared {
         let plan = plan(room, load, &pace)?;
         let (mut settings, processes) = settings(room, load, &plan)?;
         settings.protocol = target.protocol;
-        if target.protocol != Protocol::Uproar && settings.nuisances != Shape::default() {
-            return Err(Error::new("--silent, --slow, --churn and --flood speak uproar alone"));
+        if target.protocol == Protocol::Irc && load.line_bytes > irc::LINE_BYTES_MAX {
+            return Err(Error::new(format!(
+                "-s {} is too long: servers cut lines of IRC; use at most -s {}",
+                load.line_bytes,
+                irc::LINE_BYTES_MAX
+            )));
         }
-        Ok(Self { pace, plan, settings, processes })
+        if processes > 1 && settings.verified < settings.members && !target.protocol.has_one_length() {
+            return Err(Error::new(
+                "members of this protocol that only count bytes work in one process: leave out --verify",
+            ));
+        }
+        check_nuisances(target, &settings.nuisances, processes)?;
+        check_doors(target, room, load, processes)?;
+        Ok(Self { pace, plan, settings, also: target.also.clone(), processes })
     }
 
-    /// What the engine is told, now that the server listens on `address`.
-    fn settings_at(&self, address: SocketAddr, room: Room, load: &Load) -> Result<Settings> {
-        let address = reachable(address);
-        Ok(Settings { address, sources: sources(address, room.members, load.spread)?, ..self.settings.clone() })
+    /// What the engine is told, now that the server listens on `addresses`.
+    fn settings_at(&self, addresses: &Addresses, room: Room, load: &Load) -> Result<Settings> {
+        let address = reachable(addresses.of(self.settings.protocol));
+        let doors = self.also.iter().map(|also| Door {
+            protocol: also.protocol,
+            address: reachable(also.address.unwrap_or_else(|| addresses.of(also.protocol))),
+            members: also.members as usize,
+        });
+        let sources = sources(address, room.members, load.spread)?;
+        Ok(Settings { address, doors: doors.collect(), sources, ..self.settings.clone() })
     }
+}
+
+/// Whether nuisances can speak what `target` does.
+fn check_nuisances(target: &Target, nuisances: &Shape, processes: usize) -> Result<()> {
+    if *nuisances == Shape::default() {
+        return Ok(());
+    }
+    if !target.protocol.names_authors() {
+        return Err(Error::new("--silent, --slow, --churn and --flood are for uproar alone"));
+    }
+    if target.protocol != Protocol::Uproar && (nuisances.churn_per_s > 0.0 || nuisances.flooders > 0) {
+        return Err(Error::new("--churn and --flood speak lines alone: leave out --protocol"));
+    }
+    if target.protocol == Protocol::Irc && processes > 1 {
+        return Err(Error::new("--silent and --slow choose names of IRC in one process alone: leave out --processes"));
+    }
+    Ok(())
+}
+
+/// Whether the members of `room` can come in by the doors of `target`.
+fn check_doors(target: &Target, room: Room, load: &Load, processes: usize) -> Result<()> {
+    if target.also.is_empty() {
+        return Ok(());
+    }
+    let others: u64 = target.also.iter().map(|also| also.members).sum();
+    if others as usize > room.members {
+        return Err(Error::new(format!(
+            "{others} members of other doors are more than the {} of the room",
+            room.members
+        )));
+    }
+    let measured = room.members.saturating_sub(load.nuisances.silent + load.nuisances.slow);
+    if others as usize > measured {
+        return Err(Error::new("--silent and --slow are members of -c, and there are fewer of these; raise -c"));
+    }
+    if load.verify.is_some() || load.rooms.count() > 1 || processes > 1 {
+        return Err(Error::new(
+            "members of several doors are in one room and one process, and all verify: leave out --verify, --rooms and --processes",
+        ));
+    }
+    let places = [("{web}", Protocol::Websocket), ("{irc}", Protocol::Irc)];
+    for also in target.also.iter().filter(|also| also.address.is_none()) {
+        let is_named = |command: &String| {
+            places.iter().any(|(place, protocol)| *protocol == also.protocol && command.contains(place))
+        };
+        if also.protocol != Protocol::Uproar && !target.command.as_ref().is_some_and(is_named) {
+            return Err(Error::new(
+                "it is not known where another door is: give its address (--also irc=127.0.0.1:6667:900), or name it in the server's \
+                 command by {web} or {irc}",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The server of a run, which listens.
 struct Started {
-    address: SocketAddr,
+    addresses: Addresses,
     /// None when it runs already.
     server: Option<ServerProcess>,
     ready_line: Option<String>,
@@ -112,14 +184,16 @@ impl Started {
             pinning::pin_this_thread(Some(pin.client))?;
         }
         sys::sharpen_timers();
-        let address = match (target.address, &target.command) {
-            (Some(address), _) => address,
-            (None, Some(_)) => free_address()?,
-            (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+        let addresses = match &target.command {
+            Some(command) => Addresses::for_command(command, target.address)?,
+            None => Addresses::only(target.address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)))),
         };
         let server = match &target.command {
             None => None,
-            Some(command) => Some(ServerProcess::start(&command_for(command, room.members), address, load.pin)?),
+            Some(command) => {
+                let command = addresses.fill(&command_for(command, room.members));
+                Some(ServerProcess::start(&command, addresses.first, load.pin)?)
+            }
         };
         let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
         let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
@@ -134,7 +208,7 @@ impl Started {
         if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
             pinning::pin_process(pid, pin.server)?;
         }
-        Ok(Self { address, ready_line, descriptors, pid, server })
+        Ok(Self { addresses, ready_line, descriptors, pid, server })
     }
 
     fn sampler(&self, load: &Load) -> Result<Sampler> {
@@ -229,6 +303,10 @@ fn settings(room: Room, load: &Load, plan: &Plan) -> Result<(Settings, usize)> {
     let settings = Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         protocol: Protocol::Uproar,
+        doors: Vec::new(),
+        path: load.path.clone(),
+        // Another number a microsecond later.
+        salt: (sys::monotonic_ns() / 1000) as u16,
         sources: Vec::new(),
         probes: load.probes,
         rooms: load.rooms.clone(),

@@ -108,33 +108,63 @@ impl Format {
     }
 }
 
-/// N of `! you missed N messages`: what a member that fell behind is told.
+/// N of `! you missed N messages`: what a member that fell behind is told. Some doors leave out what stands before a notice.
 pub fn told_missed(notice: &[u8]) -> Option<u64> {
-    let rest = notice.strip_prefix(b"! you missed ")?;
+    let rest = without_mark(notice).strip_prefix(b"you missed ")?;
     let digits = rest.split(|byte| *byte == b' ').next()?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// True exactly when the server tells a publisher that its lines wait for the limit on floods.
 pub fn is_slow_down(notice: &[u8]) -> bool {
-    notice.starts_with(b"! slow down")
+    without_mark(notice).starts_with(b"slow down")
 }
 
-/// True exactly when `author` is `known`, or the name that the server gives to the second of two members that would
-/// have the same: `[IP:PORT|N] `.
-pub fn is_author(author: &[u8], known: &[u8]) -> bool {
-    author == known || suffix_of(author, known).is_some()
+fn without_mark(notice: &[u8]) -> &[u8] {
+    notice.strip_prefix(b"! ").unwrap_or(notice)
 }
 
-fn suffix_of<'a>(author: &'a [u8], known: &[u8]) -> Option<&'a [u8]> {
-    let name = known.strip_suffix(b"] ")?;
-    let number = author.strip_prefix(name)?.strip_prefix(b"|")?.strip_suffix(b"] ")?;
-    (!number.is_empty() && number.iter().all(u8::is_ascii_digit)).then_some(number)
+/// Whether an author is one that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    Same,
+    /// The name that the server gives to the second of two members that would have the same: `[IP:PORT|N] `.
+    Second,
+    Other,
 }
 
-/// What the server puts before the lines of `address`.
-pub fn author_of(address: std::net::SocketAddr) -> Vec<u8> {
-    format!("[{address}] ").into_bytes()
+/// What `author` is to `known`, which is as a line has it, `[NAME] `. Objects and IRC name the author without what stands around it, and
+/// IRC has `|` for `:`.
+pub fn likeness(author: &[u8], known: &[u8]) -> Likeness {
+    // The common case by far. A peer names no author.
+    if author == known {
+        return Likeness::Same;
+    }
+    let Some(name) = known.strip_prefix(b"[").and_then(|known| known.strip_suffix(b"] ")) else {
+        return Likeness::Other;
+    };
+    let author = author.strip_prefix(b"[").and_then(|author| author.strip_suffix(b"] ")).unwrap_or(author);
+    let Some((same, more)) = author.split_at_checked(name.len()) else { return Likeness::Other };
+    let is_same = same.iter().zip(name).all(|(one, other)| one == other || (*one, *other) == (b'|', b':'));
+    match more {
+        _ if !is_same => Likeness::Other,
+        [] => Likeness::Same,
+        [b'|', number @ ..] if !number.is_empty() && number.iter().all(u8::is_ascii_digit) => Likeness::Second,
+        _ => Likeness::Other,
+    }
+}
+
+/// The name that `author`, a [`Likeness::Second`] of `known`, has in lines.
+pub fn with_number(author: &[u8], known: &[u8]) -> Vec<u8> {
+    let author = author.strip_suffix(b"] ").unwrap_or(author);
+    let number = author.rsplit(|byte| *byte == b'|').next().unwrap_or_default();
+    let name = known.strip_suffix(b"] ").unwrap_or(known);
+    [name, b"|", number, b"] "].concat()
+}
+
+/// What the server puts before the lines of a member called `name`, which is its address if it has chosen none.
+pub fn author_of(name: impl std::fmt::Display) -> Vec<u8> {
+    format!("[{name}] ").into_bytes()
 }
 
 /// Appends `number` and a space.
@@ -194,19 +224,33 @@ mod tests {
 
     #[test]
     fn authors_are_those_of_the_server() {
-        assert_eq!(author_of("127.0.0.1:63155".parse().unwrap()), b"[127.0.0.1:63155] ");
-        assert_eq!(author_of("[::1]:63155".parse().unwrap()), b"[[::1]:63155] ");
+        assert_eq!(author_of("127.0.0.1:63155"), b"[127.0.0.1:63155] ");
+        assert_eq!(author_of("[::1]:63155"), b"[[::1]:63155] ");
     }
 
     #[test]
     fn a_second_member_of_the_same_name_has_a_number_behind_it() {
         let known = b"[127.0.0.1:5555] ";
-        for author in ["[127.0.0.1:5555] ", "[127.0.0.1:5555|2] ", "[127.0.0.1:5555|17] "] {
-            assert!(is_author(author.as_bytes(), known), "{author}");
+        for same in ["[127.0.0.1:5555] ", "127.0.0.1:5555", "127.0.0.1|5555"] {
+            assert_eq!(likeness(same.as_bytes(), known), Likeness::Same, "{same}");
         }
-        for author in ["[127.0.0.1:5556] ", "[127.0.0.1:5555|] ", "[127.0.0.1:5555|x] ", "[127.0.0.1:55552] ", ""] {
-            assert!(!is_author(author.as_bytes(), known), "{author}");
+        for second in ["[127.0.0.1:5555|2] ", "[127.0.0.1:5555|17] ", "127.0.0.1:5555|2", "127.0.0.1|5555|2"] {
+            assert_eq!(likeness(second.as_bytes(), known), Likeness::Second, "{second}");
         }
+        for other in [
+            "[127.0.0.1:5556] ",
+            "[127.0.0.1:5555|] ",
+            "[127.0.0.1:5555|x] ",
+            "[127.0.0.1:55552] ",
+            "",
+            "127.0.0.1:555",
+        ] {
+            assert_eq!(likeness(other.as_bytes(), known), Likeness::Other, "{other}");
+        }
+        for second in ["[127.0.0.1:5555|17] ", "127.0.0.1|5555|17"] {
+            assert_eq!(with_number(second.as_bytes(), known), b"[127.0.0.1:5555|17] ");
+        }
+        assert_eq!((likeness(b"", b""), likeness(b"a", b"")), (Likeness::Same, Likeness::Other));
     }
 
     #[test]

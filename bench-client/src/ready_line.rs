@@ -1,7 +1,16 @@
 //! What a server says of itself when it listens:
-//! `uproar: listening on 127.0.0.1:8888 (uring, 50 tables, up to 1000000 members)`.
+//! `uproar: listening on 127.0.0.1:8888 (uring, 50 tables, up to 1000000 members)`. Before that it has a line for each other door,
+//! which has but the door's name in brackets.
 
 use crate::descriptors::Descriptors;
+
+/// Names of doors other than the first.
+const OTHER_DOORS: [&str; 3] = ["(web)", "(irc)", "(admin)"];
+
+/// Whether `line` says that the server listens, at all of its doors.
+pub fn is_ready(line: &str) -> bool {
+    line.contains("listening on ") && !OTHER_DOORS.iter().any(|door| line.ends_with(door))
+}
 
 /// N of a ready line that says `up to N members`.
 pub fn members_max(ready_line: &str) -> Option<u64> {
@@ -28,6 +37,13 @@ mod tests {
         assert_eq!(members_max(line), Some(1015));
         assert_eq!(members_max("listening on 127.0.0.1:8888 (poll, up to 19,000 members)"), Some(19_000));
         assert_eq!(members_max("listening on 127.0.0.1:8888"), None);
+    }
+
+    #[test]
+    fn a_server_is_ready_when_its_first_door_is() {
+        assert!(!is_ready("uproar: listening on 127.0.0.1:8889 (web)") && !is_ready("uproar: commit 0123"));
+        assert!(is_ready("uproar: listening on 127.0.0.1:8888 (select, up to 1015 members)"));
+        assert!(is_ready("listening on 127.0.0.1:8888"));
     }
 
     #[test]

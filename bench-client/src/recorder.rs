@@ -12,25 +12,25 @@ pub mod figures;
 pub mod join;
 pub mod latency;
 pub mod proof;
+pub mod proven;
 pub mod record;
 mod share;
 pub mod times;
+mod words;
 
 use std::collections::HashSet;
 
 use hdrhistogram::Histogram;
 
-use crate::message::{Format, Header, Line, is_author, is_slow_down, told_missed};
+use crate::message::{Format, Header, Likeness, Line, likeness, told_missed, with_number};
 use crate::plan::Plan;
 use crate::recorder::arrivals::Arrivals;
 use crate::recorder::figures::{Figures, Interval, Stamped, interval_ns};
 use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
-use crate::recorder::proof::{Arrived, Problems, Proof, Proven};
-use crate::recorder::record::{QUOTES_MAX, Record, Words};
+use crate::recorder::proof::{Arrived, Proof};
+use crate::recorder::proven::{Problems, Proven};
+use crate::recorder::record::{Record, Words};
 use crate::recorder::times::Message;
-
-/// Bytes of a notice, or of a foreign or corrupt line, that a summary quotes.
-const QUOTE_BYTES_MAX: usize = 100;
 
 /// Everything recorded so far.
 #[derive(Debug)]
@@ -75,7 +75,18 @@ pub struct Recorder<'p> {
     told: u64,
     /// None when this process has the whole room.
     share: Option<Share>,
+    /// None where all members came in by one door.
+    doors: Option<Doors>,
     pub words: Words,
+}
+
+/// What is kept besides when members came in by several doors.
+#[derive(Debug)]
+struct Doors {
+    /// Of each verified member.
+    of_members: Vec<u8>,
+    /// Measured deliveries from their due time.
+    delivery: Vec<Histogram<u64>>,
 }
 
 /// What is kept besides, and instead of histograms, when other processes have other members of the room.
@@ -121,8 +132,17 @@ impl<'p> Recorder<'p> {
             slowed: vec![false; plan.publishers() as usize],
             told: 0,
             share: None,
+            doors: None,
             words: Words::default(),
         }
+    }
+
+    /// The same where members came in by several doors: the one of each verified member.
+    pub fn by_doors(mut self, of_members: Vec<u8>) -> Self {
+        let doors = of_members.iter().max().map_or(0, |last| *last as usize + 1);
+        self.proofs[0].by_doors(of_members.clone());
+        self.doors = Some(Doors { of_members, delivery: vec![histogram(); doors] });
+        self
     }
 
     /// The plan starts at `start_ns`, and the publishers are known to the room as `authors`.
@@ -187,54 +207,36 @@ impl<'p> Recorder<'p> {
 
     /// Verified member `member` read `line`, without its newline, at `now_ns`.
     pub fn on_line(&mut self, member: usize, line: &[u8], now_ns: u64) {
-        let (room, number) = self.place_of(member);
         match self.format.parse(line) {
             Line::Message { author, header } => self.on_message(member, line, author, header, now_ns),
-            Line::Presence => {
-                self.words.presence_lines += 1;
-                self.proofs[room].on_presence(number, line.len() + 1);
-            }
+            Line::Presence => self.on_presence(member, line.len() + 1),
             Line::Notice => {
                 if let Some(messages) = told_missed(line) {
-                    self.told = self.told.saturating_add(messages);
-                    self.proofs[room].on_told(number, messages);
+                    self.on_missed(member, messages);
                 }
-                match self.proofs[room].publisher_of(number) {
-                    Some(publisher) => {
-                        let publisher = publisher * self.proofs.len() as u32 + room as u32;
-                        self.on_notice_to_publisher(publisher, line);
-                    }
-                    None => self.on_notice(line),
-                }
+                self.on_word(member, line);
             }
             Line::Other => self.on_other_line(line),
         }
     }
 
-    /// Verified member `member` was delivered `payload` at `now_ns` by a server that names no author; `own` is the publisher
-    /// that the member is, if that server sends members their own messages too.
-    pub fn on_payload(&mut self, member: usize, payload: &[u8], own: Option<u32>, now_ns: u64) {
-        match self.format.parse_payload(payload) {
-            Some(header) if own == Some(header.publisher) => {}
-            Some(header) => self.on_message(member, payload, b"", header, now_ns),
-            None => self.on_other_line(payload),
+    /// Verified member `member` was delivered `payload` of `author` at `now_ns`, who is nobody if the server names none; `own` is the
+    /// publisher that the member is, if that server sends members their own messages too. Returns whose message it is.
+    pub fn on_payload(
+        &mut self,
+        member: usize,
+        (author, payload): (&[u8], &[u8]),
+        own: Option<u32>,
+        now_ns: u64,
+    ) -> Option<u32> {
+        let Some(header) = self.format.parse_payload(payload) else {
+            self.on_other_payload(author, payload);
+            return None;
+        };
+        if own != Some(header.publisher) {
+            self.on_message(member, payload, author, header, now_ns);
         }
-    }
-
-    /// The server said `text` to `publisher`.
-    pub fn on_notice_to_publisher(&mut self, publisher: u32, text: &[u8]) {
-        let slowed = &mut self.slowed[publisher as usize];
-        if is_slow_down(text) && !*slowed {
-            *slowed = true;
-            self.words.publishers_slowed += 1;
-        }
-        self.on_notice(text);
-    }
-
-    /// The server said `text` to one member.
-    pub fn on_notice(&mut self, text: &[u8]) {
-        self.words.notice_lines += 1;
-        quote(&mut self.words.notices, text);
+        Some(header.publisher)
     }
 
     /// The room that verified member `member` is in, and its number among those of the room.
@@ -252,11 +254,11 @@ impl<'p> Recorder<'p> {
         };
         let (room, number) = self.place_of(member);
         if self.proofs.len() > 1 && self.plan.room_of(header.publisher) != room {
-            self.strange.foreign += 1;
-            return quote(&mut self.words.other_lines, line);
+            return self.on_foreign(line);
         }
         let message = &mut self.messages[index];
-        let known = self.authors.get_mut(header.publisher as usize).filter(|known| is_author(author, known));
+        let known = self.authors.get_mut(header.publisher as usize);
+        let like = known.as_ref().map_or(Likeness::Other, |known| likeness(author, known));
         // Whether a publisher of another process sent it is checked when the results are joined.
         let is_elsewhere = |share: &Share| share.elsewhere[header.publisher as usize];
         let came_after_send = match self.share.as_ref().is_some_and(is_elsewhere) {
@@ -264,13 +266,13 @@ impl<'p> Recorder<'p> {
             false => message.sent_ns != 0,
         };
         let genuine = message.due_ns == header.due_ns && came_after_send;
-        let Some(known) = known.filter(|_| genuine) else {
-            return self.on_other_line(line);
+        let Some(known) = known.filter(|_| genuine && like != Likeness::Other) else {
+            return self.on_other_payload(author, line);
         };
         // Another member had the same name, so the server put a number behind this one's. From here on that is its name.
-        if author != known.as_slice() {
-            *known = author.to_vec();
-            self.authors_known.insert(author.to_vec());
+        if like == Likeness::Second {
+            *known = with_number(author, known);
+            self.authors_known.insert(known.clone());
         }
         let of_room = if self.proofs.len() > 1 { index / self.proofs.len() } else { index };
         if self.proofs[room].on_message(number, of_room as u32) == Arrived::Again {
@@ -291,6 +293,10 @@ impl<'p> Recorder<'p> {
             let (due_ns, sent_ns) = (message.due_ns, message.sent_ns);
             self.last_due_ns = Some(due_ns);
             self.record(due_ns, sent_ns, now_ns);
+            if let Some(doors) = &mut self.doors {
+                let door = doors.of_members[member] as usize;
+                doors.delivery[door].saturating_record(now_ns.saturating_sub(due_ns));
+            }
         }
     }
 
@@ -307,17 +313,6 @@ impl<'p> Recorder<'p> {
         let interval = self.intervals.last_mut().expect("the loop above opened the interval of now");
         interval.delivery.saturating_record(latency_ns);
         self.uncorrected.saturating_record(now_ns.saturating_sub(sent_ns));
-    }
-
-    /// A line that is no message of this run: corrupt if it begins with the author of one of our publishers, else foreign.
-    pub fn on_other_line(&mut self, line: &[u8]) {
-        let author_bytes = memchr::memmem::find(line, b"] ").map_or(0, |at| at + 2);
-        if self.authors_known.contains(&line[..author_bytes]) {
-            self.strange.corrupt += 1;
-        } else {
-            self.strange.foreign += 1;
-        }
-        quote(&mut self.words.other_lines, line);
     }
 
     /// Deliveries to verified members so far, warm-up included.
@@ -399,15 +394,8 @@ impl<'p> Recorder<'p> {
             ended_ns,
         );
         figures.stamped = self.stamped;
-        Record { messages: self.messages, warmup_messages: warmup, figures, proven, words: self.words }
-    }
-}
-
-/// Keeps `line` if there is room, made printable.
-fn quote(quotes: &mut Vec<String>, line: &[u8]) {
-    if quotes.len() < QUOTES_MAX {
-        let shown = &line[..line.len().min(QUOTE_BYTES_MAX)];
-        quotes.push(shown.escape_ascii().to_string());
+        let of_doors = self.doors.map_or(Vec::new(), |doors| doors.delivery);
+        Record { messages: self.messages, warmup_messages: warmup, figures, proven, words: self.words, of_doors }
     }
 }
 

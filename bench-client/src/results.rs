@@ -2,6 +2,7 @@
 
 pub mod comparison;
 pub mod costs;
+pub mod doors;
 pub mod folder;
 pub mod headline;
 pub mod rung;

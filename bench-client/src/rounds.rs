@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::addresses::Addresses;
 use crate::descriptors::Descriptors;
 use crate::error::Result;
 use crate::files::write_json;
@@ -19,7 +20,7 @@ use crate::ready_line;
 use crate::report::{block, run_files};
 use crate::results::folder;
 use crate::results::rung::Rung;
-use crate::server_process::{ServerProcess, free_address};
+use crate::server_process::ServerProcess;
 use crate::target::{NamedServer, command_for};
 
 /// Runs of one room in one round, at most: the first, and another when the client spoiled it.
@@ -39,7 +40,8 @@ pub struct Offer {
 /// Starts `server` as for a room of `members`, and stops it when it has said what it offers.
 pub fn offer(server: &NamedServer, members: usize, load: &Load) -> Result<Offer> {
     let command = command_for(&server.command, members);
-    let ready_line = ServerProcess::start(&command, free_address()?, load.pin)?.ready_line();
+    let addresses = Addresses::for_command(&command, None)?;
+    let ready_line = ServerProcess::start(&addresses.fill(&command), addresses.first, load.pin)?.ready_line();
     let Some(line) = ready_line else { return Ok(Offer::default()) };
     Ok(Offer { members_max: ready_line::members_max(&line), descriptors: ready_line::descriptors(&line) })
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
 use crate::pinning::{self, Pin};
+use crate::ready_line;
 use crate::sys;
 use crate::usage::AskMembers;
 
@@ -158,7 +159,7 @@ fn listen_to(stderr: ChildStderr, said: Arc<Mutex<Said>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
             let mut said = said.lock().expect("nobody panics while holding what was said");
-            if said.ready_line.is_none() && line.contains("listening on ") {
+            if said.ready_line.is_none() && ready_line::is_ready(&line) {
                 said.ready_line = Some(line.clone());
             }
             if let Some(members) = members_of_statistics(&line) {
@@ -192,13 +193,15 @@ fn is_listening(port: u16) -> bool {
     })
 }
 
-/// A port of `127.0.0.1` that nobody listens on, below the range that connects take theirs from.
-pub fn free_address() -> Result<SocketAddr> {
+/// Ports of `127.0.0.1` that nobody listens on, below the range that connects take theirs from.
+pub fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
     let first = 20_000 + (sys::monotonic_ns() / 1000 % 10_000) as u16;
-    (first..first + 2000)
+    let free: Vec<SocketAddr> = (first..first + 2000)
         .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-        .find(|address| std::net::TcpListener::bind(address).is_ok())
-        .ok_or_else(|| Error::new("no free port on 127.0.0.1; give ADDR"))
+        .filter(|address| std::net::TcpListener::bind(address).is_ok())
+        .take(count)
+        .collect();
+    if free.len() < count { Err(Error::new("no free port on 127.0.0.1; give ADDR")) } else { Ok(free) }
 }
 
 /// Words as a shell would split them: by spaces, unless quoted by ' or ".
@@ -255,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_server_that_fails_is_quoted() {
-        let address = free_address().unwrap();
+        let address = free_addresses(1).unwrap()[0];
         let error = ServerProcess::start("sh -c 'echo no such luck >&2; exit 3'", address, None).unwrap_err();
         assert!(error.to_string().contains("no such luck"), "{error}");
         let error = ServerProcess::start("/no/such/program {addr}", address, None).unwrap_err();

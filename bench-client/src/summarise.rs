@@ -10,8 +10,8 @@ use crate::engine::settings::Settings;
 use crate::plan::{Arrival, Plan};
 use crate::results::summary::{PlanPart, RoomPart, SCHEMA, Summary};
 use crate::summarise::parts::{
-    aftermath_part, client_part, connect_part, kernel_part, latency_part, nuisances_part, proof_part, sent_part,
-    server_part,
+    aftermath_part, client_part, connect_part, doors_part, kernel_part, latency_part, nuisances_part, proof_part,
+    sent_part, server_part,
 };
 
 /// What a summary says beyond the outcome.
@@ -76,6 +76,7 @@ pub fn summarise(setting: Setting, settings: &Settings, plan: &Plan, outcome: &O
         nuisances: outcome.nuisances.as_ref().map(nuisances_part),
         kernel: kernel_part(settings, outcome),
         aftermath: outcome.aftermath.as_ref().map(aftermath_part),
+        doors: doors_part(settings, outcome),
         kernel_counter_rises: setting.kernel_counter_rises,
         floor: None,
     };

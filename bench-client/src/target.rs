@@ -14,6 +14,17 @@ pub struct Target {
     /// Process of a server that runs already.
     pub pid: Option<u32>,
     pub address: Option<SocketAddr>,
+    /// Doors that some of the members use instead.
+    pub also: Vec<Also>,
+}
+
+/// Members that use another door of the same server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Also {
+    pub protocol: Protocol,
+    /// None where the command that starts the server names the door.
+    pub address: Option<SocketAddr>,
+    pub members: u64,
 }
 
 /// Members beside those of the room that a server is to hold: a share of it, and some.

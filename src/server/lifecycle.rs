@@ -58,7 +58,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell_topic(id, member, false);
             self.repeat_last(id, member, self.config.history);
         }
-        self.ask_for_chunk(id);
+        // Lines behind the greeting are taken first: one of them may have to wait, and then no more is asked for.
+        if self.connections.at(id).inbound.door == Door::Web || self.greeting_input(id).is_empty() {
+            self.ask_for_chunk(id);
+        }
     }
 
     /// A connection is about to be a member, or closed: it is greeting no more.

@@ -65,6 +65,35 @@ fn axe_finds_nothing_in_either_scheme() {
 }
 
 #[test]
+fn every_colour_of_a_name_has_enough_contrast() {
+    let Some(turn) = turn("every_colour_of_a_name_has_enough_contrast") else { return };
+    let house = House::open(&[]);
+    let page = Page::open(&turn, house.web, "/");
+    // WCAG 2, AA for text of this size: 4.5. As the browser paints them.
+    let lowest = "const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true }); \
+        const style = getComputedStyle(document.documentElement); \
+        const light = (colour) => { \
+            canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); \
+            const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => v / 255) \
+                .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)); \
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05; }; \
+        const of = (name) => style.getPropertyValue(name); \
+        const backs = ['--back', '--panel', '--tint', '--mention', '--raised'].map((name) => light(of(name))); \
+        const ratios = []; \
+        for (let hue = 0; hue < 360; hue++) { \
+            const name = light(`oklch(${of('--name-lightness')} ${of('--name-chroma')} ${hue})`); \
+            for (const back of backs) ratios.push(Math.max(name / back, back / name)); } \
+        return Math.min(...ratios)";
+    for scheme in ["light", "dark"] {
+        page.prefer(scheme);
+        let lowest = page.run(lowest).as_f64().unwrap();
+        assert!((4.5..21.0).contains(&lowest), "{scheme}: {lowest}");
+        println!("{scheme}: at least {lowest:.2}");
+    }
+    page.end_here();
+}
+
+#[test]
 fn a_screen_reader_is_told_a_number_when_it_could_not_follow() {
     let Some(turn) = turn("a_screen_reader_is_told_a_number_when_it_could_not_follow") else { return };
     let house = House::open(&["--flood-rate", "0"]);

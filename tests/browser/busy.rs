@@ -117,6 +117,11 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     }
     page.wait_for("bob: line 1999");
     let log = "const log = document.getElementById('log');";
+    let told = |news: u32| {
+        format!(
+            "const newer = document.getElementById('newer'); return !newer.hidden && newer.textContent === '{news} new ↓'"
+        )
+    };
     // The line in sight at the top, and how far from the top it stands.
     let top = format!(
         "{log} const top = log.getBoundingClientRect().top; \
@@ -125,19 +130,18 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     );
     page.run(&format!("{log} log.scrollTop = log.scrollHeight / 2"));
     // Rows that were never in sight are as high as they are from the next frame on.
-    let frames = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
-    page.run_async(frames);
+    page.wait_for_frames();
     let before = page.run(&top);
     for number in 2000..2037 {
         bob.send(format!("line {number}\n"));
     }
-    page.until("return document.getElementById('newer').textContent === '37 new ↓'");
+    page.until(&told(37));
     assert_eq!(page.run(&top), before, "what is read stays where it is");
     // Near the first that is drawn, earlier ones are drawn above it, and it stays where it is too.
     let first = "document.querySelector('.message').textContent.split(' ')[2]";
     let before = page.run(&format!("document.getElementById('log').scrollTop = 280; return {first}"));
     page.until(&format!("return {first} < {before}"));
-    page.run_async(frames);
+    page.wait_for_frames();
     let place = "const log = document.getElementById('log'); \
         const row = [...document.querySelectorAll('.message')].find((r) => r.textContent.split(' ')[2] === FIRST); \
         return Math.abs(row.getBoundingClientRect().top - log.getBoundingClientRect().top + 280)";
@@ -145,10 +149,10 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     assert!(moved < 100.0, "what is read stays where it is, but for heights that were not known: {moved}");
     // A few points are enough not to be pulled down again by the next lines.
     page.click("#newer");
-    page.run_async(frames);
+    page.wait_for_frames();
     page.run(&format!("{log} log.scrollTop -= 5"));
     bob.send("what comes next\n");
-    page.until("return document.getElementById('newer').textContent === '1 new ↓'");
+    page.until(&told(1));
     // Up to the first of all, in steps.
     page.until(&format!(
         "{log} log.scrollTop = 0; return [...document.querySelectorAll('.message')][0].textContent.includes('line 0 ')"
@@ -165,9 +169,8 @@ fn who_has_scrolled_up_reads_on_and_is_told_how_many_are_new() {
     assert_eq!(numbers, true);
     // The button goes to the end at once.
     page.run(&format!("{log} log.scrollTop = 0"));
-    page.until("return document.querySelector('.message').textContent.includes('line 1') || true");
     bob.send("one more\n");
-    page.until("return document.getElementById('newer').textContent === '1 new ↓'");
+    page.until(&told(1));
     page.click("#newer");
     page.until(&format!("{log} return log.scrollHeight - log.scrollTop - log.clientHeight < 2"));
     assert_eq!(page.talk().last().unwrap(), "bob: one more");

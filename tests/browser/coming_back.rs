@@ -80,6 +80,7 @@ fn a_lost_connection_resumes_and_each_typed_line_is_said_once() {
     let heard = carol.lines_until(|line| line == "[ada] typed meanwhile");
     let said: Vec<&String> = heard.iter().filter(|line| line.starts_with("[ada] ")).collect();
     assert_eq!(said, ["[ada] lost on the way", "[ada] typed meanwhile"]);
+    page.wait_for("bob: meanwhile");
     assert_eq!(page.talk(), ["ada: heard", "ada: lost on the way", "ada: typed meanwhile", "bob: meanwhile"]);
     assert_eq!(page.run("return document.getElementById('draft').value"), "half a thou");
     page.run("document.getElementById('draft').value = ''");
@@ -97,6 +98,8 @@ fn a_lost_connection_resumes_and_each_typed_line_is_said_once() {
     let heard = carol.lines_until(|line| line == "[ada] the last");
     assert!(!heard.iter().any(|line| line.ends_with("not answered")), "{heard:?}");
     page.wait_until_said();
+    page.wait_for("bob: again meanwhile");
+    page.wait_for("ada: the last");
     assert_eq!(page.talk()[4..], ["ada: said, and not answered", "bob: again meanwhile", "ada: the last"]);
     // A reload while there is no connection loses nothing either.
     relay.lose_upward();
@@ -106,6 +109,7 @@ fn a_lost_connection_resumes_and_each_typed_line_is_said_once() {
     page.wait_until_there();
     carol.lines_until(|line| line == "[ada] under way at a reload");
     page.wait_until_said();
+    page.wait_for("ada: under way at a reload");
     assert_eq!(page.talk().last().unwrap(), "ada: under way at a reload");
     page.end_here();
 }

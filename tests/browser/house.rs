@@ -98,9 +98,16 @@ impl Page {
         self.until(&format!("return [...document.querySelectorAll('.line')].map({TEXT_OF}).includes({line})"));
     }
 
+    /// Waits until what the page knows is drawn, and has its size.
+    #[track_caller]
+    pub fn wait_for_frames(&self) {
+        self.run_async("await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    }
+
     /// Waits until nothing of what was typed here waits for its number.
     #[track_caller]
     pub fn wait_until_said(&self) {
+        self.wait_for_frames();
         self.until("return !document.querySelector('.sending')");
     }
 }

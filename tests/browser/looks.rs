@@ -48,6 +48,7 @@ fn pictures_for_people() {
         "Found them: the deck hangs from the cables in pairs, so that one can be taken out while traffic goes on.\n",
     );
     page.until("return [...document.querySelectorAll('.message')].at(-1).textContent.includes('Found them')");
+    page.until("return document.getElementById('online').textContent === '4'");
     let shoot = |name: &str| {
         page.until("return document.getAnimations().length === 0");
         fs::write(folder.join(name), page.screenshot()).unwrap();

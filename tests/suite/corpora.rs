@@ -41,6 +41,11 @@ fn websocket_frames() {
 }
 
 #[test]
+fn headers_of_proxies() {
+    replay("proxy", properties::proxy);
+}
+
+#[test]
 fn http_requests() {
     replay("request", properties::request);
 }

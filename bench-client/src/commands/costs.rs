@@ -4,25 +4,29 @@
 //! Latency says how long people wait; these figures say how much a server works for it. Servers take turns, each restarted for every
 //! figure. System calls are counted in runs of their own, because counting costs time at each.
 
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::addresses::Addresses;
 use crate::commands::load_args::LoadArgs;
 use crate::commands::values::parse_server;
 use crate::error::{Context, Error, Result, exit};
 use crate::figures::MARK;
 use crate::load::{Load, Room};
-use crate::measure;
+use crate::measure::{self, Run};
+use crate::message::LINE_BYTES_MIN;
 use crate::pinning;
 use crate::plan::Length;
+use crate::protocol::Protocol;
 use crate::quantities::parse_count;
 use crate::report;
 use crate::results::costs::{self, Figure, What};
 use crate::results::folder;
-use crate::server_process::{ServerProcess, free_address};
+use crate::server_process::ServerProcess;
 use crate::sources::sources;
 use crate::sys;
 use crate::target::NamedServer;
@@ -37,6 +41,9 @@ const LINES: u64 = 20_000;
 /// A line without a visible byte: read, split and looked at, and heard by nobody.
 const LINE: &[u8] = b"\x1b\n";
 const NEWCOMERS: u64 = 5_000;
+/// How a server is asked what it puts around a line.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOK_LINE_BYTES: usize = 64;
 /// How long to wait for the welcome of a newcomer.
 const PATIENCE_NS: u64 = 10_000_000_000;
 /// After this long the server has handled all that it was sent.
@@ -52,9 +59,17 @@ pub struct CostsArgs {
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub repeat: u32,
 
-    /// A server and the command that starts it, {addr} and {port} replaced
-    #[arg(long = "server", required = true, value_name = "NAME=CMD", value_parser = parse_server)]
+    /// A server and the command that starts it, {addr} and {port} replaced, {web} and {irc} by addresses of other doors
+    #[arg(long = "server", required = true, value_name = "NAME[:PROTOCOL]=CMD", value_parser = parse_server)]
     pub servers: Vec<NamedServer>,
+
+    /// Bytes of a delivery, the same whatever stands around a line in each protocol: lines are as much shorter
+    #[arg(long, value_name = "BYTES", conflicts_with = "size")]
+    pub wire_bytes: Option<usize>,
+
+    /// Leave out lines, newcomers and system calls
+    #[arg(long)]
+    pub deliveries_alone: bool,
 
     #[command(flatten)]
     pub load: LoadArgs,
@@ -68,10 +83,14 @@ pub struct CostsArgs {
 pub fn command(arguments: &CostsArgs) -> Result<u8> {
     let folder = folder::make(&arguments.out, "costs")?;
     let mut figures = Vec::new();
+    let is_measured = |what: &What| !arguments.deliveries_alone || (what.is_of_deliveries() && !what.is_of_calls());
+    let mut around = Around::default();
     for round in 1..=arguments.repeat.max(1) {
-        for what in What::ALL {
-            for server in &arguments.servers {
-                let (value, valid) = match measure(what, server, arguments) {
+        for what in What::ALL.into_iter().filter(is_measured) {
+            // What lines and newcomers cost is measured without a protocol.
+            let is_for = |server: &&NamedServer| what.is_of_deliveries() || server.protocol == Protocol::Uproar;
+            for server in arguments.servers.iter().filter(is_for) {
+                let Measured { value, wire_bytes, valid } = match measure(what, server, arguments, &mut around) {
                     Ok(measured) => measured,
                     // Counting them needs root.
                     Err(error) if what.is_of_calls() => {
@@ -88,6 +107,7 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
                     members: arguments.connections,
                     round,
                     value,
+                    wire_bytes,
                     valid,
                 });
             }
@@ -98,41 +118,92 @@ pub fn command(arguments: &CostsArgs) -> Result<u8> {
     Ok(exit::GOOD)
 }
 
-/// The figure, and whether the run behind it was valid.
-fn measure(what: What, server: &NamedServer, arguments: &CostsArgs) -> Result<(f64, bool)> {
+/// A figure.
+struct Measured {
+    value: f64,
+    wire_bytes: Option<u64>,
+    /// Whether the run behind it was valid.
+    valid: bool,
+}
+
+/// A kind of room: lines a second, publishers, members that verify.
+type Shape = (f64, u32, Option<u64>);
+
+/// What stands around a line in a delivery of each server, by its name and the rate, once it was looked at.
+#[derive(Default)]
+struct Around(HashMap<(String, u64), usize>);
+
+impl Around {
+    /// The length of a line with which a delivery has `wire_bytes`.
+    fn line_bytes(
+        &mut self,
+        (wire_bytes, server, members): (usize, &NamedServer, u64),
+        shape: Shape,
+        load: &Load,
+    ) -> Result<usize> {
+        let key = (server.name.clone(), shape.0 as u64);
+        let around = match self.0.get(&key) {
+            Some(around) => *around,
+            None => {
+                let length = Length::Time(LOOK);
+                let load = Load { line_bytes: LOOK_LINE_BYTES, warmup: Duration::ZERO, ..load.clone() };
+                let run = deliver(server, members, shape, (&load, length))?;
+                let around = (run.summary.room.wire_line_bytes as usize).saturating_sub(LOOK_LINE_BYTES);
+                self.0.insert(key, around);
+                around
+            }
+        };
+        wire_bytes.checked_sub(around).filter(|bytes| *bytes >= LINE_BYTES_MIN).ok_or_else(|| {
+            let least = around + LINE_BYTES_MIN;
+            Error::new(format!("{}: {around} bytes stand around a line; use --wire-bytes {least} or more", server.name))
+        })
+    }
+}
+
+fn measure(what: What, server: &NamedServer, arguments: &CostsArgs, around: &mut Around) -> Result<Measured> {
     let (members, load) = (arguments.connections, &arguments.load.load());
     let window = Length::Time(arguments.load.duration);
-    let room = |shape, counted| delivery(server, members, shape, (load, window), counted);
+    let mut room = |shape: Shape, count_calls| {
+        let line_bytes = match arguments.wire_bytes {
+            None => load.line_bytes,
+            Some(wire_bytes) => around.line_bytes((wire_bytes, server, members), shape, load)?,
+        };
+        delivery(server, members, shape, (&Load { count_calls, line_bytes, ..load.clone() }, window))
+    };
+    let alone = |value| Measured { value, wire_bytes: None, valid: true };
     match what {
         What::QuietDeliveryNs => room(QUIET, false),
         What::BusyDeliveryNs => room(BUSY, false),
-        What::LineNs => Ok((lines(server, members, load)?, true)),
-        What::NewcomerNs => Ok((newcomers(server, load)?, true)),
+        What::LineNs => Ok(alone(lines(server, members, load)?)),
+        What::NewcomerNs => Ok(alone(newcomers(server, load)?)),
         What::QuietDeliveryCalls => room(QUIET, true),
         What::BusyDeliveryCalls => room(BUSY, true),
     }
 }
 
-fn delivery(
+fn deliver(
     server: &NamedServer,
     members: u64,
-    (rate_per_s, publishers, verify): (f64, u32, Option<u64>),
+    (rate_per_s, publishers, verify): Shape,
     (load, length): (&Load, Length),
-    count_calls: bool,
-) -> Result<(f64, bool)> {
+) -> Result<Run> {
     let room = Room { members: members as usize, rate_per_s, length };
-    let load = Load { publishers, verify, count_calls, probes: 0, ..load.clone() };
-    let run = measure::once(&server.target(), room, &load)?;
+    let load = Load { publishers, verify, probes: 0, ..load.clone() };
+    measure::once(&server.target(), room, &load)
+}
+
+fn delivery(server: &NamedServer, members: u64, shape: Shape, (load, length): (&Load, Length)) -> Result<Measured> {
+    let run = deliver(server, members, shape, (load, length))?;
     if !run.summary.clean {
         return Err(Error::new(format!("{}: not every delivery was as it should be", server.name)));
     }
     let cost = run.summary.server.as_ref();
-    let value = match count_calls {
+    let value = match load.count_calls {
         false => cost.and_then(|cost| cost.cpu_per_delivery_ns),
         true => cost.and_then(|cost| cost.calls_per_delivery),
     };
     let value = value.ok_or_else(|| Error::new(format!("{}: nothing was delivered", server.name)))?;
-    Ok((value, run.summary.valid))
+    Ok(Measured { value, wire_bytes: Some(run.summary.room.wire_line_bytes), valid: run.summary.valid })
 }
 
 /// Processor time of a line, from all members in turn, evenly.
@@ -178,8 +249,9 @@ fn start(server: &NamedServer, load: &Load) -> Result<(ServerProcess, std::net::
         pinning::pin_this_thread(Some(pin.client))?;
     }
     sys::sharpen_timers();
-    let address = free_address()?;
-    Ok((ServerProcess::start(&server.command, address, load.pin)?, address))
+    let addresses = Addresses::for_command(&server.command, None)?;
+    let process = ServerProcess::start(&addresses.fill(&server.command), addresses.first, load.pin)?;
+    Ok((process, addresses.first))
 }
 
 fn wait_for_welcome(socket: &OwnedFd) -> Result<()> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::commands::values::{Slow, parse_pin, parse_slow};
+use crate::commands::values::{Slow, parse_path, parse_pin, parse_slow};
 use crate::engine::shape::Shape;
 use crate::load::Load;
 use crate::pinning::Pin;
@@ -44,6 +44,10 @@ pub struct LoadArgs {
     /// Bytes of a line as sent, newline included; from 32, a few more for very long plans, to 60,000
     #[arg(short, long, default_value_t = 64, value_name = "BYTES")]
     pub size: usize,
+
+    /// What members of a WebSocket ask for [default: /ws?room=ROOM of uproar, / of others]
+    #[arg(long, value_name = "PATH", value_parser = parse_path)]
+    pub path: Option<String>,
 
     /// Due times evenly spaced, or at random with the same mean
     #[arg(long, value_enum, default_value_t = Arrival::Fixed)]
@@ -138,6 +142,7 @@ impl LoadArgs {
             aftermath: self.aftermath,
             processes: self.processes.map(|processes| processes as usize),
             line_bytes: self.size,
+            path: self.path.clone(),
             arrival: self.arrival,
             seed: self.seed,
             connect_rate: self.connect_rate,

@@ -120,9 +120,13 @@ pub fn command(arguments: &PeersArgs) -> Result<u8> {
 /// What the program of `server` says it is; `None` where it is not installed.
 fn version(server: &NamedServer) -> Option<String> {
     let words = split_words(&server.command).ok()?;
-    let program = words.first()?;
+    let is_environment = |word: &&String| word.as_str() == "env" || word.contains('=');
+    let mut words = words.iter().skip_while(is_environment);
+    let program = words.next()?;
+    // What a script says is of more interest than what runs it.
+    let script = words.next().filter(|word| word.ends_with(".py"));
     let ask = |argument: &str| {
-        let output = Command::new(program).arg(argument).output().ok()?;
+        let output = Command::new(program).args(script).arg(argument).output().ok()?;
         let said = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&said).into_owned();
         text.lines().find(|line| line.contains(|letter: char| letter.is_ascii_digit())).map(str::to_string)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::commands::load_args::LoadArgs;
-use crate::commands::values::{parse_address, parse_rooms};
+use crate::commands::values::{parse_address, parse_also, parse_rooms};
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::expect::{Expectation, Expectations};
@@ -21,7 +21,7 @@ use crate::report::{block, run_files};
 use crate::results::summary::Summary;
 use crate::rooms::Rooms;
 use crate::search::{PRECISION, Search};
-use crate::target::Target;
+use crate::target::{Also, Target};
 
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
@@ -54,10 +54,16 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Protocol::Uproar)]
     pub protocol: Protocol,
 
+    /// Members that come into the same room by another door of the server, beside those of -c; again for a third (irc=:6667:900,
+    /// or irc:900 where the server's command names {irc})
+    #[arg(long, value_name = "PROTOCOL[=ADDR]:N", value_parser = parse_also)]
+    pub also: Vec<Also>,
+
     #[command(flatten)]
     pub load: LoadArgs,
 
-    /// Start the server with this command for each run, {addr} and {port} replaced, and stop it after
+    /// Start the server with this command for each run, {addr} and {port} replaced, and stop it after; {web} and {irc} are addresses of
+    /// other doors
     #[arg(long, value_name = "CMD", conflicts_with = "server_pid")]
     pub server_cmd: Option<String>,
 
@@ -98,7 +104,8 @@ pub enum Format {
 
 /// The `run` command; returns its exit code.
 pub fn command(arguments: &RunArgs) -> Result<u8> {
-    let members = arguments.connections as usize;
+    let others: u64 = arguments.also.iter().map(|also| also.members).sum();
+    let members = (arguments.connections + others) as usize;
     let room = Room {
         members,
         rate_per_s: arguments
@@ -112,6 +119,7 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
         command: arguments.server_cmd.clone(),
         pid: arguments.server_pid,
         address: arguments.address,
+        also: arguments.also.clone(),
     };
     if let Some(directory) = &arguments.out {
         write_json(&directory.join("env.json"), &environment::describe("run"))?;

@@ -12,7 +12,7 @@ use crate::protocol::Protocol;
 use crate::quantities::{parse_count, parse_rate};
 use crate::reflector::Fault;
 use crate::rooms::ROOMS_MAX;
-use crate::target::NamedServer;
+use crate::target::{Also, NamedServer};
 
 /// Members that read slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +50,30 @@ pub fn parse_pin(text: &str) -> Result<Pin, String> {
     processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1, or all,1"))
 }
 
+/// What is asked for in a request: a path, with what is behind it.
+pub fn parse_path(text: &str) -> Result<String, String> {
+    match text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_string()),
+        false => Err(format!("{text:?} is no path; write for example /chat?room=lobby")),
+    }
+}
+
 /// An address or a name, with a port; without a host, the loopback address.
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let with_host = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_string() };
     let mut addresses = with_host.to_socket_addrs().map_err(|error| format!("{error}; write HOST:PORT"))?;
     addresses.next().ok_or_else(|| format!("{text:?} has no address"))
+}
+
+/// `PROTOCOL:N` or `PROTOCOL=ADDR:N`.
+pub fn parse_also(text: &str) -> Result<Also, String> {
+    let wrong = || format!("{text:?} is no other door; write for example irc=127.0.0.1:6667:900");
+    let (door, members) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let (protocol, address) = match door.split_once('=') {
+        None => (door, None),
+        Some((protocol, address)) => (protocol, Some(parse_address(address)?)),
+    };
+    Ok(Also { protocol: Protocol::from_str(protocol, false)?, address, members: parse_count(members)? })
 }
 
 /// `NAME=COMMAND` or `NAME:PROTOCOL=COMMAND`; the name becomes a folder.
@@ -94,19 +113,21 @@ impl ValueEnum for Arrival {
 
 impl ValueEnum for Protocol {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Uproar, Self::Redis, Self::Nats, Self::Mqtt]
+        &Self::ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Uproar => ("uproar", "Lines, each behind its author"),
-            Self::Redis => {
-                ("redis", "Redis publish and subscribe; publishers in RESP3, which lets one connection do both")
-            }
-            Self::Nats => ("nats", "NATS core, without echo"),
-            Self::Mqtt => ("mqtt", "MQTT 5, quality of service 0, no local"),
+        let help = match self {
+            Self::Uproar => "Lines, each behind its author",
+            Self::Redis => "Redis publish and subscribe; publishers in RESP3, which lets one connection do both",
+            Self::Nats => "NATS core, without echo",
+            Self::Mqtt => "MQTT 5, quality of service 0, no local",
+            Self::Websocket => "Uproar's web door: a line a frame out, an object a frame in",
+            Self::WebsocketPlain => "A bare line a WebSocket frame, in both directions",
+            Self::WebsocketNats => "NATS core inside WebSocket frames",
+            Self::Irc => "IRC, uproar's door or any other server",
         };
-        Some(PossibleValue::new(name).help(help))
+        Some(PossibleValue::new(self.name()).help(help))
     }
 }
 
@@ -141,6 +162,22 @@ mod tests {
         assert_eq!(parse_pin("0,1"), Ok(Pin { server: Some(0), client: 1 }));
         assert_eq!(parse_pin("all,1"), Ok(Pin { server: None, client: 1 }));
         assert!(parse_pin("0").is_err());
+    }
+
+    #[test]
+    fn another_door_has_members_and_perhaps_an_address() {
+        let also = |protocol, address: Option<&str>, members| {
+            Ok(Also { protocol, address: address.map(|address| address.parse().unwrap()), members })
+        };
+        assert_eq!(parse_also("irc=:6667:900"), also(Protocol::Irc, Some("127.0.0.1:6667"), 900));
+        assert_eq!(parse_also("websocket:1k"), also(Protocol::Websocket, None, 1000));
+        assert!(parse_also("irc").is_err() && parse_also("gopher:900").is_err() && parse_also("irc=:6667:").is_err());
+    }
+
+    #[test]
+    fn a_path_begins_with_a_slash() {
+        assert_eq!(parse_path("/chat?room=a").unwrap(), "/chat?room=a");
+        assert!(parse_path("chat").is_err() && parse_path("/a b").is_err());
     }
 
     #[test]

@@ -70,7 +70,6 @@ pub(super) trait Conductor {
 impl Engine<'_> {
     /// The plan: sends what is due, reads the rest of the time, until all is delivered or the drain time is over.
     pub(super) fn carry_out(&mut self, start: &Start, conductor: &mut impl Conductor) -> Result<Measured> {
-        let wire_line_bytes = start.wire_line_bytes(self.wire.delivery_bytes());
         let start_ns = start.start_ns;
         let deadline_ns = start_ns + self.plan.window_end_ns() + self.settings.drain.as_nanos() as u64;
         self.recorder.start(start_ns, start.authors.clone());
@@ -88,7 +87,7 @@ impl Engine<'_> {
             let mut now_ns = sys::monotonic_ns();
             if deliveries_before.is_none() && now_ns >= sample_ns {
                 conductor.before_window();
-                deliveries_before = Some(self.deliveries(wire_line_bytes));
+                deliveries_before = Some(self.deliveries(self.wire_line_bytes(start)));
                 now_ns = sys::monotonic_ns();
             }
             self.publish_due(now_ns)?;
@@ -125,6 +124,7 @@ impl Engine<'_> {
             }
         }
         bar.finish_and_clear();
+        let wire_line_bytes = self.wire_line_bytes(start);
         let deliveries = self.deliveries(wire_line_bytes);
         Ok(Measured {
             ended_ns: sys::monotonic_ns(),

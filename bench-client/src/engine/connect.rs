@@ -55,7 +55,7 @@ impl Engine<'_> {
     }
 
     fn connect(&mut self, index: usize) -> Result<()> {
-        let address = self.settings.address;
+        let (_, address) = self.settings.door(self.door_of(index));
         let in_room = self.share.first + index;
         let source = self.settings.sources.get(in_room % self.settings.sources.len().max(1)).copied();
         let now_ns = sys::monotonic_ns();
@@ -75,7 +75,7 @@ impl Engine<'_> {
         if self.members[index].probe {
             sys::stamp_receives(socket.as_fd()).context(|| "cannot have receives stamped".to_string())?;
         }
-        let hello = self.rooms[self.room_of(index)].wire.hello(in_room, publishes);
+        let hello = self.wire(index).hello(in_room, publishes);
         let interest = if hello.is_empty() { Interest::Read } else { Interest::ReadAndWrite };
         self.epoll
             .add(socket.as_fd(), index as u64, interest)

@@ -1,5 +1,6 @@
 //! Members that verify nothing count the bytes that they receive. Here those counts are compared with what was sent.
 
+use crate::engine::carry_out::Start;
 use crate::engine::members::{Engine, Member, Publisher};
 use crate::engine::outcome::{Counted, Expected};
 use crate::sys;
@@ -9,6 +10,12 @@ use crate::sys;
 const TOLD_QUIET_NS: u64 = 500_000_000;
 
 impl Engine<'_> {
+    /// Bytes of one message as the members receive it, at most.
+    pub(super) fn wire_line_bytes(&self, start: &Start) -> usize {
+        let known = self.wires.iter().map(|wire| start.wire_line_bytes(wire.delivery_bytes())).max();
+        self.sample.longest().or(known).expect("there is a door")
+    }
+
     /// Deliveries to all members since the plan started; counting members in whole lines.
     pub(super) fn deliveries(&self, wire_line_bytes: usize) -> u64 {
         self.recorder.deliveries() + self.counted_bytes / wire_line_bytes as u64
@@ -43,11 +50,12 @@ impl Engine<'_> {
 
     /// Bytes of `messages` of each publisher as the others receive them.
     fn wire_bytes(&self, messages: impl Iterator<Item = u64>) -> Vec<u64> {
-        let delivery = self.wire.delivery_bytes() as u64;
-        messages
-            .enumerate()
-            .map(|(publisher, count)| count * (self.recorder.author_bytes(publisher) + delivery))
-            .collect()
+        let delivery = self.wires[0].delivery_bytes() as u64;
+        let bytes = |(publisher, count): (usize, u64)| match self.sample.member {
+            None => count * (self.recorder.author_bytes(publisher) + delivery),
+            Some(_) => self.sample.bytes(publisher, count),
+        };
+        messages.enumerate().map(bytes).collect()
     }
 
     /// The same of what each has sent since the plan started.
@@ -57,14 +65,14 @@ impl Engine<'_> {
 
     /// Of `bytes` of each publisher, what a member receives: not its own, unless the server sends it that too.
     fn heard_of(&self, member: &Member, bytes: &[u64]) -> u64 {
-        let publisher = member.publisher().filter(|_| !self.wire.echoes());
+        let publisher = member.publisher().filter(|_| !self.wires[0].echoes());
         bytes.iter().sum::<u64>() - publisher.map_or(0, |publisher| bytes[publisher as usize])
     }
 
     /// Of `bytes` of each publisher, what all counting members together receive.
     fn expected_of_counting(&self, bytes: &[u64]) -> u64 {
         let counting = self.counting.len() as u64;
-        let counts = |place: usize| self.members[place].counting().is_some() && !self.wire.echoes();
+        let counts = |place: usize| self.members[place].counting().is_some() && !self.wires[0].echoes();
         let own = |publisher: &Publisher| publisher.member.is_some_and(counts);
         let owners = self.publishers.iter().zip(bytes).filter(|(publisher, _)| own(publisher));
         bytes.iter().sum::<u64>() * counting - owners.map(|(_, bytes)| bytes).sum::<u64>()

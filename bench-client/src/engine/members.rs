@@ -9,12 +9,15 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use hdrhistogram::Histogram;
 
+use crate::engine::doors::doors_of_members;
 use crate::engine::nuisances::{Nuisances, NuisancesOutcome};
+use crate::engine::sample::Sample;
 use crate::engine::settings::Settings;
 use crate::engine::share::Share;
 use crate::error::{Context, Result};
 use crate::message::{Format, author_of};
 use crate::plan::Plan;
+use crate::protocol::websocket::Frames;
 use crate::protocol::{Protocol, Wire};
 use crate::recorder::Recorder;
 use crate::recorder::latency::histogram;
@@ -81,9 +84,8 @@ pub(super) struct Entering {
 }
 
 /// What is known of one room.
-#[derive(Debug)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Room {
-    pub(super) wire: Wire,
     /// Members that verify, have joined and are still there.
     pub(super) verified_open: u32,
 }
@@ -104,9 +106,14 @@ pub(super) struct Engine<'a> {
     pub(super) nuisances: Nuisances,
     pub(super) recorder: Recorder<'a>,
     pub(super) format: Format,
-    /// That of the first room: what names no room is the same in all.
-    pub(super) wire: Wire,
+    /// What the members speak: one a room, or of one room one a door.
+    pub(super) wires: Vec<Wire>,
     pub(super) rooms: Vec<Room>,
+    /// The door of each member; nothing where there is one.
+    doors: Vec<u8>,
+    /// One a member where what it speaks is a stream in frames, else none.
+    pub(super) frames: Vec<Frames>,
+    pub(super) sample: Sample,
     /// How far the kernel's stamps are ahead of our clock.
     pub(super) real_time_offset_ns: u64,
     pub(super) buffer: Vec<u8>,
@@ -186,12 +193,23 @@ impl<'a> Engine<'a> {
         let publishers_of_verified: Vec<Option<u32>> = verified.map(Member::publisher).collect();
         let elsewhere: Vec<bool> = publishers.iter().map(|publisher| publisher.member.is_none()).collect();
         let format = Format::new(settings.line_bytes);
-        let room = |room: usize| {
-            let wire = Wire::new(settings.protocol, settings.line_bytes, settings.rooms.name(room));
-            Room { wire, verified_open: 0 }
+        let wire = |protocol: Protocol, room: usize| {
+            Wire::new(protocol, settings.line_bytes, settings.rooms.name(room))
+                .with(settings.path.clone(), settings.salt)
         };
-        let rooms: Vec<Room> = (0..plan.rooms()).map(room).collect();
-        let recorder = Recorder::new(plan, format.clone(), &publishers_of_verified);
+        let mut wires: Vec<Wire> = (0..plan.rooms()).map(|room| wire(settings.protocol, room)).collect();
+        wires.extend(settings.doors.iter().map(|door| wire(door.protocol, 0)));
+        let mut recorder = Recorder::new(plan, format.clone(), &publishers_of_verified);
+        let mut doors = Vec::new();
+        if !settings.doors.is_empty() {
+            assert!(counting == 0 && plan.rooms() == 1 && share.members == share.room, "the command line checked it");
+            doors = doors_of_members(&settings.members_of_doors(), &share.publishers);
+            recorder = recorder.by_doors(doors.clone());
+        }
+        let is_sample = |member: &Member| member.verifies && member.publisher == LISTENER;
+        let needs_sample = counting > 0 && !settings.protocol.has_one_length();
+        let sample = members.iter().position(is_sample).filter(|_| needs_sample);
+        let has_frames = wires.iter().any(|wire| wire.protocol.streams_in_frames());
         let mut engine = Self {
             settings,
             plan,
@@ -207,8 +225,11 @@ impl<'a> Engine<'a> {
                 false => recorder,
             },
             format,
-            wire: rooms[0].wire.clone(),
-            rooms,
+            frames: if has_frames { vec![Frames::default(); share.members] } else { Vec::new() },
+            sample: Sample::new(sample, plan.publishers() as usize),
+            wires,
+            rooms: vec![Room::default(); plan.rooms()],
+            doors,
             real_time_offset_ns: 0,
             buffer: vec![0; TAIL_BYTES_MAX + READ_BYTES_MAX],
             next: 0,
@@ -240,6 +261,20 @@ impl<'a> Engine<'a> {
             1 => 0,
             rooms => (self.share.first + index) % rooms,
         }
+    }
+
+    /// The door that member `index` comes in by.
+    pub(super) fn door_of(&self, index: usize) -> usize {
+        self.doors.get(index).map_or(0, |door| *door as usize)
+    }
+
+    /// Which of the wires member `index` speaks.
+    pub(super) fn wire_of(&self, index: usize) -> usize {
+        if self.doors.is_empty() { self.room_of(index) } else { self.door_of(index) }
+    }
+
+    pub(super) fn wire(&self, index: usize) -> &Wire {
+        &self.wires[self.wire_of(index)]
     }
 
     /// The server has taken member `index` into its room.
@@ -275,11 +310,15 @@ impl<'a> Engine<'a> {
         self.first_close_reason.get_or_insert(reason);
     }
 
-    /// What the room calls each publisher of this share, by its number: with uproar the address its socket has on this side,
-    /// elsewhere nothing.
+    /// What the room calls each publisher of this share, by its number: with uproar the address its socket has on this side, on IRC the
+    /// name it has chosen, elsewhere nothing.
     pub(super) fn authors(&self) -> Result<Vec<(u32, Vec<u8>)>> {
         let author = |&(place, publisher): &(usize, u32)| {
-            if self.wire.protocol != Protocol::Uproar {
+            let wire = self.wire(place);
+            if wire.protocol == Protocol::Irc {
+                return Ok((publisher, author_of(wire.nick(self.share.first + place))));
+            }
+            if !wire.protocol.names_authors() {
                 return Ok((publisher, Vec::new()));
             }
             let socket = self.members[place].socket.as_ref().expect("all members are still here");
@@ -293,6 +332,7 @@ impl<'a> Engine<'a> {
     pub(super) fn forget_bytes(&mut self) {
         self.counted_bytes = 0;
         self.counting.fill(0);
+        self.sample.forget();
     }
 
     /// The nuisances read what is left and leave.

@@ -21,12 +21,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::listener::Listener;
 use crate::engine::settings::Settings;
 use crate::engine::shape::Shape;
 use crate::engine::visits::{Visits, VisitsOutcome};
 use crate::error::{Context, Error, Result};
-use crate::message::{Format, Line, told_missed};
+use crate::message::Format;
 use crate::plan::Plan;
+use crate::protocol::Wire;
 use crate::sys::{self, Epoll};
 
 /// Receive buffers that nuisances ask for: small, so that they are full soon and take little kernel memory, and
@@ -89,6 +91,10 @@ pub struct Nuisances {
     format: Format,
     messages: u64,
     publishers: usize,
+    /// The number of the first of these as a member: the measured ones come before.
+    first_number: usize,
+    /// What is spoken at each door, and where that is; the silent and the slow use them in turn.
+    doors: Vec<(Wire, SocketAddr)>,
     /// The silent, then the slow.
     listeners: Vec<Listener>,
     /// When the first of the silent stops, and when the last has.
@@ -109,23 +115,16 @@ pub struct Nuisances {
     buffer: Vec<u8>,
 }
 
-struct Listener {
-    /// None once the server has closed it.
-    socket: Option<OwnedFd>,
-    /// The beginning of a line whose end has not come.
-    tail: Vec<u8>,
-    welcomed: bool,
-    /// Next sequence expected of each publisher at least.
-    next: Vec<u64>,
-    received: u64,
-    missed: u64,
-    /// Lines that are no whole message, presence or notice, or out of order.
-    strange: u64,
-}
-
 impl Nuisances {
     pub fn new(settings: &Settings, format: Format, plan: &Plan) -> Self {
+        let door = |number: usize| {
+            let (protocol, address) = settings.door(number);
+            let wire = Wire::new(protocol, settings.line_bytes, settings.rooms.name(0));
+            (wire.with(settings.path.clone(), settings.salt), address)
+        };
         Self {
+            doors: (0..=settings.doors.len()).map(door).collect(),
+            first_number: settings.members,
             shape: settings.nuisances,
             address: settings.address,
             sources: settings.sources.clone(),
@@ -150,15 +149,9 @@ impl Nuisances {
     pub fn connect(&mut self) -> Result<()> {
         for index in 0..self.shape.silent + self.shape.slow {
             let socket = self.connect_one(index)?;
-            self.listeners.push(Listener {
-                socket: Some(socket),
-                tail: Vec::new(),
-                welcomed: false,
-                next: vec![0; self.publishers],
-                received: 0,
-                missed: 0,
-                strange: 0,
-            });
+            let (wire, _) = &self.doors[index % self.doors.len()];
+            let hello = wire.hello(self.first_number + index, false);
+            self.listeners.push(Listener::new(socket, hello, self.publishers));
         }
         for index in 0..self.shape.flooders {
             let socket = sys::connect(self.address, self.other_source(), Some(receive_bytes(index)));
@@ -169,8 +162,9 @@ impl Nuisances {
 
     fn connect_one(&self, index: usize) -> Result<OwnedFd> {
         let source = self.sources.get(index % self.sources.len().max(1)).copied();
-        sys::connect(self.address, source, Some(receive_bytes(index)))
-            .context(|| format!("cannot connect member {index} of the crowd to {}", self.address))
+        let (_, address) = self.doors[index % self.doors.len()];
+        sys::connect(address, source, Some(receive_bytes(index)))
+            .context(|| format!("cannot connect member {index} of the crowd to {address}"))
     }
 
     /// An address that no measured member has, if the room is on the loopback address. The server limits what an address may
@@ -212,15 +206,17 @@ impl Nuisances {
         if now_ns >= self.silent_ns {
             let stopped = stopped(self.shape.silent, self.stopping_ns, now_ns);
             self.silent_ns = if stopped < self.shape.silent { now_ns + SILENT_TICK_NS } else { u64::MAX };
-            for listener in &mut self.listeners[stopped..self.shape.silent] {
-                listener.read(&mut self.buffer, &self.format);
+            for (index, listener) in self.listeners[stopped..self.shape.silent].iter_mut().enumerate() {
+                let (wire, _) = &self.doors[(stopped + index) % self.doors.len()];
+                listener.read(&mut self.buffer, &self.format, wire);
             }
         }
         if now_ns >= self.slow_ns {
             self.slow_ns += SLOW_TICK_NS;
             let bytes = (self.shape.slow_bytes_per_s * SLOW_TICK_NS / 1_000_000_000).max(1) as usize;
-            for listener in &mut self.listeners[self.shape.silent..] {
-                listener.read(&mut self.buffer[..bytes.min(READ_BYTES)], &self.format);
+            for (index, listener) in self.listeners.iter_mut().enumerate().skip(self.shape.silent) {
+                let (wire, _) = &self.doors[index % self.doors.len()];
+                listener.read(&mut self.buffer[..bytes.min(READ_BYTES)], &self.format, wire);
             }
         }
         if now_ns >= self.flood_ns {
@@ -273,8 +269,9 @@ impl Nuisances {
 
     fn read_all(&mut self) -> usize {
         let mut total = 0;
-        for listener in &mut self.listeners {
-            total += listener.read(&mut self.buffer, &self.format);
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let (wire, _) = &self.doors[index % self.doors.len()];
+            total += listener.read(&mut self.buffer, &self.format, wire);
         }
         total
     }
@@ -300,51 +297,6 @@ impl Nuisances {
     }
 }
 
-impl Listener {
-    /// Reads once, at most the length of `buffer`; returns the bytes.
-    fn read(&mut self, buffer: &mut [u8], format: &Format) -> usize {
-        let Some(socket) = &self.socket else { return 0 };
-        match sys::receive(socket.as_fd(), buffer) {
-            Ok(bytes) if bytes > 0 => {
-                self.take(&buffer[..bytes], format);
-                bytes
-            }
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => 0,
-            _ => {
-                self.socket = None;
-                0
-            }
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8], format: &Format) {
-        self.tail.extend_from_slice(bytes);
-        let tail = std::mem::take(&mut self.tail);
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &tail) {
-            self.on_line(&tail[start..end], format);
-            start = end + 1;
-        }
-        self.tail = tail;
-        self.tail.drain(..start);
-    }
-
-    fn on_line(&mut self, line: &[u8], format: &Format) {
-        match format.parse(line) {
-            Line::Presence => self.welcomed = true,
-            Line::Message { header, .. } => {
-                self.received += 1;
-                match self.next.get_mut(header.publisher as usize) {
-                    Some(next) if header.sequence >= *next => *next = header.sequence + 1,
-                    _ => self.strange += 1,
-                }
-            }
-            Line::Notice => self.missed += told_missed(line).unwrap_or(0),
-            Line::Other => self.strange += 1,
-        }
-    }
-}
-
 /// The receive buffer that the `index`th nuisance asks for: a thousand sizes, in turn.
 fn receive_bytes(index: usize) -> i32 {
     let bytes = RECEIVE_BYTES_MIN + (RECEIVE_BYTES_MAX - RECEIVE_BYTES_MIN) * (index % 1_000) / 1_000;
@@ -362,50 +314,11 @@ fn stopped(silent: usize, (first_ns, last_ns): (u64, u64), now_ns: u64) -> usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Header;
-
-    fn listener() -> Listener {
-        Listener {
-            socket: None,
-            tail: Vec::new(),
-            welcomed: false,
-            next: vec![0; 1],
-            received: 0,
-            missed: 0,
-            strange: 0,
-        }
-    }
-
-    fn line(format: &Format, sequence: u64) -> Vec<u8> {
-        let mut line = b"[127.0.0.1:7] ".to_vec();
-        format.encode(Header { publisher: 0, sequence, due_ns: 5 }, &mut line);
-        line
-    }
 
     #[test]
     fn the_silent_stop_evenly() {
         let at = |now_ns| stopped(9_000, (100, 1_100), now_ns);
         assert_eq!([at(0), at(100), at(101), at(600), at(1_100), at(u64::MAX)], [0, 0, 9, 4_500, 9_000, 9_000]);
         assert_eq!(stopped(9_000, (100, 100), 100), 9_000, "without warm-up all at once");
-    }
-
-    #[test]
-    fn gaps_that_are_told_add_up_and_torn_lines_show() {
-        let format = Format::new(64);
-        let mut listener = listener();
-        let mut bytes = b"> Connected to the chat server (1 user online)\n".to_vec();
-        bytes.extend(line(&format, 0));
-        bytes.extend_from_slice(b"! you missed 41 messages\n");
-        bytes.extend(line(&format, 42));
-        for byte in &bytes {
-            listener.take(&[*byte], &format);
-        }
-        assert!(listener.welcomed);
-        assert_eq!((listener.received, listener.missed, listener.strange), (2, 41, 0));
-        listener.take(&line(&format, 42), &format);
-        assert_eq!(listener.strange, 1, "a message that came before");
-        listener.take(&line(&format, 43)[..30], &format);
-        listener.take(b"\n", &format);
-        assert_eq!(listener.strange, 2, "a torn line");
     }
 }

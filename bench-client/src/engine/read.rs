@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::engine::members::{Engine, ORDERS, READ_BYTES_MAX, TAIL_BYTES_MAX};
 use crate::engine::visits::VISITORS;
 use crate::error::{Context, Result};
-use crate::protocol::piece::Piece;
 use crate::protocol::{Protocol, uproar};
 use crate::sys::{self, Event};
 
@@ -58,12 +57,13 @@ impl Engine<'_> {
 
     /// Reads the socket of `index` once; returns the time after that.
     pub(super) fn on_readable(&mut self, index: usize) -> u64 {
+        let protocol = self.wire(index).protocol;
         let member = &mut self.members[index];
         let Some(socket) = &member.socket else { return sys::monotonic_ns() };
         // A publisher that only counts has its bytes looked at too: there may be a notice to it among them.
-        let counting_publisher =
-            member.publisher().filter(|_| self.wire.protocol == Protocol::Uproar && member.verified().is_none());
-        if let Some(counting) = member.counting().filter(|_| member.joined && counting_publisher.is_none()) {
+        let counting_publisher = member.publisher().filter(|_| protocol.names_authors() && member.verified().is_none());
+        let is_dropped = member.joined && counting_publisher.is_none() && !protocol.streams_in_frames();
+        if let Some(counting) = member.counting().filter(|_| is_dropped) {
             let result = sys::discard(socket.as_fd(), DISCARD_BYTES_MAX);
             let now_ns = sys::monotonic_ns();
             match result {
@@ -91,7 +91,7 @@ impl Engine<'_> {
         match result {
             Ok(bytes) if bytes > 0 => {
                 self.heard_ns = now_ns;
-                if self.wire.protocol == Protocol::Uproar {
+                if protocol == Protocol::Uproar {
                     if !member.joined {
                         self.on_entering(index, kept + bytes, now_ns);
                     }
@@ -100,7 +100,7 @@ impl Engine<'_> {
                         None => self.on_bytes(index, kept + bytes, now_ns),
                     }
                 } else {
-                    self.on_pieces(index, kept + bytes, now_ns);
+                    self.on_framed(index, (kept, bytes), counting_publisher, now_ns);
                 }
             }
             result => self.on_no_bytes(index, result, now_ns),
@@ -112,7 +112,7 @@ impl Engine<'_> {
     /// A member that is not in its room yet has the first `filled` bytes of the buffer from the server.
     fn on_entering(&mut self, index: usize, filled: usize, now_ns: u64) {
         let filled = &self.buffer[..filled];
-        let wire = &self.rooms[self.room_of(index)].wire;
+        let wire = self.wire(index);
         let has_asked = self.entering.get(&index).is_some_and(|entering| entering.has_asked);
         match wire.join() {
             None if uproar::is_welcome(filled) => self.on_joined(index, now_ns),
@@ -167,32 +167,6 @@ impl Engine<'_> {
         self.counted_bytes = (self.counted_bytes + bytes as u64).saturating_sub(notice_bytes);
         let rest = if filled.len() - whole > TAIL_BYTES_MAX { filled.len() } else { whole };
         member.tail = filled[rest..].into();
-    }
-
-    /// The same for a peer's protocol: what the first `filled` bytes of the buffer hold, piece by piece.
-    fn on_pieces(&mut self, index: usize, filled: usize, now_ns: u64) {
-        let verified = self.members[index].verified().map(|verified| verified as usize);
-        let own = self.members[index].publisher().filter(|_| self.wire.echoes());
-        let room = self.room_of(index);
-        let mut start = 0;
-        while let Some((piece, length)) = self.rooms[room].wire.next(&self.buffer[start..filled]) {
-            match (piece, verified) {
-                (Piece::Message(payload), Some(verified)) => self.recorder.on_payload(verified, payload, own, now_ns),
-                (Piece::Joined, _) if !self.members[index].joined => self.on_joined(index, now_ns),
-                (Piece::Ping, _) => self.pong(index),
-                // Instead of a confirmation it is a refusal: kept, to be quoted when the server closes.
-                (Piece::Notice(_) | Piece::Strange(_), _) if !self.members[index].joined => break,
-                (Piece::Notice(text), _) => self.recorder.on_notice(text),
-                (Piece::Strange(bytes), Some(_)) => self.recorder.on_other_line(bytes),
-                _ => {}
-            }
-            start += length;
-        }
-        if filled - start > TAIL_BYTES_MAX {
-            self.recorder.on_other_line(&self.buffer[start..filled]);
-            start = filled;
-        }
-        self.members[index].tail = self.buffer[start..filled].into();
     }
 
     fn on_no_bytes(&mut self, index: usize, result: std::io::Result<usize>, now_ns: u64) {

@@ -33,12 +33,12 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Member `index` of another room than the first is welcomed, and asks for its room.
+    /// Member `index` is welcomed, and asks for its room, if that is still to be done.
     pub(super) fn ask_for_room(&mut self, index: usize, join: &[u8]) {
         let entering = self.entering.get_mut(&index).expect("a member connects before it is welcomed");
         entering.has_asked = true;
         if let Some(socket) = &self.members[index].socket {
-            // It has sent nothing yet, so its socket is not full. One that failed says so when it is read.
+            // It has sent next to nothing yet, so its socket is not full. One that failed says so when it is read.
             let _ = sys::send(socket.as_fd(), join);
         }
     }
@@ -58,8 +58,9 @@ impl Engine<'_> {
                 sequence: self.plan.sequence_of(self.next),
                 due_ns: self.recorder.due_ns(self.next),
             };
+            let member = self.publishers[publisher as usize].member.expect("those of other processes are passed");
+            let wire = &self.wires[self.wire_of(member)];
             let sender = &mut self.publishers[publisher as usize];
-            let wire = &self.rooms[self.plan.room_of(publisher)].wire;
             wire.publish(&self.format, header, &mut sender.out);
             sender.queued.push_back((sender.out.len(), self.next as u32));
             self.next += 1;
@@ -84,14 +85,14 @@ impl Engine<'_> {
         }
     }
 
-    /// Answers a ping of the server to member `index`. While the socket has taken a part of a message the answer would stand in
+    /// Sends `pong` as the answer to a ping of the server to member `index`. While the socket has taken a part of a message the answer would stand in
     /// the middle of it, so none is sent; the server asks again long before it closes a member.
-    pub(super) fn pong(&self, index: usize) {
+    pub(super) fn pong(&self, index: usize, pong: &[u8]) {
         let member = &self.members[index];
         let is_blocked = member.publisher().is_some_and(|publisher| self.publishers[publisher as usize].blocked);
         if let Some(socket) = member.socket.as_ref().filter(|_| !is_blocked) {
             // A listener sends nothing else, so its socket is never full.
-            let _ = sys::send(socket.as_fd(), self.wire.pong());
+            let _ = sys::send(socket.as_fd(), pong);
         }
     }
 

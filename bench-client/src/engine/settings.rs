@@ -9,11 +9,25 @@ use crate::engine::shape::Shape;
 use crate::protocol::Protocol;
 use crate::rooms::Rooms;
 
+/// Another address of the same server, where some members of the room come in and speak another protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    pub protocol: Protocol,
+    pub address: SocketAddr,
+    pub members: usize,
+}
+
 /// What the engine is to do beside the plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
     pub address: SocketAddr,
     pub protocol: Protocol,
+    /// Doors that some members use instead of `address` and `protocol`.
+    pub doors: Vec<Door>,
+    /// What members of WebSockets ask for; None for what is usual.
+    pub path: Option<String>,
+    /// Keeps names that members choose apart from those of other runs.
+    pub salt: u16,
     /// Where members connect from, in turn; none leaves it to the kernel.
     pub sources: Vec<Ipv4Addr>,
     /// Verified members whose deliveries the kernel stamps, at most.
@@ -40,4 +54,21 @@ pub struct Settings {
     /// How long the server is watched after the members have left.
     pub aftermath: Option<Duration>,
     pub progress: bool,
+}
+
+impl Settings {
+    /// Protocol and address of door `number`, the first of which is that of everybody who has no other.
+    pub fn door(&self, number: usize) -> (Protocol, SocketAddr) {
+        match number.checked_sub(1) {
+            None => (self.protocol, self.address),
+            Some(other) => (self.doors[other].protocol, self.doors[other].address),
+        }
+    }
+
+    /// Members of each door.
+    pub fn members_of_doors(&self) -> Vec<usize> {
+        let others: Vec<usize> = self.doors.iter().map(|door| door.members).collect();
+        let first = self.members - others.iter().sum::<usize>();
+        [vec![first], others].concat()
+    }
 }

@@ -128,7 +128,7 @@ impl<'a> Stepwise<'a> {
 
     /// What members that only count bytes have too much or too little of what was `expected`.
     pub fn count_up(&self, start: &Start, expected: &Expected) -> Counted {
-        self.0.count_up(start.wire_line_bytes(self.0.wire.delivery_bytes()) as u64, expected)
+        self.0.count_up(self.0.wire_line_bytes(start) as u64, expected)
     }
 
     /// The end of the nuisances of this process, if it has any; called once.

@@ -50,8 +50,8 @@ pub fn both(target: &Target, few: (Room, &Load), many: (Room, &Load)) -> Result<
     }
     let all = Room { members: few.0.members + many.0.members, ..many.0 };
     let started = Started::new(target, all, many.1)?;
-    let few_settings = prepared[0].settings_at(started.address, few.0, few.1)?;
-    let many_settings = prepared[1].settings_at(started.address, many.0, many.1)?;
+    let few_settings = prepared[0].settings_at(&started.addresses, few.0, few.1)?;
+    let many_settings = prepared[1].settings_at(&started.addresses, many.0, many.1)?;
     let sampler = started.sampler(many.1)?;
     let counters = tcp_counters::read();
     let (first, second) = Step::pair();

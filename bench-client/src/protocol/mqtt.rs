@@ -83,7 +83,7 @@ pub(super) fn next<'b>(room: &str, bytes: &'b [u8]) -> Option<(Piece<'b>, usize)
     let body = bytes.get(1 + length_bytes..end)?;
     let strange = Piece::Strange(&bytes[..end]);
     let piece = match kind {
-        PUBLISH => payload(room, body).map_or(strange, Piece::Message),
+        PUBLISH => payload(room, body).map_or(strange, Piece::unsigned),
         // Flags, then the reason.
         CONNACK => match body {
             [_, reason, ..] if *reason < FAILURE => Piece::Nothing,

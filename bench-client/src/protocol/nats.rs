@@ -37,7 +37,7 @@ pub(super) fn next<'b>(room: &str, bytes: &'b [u8]) -> Option<(Piece<'b>, usize)
     let piece = match words.next().unwrap_or_default() {
         b"MSG" => return message(room, bytes, line_bytes, &words.collect::<Vec<_>>()),
         b"PONG" => Piece::Joined,
-        b"PING" => Piece::Ping,
+        b"PING" => Piece::Ping(b""),
         b"INFO" | b"+OK" => Piece::Nothing,
         b"-ERR" => Piece::Notice(line),
         _ => Piece::Strange(line),
@@ -54,5 +54,5 @@ fn message<'a>(room: &str, bytes: &'a [u8], line_bytes: usize, words: &[&[u8]]) 
     let piece = &bytes.get(..end)?;
     let payload = &piece[line_bytes..end - 2];
     let known = *subject == room.as_bytes() && *subscription == SUBSCRIPTION.as_bytes() && piece.ends_with(b"\r\n");
-    Some((if known { Piece::Message(payload) } else { Piece::Strange(piece) }, end))
+    Some((if known { Piece::unsigned(payload) } else { Piece::Strange(piece) }, end))
 }

@@ -42,7 +42,7 @@ pub(super) fn next<'b>(room: &str, bytes: &'b [u8]) -> Option<(Piece<'b>, usize)
         b'-' => Piece::Notice(take_line(value)?.0),
         // An array to a listener, a push to a publisher.
         b'*' | b'>' => match strings(value).as_deref() {
-            Some([b"message", channel, payload]) if *channel == room.as_bytes() => Piece::Message(payload),
+            Some([b"message", channel, payload]) if *channel == room.as_bytes() => Piece::unsigned(payload),
             Some([b"subscribe", channel, ..]) if *channel == room.as_bytes() => Piece::Joined,
             _ => Piece::Strange(value),
         },

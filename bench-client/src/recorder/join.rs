@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 use crate::recorder::figures::{Figures, Interval, Stamped, StampedCells, interval_ns};
 use crate::recorder::latency::{LATENCY_NS_MAX, histogram};
-use crate::recorder::proof::{EXAMPLES_MAX, Proven};
+use crate::recorder::proven::{EXAMPLES_MAX, Proven};
 use crate::recorder::record::{QUOTES_MAX, Record, Words};
 use crate::recorder::times::Message;
 
@@ -183,7 +183,7 @@ impl<'p> Join<'p> {
             proven.examples.insert(0, text);
         }
         proven.examples.truncate(EXAMPLES_MAX);
-        Record { messages: self.messages, warmup_messages: warmup, figures, proven, words }
+        Record { messages: self.messages, warmup_messages: warmup, figures, proven, words, of_doors: Vec::new() }
     }
 }
 

@@ -12,63 +12,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 use crate::plan::Turns;
+use crate::recorder::proven::{DoorProven, EXAMPLES_MAX, Problems, Proven, mix};
 use crate::recorder::times::Message;
 
 const UNPLACED: u32 = u32::MAX;
 const LISTENER: u32 = u32::MAX;
-/// Members with problems that a summary describes.
-pub(super) const EXAMPLES_MAX: usize = 5;
-
-/// Deliveries that were not as they should be, by kind. All zero in a clean run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problems {
-    /// Sent while the member was in the room and never received by it. On members that only count bytes: the missing
-    /// bytes in whole lines, rounded up.
-    pub lost: u64,
-    /// Received again. On members that only count bytes: the bytes too many, in whole lines, rounded up.
-    pub duplicate: u64,
-    /// Received after a later message of the room's order.
-    pub out_of_order: u64,
-    /// A member's own message, sent back to it.
-    pub echoed: u64,
-    /// A line with the author of a publisher that is no message it sent.
-    pub corrupt: u64,
-    /// A line that nobody in this run wrote, or that was said in another room.
-    pub foreign: u64,
-}
-
-impl Problems {
-    /// Adds what `other` has.
-    pub fn add(&mut self, other: &Self) {
-        self.lost += other.lost;
-        self.duplicate += other.duplicate;
-        self.out_of_order += other.out_of_order;
-        self.echoed += other.echoed;
-        self.corrupt += other.corrupt;
-        self.foreign += other.foreign;
-    }
-
-    /// True exactly when every count is zero.
-    pub fn is_clean(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The counts with their names, in the order they are printed.
-    pub fn named(&self) -> [(&'static str, u64); 6] {
-        [
-            ("lost", self.lost),
-            ("duplicate", self.duplicate),
-            ("out of order", self.out_of_order),
-            ("echoed", self.echoed),
-            ("corrupt", self.corrupt),
-            ("foreign", self.foreign),
-        ]
-    }
-}
-
 /// How a message came to a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {
@@ -76,47 +25,6 @@ pub enum Arrived {
     First,
     /// Again, or at its own author.
     Again,
-}
-
-/// What the proof comes to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Proven {
-    pub problems: Problems,
-    /// The first few members with problems, described.
-    pub examples: Vec<String>,
-    /// Verified members that lost nothing and whose hash is that of the room's order.
-    pub hashes_equal: u64,
-    pub members: u64,
-    /// Hash of the room's whole order.
-    pub hash: u64,
-    /// Messages that members did not get and were told they missed.
-    pub told: u64,
-    /// Members whose hash differs only because of what they were told they missed, or of what the server held back.
-    pub members_excused: u64,
-    /// Deliveries of messages that the server still held back when the run ended, because it slowed their publisher.
-    pub held_back: u64,
-}
-
-impl Proven {
-    /// What the proofs of all rooms come to, the first first. The hash of several rooms is made of theirs.
-    pub fn of_rooms(rooms: Vec<Self>) -> Self {
-        if rooms.len() == 1 {
-            return rooms.into_iter().next().expect("there is one");
-        }
-        let mut all = Self::default();
-        for (number, room) in rooms.into_iter().enumerate() {
-            all.problems.add(&room.problems);
-            let left = EXAMPLES_MAX - all.examples.len();
-            all.examples.extend(room.examples.into_iter().take(left).map(|text| format!("room {number}: {text}")));
-            all.hashes_equal += room.hashes_equal;
-            all.members += room.members;
-            all.hash = mix(all.hash, room.hash);
-            all.told += room.told;
-            all.members_excused += room.members_excused;
-            all.held_back += room.held_back;
-        }
-        all
-    }
 }
 
 /// Bytes that the proof keeps of a member of a clean run.
@@ -146,6 +54,13 @@ struct Trouble {
     left_ns: Option<u64>,
     /// Messages that the server told it that it missed. Joins and leaves that it missed are among them.
     told: u64,
+    problems: Problems,
+}
+
+impl Member {
+    fn problems(&mut self) -> &mut Problems {
+        &mut self.trouble.get_or_insert_default().problems
+    }
 }
 
 /// The room's order and each member's place in it.
@@ -162,7 +77,8 @@ pub struct Proof {
     members: Vec<Member>,
     /// Verified members of the room whose proof another process has, and that joined before the first of these.
     members_before: usize,
-    pub problems: Problems,
+    /// The door of each member; nothing where all have the same.
+    doors: Vec<u8>,
 }
 
 impl Proof {
@@ -183,13 +99,19 @@ impl Proof {
             sequence_next: vec![0; turns.publishers() as usize],
             members: publishers_of_members.iter().map(member).collect(),
             members_before: 0,
-            problems: Problems::default(),
+            doors: Vec::new(),
         }
     }
 
     /// These are not the first verified members of the room: `members_before` are.
     pub fn number_from(&mut self, members_before: usize) {
         self.members_before = members_before;
+    }
+
+    /// These came in by several doors: the one of each.
+    pub fn by_doors(&mut self, doors: Vec<u8>) {
+        assert_eq!(doors.len(), self.members.len(), "every member has a door");
+        self.doors = doors;
     }
 
     /// Counts presence, and what members are told they missed, from here on.
@@ -270,7 +192,7 @@ impl Proof {
             return self.settle(member, index);
         }
         if self.turns.publisher_of(index as usize) == state.publisher {
-            self.problems.echoed += 1;
+            state.problems().echoed += 1;
             return Arrived::Again;
         }
         self.on_message_of_publisher(member, index)
@@ -286,7 +208,7 @@ impl Proof {
         }
         let passed = placed && self.places[index as usize] < state.place && !trouble.missing.contains(&index);
         if passed || trouble.early.contains(&index) {
-            self.problems.duplicate += 1;
+            trouble.problems.duplicate += 1;
             return Arrived::Again;
         }
         trouble.early.push(index);
@@ -329,11 +251,11 @@ impl Proof {
         if place < state.place {
             let was_missing = state.trouble.as_mut().is_some_and(|trouble| trouble.missing.remove(&index));
             if was_missing {
-                self.problems.out_of_order += 1;
+                state.problems().out_of_order += 1;
                 state.received += 1;
                 return Arrived::First;
             }
-            self.problems.duplicate += 1;
+            state.problems().duplicate += 1;
             return Arrived::Again;
         }
         let gap = &self.order[state.place as usize..place as usize];
@@ -370,6 +292,8 @@ impl Proof {
         let held: u64 = held_by_publisher.iter().sum();
         let (mut told_in_all, mut members_excused, mut held_back) = (0, 0, 0);
         let hash = self.order.iter().fold(0, |hash, &index| mix(hash, u64::from(index)));
+        let mut problems = Problems::default();
+        let mut doors = vec![DoorProven::default(); self.doors.iter().max().map_or(0, |last| *last as usize + 1)];
         let mut examples = Vec::new();
         let mut hashes_equal = 0;
         for (number, member) in self.members.iter().enumerate() {
@@ -389,9 +313,19 @@ impl Proof {
             let lost = missing - held - told;
             held_back += held;
             told_in_all += told;
-            self.problems.lost += lost;
+            let mut of_member = trouble.map_or(Problems::default(), |trouble| trouble.problems);
+            of_member.lost = lost;
+            problems.add(&of_member);
             let reference = if own == 0 { hash } else { hash_without(turns, &self.order, member.publisher) };
-            if member.hash == reference && lost == 0 {
+            let is_equal = member.hash == reference && lost == 0;
+            if let Some(&door) = self.doors.get(number) {
+                let door = &mut doors[door as usize];
+                door.members += 1;
+                door.problems.add(&of_member);
+                door.hashes_equal += u64::from(is_equal);
+                door.told += told;
+            }
+            if is_equal {
                 hashes_equal += 1;
             } else if told + held > 0 && lost == 0 {
                 members_excused += 1;
@@ -400,7 +334,7 @@ impl Proof {
             }
         }
         Proven {
-            problems: self.problems,
+            problems,
             examples,
             hashes_equal,
             members: self.members.len() as u64,
@@ -408,6 +342,7 @@ impl Proof {
             told: told_in_all,
             members_excused,
             held_back,
+            doors,
         }
     }
 
@@ -448,10 +383,4 @@ fn hash_without(turns: Turns, order: &[u32], publisher: u32) -> u64 {
         .iter()
         .filter(|&&index| turns.publisher_of(index as usize) != publisher)
         .fold(0, |hash, &index| mix(hash, u64::from(index)))
-}
-
-/// One step of the order hash: depends on every message, or hash of a room, before it and on their order.
-fn mix(hash: u64, item: u64) -> u64 {
-    // The constant is 2^64 over the golden ratio; adding one keeps message 0 from vanishing.
-    (hash.rotate_left(5) ^ item.wrapping_add(1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -1,9 +1,10 @@
 //! What a finished run leaves of its messages, whether one process recorded it or several.
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::recorder::figures::Figures;
-use crate::recorder::proof::Proven;
+use crate::recorder::proven::Proven;
 use crate::recorder::times::Message;
 
 /// Notices, and foreign and corrupt lines, that a summary quotes.
@@ -31,4 +32,6 @@ pub struct Record {
     pub figures: Figures,
     pub proven: Proven,
     pub words: Words,
+    /// From due time to each delivery, of the members of each door, if they came in by several.
+    pub of_doors: Vec<Histogram<u64>>,
 }

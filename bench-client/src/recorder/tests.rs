@@ -8,7 +8,7 @@ use super::test_lines::{START_NS, authors, line};
 use super::*;
 use crate::plan::{Arrival, Length, Pace};
 use crate::recorder::latency::Latency;
-use crate::recorder::proof::Problems;
+use crate::recorder::proven::Problems;
 use crate::recorder::times::{MARK_PERCENT, WHOLE, mark_rank};
 use crate::results::summary::Quantiles;
 

@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use crate::figures::{figure, marked, median};
 use crate::quantities::{bytes, count, plural, rate, time};
+use crate::recorder::proven::Problems;
+use crate::results::doors::DoorPart;
 use crate::results::summary::{AftermathPart, NuisancesPart, Summary};
 
 /// Joins a second of each tenth of the room, the median of the runs.
@@ -15,6 +17,33 @@ pub fn tenths(text: &mut String, runs: &[Summary]) {
     if let Some(rates) = rates.filter(|rates| !rates.is_empty()) {
         let rates: Vec<String> = rates.into_iter().map(rate).collect();
         let _ = writeln!(text, "members/s while each tenth joined: {}", rates.join(", "));
+    }
+}
+
+/// The proof and the latency by doors, of all runs.
+pub fn doors(text: &mut String, runs: &[Summary]) {
+    for (number, door) in runs[0].doors.iter().enumerate() {
+        let all: Vec<&DoorPart> = runs.iter().filter_map(|run| run.doors.get(number)).collect();
+        let mut problems = Problems::default();
+        all.iter().for_each(|door| problems.add(&door.problems));
+        let total = |of: fn(&DoorPart) -> u64| count(all.iter().map(|door| of(door)).sum());
+        let latency = |of: fn(&DoorPart) -> Option<u64>| {
+            median(all.iter().filter_map(|door| of(door))).map_or("-".to_string(), time)
+        };
+        let counts = problems.named().into_iter().take(4).map(|(name, number)| format!("{name} {}", count(number)));
+        let _ = writeln!(
+            text,
+            "  {} by {}: {}  told missed {}  order hash equal on {}/{}; delivery {} at p50, {} at p99, {} at most",
+            count(door.members),
+            door.protocol.name(),
+            counts.collect::<Vec<_>>().join("  "),
+            total(|door| door.told_missed),
+            total(|door| door.order_hashes_equal),
+            total(|door| door.members),
+            marked(runs, latency(|door| door.delivery_p50_ns)),
+            marked(runs, latency(|door| door.delivery_p99_ns)),
+            marked(runs, latency(|door| door.delivery_max_ns)),
+        );
     }
 }
 

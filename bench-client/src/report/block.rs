@@ -51,6 +51,7 @@ pub fn block(runs: &[Summary]) -> String {
     text.push_str(&latencies(runs));
     text.push('\n');
     proofs(&mut text, runs);
+    beside::doors(&mut text, runs);
     nuisances(&mut text, runs);
     costs(&mut text, runs);
     let connect_s = figure(runs, |run| Some(run.connect.elapsed_s)).unwrap_or(0.0);

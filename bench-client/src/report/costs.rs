@@ -1,4 +1,4 @@
-//! What is drawn from the figures of costs: the tables, with two servers also their ratio.
+//! What is drawn from the figures of costs: the tables, with the ratio of each server to the first.
 
 use std::path::Path;
 
@@ -27,9 +27,10 @@ pub fn draw(folder: &Path) -> Result<String> {
     let count = count(members);
     let environment = folder::environment_of(folder)?;
     let markdown = format!(
-        "{}\n\nA room of {count}. Medians of the rounds, in brackets their range. {MARK_MEANS} Client and server on one machine, \
+        "{}\n\nA room of {count}. Medians of the rounds, in brackets their range. {MARK_MEANS}{} Client and server on one machine, \
          over loopback: {environment}.\n",
-        layout::markdown(&mut table)
+        layout::markdown(&mut table),
+        wire_bytes(&figures, &servers),
     );
     write_file(&folder.join("table.md"), markdown.as_bytes())?;
     let mut table = tabulate(&figures, &servers, false);
@@ -38,11 +39,23 @@ pub fn draw(folder: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// A row a figure, a column a server; with two servers also the ratio of the second to the first.
+/// How many bytes a delivery has, a sentence that begins with a space; nothing if that is not known.
+fn wire_bytes(figures: &[Figure], servers: &[&str]) -> String {
+    let of = |server: &&str| {
+        let bytes = figures.iter().filter(|figure| figure.server == **server).filter_map(|figure| figure.wire_bytes);
+        bytes.max().map(|bytes| format!("{bytes} of {server}"))
+    };
+    let bytes: Vec<String> = servers.iter().filter_map(of).collect();
+    if bytes.is_empty() { String::new() } else { format!(" Bytes of a delivery: {}.", bytes.join(", ")) }
+}
+
+/// A row a figure, a column a server; with more than one also the ratio of each to the first.
 fn tabulate(figures: &[Figure], servers: &[&str], with_range: bool) -> Table {
     let mut table = Table::new();
-    let ratio = (servers.len() == 2).then(|| format!("{} / {}", servers[1], servers[0]));
-    table.set_header(["".to_string()].into_iter().chain(servers.iter().map(ToString::to_string)).chain(ratio.clone()));
+    let others = servers.get(1..).unwrap_or_default();
+    let ratios = others.iter().map(|server| format!("{server} / {}", servers[0]));
+    let header = ["".to_string()].into_iter().chain(servers.iter().map(ToString::to_string)).chain(ratios);
+    table.set_header(header.collect::<Vec<String>>());
     for what in What::ALL {
         let rows = |server: &str| -> Vec<&Figure> {
             figures.iter().filter(|figure| figure.what == what && figure.server == server).collect()
@@ -50,13 +63,11 @@ fn tabulate(figures: &[Figure], servers: &[&str], with_range: bool) -> Table {
         let of = |server: &str| rows(server).iter().map(|figure| figure.value).collect::<Vec<f64>>();
         let mut row = vec![what.title().to_string()];
         row.extend(servers.iter().map(|server| cell(what, &rows(server), with_range)));
-        if ratio.is_some() {
-            let medians = [servers[0], servers[1]].map(|server| median(of(server)));
-            row.push(match medians {
-                [Some(first), Some(second)] => format!("{:.2}", second / first),
-                _ => "-".to_string(),
-            });
-        }
+        let first = median(servers.first().map_or(Vec::new(), |server| of(server)));
+        row.extend(others.iter().map(|server| match (first, median(of(server))) {
+            (Some(first), Some(other)) => format!("{:.2}", other / first),
+            _ => "-".to_string(),
+        }));
         table.add_row(row);
     }
     align_right(&mut table);
@@ -90,6 +101,7 @@ mod tests {
             members: 1000,
             round: 1,
             value,
+            wire_bytes: None,
             valid: value < 2000.0,
         };
         let figures =
@@ -100,6 +112,10 @@ mod tests {
         let short = tabulate(&figures, &["uring", "epoll"], false).to_string();
         assert!(short.contains(" 1.10 us ") && short.contains("2.20 us !") && !short.contains('['), "{short}");
         assert!(text.contains("epoll / uring"), "{text}");
+        let three = tabulate(&figures, &["uring", "epoll", "irc"], true).to_string();
+        assert!(three.contains("irc / uring") && three.contains("2.00"), "{three}");
+        let of_delivery = Figure { wire_bytes: Some(192), ..figure("irc", 1.0) };
+        assert_eq!(wire_bytes(&[of_delivery], &["uring", "irc"]), " Bytes of a delivery: 192 of irc.");
         assert_eq!(What::BusyDeliveryCalls.show(0.00042), "0.0004");
     }
 }

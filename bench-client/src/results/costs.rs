@@ -18,6 +18,9 @@ pub struct Figure {
     pub members: u64,
     pub round: u32,
     pub value: f64,
+    /// Bytes of a delivery, of figures that are about one.
+    #[serde(default)]
+    pub wire_bytes: Option<u64>,
     /// False when the run that it is of was INVALID.
     #[serde(default = "always")]
     pub valid: bool,
@@ -60,6 +63,11 @@ impl What {
             Self::QuietDeliveryCalls => "system calls a delivery, 20 lines/s",
             Self::BusyDeliveryCalls => "system calls a delivery, 4,000 lines/s",
         }
+    }
+
+    /// True when it is about deliveries in a room, of whatever protocol.
+    pub fn is_of_deliveries(self) -> bool {
+        !matches!(self, Self::LineNs | Self::NewcomerNs)
     }
 
     /// True when it counts system calls.

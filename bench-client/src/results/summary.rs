@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Arrival;
 use crate::protocol::Protocol;
 use crate::recorder::latency::{LATENCY_NS_MAX, Latency};
-use crate::recorder::proof::Problems;
+use crate::recorder::proven::Problems;
+use crate::results::doors::DoorPart;
 
 pub const SCHEMA: u32 = 2;
 
@@ -54,6 +55,9 @@ pub struct Summary {
     /// Null without `--silent`, `--slow`, `--churn` and `--flood`.
     #[serde(rename = "crowd")]
     pub nuisances: Option<NuisancesPart>,
+    /// The proof and the latency by doors, where members came in by several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doors: Vec<DoorPart>,
     /// Counters of the kernel's TCP, of the whole machine, that rose during the run.
     pub kernel_counter_rises: BTreeMap<String, u64>,
     /// What a bare loop of sends costs on this machine, measured just before and after the run.

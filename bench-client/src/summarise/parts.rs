@@ -1,10 +1,14 @@
 //! The parts of a summary, each from what a run left behind. Arithmetic alone; judging is in `verdict.rs`.
 
+use hdrhistogram::Histogram;
+
 use crate::engine::nuisances::NuisancesOutcome;
 use crate::engine::outcome::Outcome;
 use crate::engine::settings::Settings;
 use crate::plan::Plan;
 use crate::recorder::latency::Latency;
+use crate::recorder::proven::DoorProven;
+use crate::results::doors::DoorPart;
 use crate::results::summary::{
     AftermathPart, ClientPart, ConnectPart, KernelPart, LatencyPart, NuisancesPart, ProofPart, SentPart, ServerPart,
 };
@@ -47,6 +51,24 @@ pub(super) fn proof_part(outcome: &Outcome) -> ProofPart {
         notice_lines: words.notice_lines,
         notices: words.notices.clone(),
     }
+}
+
+pub(super) fn doors_part(settings: &Settings, outcome: &Outcome) -> Vec<DoorPart> {
+    let proven = outcome.record.proven.doors.iter().zip(&outcome.record.of_doors).enumerate();
+    let part = |(number, (door, delivery)): (usize, (&DoorProven, &Histogram<u64>))| {
+        let delivery = Latency { histogram: delivery.clone(), ..Latency::default() };
+        DoorPart {
+            protocol: settings.door(number).0,
+            members: door.members,
+            problems: door.problems,
+            order_hashes_equal: door.hashes_equal,
+            told_missed: door.told,
+            delivery_p50_ns: delivery.quantile_ns(0.5),
+            delivery_p99_ns: delivery.quantile_ns(0.99),
+            delivery_max_ns: delivery.max_ns(),
+        }
+    };
+    proven.map(part).collect()
 }
 
 pub(super) fn latency_part(outcome: &Outcome) -> LatencyPart {

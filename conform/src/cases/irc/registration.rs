@@ -288,6 +288,20 @@ pub(super) fn lines() -> Vec<(&'static str, Draft)> {
             ),
         ),
         (
+            "RFC 2812 2.3 (a line ends with its line feed)",
+            case(
+                "irc: a piece is no line, also with --framing chunk",
+                vec![
+                    Connects("a"),
+                    sends_slowly("a", b"NICK bob\r\nUSER bob 0 * :bob\r\nPING :one two\r\n"),
+                    reads_until("a", ":uproar PONG uproar :one two"),
+                    sends_slowly("a", b"PING :three\r\n"),
+                    reads("a", &[":uproar PONG uproar :three"]),
+                ],
+            )
+            .with(&["--framing", "chunk"]),
+        ),
+        (
             "RFC 2812 5.2 (421, 461, 409)",
             case(
                 "irc: what is no command, or lacks something, is answered by a number",
