@@ -173,12 +173,21 @@ sim-million:
 mutants *names:
     python3 contrib/mutants.py {{names}}
 
-# As many seeds as 30 minutes on two cores allow, others every night; members that come back, 20 times; then all mutants
+# The page in Debian's Chromium, or some tests of it by name; says what is missing; leaves pictures to look at in target/browser
+browser *tests:
+    UPROAR_BROWSER=1 cargo test --test browser -- {{tests}}
+
+# As many seeds as 30 minutes on two cores allow, others every night; members that come back, 20 times; a minute of a busy room in a browser; then all mutants
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
     {{sim}} comeback 1000 20 --first $(date +%s)
     UPROAR_ROUNDS=20 cargo test --test suite resume
+    UPROAR_BUSY_SECONDS=60 just browser --nocapture two_thousand_lines
     just mutants
+
+# Debian's haproxy in front of every door, as contrib/haproxy.cfg has it, and TLS through it; says so where it is not installed
+haproxy:
+    cargo test --test suite -- --nocapture haproxy chat_tls::two_people
 
 # Everything that a change must pass
 ci:
@@ -189,19 +198,30 @@ deny:
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
     cargo-deny --workspace --locked check licenses bans sources
 
-# Let a fuzzer look for inputs that break the lines, the first lines and the whole simulated server, each so many seconds; needs nightly
+# irssi and WeeChat talk with a member at a terminal, and in a room of 5,000; says so where they are not installed
+irc-clients:
+    cargo test --test suite irc_clients -- --nocapture --test-threads 1
+
+# Let a fuzzer look for inputs that break the lines, the first lines, those of IRC, frames, requests and the whole simulated server, each so many seconds; needs nightly
 fuzz seconds="60": fuzz-installed
-    for target in line foreign server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
+    for target in line foreign irc frames request proxy server; do mkdir -p fuzz/found/$target; cargo +nightly fuzz run $target fuzz/found/$target fuzz/corpus/$target \
         -- -max_total_time={{seconds}} -print_final_stats=1 || exit 1; done
 
 # Keep what the fuzzer found and no kept input does, for the ordinary tests to replay
 fuzz-keep: fuzz-installed
-    for target in line foreign server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
+    for target in line foreign irc frames request proxy server; do cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/found/$target \
         -- -merge=1 -use_counters=0 || exit 1; done
 
 [private]
 fuzz-installed:
     command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+
+# The conformance cases of Autobahn against an echo made of the server's own frames, in seconds; the cases come from PyPI
+autobahn:
+    test -x target/autobahn/bin/kosoku || python3 -m venv target/autobahn
+    target/autobahn/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .ci/autobahn.txt
+    cargo build --locked --example websocket_echo
+    python3 contrib/autobahn.py target/autobahn/bin/kosoku target/debug/examples/websocket_echo
 
 # The back ends' own tests under the address sanitizer; needs nightly
 asan:

@@ -17,6 +17,8 @@ pub struct Demand {
     pub is_back_end_asked_for: bool,
     /// The descriptor limit of this process.
     pub descriptor_limit: usize,
+    /// Connections that are no members and have places beside theirs.
+    pub beside: usize,
 }
 
 /// What a server will have.
@@ -67,7 +69,7 @@ impl Demand {
         let slots = self.table_slots.unwrap_or(slots_max).clamp(2, slots_max.max(2));
         // Beside the rings' own, a turn may have descriptors of newcomers that are refused.
         let spare = self.descriptor_limit.saturating_sub(DESCRIPTOR_RESERVE + ACCEPTS_PER_TURN_MAX);
-        let tables = TableSizes { count: members.div_ceil(slots.into()), slots };
+        let tables = TableSizes { count: (members + self.beside).div_ceil(slots.into()), slots };
         tables.holding_at_most(spare.min(TABLES_MAX), members, self.descriptors, || {
             format!("the descriptor limit of {} allows no more tables", self.descriptor_limit)
         })
@@ -144,6 +146,7 @@ mod tests {
         back_end: BackEnd::Uring,
         is_back_end_asked_for: false,
         descriptor_limit: 20_000,
+        beside: 0,
     };
 
     fn held(members_max: usize, tables: Option<(usize, u16)>) -> Result<Capacity, String> {
@@ -171,6 +174,7 @@ mod tests {
         assert_eq!(direct.capacity(), held(19_968, Some((1, 20_000))));
         let small = Demand { members: Some(10), table_slots: Some(4), ..direct };
         assert_eq!(small.capacity(), held(10, Some((3, 4))));
+        assert_eq!(Demand { beside: 8, ..million }.capacity(), held(1_000_000, Some((51, 20_000))));
         let wide = Demand { members: Some(2_000_000), descriptor_limit: 1 << 20, ..direct };
         assert_eq!(wide.capacity(), held(2_000_000, Some((62, 32_768))));
     }

@@ -20,6 +20,7 @@ mod account;
 mod arrivals;
 mod backoff;
 mod completion;
+mod connect;
 mod gate;
 mod link;
 mod notices;
@@ -28,28 +29,29 @@ mod plain;
 mod prompt;
 mod rows;
 mod session;
+mod stream;
 mod style;
 mod target;
 mod terminal;
+mod trust;
 mod under_way;
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::io::{self, ErrorKind, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fmt, str, thread};
 
 use jiff::tz::TimeZone;
 
-use crate::net;
-
 use arrivals::Arrivals;
+pub use connect::ConnectError;
+use connect::Server;
 use rows::Page;
 use session::Settings;
-
-/// How long each address of a server is tried.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
+use stream::Stream;
 
 /// Most bytes taken from the server, or from a piped input, at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -77,7 +79,7 @@ const EDITOR_STOP_WAIT: Duration = Duration::from_secs(3);
 const CLOSED: &str = "Server closed the connection.";
 
 /// What a user may choose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Where the server is, as it was typed.
     pub address: String,
@@ -89,6 +91,9 @@ pub struct Options {
     pub no_reconnect: bool,
     pub nick: Option<String>,
     pub room: Option<String>,
+    /// Whether TLS is spoken, and the file of the authorities that are trusted; this machine's where there is none.
+    pub tls: bool,
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl Options {
@@ -106,66 +111,12 @@ impl Options {
 /// Talks until the user leaves, the input ends or the server closes. Errors are failures to connect and of the standard
 /// streams.
 pub fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
-    let stream = connect(&options.address)?;
+    let server = Server::of(options)?;
+    let stream = server.connect()?;
     match terminal::open().filter(|_| !options.json) {
-        Some(terminal) => terminal.run(stream, options),
+        Some(terminal) => terminal.run(server, stream, options),
         None => plain::run(stream, options),
     }
-}
-
-/// Why there is no connection, and what would change that.
-#[derive(Debug)]
-pub struct ConnectError {
-    address: String,
-    source: io::Error,
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, source } = self;
-        write!(f, "cannot connect to {address}: ")?;
-        match source.kind() {
-            ErrorKind::ConnectionRefused => {
-                write!(f, "connection refused; is the server running? start it with: uproar serve {address}")
-            }
-            ErrorKind::TimedOut => write!(f, "no answer"),
-            _ => write!(f, "{source}"),
-        }
-    }
-}
-
-impl Error for ConnectError {}
-
-/// Connects to the first of the addresses named by `text` that answers.
-fn connect(text: &str) -> Result<TcpStream, ConnectError> {
-    let complete = target::complete(text).map_err(|wrong| ConnectError {
-        address: text.to_owned(),
-        source: io::Error::new(ErrorKind::InvalidInput, wrong),
-    })?;
-    let failed = |source| ConnectError { address: complete.clone(), source };
-    let mut last = None;
-    for address in net::resolve(&complete).map_err(failed)? {
-        match TcpStream::connect_timeout(&reachable(address), CONNECT_WAIT) {
-            Ok(stream) => {
-                // A typed line is to be sent at once. If the option cannot be set, lines arrive later and nothing else
-                // is wrong.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(failed(last.expect("a name resolves to at least one address")))
-}
-
-/// A server listens on the unspecified address; a client then connects to this machine.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
 }
 
 /// How receiving ended.
@@ -217,7 +168,7 @@ fn count_lines(count: u64) -> String {
 }
 
 /// Hands arriving lines to `show` until the stream ends: whole lines, each with its line feed, safe for any terminal.
-fn receive(mut stream: &TcpStream, mut show: impl FnMut(&str) -> io::Result<()>) -> ReceiveEnd {
+fn receive(stream: &Stream, mut show: impl FnMut(&str) -> io::Result<()>) -> ReceiveEnd {
     let mut arrivals = Arrivals::default();
     let mut chunk = vec![0; READ_BYTES];
     loop {
@@ -242,34 +193,5 @@ fn receive(mut stream: &TcpStream, mut show: impl FnMut(&str) -> io::Result<()>)
         if let Some(end) = end {
             return end;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_interface_of_a_server_is_this_machine_for_a_client() {
-        for (listening, reached) in [
-            ("[::]:8888", "[::1]:8888"),
-            ("0.0.0.0:8888", "127.0.0.1:8888"),
-            ("192.0.2.7:1", "192.0.2.7:1"),
-            ("[2001:db8::7]:1", "[2001:db8::7]:1"),
-        ] {
-            assert_eq!(reachable(listening.parse().unwrap()), reached.parse().unwrap());
-        }
-    }
-
-    #[test]
-    fn a_failure_to_connect_says_how_to_mend_it() {
-        let refused = ConnectError { address: ":8888".into(), source: ErrorKind::ConnectionRefused.into() };
-        assert_eq!(
-            refused.to_string(),
-            "cannot connect to :8888: connection refused; is the server running? start it with: uproar serve :8888"
-        );
-        let wrong = connect("8888").unwrap_err().to_string();
-        let expected = "cannot connect to 8888: a port alone is no address; write :8888 for this machine, or HOST:8888";
-        assert_eq!(wrong, expected);
     }
 }

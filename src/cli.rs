@@ -22,15 +22,16 @@ use crate::config::{self, BackEnd, Config, Descriptors, Proxies, RoomSettings, S
 use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
 use crate::limits::{
-    ADDRESS_RATE_FACTOR, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT, BUFFER_BYTES_DEFAULT,
-    BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN, FLOOD_BURST_DEFAULT,
-    FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR, JOIN_RATE_DEFAULT,
-    LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT, LOG_BYTES_MAX,
-    LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX, PROXY_NETWORKS_MAX,
-    RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT, TABLE_SLOTS_MAX,
-    TIMEOUT_NEVER, log_bytes_min,
+    ADDRESS_RATE_FACTOR, ADMIN_CONNECTIONS_MAX, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT,
+    BUFFER_BYTES_DEFAULT, BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN,
+    FLOOD_BURST_DEFAULT, FLOOD_RATE_DEFAULT, HISTORY_MAX_DEFAULT, INPUT_END_WAIT_DEFAULT, JOIN_BURST_FACTOR,
+    JOIN_RATE_DEFAULT, LINE_BYTES_DEFAULT, LINE_BYTES_MAX, LINE_BYTES_MIN, LINE_TIMEOUT_DEFAULT, LOG_BYTES_DEFAULT,
+    LOG_BYTES_MAX, LOGS_BYTES_DEFAULT, LOGS_BYTES_MAX, MEMBERS_MAX, OPTION_RATE_MAX, OPTION_TIME_MAX,
+    PROXY_NETWORKS_MAX, RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT,
+    TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
 };
 use crate::wire::Framing;
+use crate::wire::http::{Origin, Origins};
 pub use variables::Variables;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
@@ -77,17 +78,23 @@ pub struct Serve {
     #[arg(long, value_name = "ADDR", env = "UPROAR_WEB")]
     pub web: Option<String>,
 
+    /// Pages that may open WebSockets, such as https://chat.example,https://example.org:8443 [default: those of the host
+    /// that the request names]
+    #[arg(long, value_name = "ORIGIN,...", value_delimiter = ',', env = "UPROAR_WEB_ORIGIN")]
+    pub web_origin: Vec<Origin>,
+
     /// Serve IRC clients too, on this address
     #[arg(long, value_name = "ADDR", env = "UPROAR_IRC")]
     pub irc: Option<String>,
 
-    /// Serve /metrics for Prometheus and /healthz on this address; :PORT is loopback here
+    /// Serve /metrics for Prometheus and /healthz on this address, over HTTP; :PORT is loopback here. A few connections at
+    /// a time, beside --members [default: none]
     #[arg(long, value_name = "ADDR", env = "UPROAR_ADMIN")]
     pub admin: Option<String>,
 
-    /// Networks from which proxies come, such as 127.0.0.1,192.0.2.0/24. On every door they must begin each connection
-    /// with a PROXY header, version 1 or 2; limits, bans and names are then those of the address that it names [default:
-    /// none]
+    /// Networks from which proxies come, such as 127.0.0.1,192.0.2.0/24. On every door but --admin they must begin each
+    /// connection with a PROXY header, version 1 or 2; limits, bans and names are then those of the address that it names
+    /// [default: none]
     #[arg(long, value_name = "CIDR,...", value_parser = network, value_delimiter = ',', env = "UPROAR_PROXY_FROM")]
     pub proxy_from: Vec<IpNet>,
 
@@ -272,6 +279,14 @@ pub struct Chat {
     /// On a terminal, end when the connection breaks; without it, come back to where you were
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_RECONNECT")]
     pub no_reconnect: bool,
+
+    /// Speak TLS: the server must prove that it is the one of this name
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_TLS")]
+    pub tls: bool,
+
+    /// File of the certificates that may have signed the server's, in place of those that this machine trusts
+    #[arg(long, value_name = "FILE", requires = "tls", env = "UPROAR_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl Chat {
@@ -285,6 +300,8 @@ impl Chat {
             no_reconnect: self.no_reconnect,
             nick: self.nick.clone(),
             room: self.room.clone(),
+            tls: self.tls,
+            tls_ca: self.tls_ca.clone(),
         }
     }
 }
@@ -444,6 +461,7 @@ impl Serve {
         Config {
             doors: self.doors(),
             proxies: Proxies::new(&self.proxy_from).expect("it was validated"),
+            web_origins: Origins::of(&self.web_origin),
             members_max,
             line_bytes: self.line_bytes(),
             framing: self.framing,
@@ -506,6 +524,7 @@ impl Serve {
             back_end,
             is_back_end_asked_for: self.backend != BackendChoice::Auto,
             descriptor_limit,
+            beside: if self.admin.is_some() { ADMIN_CONNECTIONS_MAX } else { 0 },
         }
     }
 

@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::door::Doors;
+use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
-use crate::limits::{GREETING_PART, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX};
+use crate::limits::{
+    GREETING_PART, IRC_INPUT_BYTES_MAX, KEEPALIVE_FREE_MEMBERS, KEEPALIVE_PAUSE_PER_MEMBER, PROXY_NETWORKS_MAX,
+};
 use crate::wire::Framing;
+use crate::wire::http::Origins;
 
 /// A server's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     pub doors: Doors,
     pub proxies: Proxies,
+    /// Pages that may open WebSockets.
+    pub web_origins: Origins,
     /// Most members at a time.
     pub members_max: usize,
     /// Most bytes of a typed line.
@@ -53,6 +58,21 @@ pub struct Config {
 }
 
 impl Config {
+    /// Most bytes of a line that a connection of a door may send.
+    pub fn line_bytes_of(&self, door: Door) -> usize {
+        if door == Door::Irc { IRC_INPUT_BYTES_MAX } else { self.line_bytes }
+    }
+
+    /// How bytes of a connection of a door are cut into lines.
+    pub fn framing_of(&self, door: Door) -> Framing {
+        if matches!(door, Door::Web | Door::Irc) { Framing::Line } else { self.framing }
+    }
+
+    /// [`Config::line_bytes_of`] of all doors.
+    pub fn line_bytes_max(&self) -> usize {
+        self.doors.all().iter().map(|door| self.line_bytes_of(*door)).max().unwrap_or(self.line_bytes)
+    }
+
     /// Most connections at a time that are no members yet.
     pub fn greeting_max(&self) -> usize {
         (self.members_max / GREETING_PART).max(1)

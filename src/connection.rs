@@ -1,6 +1,7 @@
 //! One connection: its socket, its state, and its two halves. `inbound` has received bytes that are not used yet.
 //! `outbound` has private bytes that are not sent yet, and whether the socket takes bytes. No I/O, and no clock.
 
+pub mod frames;
 pub mod inbound;
 pub mod outbound;
 pub mod private;
@@ -12,6 +13,8 @@ use crate::door::Door;
 use crate::names::{Name, Origin};
 use crate::room::MemberId;
 use crate::wire::Addressee;
+use crate::wire::irc::registration::Capabilities;
+pub use frames::Frames;
 pub use inbound::{Before, Hold, Inbound, Received};
 pub use outbound::{Outbound, Uptake, Waits};
 pub use private::{Past, Private};
@@ -70,6 +73,11 @@ impl<S> Connection<S> {
         self.profile.get_or_insert_default()
     }
 
+    /// What an IRC client has asked for.
+    pub fn capabilities(&self) -> Capabilities {
+        self.profile.as_deref().map(|profile| profile.capabilities).unwrap_or_default()
+    }
+
     /// What the member is called now.
     pub fn name(&self) -> Name {
         let chosen = self.profile.as_deref().and_then(|profile| profile.name);
@@ -98,7 +106,7 @@ impl<S> Connection<S> {
 
     /// True while it counts for the address that it comes from, and has a name.
     pub fn is_known(&self) -> bool {
-        self.state != State::Greeting(Greeting::Proxy)
+        self.state != State::Greeting(Greeting::Proxy) && self.inbound.door != Door::Admin
     }
 
     pub fn is_closing(&self) -> bool {

@@ -76,6 +76,11 @@ impl<S> Connections<S> {
         self.find(id).expect("the slot has not changed hands")
     }
 
+    /// Memory in use, in bytes, without what some connections have beyond their entries.
+    pub fn places_bytes(&self) -> usize {
+        self.slots.places() * size_of::<(Serial, Connection<S>)>()
+    }
+
     /// One more than the highest slot that may be taken.
     pub fn slots(&self) -> usize {
         self.slots.bound() as usize

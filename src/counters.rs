@@ -131,10 +131,40 @@ table! {
             words: "was no member in time",
             help: "It did not do in time what is wanted before it is a member."
         },
+        Answered {
+            key: "closed_answered",
+            words: "answered",
+            help: "It has been answered, by a door whose answer ends a connection."
+        },
         HandshakesFull {
             key: "closed_handshakes_full",
             words: "was no member when too many were not",
             help: "It was the first of too many connections that were no members yet."
+        },
+        BadRequest {
+            key: "closed_bad_request",
+            words: "request refused",
+            help: "Its HTTP request was refused."
+        },
+        WrongFrame {
+            key: "closed_wrong_frame",
+            words: "sent a frame that no client may send",
+            help: "It sent a WebSocket frame that no client may send."
+        },
+        BinaryMessage {
+            key: "closed_binary_message",
+            words: "sent a binary message",
+            help: "It sent a binary message by WebSocket."
+        },
+        NotUtf8 {
+            key: "closed_not_utf8",
+            words: "sent text that is not UTF-8",
+            help: "It sent text by WebSocket that is not UTF-8."
+        },
+        MessageTooLong {
+            key: "closed_message_too_long",
+            words: "sent a message that is too long",
+            help: "It began a WebSocket message that is longer than a line may be."
         },
     }
 }
@@ -276,7 +306,9 @@ mod tests {
              lag_bytes_max=6 accepted=14 full_house=15 turned_away=16 closed_left=21 closed_broken=22 closed_slow=23 \
              closed_stalled=24 closed_line_timeout=25 closed_foreign=26 closed_buffer=27 \
              closed_kicked=28 closed_banned=29 closed_replaced=30 closed_turned_away=31 closed_no_proxy_header=32 \
-             closed_handshake_timeout=33 closed_handshakes_full=34 stale=20 buffer_spent=17 commands=18 wrong_keys=19"
+             closed_handshake_timeout=33 closed_answered=34 closed_handshakes_full=35 closed_bad_request=36 \
+             closed_wrong_frame=37 closed_binary_message=38 closed_not_utf8=39 closed_message_too_long=40 stale=20 \
+             buffer_spent=17 commands=18 wrong_keys=19"
         );
     }
 

@@ -5,6 +5,7 @@
 
 use crate::message::Notice;
 use crate::token::ListenerId;
+use crate::wire::http::{self, Method, Status};
 use crate::wire::{Addressee, Encoding};
 
 /// The protocol of a listener.
@@ -24,6 +25,14 @@ pub enum Door {
 }
 
 impl Door {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+
+    /// Its place in a list of all doors.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
     /// Its name in logs and in counters.
     pub fn name(self) -> &'static str {
         match self {
@@ -39,15 +48,30 @@ impl Door {
     /// The format in which a connection is sent everything at first.
     pub fn encoding(self) -> Encoding {
         match self {
-            Self::Text | Self::Web | Self::Irc | Self::Admin => Encoding::Text,
+            Self::Text | Self::Admin => Encoding::Text,
+            Self::Web => Encoding::WebSocket,
+            Self::Irc => Encoding::Irc,
             #[cfg(test)]
             Self::Asking => Encoding::Text,
         }
     }
 
-    /// Writes what a newcomer is told that is not let in.
+    /// Writes what a newcomer is told that is not let in, or that was no member in time.
     pub fn refusal(self, notice: Notice<'_>, out: &mut Vec<u8>) {
-        Addressee::unknown(self.encoding()).notice(notice, out);
+        match self {
+            Self::Web | Self::Admin => {
+                let status = match notice {
+                    Notice::Banned { .. } => Status::Forbidden,
+                    Notice::TooManyConnections | Notice::TooManyJoins => Status::TooManyRequests,
+                    Notice::ServerFull | Notice::NoMoreRooms => Status::Unavailable,
+                    Notice::HandshakeTimeout => Status::Timeout,
+                    _ => Status::BadRequest,
+                };
+                let words = notice.to_string();
+                http::refuse_with(status, words.trim_start_matches("! "), Method::Get, out);
+            }
+            _ => Addressee::unknown(self.encoding()).notice(notice, out),
+        }
     }
 }
 

@@ -63,9 +63,9 @@ pub trait Io {
     /// Arms accepting on a listener. Completes many times with [`Completion::Accepted`], until one carries an error.
     fn accept(&mut self, listener: ListenerId);
 
-    /// Ends accepting for good, on every listener: newcomers are refused by the kernel. Nothing more is accepted after
-    /// it returns.
-    fn stop_accepting(&mut self);
+    /// Ends accepting on a listener for good: newcomers are refused by the kernel. Nothing more is accepted there after it
+    /// returns.
+    fn stop_accepting(&mut self, listener: ListenerId);
 
     /// Asks for one chunk. Completes once with [`Completion::Received`]. At most one may be in flight per connection.
     fn receive(&mut self, socket: &Self::Socket, id: ConnectionId);

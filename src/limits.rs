@@ -102,6 +102,58 @@ pub const JSON_PREFIX_BYTES_MAX: usize = 192;
 /// Most bytes of an event as JSON: two names, and what a message has.
 pub const JSON_EVENT_BYTES_MAX: usize = 256;
 
+/// Most bytes that sanitising makes of a line: between two U+FFFD, of three bytes each, stands a character of it.
+pub const fn sanitised_bytes_max(line_bytes: usize) -> usize {
+    2 * line_bytes + 1
+}
+
+/// Most bytes of a line of IRC without its tags, its end included, and most bytes of the tags of one that a client sends
+/// (RFC 2812, section 2.3; IRCv3 message tags, "Size limit").
+pub const IRC_LINE_BYTES_MAX: usize = 512;
+pub const IRC_TAGS_BYTES_MAX: usize = 4096;
+
+/// What stands in front of the text of a line of IRC: two names, the longest an address and its number of 62 bytes and a
+/// room's of 33, and the words.
+pub const IRC_HEAD_BYTES_MAX: usize = 128;
+
+/// The same where a second member's name stands for the room's.
+pub const IRC_PRIVATE_HEAD_BYTES_MAX: usize = 160;
+
+/// Most bytes that a client of IRC may send as one line, its tags included and its end not.
+pub const IRC_INPUT_BYTES_MAX: usize = IRC_TAGS_BYTES_MAX + IRC_LINE_BYTES_MAX - 2;
+
+/// Lines that a client of IRC may send before it is a member: several times as many as any client does.
+pub const IRC_REGISTRATION_LINES_MAX: u32 = 64;
+
+/// Most bytes of the answer to one line of IRC: the members of a room in which joins are announced.
+pub const IRC_ANSWER_BYTES_MAX: usize = 32 * 1024;
+
+/// Most rooms that an IRC client is listed at once.
+pub const IRC_ROOMS_LISTED_MAX: usize = 100;
+
+/// What of a word that a client sent is shown to it in an answer: longer than any name.
+pub const IRC_SHOWN_BYTES_MAX: usize = 64;
+
+/// The longest topic that is shown whole, whatever the names in front of it are.
+pub const IRC_TOPIC_BYTES: usize = IRC_LINE_BYTES_MAX - 2 - IRC_HEAD_BYTES_MAX;
+
+/// `@time=2026-11-28T12:00:00.000Z `.
+pub const IRC_TIME_BYTES: usize = 31;
+
+/// Most bytes of an event as a line of IRC: its words, where it is said, and its time.
+pub const IRC_EVENT_BYTES_MAX: usize = 256;
+
+/// Most bytes of a message whose text has `text_bytes`, as so many lines as it needs. Each but the last is filled up to
+/// a character, of at most four bytes.
+pub const fn irc_bytes_max(text_bytes: usize) -> usize {
+    let filled = IRC_LINE_BYTES_MAX - 2 - IRC_HEAD_BYTES_MAX - 3;
+    let lines = if text_bytes == 0 { 1 } else { text_bytes.div_ceil(filled) };
+    text_bytes + lines * (IRC_TIME_BYTES + IRC_HEAD_BYTES_MAX + 2)
+}
+
+/// Most bytes of the header of a frame (RFC 6455, section 5.2), without a mask: a server's frames have none.
+pub const FRAME_HEADER_BYTES_MAX: usize = 10;
+
 /// What of the name of a command that does not exist is shown to its author, so that the answer is no longer than a
 /// message: it stands there twice.
 pub const UNKNOWN_NAME_BYTES_MAX: usize = 32;
@@ -334,6 +386,16 @@ pub const LINE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// How long a connection may take until it is a member, whatever it sends: `--line-timeout` where that is shorter.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// Connections of the admin door at a time, beside all members: two that collect figures, one that looks whether the
+/// server is well, and people with curl.
+pub const ADMIN_CONNECTIONS_MAX: usize = 8;
+
+/// Most bytes of an answer of the admin door: its figures are known, and so is how many digits they have.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 32 * 1024;
+
+/// Rooms that are looked at in one turn when figures are asked for: some hundred microseconds.
+pub const SURVEY_ROOMS_PER_TURN: u32 = 2048;
+
 /// The part of all connections that may be greeting at a time. Beyond it the one that came first is closed, so peers
 /// that never finish cannot keep members out.
 pub const GREETING_PART: usize = 10;
@@ -341,6 +403,9 @@ pub const GREETING_PART: usize = 10;
 /// Longest header of a proxy: 16 bytes and 216 of addresses in version 2, and its further fields, which may have another
 /// 304 bytes.
 pub const PROXY_HEADER_BYTES_MAX: usize = 536;
+
+/// Longest header of version 1, its line end included.
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
 
 /// Most networks of `--proxy-from`.
 pub const PROXY_NETWORKS_MAX: usize = 16;
@@ -400,7 +465,7 @@ pub const UNREAD_LINE_BYTES: usize = 576 + 512;
 /// bytes, which the ring keeps for reuse (Linux 6.18).
 pub const KERNEL_SLOT_BYTES: usize = 8 + 32 + 256;
 
-/// Descriptors that members do not get: standard streams, listener, ring, signals, transcript, the state's file while it
+/// Descriptors that members do not get: standard streams, listeners, connections of the admin door, ring, signals, transcript, the state's file while it
 /// is written, and newcomers that are told that the server is full.
 pub const DESCRIPTOR_RESERVE: usize = 32;
 
@@ -507,6 +572,18 @@ pub const TABLE_EMPTY_MAX: Duration = Duration::from_secs(10);
 pub const SUBMISSION_BYTES: usize = 64;
 pub const COMPLETION_BYTES: usize = 16;
 
+/// Most bytes of the head of an HTTP request, and most fields in it. Browsers send less than 2 KiB and twenty fields to a
+/// server that sets no cookies; other servers on the same host may have set some, and proxies add fields.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
+pub const HTTP_FIELDS_MAX: usize = 64;
+
+/// Silence in a feed of WebSockets after which its members are sent a frame that means nothing. Proxies close connections
+/// in which nothing was sent for 60 s (nginx, load balancers), and a page cannot send a ping.
+pub const HEARTBEAT_AFTER: Duration = Duration::from_secs(45);
+
+/// Rooms that a turn looks at for that silence.
+pub const HEARTBEATS_PER_TURN: usize = 256;
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1
@@ -515,7 +592,7 @@ pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
 /// The same in the format that takes most.
 pub const fn rendered_bytes_max_of_all(line_bytes: usize) -> usize {
     let line = JSON_PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1;
-    if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
+    FRAME_HEADER_BYTES_MAX + if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
 }
 
 /// Smallest `--log-bytes` for a limit on typed lines: each segment holds any message in any format.
@@ -526,6 +603,9 @@ pub const fn log_bytes_min(line_bytes: usize) -> usize {
 const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max_of_all(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) <= rendered_bytes_max_of_all(LINE_BYTES_MAX));
+const _: () = assert!(irc_bytes_max(sanitised_bytes_max(LINE_BYTES_MIN)) <= rendered_bytes_max_of_all(LINE_BYTES_MIN));
+const _: () = assert!(irc_bytes_max(sanitised_bytes_max(LINE_BYTES_MAX)) <= rendered_bytes_max_of_all(LINE_BYTES_MAX));
+const _: () = assert!(IRC_EVENT_BYTES_MAX <= JSON_EVENT_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX <= rendered_bytes_max(LINE_BYTES_MIN));
 const _: () = assert!(log_bytes_min(LINE_BYTES_MAX) <= LOG_BYTES_MAX);
 const _: () = assert!(PRIVATE_BYTES_KEPT < PRIVATE_BYTES_MAX && OWN_RANGES_KEPT < OWN_RANGES_MAX);

@@ -19,11 +19,13 @@ use uproar::io::{Io, allocator};
 use uproar::journal::Journal;
 use uproar::limits::JOURNAL_BYTES_MAX;
 use uproar::memory::MemoryBound;
+use uproar::metrics::Build;
 use uproar::moderation::{Keeper, Kept, OperatorKey, StateFile};
 use uproar::motd::Motd;
 use uproar::outlet::Descriptor;
 use uproar::random::Random;
 use uproar::server::{Flow, Server};
+use uproar::time::UnixTime;
 use uproar::{chat, check, cli, net};
 
 type Failure = Box<dyn error::Error>;
@@ -203,7 +205,9 @@ impl Start<'_> {
                 ));
             }
         }
-        server.report(format_args!("memory {}", MemoryBound::of(&config).with_tables(tables)));
+        let bound = MemoryBound::of(&config).with_tables(tables);
+        server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
+        server.report(format_args!("memory {bound}"));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             let place =
                 if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };

@@ -9,14 +9,15 @@ use bytesize::ByteSize;
 use crate::capacity::TableSizes;
 use crate::config::Config;
 use crate::connection::{Connection, Private, Profile, Received};
+use crate::door::Door;
 use crate::io::uring::Socket;
 use crate::limits::{
-    ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES,
-    KERNEL_SLOT_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX,
-    RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS,
-    SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES,
-    TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES,
-    rendered_bytes_max,
+    ADMIN_ANSWER_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES,
+    IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT,
+    OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES,
+    RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES,
+    SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS,
+    TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::moderation::Holds;
 use crate::motd::Motd;
@@ -25,6 +26,7 @@ use crate::pieces::slots;
 use crate::room::member::Member;
 use crate::sessions::Sessions;
 use crate::wire::Encoding;
+use crate::wire::irc::registration::Registration;
 
 /// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +79,15 @@ impl MemoryBound {
             + Private::UNSENT_BYTES
             + PRIVATE_BYTES_KEPT
             + size_of::<Profile>()
+            + size_of::<Registration>()
             + ALLOCATION_BYTES
             + Sessions::footprint_max(config.members_max).div_ceil(config.members_max.max(1))
-            + 2 * 5 * TIMEOUT_ENTRY_BYTES;
+            + 2 * 6 * TIMEOUT_ENTRY_BYTES;
         // A buffer that grows by doubling is at most twice as large as its content.
-        let input = 2 * (line + 2 + RECEIVE_CHUNK_BYTES);
+        let input = 2 * (config.line_bytes_max() + 2 + RECEIVE_CHUNK_BYTES);
         // Notices, and behind them the last answer, or a private line, or a piece of the past.
-        let private = 2 * (PRIVATE_BYTES_MAX + PAST_PIECE_BYTES + Encoding::Json.bytes_max(line));
+        let answer = if config.doors.all().contains(&Door::Irc) { IRC_ANSWER_BYTES_MAX } else { 0 };
+        let private = 2 * (PRIVATE_BYTES_MAX + answer.max(PAST_PIECE_BYTES + Encoding::Json.bytes_max(line)));
         let own_ranges = 2 * OWN_RANGES_MAX * Member::OWN_RANGE_BYTES;
         // The rest of a message that the log has forgotten.
         let unfinished = rendered_bytes_max(line);
@@ -91,6 +95,7 @@ impl MemoryBound {
         // The turn in which they are spent receives and sends on to its end.
         let overshoot = (RECEIVES_PER_TURN_MAX + SEND_BATCH_MEMBERS) * buffer_worst;
         let members = config.members_max;
+        let has_admin = config.doors.all().contains(&Door::Admin);
         Self {
             fixed: queues_bytes(RING_SUBMISSIONS, RING_COMPLETIONS)
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES
@@ -100,6 +105,7 @@ impl MemoryBound {
                 + 2 * Holds::FOOTPRINT_MAX
                 + Motd::FOOTPRINT_MAX
                 + TRANSCRIPT_GONE_BYTES
+                + if has_admin { ADMIN_CONNECTIONS_MAX * (member + input + 2 * ADMIN_ANSWER_BYTES_MAX) } else { 0 }
                 + (2 << 20),
             logs: config.room.logs_bytes,
             rooms: slots::places_max(config.rooms_max).saturating_mul(ROOM_BYTES),
@@ -124,12 +130,21 @@ impl MemoryBound {
         }
     }
 
+    /// Its parts, by name.
+    pub fn parts(&self) -> [(&'static str, usize); 6] {
+        [
+            ("fixed", self.fixed),
+            ("logs", self.logs),
+            ("rooms", self.rooms),
+            ("addresses", self.addresses),
+            ("members", self.members.saturating_mul(self.member)),
+            ("buffers", self.buffers),
+        ]
+    }
+
     /// The bound itself.
     pub fn total(&self) -> usize {
-        let members = self.members.saturating_mul(self.member);
-        [self.logs, self.rooms, self.addresses, members, self.buffers]
-            .into_iter()
-            .fold(self.fixed, usize::saturating_add)
+        self.parts().into_iter().map(|(_, bytes)| bytes).fold(0, usize::saturating_add)
     }
 }
 

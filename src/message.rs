@@ -273,6 +273,8 @@ pub enum Notice<'a> {
     NoRoom,
     /// To a peer that did not do in time what its door wants first.
     HandshakeTimeout,
+    /// To a peer that has sent so much for that as no client does.
+    TooManyLines,
     /// An entry of the list of rooms.
     RoomListed {
         room: RoomName,
@@ -369,6 +371,8 @@ pub enum Notice<'a> {
     NotOperator,
     /// Commands for programs alone.
     JsonOnly,
+    /// To a member that wants another format than that of its door.
+    FormatFixed,
     Token {
         token: &'a str,
         seconds: u64,

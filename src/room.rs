@@ -22,10 +22,10 @@ mod table;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{RoomSettings, SlowPolicy};
-use crate::limits::rendered_bytes_max;
+use crate::limits::{HEARTBEAT_AFTER, rendered_bytes_max};
 use crate::message::{Body, Event, Message};
 use crate::moderation::{Modes, Topic};
 use crate::names::{MemberName, Name, RoomName};
@@ -71,6 +71,8 @@ pub struct Author {
     pub who: Who,
     /// True when private bytes wait to be sent to it.
     pub has_private: bool,
+    /// True when it is sent its own lines as others are.
+    pub hears_itself: bool,
 }
 
 /// What was counted in feeds.
@@ -296,10 +298,11 @@ impl Room {
         self.feeds.iter().map(of_feed).sum()
     }
 
-    /// Says something that was admitted to everybody but its author. Returns the bytes of its fan-out. `None` when
+    /// Says something that was admitted to everybody, and to its author only if that hears itself. Returns the bytes of its fan-out. `None` when
     /// nothing of it is visible: then it is no message.
     pub fn publish(&mut self, members: &mut Members, author: Author, body: Body<'_>) -> Option<u64> {
-        self.append(members, Some(author), Some(author.who.id), body)
+        let comes_back = author.hears_itself && matches!(body, Body::Line { .. } | Body::Action { .. });
+        self.append(members, (!comes_back).then_some(author), Some(author.who.id), body)
     }
 
     /// Says to everybody what happened, perhaps to the member `id`.
@@ -312,6 +315,18 @@ impl Room {
         self.fits(members, &body)?;
         self.append(members, None, id, body);
         Ok(())
+    }
+
+    /// Sends those who read frames a frame that means nothing, where they were sent nothing for
+    /// [`HEARTBEAT_AFTER`](crate::limits::HEARTBEAT_AFTER). Returns how long from now it is to be looked again; `None`
+    /// when nobody here reads frames.
+    pub fn beat(&mut self, members: &mut Members) -> Option<Duration> {
+        let feed = self.feeds.iter_mut().find(|feed| feed.encoding() == Encoding::WebSocket)?;
+        let silence = feed.silence(members.time()).unwrap_or(HEARTBEAT_AFTER);
+        if silence >= HEARTBEAT_AFTER {
+            feed.beat(members);
+        }
+        Some(HEARTBEAT_AFTER.checked_sub(silence).filter(|left| !left.is_zero()).unwrap_or(HEARTBEAT_AFTER))
     }
 
     /// When [`Room::on_deadline`] is to be called.

@@ -7,18 +7,21 @@ mod quiet;
 mod ranking;
 #[cfg(test)]
 mod shared;
+mod survey;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 use quiet::Quiet;
 use ranking::Ranking;
+pub use survey::Found;
+use survey::Survey;
 
 use crate::config::RoomSettings;
 use crate::flood::Bucket;
-use crate::limits::{LOBBY, QUIET_LOOKS_MAX};
+use crate::limits::{HEARTBEAT_AFTER, HEARTBEATS_PER_TURN, LOBBY, QUIET_LOOKS_MAX};
 use crate::message::{Body, Event};
 use crate::names::{MemberName, RoomName};
 use crate::pieces::fifo::Fifo;
@@ -45,6 +48,8 @@ struct Entry {
     skipping: bool,
     /// True exactly when the room is in `spoken`.
     spoken: bool,
+    /// When it is looked at for silence among those who read frames: its place in `beats`.
+    beats_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -65,6 +70,8 @@ pub struct Rooms {
     /// has nothing to send.
     turns: VecDeque<RoomId>,
     deadlines: BinaryHeap<Reverse<(Instant, RoomId)>>,
+    /// Rooms in which somebody reads frames.
+    beats: BTreeSet<(Instant, RoomId)>,
     /// Rooms with more members to be skipped than may be skipped in a turn.
     skipping: VecDeque<RoomId>,
     /// What is left of the settings' `rate`, which all rooms share.
@@ -86,6 +93,7 @@ pub struct Rooms {
     kept: Option<RoomId>,
     /// What was counted in rooms that were freed.
     gone: Counts,
+    survey: Option<Survey>,
 }
 
 impl Rooms {
@@ -103,6 +111,7 @@ impl Rooms {
             numbers,
             turns: VecDeque::new(),
             deadlines: BinaryHeap::new(),
+            beats: BTreeSet::new(),
             skipping: VecDeque::new(),
             fan_out: Bucket::default(),
             occupied: 0,
@@ -114,6 +123,7 @@ impl Rooms {
             notes_spoken: false,
             kept: None,
             gone: Counts::default(),
+            survey: None,
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
@@ -131,6 +141,7 @@ impl Rooms {
             timed: false,
             skipping: false,
             spoken: false,
+            beats_at: None,
         }))
     }
 
@@ -186,6 +197,9 @@ impl Rooms {
         if entry.timed {
             self.deadlines.retain(|Reverse((_, other))| *other != id);
         }
+        if let Some(due) = entry.beats_at {
+            self.beats.remove(&(due, id));
+        }
         if entry.skipping {
             self.skipping.retain(|other| *other != id);
         }
@@ -194,7 +208,11 @@ impl Rooms {
         }
         self.quiet.remove(id);
         last_look(&entry.room);
-        self.gone.add(entry.room.close(&mut self.members));
+        let counts = entry.room.close(&mut self.members);
+        self.gone.add(counts);
+        if let Some(survey) = &mut self.survey {
+            survey.on_freed(id, counts);
+        }
         true
     }
 
@@ -214,6 +232,16 @@ impl Rooms {
     pub fn page(&self, page: u64, page_entries: usize) -> (impl Iterator<Item = &Room>, usize) {
         let start = usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(page_entries);
         (self.ranking.from(start).take(page_entries).map(|id| self.room(id)), self.ranking.len())
+    }
+
+    /// All rooms, the largest first.
+    pub fn largest(&self) -> impl Iterator<Item = RoomId> {
+        self.ranking.from(0)
+    }
+
+    /// How many rooms there are.
+    pub fn count(&self) -> usize {
+        self.ranking.len()
     }
 
     /// The connections of members of a room, in the order in which they joined it.
@@ -362,6 +390,9 @@ impl Rooms {
         if room != self.hall {
             self.ranking.grow(room);
         }
+        if newcomer.encoding == Encoding::WebSocket && self.rooms[room.0].beats_at.is_none() {
+            self.beat_at(room, Some(now + HEARTBEAT_AFTER));
+        }
         self.change(room, |room, members| room.join(members, newcomer, now))
     }
 
@@ -486,11 +517,25 @@ impl Rooms {
 
     /// When [`Rooms::on_deadline`] is to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.peek().map(|Reverse((due, _))| *due)
+        let presence = self.deadlines.peek().map(|Reverse((due, _))| *due);
+        presence.into_iter().chain(self.beats.first().map(|(due, _)| *due)).min()
     }
 
-    /// Says the presence summaries that are due.
+    /// When a room is looked at for silence.
+    fn beat_at(&mut self, id: RoomId, due: Option<Instant>) {
+        if let Some(before) = std::mem::replace(&mut self.rooms[id.0].beats_at, due) {
+            self.beats.remove(&(before, id));
+        }
+        self.beats.extend(due.map(|due| (due, id)));
+    }
+
+    /// Says the presence summaries that are due, and sends something where nothing was sent for a while.
     pub fn on_deadline(&mut self, now: Instant) {
+        for _ in 0..HEARTBEATS_PER_TURN {
+            let Some((_, id)) = self.beats.first().copied().filter(|(due, _)| *due <= now) else { break };
+            let again = self.change(id, Room::beat);
+            self.beat_at(id, again.map(|after| now + after));
+        }
         while let Some(Reverse((due, id))) = self.deadlines.peek().copied()
             && due <= now
         {
@@ -623,7 +668,7 @@ impl Rooms {
     /// Changes a room, and then queues its turn if it has something to send, its deadline if it has one, and its
     /// members to be skipped.
     fn change<T>(&mut self, id: RoomId, change: impl FnOnce(&mut Room, &mut Members) -> T) -> T {
-        let Entry { room, queued, timed, skipping, spoken } = &mut self.rooms[id.0];
+        let Entry { room, queued, timed, skipping, spoken, .. } = &mut self.rooms[id.0];
         let (messages, head) = (room.messages(), room.text().head());
         let result = change(room, &mut self.members);
         if self.notes_spoken && !*spoken && id != self.lobby && id != self.hall && room.text().head() > head {
@@ -667,6 +712,16 @@ impl Rooms {
             + self.by_name.footprint()
             + self.members.footprint()
             + self.all().map(Room::footprint).sum::<usize>()
+    }
+
+    /// Memory of the rooms beside their logs, without what each has for its feeds.
+    pub fn rooms_bytes(&self) -> usize {
+        self.rooms.places() * size_of::<Entry>() + self.ranking.footprint() + self.by_name.footprint()
+    }
+
+    /// Memory of members, without what only some have.
+    pub fn members_bytes(&self) -> usize {
+        self.members.places_bytes()
     }
 
     /// Memory that a member has beyond what every member has, in bytes.

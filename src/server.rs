@@ -16,11 +16,13 @@ mod admin;
 mod budget;
 mod comeback;
 mod doors;
+mod frames;
 pub mod held;
 mod invariants;
 mod irc;
 mod keeping;
 mod lifecycle;
+mod measures;
 mod past;
 mod receive;
 mod requests;
@@ -36,11 +38,13 @@ use std::{fmt, io};
 
 use crate::config::Config;
 use crate::connections::Connections;
-use crate::counters::{CloseReason, Counters, Statistics};
+use crate::counters::{CloseReason, Counter, Counters, Statistics};
+use crate::door::Door;
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
 use crate::journal::Journal;
 use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX, FULL_LOOKS_MAX};
+use crate::metrics::Build;
 use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
@@ -49,9 +53,11 @@ use crate::rooms::Rooms;
 use crate::sessions::Sessions;
 use crate::token::{ConnectionId, RoomId};
 use crate::transcript::{Change, Transcript};
+use admin::Admin;
 use budget::Budget;
 use keeping::Keeping;
 use lifecycle::Accepting;
+use measures::Measures;
 use receive::SpareBuffers;
 use schedule::{Due, Moment, Schedule};
 use shutdown::Phase;
@@ -91,11 +97,17 @@ pub struct Server<I: Io, W> {
     /// Which connections have not acknowledged everything, and which of them is looked at next.
     silence: Silence,
     spare: SpareBuffers,
+    /// Lines of the frames of a chunk, empty between two chunks.
+    lines: Vec<u8>,
     budget: Budget,
     /// Connections that are in no room yet and have private bytes to be sent.
     greetings: Fifo<ConnectionId>,
     /// Connections that are greeting, and timed for it.
     greeting: usize,
+    /// Members by [`Door::index`].
+    by_door: [usize; Door::COUNT],
+    admin: Admin,
+    measures: Measures,
     /// Rooms that the goodbye was not said in yet.
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -132,9 +144,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
             accepting: Accepting::default(),
             silence: Silence::default(),
             spare: SpareBuffers::default(),
+            lines: Vec::new(),
             budget: Budget::new(config.buffer_bytes, now),
             greetings: Fifo::new(),
             greeting: 0,
+            by_door: [0; Door::COUNT],
+            admin: Admin::new(Build::of(&config)),
+            measures: Measures::default(),
             goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
@@ -168,9 +184,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// True while there is something to send to sockets that take it, or a room has many members to skip.
+    /// True while there is something to send to sockets that take it, a room has many members to skip, or figures are
+    /// looked for.
     pub fn has_due(&self) -> bool {
-        self.rooms.has_due() || self.rooms.is_skipping() || !self.greetings.is_empty()
+        self.rooms.has_due() || self.rooms.is_skipping() || !self.greetings.is_empty() || self.admin.has_work()
     }
 
     /// Reports an event in the server's own log.
@@ -219,12 +236,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.say_goodbye();
         self.close_fallen();
         self.keep_order();
+        self.show_figures();
         self.sweep();
         self.check_budget();
         self.give_memory_back();
         self.write_transcript();
         self.conclude();
         self.journal.write(self.now);
+        self.measures.on_turn(self.now, self.io.now(), self.counters[Counter::Sends], self.rooms.has_due());
         Ok(self.flow())
     }
 

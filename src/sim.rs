@@ -9,11 +9,15 @@
 //! Compiled for tests and with the feature `sim` only.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod cases;
 pub mod comeback;
 pub mod commands;
 #[cfg(test)]
 mod greeting;
+#[cfg(test)]
+mod irc;
 pub mod large_room;
 pub mod memory_file;
 pub mod model;
@@ -25,6 +29,8 @@ pub mod simulation;
 mod tests;
 pub mod typists;
 mod verdict;
+#[cfg(test)]
+mod web;
 pub mod workload;
 
 pub use run::{fuzz, run};

@@ -9,14 +9,20 @@ pub mod command;
 pub mod foreign;
 #[cfg(test)]
 pub mod framed;
+pub mod http;
+pub mod irc;
 pub mod json;
 pub mod proxy;
 pub mod sanitise;
 pub mod text;
+pub mod websocket;
 
 use std::io::{self, Write};
 
-use crate::limits::{JSON_PREFIX_BYTES_MAX, rendered_bytes_max, rendered_bytes_max_of_all};
+use crate::limits::{
+    IRC_EVENT_BYTES_MAX, JSON_PREFIX_BYTES_MAX, irc_bytes_max, rendered_bytes_max, rendered_bytes_max_of_all,
+    sanitised_bytes_max,
+};
 use crate::message::{Body, Message, Notice};
 use crate::names::{Name, RoomName};
 use crate::room::log::Entry;
@@ -30,6 +36,12 @@ pub enum Encoding {
     Text,
     /// One object a line, for programs.
     Json,
+    /// The same objects, each in a text frame.
+    WebSocket,
+    /// Lines of IRC.
+    Irc,
+    /// The same, each with its time in front.
+    IrcTime,
     /// Frames with a header, whose bytes may be line feeds.
     #[cfg(test)]
     Framed,
@@ -42,6 +54,9 @@ impl Encoding {
         match self {
             Self::Text => text::message(message, out),
             Self::Json => json::message(message, out).map(|()| true),
+            Self::WebSocket => websocket::object::message(message, out).map(|()| true),
+            Self::Irc => irc::message(message, false, out).map(|()| true),
+            Self::IrcTime => irc::message(message, true, out).map(|()| true),
             #[cfg(test)]
             Self::Framed => framed::message(message, out),
         }
@@ -49,14 +64,20 @@ impl Encoding {
 
     /// True for formats of objects, in which programs are told more than people.
     pub fn is_for_programs(self) -> bool {
-        self == Self::Json
+        matches!(self, Self::Json | Self::WebSocket)
+    }
+
+    /// True for lines of IRC.
+    pub fn is_irc(self) -> bool {
+        matches!(self, Self::Irc | Self::IrcTime)
     }
 
     /// The most bytes that any message can take whose text has at most `line_bytes`.
     pub fn bytes_max(self, line_bytes: usize) -> usize {
         match self {
             Self::Text => rendered_bytes_max(line_bytes),
-            Self::Json => rendered_bytes_max_of_all(line_bytes),
+            Self::Json | Self::WebSocket => rendered_bytes_max_of_all(line_bytes),
+            Self::Irc | Self::IrcTime => irc_bytes_max(sanitised_bytes_max(line_bytes)).max(IRC_EVENT_BYTES_MAX),
             #[cfg(test)]
             Self::Framed => rendered_bytes_max(line_bytes),
         }
@@ -67,6 +88,8 @@ impl Encoding {
         match self {
             Self::Text => text::message_bytes_max(body),
             Self::Json => json::message_bytes_max(body),
+            Self::WebSocket => websocket::object::message_bytes_max(body),
+            Self::Irc | Self::IrcTime => irc::message_bytes_max(body),
             #[cfg(test)]
             Self::Framed => framed::message_bytes_max(body),
         }
@@ -76,7 +99,9 @@ impl Encoding {
     pub fn line_bytes_expected(self, name: Name, text: &[u8]) -> usize {
         match self {
             Self::Text => text::line_bytes_expected(name, text),
-            Self::Json => JSON_PREFIX_BYTES_MAX + text.len(),
+            Self::Json | Self::WebSocket => JSON_PREFIX_BYTES_MAX + text.len(),
+            Self::Irc => irc::line_bytes_expected(name, text, false),
+            Self::IrcTime => irc::line_bytes_expected(name, text, true),
             #[cfg(test)]
             Self::Framed => framed::HEADER_BYTES + text.len(),
         }
@@ -104,6 +129,11 @@ impl Addressee {
         let written = match self.encoding {
             Encoding::Text => text::notice(notice, out),
             Encoding::Json => json::notice(notice, out),
+            Encoding::WebSocket => websocket::object::notice(notice, out),
+            Encoding::Irc | Encoding::IrcTime => {
+                irc::notice(notice, self, out);
+                Ok(())
+            }
             #[cfg(test)]
             Encoding::Framed => framed::notice(notice, out),
         };
@@ -115,6 +145,14 @@ impl Addressee {
         match self.encoding {
             Encoding::Text => out.extend_from_slice(line),
             Encoding::Json => json::record(number, entry, line, out).expect("writing to a Vec does not fail"),
+            Encoding::WebSocket => {
+                websocket::object::record(number, entry, line, out).expect("writing to a Vec does not fail");
+            }
+            Encoding::Irc | Encoding::IrcTime => {
+                let room = self.room.expect("the past is that of a room");
+                irc::record(entry, line, room, self.encoding == Encoding::IrcTime, out)
+                    .expect("writing to a Vec does not fail");
+            }
             #[cfg(test)]
             Encoding::Framed => framed::past_message(number, entry, line, out),
         }

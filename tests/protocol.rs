@@ -38,17 +38,22 @@ fn between<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Ite
     text.split(start).skip(1).map(move |rest| rest.split(end).next().expect("a split has a first part"))
 }
 
+/// Those of IRC too.
+fn all_cases() -> Vec<cases::Case> {
+    cases::all().into_iter().chain(cases::irc::cases().into_iter().map(|case| case.case)).collect()
+}
+
 #[test]
 fn every_case_cites_a_section_that_exists() {
     let sections = sections(&document());
-    for case in cases::all() {
+    for case in all_cases() {
         assert!(sections.contains_key(case.section), "{} cites #{}, which is no section", case.name, case.section);
     }
 }
 
 #[test]
 fn every_section_is_cited_by_a_case_or_names_its_test() {
-    let cases = cases::all();
+    let cases = all_cases();
     for (anchor, (number, text)) in sections(&document()) {
         let cited = cases.iter().any(|case| case.section == anchor);
         let test = text.lines().find_map(|line| line.strip_prefix("Tested by `"));

@@ -5,6 +5,7 @@ pub mod comeback;
 pub mod commands;
 pub mod conversation;
 pub mod foreign;
+pub mod irc;
 pub mod json;
 pub mod order;
 pub mod rooms;

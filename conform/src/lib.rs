@@ -8,6 +8,7 @@
 //! defaults.
 
 pub mod cases;
+pub mod irc;
 mod lines;
 pub mod objects;
 mod runner;

@@ -10,7 +10,9 @@ use std::{fmt, fs};
 
 use clap::Parser;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use uproar_conform::{Outcome, cases, play};
+use uproar_conform::cases::irc::IrcCase;
+use uproar_conform::irc::{self, Doors};
+use uproar_conform::{Outcome, Tcp, cases, play};
 
 /// Plays what a client may do and must see against a running server, started with its defaults.
 #[derive(Debug, Parser)]
@@ -19,6 +21,10 @@ struct Arguments {
     /// Where the server listens
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:8888", value_parser = parse_address)]
     address: SocketAddr,
+
+    /// Play the cases of IRC instead, against the server's door for it; ADDR is that for text
+    #[arg(long, value_name = "IRC_ADDR", value_parser = parse_address, conflicts_with = "chunk")]
+    irc: Option<SocketAddr>,
 
     /// Name the cases, each with its section of docs/PROTOCOL.md, and play none
     #[arg(long)]
@@ -48,9 +54,13 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let is_chosen = |name: &str| arguments.case.is_empty() || arguments.case.iter().any(|part| name.contains(part));
+    if let Some(irc) = arguments.irc {
+        return play_irc(&arguments, irc, is_chosen);
+    }
     let mut cases = cases::all();
     cases.retain(|case| if arguments.chunk { case.is_for_chunks() } else { case.is_for_defaults() });
-    cases.retain(|case| arguments.case.is_empty() || arguments.case.iter().any(|part| case.name.contains(part)));
+    cases.retain(|case| is_chosen(&case.name));
     if arguments.list {
         cases.iter().for_each(|case| say(format_args!("{:<20} {}", case.section, case.name)));
         return ExitCode::SUCCESS;
@@ -61,18 +71,56 @@ fn main() -> ExitCode {
     if let Err(error) = TcpStream::connect(arguments.address) {
         return fail(&format!("no server at {}: {error}", arguments.address));
     }
-    let mut outcomes = Vec::new();
-    for case in &cases {
+    let outcomes = cases.iter().map(|case| {
         let outcome = play(case, arguments.address, arguments.timeout);
-        match &outcome.failure {
-            None => say(format_args!("ok    {}", outcome.name)),
-            Some(failure) => {
-                let section = outcome.section;
-                say(format_args!("FAIL  {}\n      {failure}\n      see docs/PROTOCOL.md#{section}", outcome.name));
-            }
-        }
-        outcomes.push(outcome);
+        say_outcome(&outcome, "");
+        outcome
+    });
+    conclude(&arguments, outcomes.collect())
+}
+
+/// Plays the cases of IRC, whose rules stand elsewhere too.
+fn play_irc(arguments: &Arguments, irc: SocketAddr, is_chosen: impl Fn(&str) -> bool) -> ExitCode {
+    let mut cases = cases::irc::cases();
+    cases.retain(|case| case.case.is_for_defaults() && is_chosen(&case.case.name));
+    if arguments.list {
+        cases
+            .iter()
+            .for_each(|IrcCase { case, cites }| say(format_args!("{:<20} {} ({cites})", case.section, case.name)));
+        return ExitCode::SUCCESS;
     }
+    if cases.is_empty() {
+        return fail("no case is called so; --list names them");
+    }
+    let patience = arguments.timeout;
+    let doors = Doors { irc: Tcp { address: irc, patience }, text: Tcp { address: arguments.address, patience } };
+    for address in [irc, arguments.address] {
+        if let Err(error) = TcpStream::connect(address) {
+            return fail(&format!("no server at {address}: {error}"));
+        }
+    }
+    let outcomes = cases.iter().map(|case| {
+        let outcome = irc::play(case, doors);
+        say_outcome(&outcome, case.cites);
+        outcome
+    });
+    conclude(arguments, outcomes.collect())
+}
+
+fn say_outcome(outcome: &Outcome, cites: &str) {
+    match &outcome.failure {
+        None => say(format_args!("ok    {}", outcome.name)),
+        Some(failure) => {
+            let (section, between) = (outcome.section, if cites.is_empty() { "" } else { " and " });
+            say(format_args!(
+                "FAIL  {}\n      {failure}\n      see docs/PROTOCOL.md#{section}{between}{cites}",
+                outcome.name
+            ));
+        }
+    }
+}
+
+fn conclude(arguments: &Arguments, outcomes: Vec<Outcome>) -> ExitCode {
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     say(format_args!("{} cases, {failed} failed", outcomes.len()));
     if let Some(path) = &arguments.junit {

@@ -5,7 +5,6 @@
 //! is to be shown goes into a channel with a bound: while nothing can be printed, nothing more is read.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
 use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::SyncSender;
@@ -16,10 +15,12 @@ use rustix::net::sockopt;
 
 use super::backoff::Backoff;
 use super::completion::{Change, Completion};
+use super::connect::Server;
 use super::notices::Heard;
 use super::object::Shown;
+use super::receive;
 use super::session::Session;
-use super::{connect, receive};
+use super::stream::Stream;
 use crate::limits::CHAT_SEND_BYTES;
 
 /// How long a server may be silent before its kernel is asked whether it is still there, the pause between two such
@@ -41,7 +42,7 @@ pub enum Arrival {
 
 #[derive(Debug)]
 pub struct Link {
-    address: String,
+    server: Server,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -51,7 +52,7 @@ struct State {
     session: Session,
     completion: Completion,
     /// The latest connection.
-    stream: Arc<TcpStream>,
+    stream: Arc<Stream>,
     /// Counts connections.
     number: u64,
     /// True while a line that the user typed is handed to the kernel.
@@ -65,9 +66,9 @@ struct State {
 }
 
 impl Link {
-    /// The talk begins over `stream`, which leads to `address`.
-    pub fn new(address: &str, stream: TcpStream, mut session: Session) -> Self {
-        prepare(&stream);
+    /// The talk begins over `stream`, which leads to `server`.
+    pub fn new(server: Server, stream: Stream, mut session: Session) -> Self {
+        prepare(stream.socket());
         session.connected(Instant::now());
         let stream = Arc::new(stream);
         let state = State {
@@ -80,7 +81,7 @@ impl Link {
             is_leaving: false,
             is_over: false,
         };
-        Self { address: address.to_owned(), state: Mutex::new(state), changed: Condvar::new() }
+        Self { server, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -128,7 +129,7 @@ impl Link {
     }
 
     /// The latest connection.
-    pub fn stream(&self) -> Arc<TcpStream> {
+    pub fn stream(&self) -> Arc<Stream> {
         Arc::clone(&self.state().stream)
     }
 
@@ -155,7 +156,7 @@ impl Link {
             let comes_back = state.session.disconnected(Instant::now(), &mut out) && !state.is_leaving;
             drop(state);
             tell(show, out);
-            if !comes_back || !self.connect_again(&mut backoff) {
+            if !comes_back || !self.connect_again(&mut backoff, show) {
                 break;
             }
         }
@@ -167,10 +168,12 @@ impl Link {
         let _ = show.send(Arrival::Ended(heard));
     }
 
-    /// Tries to connect until it is done: true; or the user leaves.
-    fn connect_again(&self, backoff: &mut Backoff) -> bool {
+    /// Tries to connect until it is done: true; or the user leaves. A server that does not prove who it is any more is
+    /// told of once, and tried on.
+    fn connect_again(&self, backoff: &mut Backoff, show: &SyncSender<Arrival>) -> bool {
         // A write that waits for a peer that is gone ends.
-        let _ = self.stream().shutdown(Shutdown::Both);
+        let _ = self.stream().socket().shutdown(Shutdown::Both);
+        let mut is_told = false;
         loop {
             // Its keys are random, in each of them.
             let wait = backoff.next(RandomState::new().hash_one(()));
@@ -178,8 +181,17 @@ impl Link {
             if waiting.expect("no holder of the link panics").0.is_leaving {
                 return false;
             }
-            let Ok(stream) = connect(&self.address) else { continue };
-            prepare(&stream);
+            let stream = match self.server.connect() {
+                Ok(stream) => stream,
+                Err(error) => {
+                    if let Some(why) = error.distrust().filter(|_| !is_told) {
+                        tell(show, vec![Shown::dim(format!("! not connected: {why}"))]);
+                        is_told = true;
+                    }
+                    continue;
+                }
+            };
+            prepare(stream.socket());
             let mut state = self.state();
             state.stream = Arc::new(stream);
             state.number += 1;
@@ -210,7 +222,7 @@ impl Link {
                 line.push('\n');
                 state.is_sending = !is_last;
                 drop(state);
-                let is_sent = (&*stream).write_all(line.as_bytes()).is_ok();
+                let is_sent = stream.write_all(line.as_bytes()).is_ok();
                 state = self.state();
                 state.is_sending = false;
                 if !is_sent {
@@ -221,7 +233,7 @@ impl Link {
             }
             if is_last {
                 // It fails when the server has closed: the thread that reads from it says so.
-                let _ = stream.shutdown(Shutdown::Write);
+                let _ = stream.finish();
                 closed = Some(number);
             }
         }

@@ -9,7 +9,6 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,6 +20,7 @@ use jiff::Timestamp;
 use super::account::{End, Lines, Unsaid};
 use super::object::{Object, Shown};
 use super::session::Session;
+use super::stream::Stream;
 use super::style::{Colours, Style};
 use super::{CLOSED, INPUT_LAST_WAIT, Options, READ_BYTES, ReceiveEnd, closed_in_order, complain, page, receive};
 
@@ -53,7 +53,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn run(stream: TcpStream, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+pub fn run(stream: Stream, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let stream = Arc::new(stream);
     let mut session = Session::new(options.session(false), Instant::now());
     session.connected(Instant::now());
@@ -126,7 +126,7 @@ fn print_objects(lines: &str) -> io::Result<()> {
 
 /// Sends what goes before the input. Where the input `is_held`, waits until the server has answered it: an error says
 /// why it was refused.
-fn begin(mut stream: &TcpStream, talk: &Talk, is_held: bool) -> Result<(), String> {
+fn begin(stream: &Stream, talk: &Talk, is_held: bool) -> Result<(), String> {
     let mut session = lock(&talk.session);
     loop {
         while let Some(line) = session.next_line() {
@@ -149,7 +149,7 @@ fn begin(mut stream: &TcpStream, talk: &Talk, is_held: bool) -> Result<(), Strin
 
 /// Copies the input to the server, completes its last line, and half closes the connection. When the server takes no
 /// more, the rest of the input is read and counted.
-fn send_input(mut stream: &TcpStream, talk: &Talk) -> Event {
+fn send_input(stream: &Stream, talk: &Talk) -> Event {
     let mut input = io::stdin().lock();
     let mut chunk = vec![0; READ_BYTES];
     let mut last = b'\n';
@@ -170,12 +170,12 @@ fn send_input(mut stream: &TcpStream, talk: &Talk) -> Event {
         last = *bytes.last().expect("something was read");
     }
     // It fails when the server has reset the connection: it closed without reading to the end.
-    if is_taken && stream.shutdown(Shutdown::Write).is_ok() { Event::Sent } else { Event::InputEnded }
+    if is_taken && stream.finish().is_ok() { Event::Sent } else { Event::InputEnded }
 }
 
 /// Waits for both threads, as far as both matter.
 fn decide(
-    stream: &TcpStream,
+    stream: &Stream,
     talk: &Talk,
     events: &Receiver<Event>,
     input_end_wait: Duration,
@@ -208,7 +208,7 @@ fn decide(
         }
     }
     let end = match received {
-        Some(ReceiveEnd::Closed) if sent && closed_in_order(stream) => End::ReadWhole,
+        Some(ReceiveEnd::Closed) if sent && closed_in_order(stream.socket()) => End::ReadWhole,
         None if sent => End::NotClosed,
         _ => End::ClosedEarly,
     };

@@ -7,7 +7,6 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::net::TcpStream;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -22,12 +21,14 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{ColorMode, CompletionType, Config, Editor, EventHandler, ExternalPrinter, KeyEvent};
 
+use super::connect::Server;
 use super::gate::{Gate, Interrupt, Suspend, Watch};
 use super::link::{Arrival, Link};
 use super::notices::Heard;
 use super::prompt::PROMPT;
 use super::rows::{WRAP_OFF, WRAP_ON};
 use super::session::Session;
+use super::stream::Stream;
 use super::style::{Colours, Style};
 use super::{
     CLOSED, EDITOR_STOP_WAIT, ESCAPE_WAIT_MS, HISTORY_LINES_MAX, LEAVE_WAIT, Options, closed_in_order, count_lines,
@@ -106,10 +107,10 @@ pub fn open() -> Option<Terminal> {
 impl Terminal {
     /// Talks until the user leaves or the last connection has ended. After leaving, the server is given the time of
     /// `--wait` to take what was typed.
-    pub fn run(self, stream: TcpStream, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    pub fn run(self, server: Server, stream: Stream, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         let Self { mut editor, mut printer, mut redrawer, gate } = self;
         let session = Session::new(options.session(!options.no_reconnect), Instant::now());
-        let link = Arc::new(Link::new(&options.address, stream, session));
+        let link = Arc::new(Link::new(server, stream, session));
         let style = Style { colours: Colours::of_terminal(), times: options.time_zone() };
         editor.set_helper(Some(Watch::new(Arc::clone(&gate), Arc::clone(&link), style.clone())));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Interrupt(Arc::clone(&gate)))));
@@ -235,7 +236,7 @@ fn wait_until_taken(link: &Link, events: &Receiver<Event>, leave_wait: Duration,
         end = events.recv_timeout(leave_wait);
     }
     let is_closed = matches!(end, Ok(Event::ServerClosed(_)));
-    let is_taken = is_closed && link.waiting_lines() == 0 && closed_in_order(&link.stream());
+    let is_taken = is_closed && link.waiting_lines() == 0 && closed_in_order(link.stream().socket());
     if !is_taken && has_spoken {
         let lines = link.waiting_lines();
         say(&format!(

@@ -132,6 +132,7 @@ mod tests {
 
     fn demand(members: usize, descriptor_limit: usize, back_end: BackEnd) -> Demand {
         Demand {
+            beside: 0,
             members: Some(members),
             descriptors: Descriptors::Auto,
             table_slots: None,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::frames::Frames;
 use super::queued::Queued;
 use crate::counters::CloseReason;
 use crate::door::Door;
@@ -110,6 +111,9 @@ pub struct Received {
     pub undecided_since: Option<Instant>,
     /// Set once the peer sends no more while lines of it still wait to be said: why it is closed after them.
     pub ended: Option<CloseReason>,
+    /// What is kept of WebSocket frames. Present exactly while a frame or a message is under way, or one is to be
+    /// charged or answered.
+    pub frames: Option<Box<Frames>>,
 }
 
 impl Received {
@@ -128,6 +132,7 @@ impl Received {
             opening: (!before.has_spoken).then(Opening::default),
             undecided_since: None,
             ended: None,
+            frames: None,
         }
     }
 
@@ -138,7 +143,8 @@ impl Received {
             && self.flood.is_full(now)
             && self.reserved.is_none()
             && self.undecided_since.is_none()
-            && self.ended.is_none();
+            && self.ended.is_none()
+            && self.frames.is_none();
         let Self { slowed, told_of_slow, .. } = *self;
         (is_at_rest && self.opening.is_none()).then_some(Before { has_spoken: true, slowed, told_of_slow })
     }

@@ -1,11 +1,11 @@
 //! Private bytes: bytes for one peer alone, such as notices. A connection may have them in any state.
 //!
 //! They are sent only between two messages of the log. Once a part of them was sent, the rest is sent before the log
-//! goes on.
+//! goes on. Bytes that are the same for all peers, such as a page, are not copied.
 
 use crate::limits::{PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX};
 use crate::message::Notice;
-use crate::wire::Addressee;
+use crate::wire::{Addressee, websocket};
 
 /// Empty for almost every connection, and then it takes no memory of its own.
 #[derive(Debug, Default)]
@@ -14,10 +14,22 @@ pub struct Private(Option<Box<Unsent>>);
 #[derive(Debug, Default)]
 struct Unsent {
     bytes: Vec<u8>,
-    /// How many of `bytes` were sent, always fewer than all, but while the past is fetched.
-    sent: usize,
-    /// Messages of the past that are to follow these bytes.
-    past: Option<Past>,
+    /// How many of `bytes` were sent, always fewer than all, but while something follows.
+    sent: u32,
+    /// True once a pong is among them.
+    has_pong: bool,
+    /// What is to follow these bytes.
+    follows: Follows,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Follows {
+    #[default]
+    Nothing,
+    /// Messages of the past.
+    Past(Past),
+    /// Bytes that all connections share, of which some may have been sent. There are always some.
+    Page(&'static [u8]),
 }
 
 /// Numbered messages of the past that a member is sent again.
@@ -39,7 +51,7 @@ impl Private {
 
     /// True when a part was sent and the rest was not.
     pub fn is_begun(&self) -> bool {
-        self.0.as_deref().is_some_and(|unsent| unsent.sent > 0)
+        self.0.as_deref().is_some_and(|unsent| unsent.sent > 0 || matches!(unsent.follows, Follows::Page(_)))
     }
 
     /// Adds a notice. False, and nothing added, when [`PRIVATE_BYTES_MAX`] bytes wait already, or, while memory is
@@ -55,12 +67,36 @@ impl Private {
 
     /// Adds a notice that must not be dropped, however many bytes wait.
     pub fn tell_always(&mut self, notice: Notice<'_>, to: &Addressee) {
-        let bytes = &mut self.0.get_or_insert_default().bytes;
-        to.notice(notice, bytes);
+        self.add(|bytes| to.notice(notice, bytes));
+    }
+
+    /// Adds what `write` writes behind what waits, which may be nothing.
+    pub fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let unsent = self.0.get_or_insert_default();
+        let bytes = &mut unsent.bytes;
+        write(bytes);
         // Beyond what is reckoned for everybody there is space for all that may wait, so it grows once.
         if bytes.len() > PRIVATE_BYTES_KEPT {
             bytes.reserve_exact((2 * PRIVATE_BYTES_MAX).saturating_sub(bytes.len()));
         }
+        if bytes.is_empty() && unsent.follows == Follows::Nothing {
+            self.0 = None;
+        }
+    }
+
+    /// Adds the answer to a WebSocket's ping, unless one waits already: a peer that does not read has one at most.
+    pub fn pong(&mut self, payload: &[u8]) {
+        if !self.0.as_deref().is_some_and(|unsent| unsent.has_pong) {
+            self.add(|bytes| websocket::pong(payload, bytes));
+            self.0.get_or_insert_default().has_pong = true;
+        }
+    }
+
+    /// Adds `head`, which something shared follows: nothing else waits, and nothing else is added.
+    pub fn serve(&mut self, head: Vec<u8>, page: &'static [u8]) {
+        assert!(self.is_empty() && !head.is_empty(), "it is all that a peer is sent");
+        let follows = if page.is_empty() { Follows::Nothing } else { Follows::Page(page) };
+        self.0 = Some(Box::new(Unsent { bytes: head, follows, ..Unsent::default() }));
     }
 
     /// True when another notice would be dropped.
@@ -70,23 +106,28 @@ impl Private {
 
     /// Has messages of the past follow what waits.
     pub fn repeat(&mut self, next: u64, last: u64) {
-        self.0.get_or_insert_default().past = Some(Past { next, last });
+        self.0.get_or_insert_default().follows = Follows::Past(Past { next, last });
     }
 
     /// True while messages of the past follow.
     pub fn has_past(&self) -> bool {
-        self.0.as_deref().is_some_and(|unsent| unsent.past.is_some())
+        self.0.as_deref().is_some_and(|unsent| matches!(unsent.follows, Follows::Past(_)))
     }
 
     /// The messages of the past that follow, once all bytes before them were sent.
     pub fn past_due(&self) -> Option<Past> {
-        self.0.as_deref().filter(|unsent| unsent.sent == unsent.bytes.len()).and_then(|unsent| unsent.past)
+        let unsent = self.0.as_deref().filter(|unsent| unsent.sent as usize == unsent.bytes.len())?;
+        match unsent.follows {
+            Follows::Past(past) => Some(past),
+            Follows::Nothing | Follows::Page(_) => None,
+        }
     }
 
     /// Replaces the bytes, which were all sent, by those of some more of the past. `past` is what follows them.
     pub fn refill(&mut self, past: Option<Past>, bytes: Vec<u8>) {
         let unsent = self.0.get_or_insert_default();
-        **unsent = Unsent { bytes, sent: 0, past };
+        let follows = past.map_or(Follows::Nothing, Follows::Past);
+        **unsent = Unsent { bytes, follows, ..Unsent::default() };
         if unsent.bytes.is_empty() {
             assert!(past.is_none(), "more of the past follows some of it");
             self.0 = None;
@@ -95,15 +136,29 @@ impl Private {
 
     /// The bytes that are to be sent.
     pub fn due(&self) -> &[u8] {
-        self.0.as_deref().map_or(&[], |unsent| &unsent.bytes[unsent.sent..])
+        let Some(unsent) = self.0.as_deref() else { return &[] };
+        match (&unsent.bytes[unsent.sent as usize..], unsent.follows) {
+            ([], Follows::Page(page)) => page,
+            (bytes, _) => bytes,
+        }
     }
 
     /// Notes that the first `bytes` of [`Private::due`] were sent.
     pub fn advance(&mut self, bytes: usize) {
         let Some(unsent) = self.0.as_deref_mut() else { return };
-        unsent.sent += bytes;
-        assert!(unsent.sent <= unsent.bytes.len(), "no more is sent than there is");
-        if unsent.sent == unsent.bytes.len() && unsent.past.is_none() {
+        let own = bytes.min(unsent.bytes.len() - unsent.sent as usize);
+        unsent.sent += u32::try_from(own).expect("private bytes are few");
+        let of_page = bytes - own;
+        match &mut unsent.follows {
+            Follows::Page(page) => *page = &page[of_page..],
+            Follows::Nothing | Follows::Past(_) => assert_eq!(of_page, 0, "no more is sent than there is"),
+        }
+        let is_over = match unsent.follows {
+            Follows::Nothing => unsent.sent as usize == unsent.bytes.len(),
+            Follows::Past(_) => false,
+            Follows::Page(page) => page.is_empty(),
+        };
+        if is_over {
             self.0 = None;
         }
     }
@@ -136,6 +191,36 @@ mod tests {
         assert_eq!(private.due(), b"slow down: your lines are delayed, not lost\n");
         private.advance(private.due().len());
         assert!(private.is_empty() && !private.is_begun() && private.footprint() == 0);
+    }
+
+    #[test]
+    fn a_page_follows_its_head_and_is_not_copied() {
+        static PAGE: [u8; 1000] = [b'x'; 1000];
+        let mut private = Private::default();
+        private.serve(b"head".to_vec(), &PAGE);
+        assert!(private.footprint() < 200 && private.is_begun(), "nothing may come between");
+        private.advance(3);
+        assert_eq!(private.due(), b"d");
+        private.advance(1);
+        assert!(std::ptr::eq(private.due(), PAGE.as_slice()));
+        private.advance(999);
+        assert_eq!(private.due(), b"x");
+        private.advance(1);
+        assert!(private.is_empty() && private.due().is_empty());
+        private.serve(b"head".to_vec(), &[]);
+        private.advance(4);
+        assert!(private.is_empty());
+    }
+
+    #[test]
+    fn one_pong_waits_at_most() {
+        let mut private = Private::default();
+        private.pong(b"1");
+        private.pong(b"2");
+        assert_eq!(private.due(), [0x8a, 1, b'1']);
+        private.advance(3);
+        private.pong(b"3");
+        assert_eq!(private.due(), [0x8a, 1, b'3']);
     }
 
     #[test]

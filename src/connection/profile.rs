@@ -3,6 +3,7 @@
 use crate::flood::Bucket;
 use crate::names::MemberName;
 use crate::sessions::Key;
+use crate::wire::irc::registration::{Capabilities, Registration};
 
 #[derive(Debug, Default)]
 pub struct Profile {
@@ -14,4 +15,8 @@ pub struct Profile {
     pub keys: Bucket,
     /// True once it has shown the operators' key.
     pub operator: bool,
+    /// What an IRC client has asked for.
+    pub capabilities: Capabilities,
+    /// What an IRC client has told of itself so far; `None` once it is a member.
+    pub registration: Option<Box<Registration>>,
 }

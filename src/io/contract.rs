@@ -252,7 +252,13 @@ fn an_error_ends_accepting_on_its_listener_alone<W: World>(mut harness: Harness<
 fn no_newcomer_is_accepted_after_the_end<W: World>(mut harness: Harness<W>) {
     let (mut peer, socket) = harness.join();
     harness.io().accept(SECOND);
-    harness.io().stop_accepting();
+    harness.io().stop_accepting(ListenerId::FIRST);
+    harness.nothing_happens();
+    assert!(harness.world.try_connect(ListenerId::FIRST).is_none(), "newcomers are refused");
+    let _other = harness.world.connect(SECOND);
+    harness.until("a newcomer by the other listener", |harness| !harness.accepted.is_empty());
+    harness.accepted.clear();
+    harness.io().stop_accepting(SECOND);
     // Back ends may end it only with the next wait.
     harness.nothing_happens();
     for listener in [ListenerId::FIRST, SECOND] {

@@ -64,7 +64,8 @@ struct Watched {
 
 #[derive(Debug)]
 struct Listener {
-    socket: TcpListener,
+    /// `None` once accepting has ended for good.
+    socket: Option<TcpListener>,
     /// True exactly while newcomers are to be accepted.
     accepting: bool,
 }
@@ -72,7 +73,7 @@ struct Listener {
 #[derive(Debug)]
 pub struct Readiness<P> {
     poller: P,
-    /// By [`ListenerId`]; none once accepting has ended for good.
+    /// By [`ListenerId`].
     listeners: Vec<Listener>,
     signals: Signals,
     /// By slot.
@@ -93,7 +94,10 @@ impl<P: Poller> Readiness<P> {
         poller.watch(signals.as_fd(), Token::indexed(Op::Signal, 0), read)?;
         Ok(Self {
             poller,
-            listeners: listeners.into_iter().map(|socket| Listener { socket, accepting: false }).collect(),
+            listeners: listeners
+                .into_iter()
+                .map(|socket| Listener { socket: Some(socket), accepting: false })
+                .collect(),
             signals,
             watched: ByIndex::new(None),
             readable: Readable::new(),
@@ -145,8 +149,8 @@ impl<P: Poller> Readiness<P> {
 
     /// Accepts some newcomers. The poller reports the listener again for the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
-        let Some(listener) = self.listeners.get(id.index()).filter(|listener| listener.accepting) else { return };
-        let accepted = socket::accept_some(&listener.socket, |socket| {
+        let Listener { socket: Some(listener), accepting: true } = &self.listeners[id.index()] else { return };
+        let accepted = socket::accept_some(listener, |socket| {
             if self.poller.takes(socket.as_raw_fd()) {
                 let newcomer = Socket::accepted(socket);
                 completions.list.extend(newcomer.map(|newcomer| Completion::Accepted(id, Ok(newcomer))));
@@ -162,9 +166,10 @@ impl<P: Poller> Readiness<P> {
 
     fn set_accepting(&mut self, id: ListenerId, accepting: bool) {
         let listener = &mut self.listeners[id.index()];
+        let Some(socket) = &listener.socket else { return };
         listener.accepting = accepting;
         let interest = Interest { readable: accepting, writable: false };
-        let watched = self.poller.watch(listener.socket.as_fd(), Token::accept(id), interest);
+        let watched = self.poller.watch(socket.as_fd(), Token::accept(id), interest);
         watched.expect("a listener was watched before, or is among the first to be");
     }
 
@@ -210,16 +215,12 @@ impl<P: Poller> Io for Readiness<P> {
     }
 
     fn accept(&mut self, listener: ListenerId) {
-        if !self.listeners.is_empty() {
-            self.set_accepting(listener, true);
-        }
+        self.set_accepting(listener, true);
     }
 
-    fn stop_accepting(&mut self) {
-        for listener in ListenerId::first(self.listeners.len()) {
-            self.set_accepting(listener, false);
-        }
-        self.listeners.clear();
+    fn stop_accepting(&mut self, listener: ListenerId) {
+        self.set_accepting(listener, false);
+        self.listeners[listener.index()].socket = None;
     }
 
     fn receive(&mut self, socket: &Socket, id: ConnectionId) {

@@ -97,8 +97,8 @@ impl Io for Sim {
         self.kernel.borrow_mut().accept(listener);
     }
 
-    fn stop_accepting(&mut self) {
-        self.kernel.borrow_mut().stop_accepting();
+    fn stop_accepting(&mut self, listener: ListenerId) {
+        self.kernel.borrow_mut().stop_accepting(listener);
     }
 
     fn receive(&mut self, socket: &Socket, id: ConnectionId) {

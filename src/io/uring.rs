@@ -56,8 +56,8 @@ pub struct Uring {
     tables: Option<Tables>,
     /// True once the poll of the tables' eventfd has completed, until it is armed again.
     woken: bool,
-    /// By [`ListenerId`]; none once accepting has ended for good.
-    listeners: Vec<TcpListener>,
+    /// By [`ListenerId`]; `None` once accepting has ended for good.
+    listeners: Vec<Option<TcpListener>>,
     signals: Signals,
     /// Sockets by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
     numbers: ByIndex<Number>,
@@ -73,7 +73,7 @@ impl Uring {
             main: ring,
             tables: None,
             woken: false,
-            listeners,
+            listeners: listeners.into_iter().map(Some).collect(),
             signals,
             numbers: ByIndex::new(Number::NONE),
             readable: Readable::new(),
@@ -204,7 +204,7 @@ impl Uring {
                 let descriptor = RawFd::try_from(descriptor).expect("a descriptor is a small number");
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-                if !self.listeners.is_empty()
+                if self.listeners[listener.index()].is_some()
                     && let Some((newcomer, address)) = Ordinary::accepted(socket)
                 {
                     completions.list.push(Completion::Accepted(listener, Ok((Socket::ordinary(newcomer), address))));
@@ -216,7 +216,7 @@ impl Uring {
             }
             Err(Errno::CONNABORTED | Errno::AGAIN | Errno::INTR | Errno::PROTO) => self.accept(listener),
             // Shutting a listener down ends the accept with EINVAL.
-            Err(_) if self.listeners.is_empty() => {}
+            Err(_) if self.listeners[listener.index()].is_none() => {}
             Err(errno) => completions.list.push(Completion::Accepted(listener, Err(errno))),
         }
     }
@@ -224,7 +224,7 @@ impl Uring {
     /// Accepts some newcomers into ordinary descriptors and moves each into a table. The poll that is armed again
     /// reports the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
-        let Some(listener) = self.listeners.get(id.index()) else { return };
+        let Some(listener) = &self.listeners[id.index()] else { return };
         let tables = self.tables.as_mut().expect("newcomers are accepted one by one where there are tables");
         let accepted = accept_some(listener, |newcomer| {
             let Some((newcomer, address)) = Ordinary::accepted(newcomer) else { return };
@@ -277,10 +277,8 @@ impl Io for Uring {
     }
 
     fn accept(&mut self, listener: ListenerId) {
-        if self.listeners.is_empty() {
-            return;
-        }
-        let descriptor = self.listeners[listener.index()].as_raw_fd();
+        let Some(open) = &self.listeners[listener.index()] else { return };
+        let descriptor = open.as_raw_fd();
         if self.tables.is_some() {
             self.main.push_poll(Target::Descriptor(descriptor), libc::POLLIN, Token::accept(listener));
         } else {
@@ -288,8 +286,8 @@ impl Io for Uring {
         }
     }
 
-    fn stop_accepting(&mut self) {
-        for listener in self.listeners.drain(..) {
+    fn stop_accepting(&mut self, listener: ListenerId) {
+        if let Some(listener) = self.listeners[listener.index()].take() {
             // The armed accept holds the listener open, so closing it would not do; shutting it down ends both. It only
             // fails when accepting has ended already.
             let _ = rustix::net::shutdown(&listener, Shutdown::Both);

@@ -7,7 +7,8 @@
 //! from when the last segment is begun, so that they are done when it is full; if they are not, authors wait for that
 //! too.
 
-use std::io;
+use std::io::{self, Write};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
@@ -17,10 +18,12 @@ use super::member::{Gap, Member};
 use super::members::{MemberId, Members, Place};
 use super::roster::Roster;
 use crate::limits::SEND_BATCH_MEMBERS;
-use crate::message::{Body, Message};
+use crate::message::{Body, Kind, Message};
 use crate::names::Name;
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId, TableId};
 use crate::wire::Encoding;
+use crate::wire::websocket::object::HEARTBEAT;
 
 /// The members of one batch of sends.
 pub type Batch = ArrayVec<MemberId, SEND_BATCH_MEMBERS>;
@@ -37,6 +40,8 @@ pub struct Feed {
     /// Numbered messages sent whole to members. Those sent to a member that is behind are added when it is level, skipped or
     /// leaves.
     deliveries: u64,
+    /// True once a close frame was appended, behind which no frame may follow.
+    has_ended: bool,
 }
 
 impl Feed {
@@ -44,7 +49,15 @@ impl Feed {
     /// `messages` were numbered before it began.
     pub fn new(encoding: Encoding, log_bytes: usize, message_bytes_max: usize, messages: u64) -> Self {
         let log = Log::new(log_bytes, message_bytes_max, messages);
-        Self { encoding, roster: Roster::default(), log, message_bytes_max, skipped_messages: 0, deliveries: 0 }
+        Self {
+            encoding,
+            roster: Roster::default(),
+            log,
+            message_bytes_max,
+            skipped_messages: 0,
+            deliveries: 0,
+            has_ended: false,
+        }
     }
 
     pub fn encoding(&self) -> Encoding {
@@ -164,6 +177,10 @@ impl Feed {
         mut on_skipped: impl FnMut(ConnectionId, bool),
     ) -> bool {
         assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
+        if self.has_ended {
+            return true;
+        }
+        self.has_ended = self.encoding == Encoding::WebSocket && message.body.kind() == Kind::Stopping;
         let mut bytes_max = self.message_bytes_max;
         if !self.log.last_fits(bytes_max) {
             bytes_max = longest;
@@ -177,9 +194,7 @@ impl Feed {
                     self.skip_oldest(members, usize::MAX, &mut on_skipped);
                     spare = Some(self.retire(members));
                 }
-                members.log_budget.take(self.log.growth(bytes_max));
-                self.log.begin_segment(bytes_max, spare);
-                self.roster.on_segment(&self.log);
+                self.begin_segment(members, bytes_max, spare);
             }
         }
         let entry = Entry {
@@ -196,6 +211,42 @@ impl Feed {
             self.roster.on_append(members, SEND_BATCH_MEMBERS);
         }
         appended
+    }
+
+    fn begin_segment(&mut self, members: &mut Members, bytes: usize, spare: Option<Box<[u8]>>) {
+        members.log_budget.take(self.log.growth(bytes));
+        self.log.begin_segment(bytes, spare);
+        self.roster.on_segment(&self.log);
+    }
+
+    /// Sends all readers a few bytes that mean nothing to them, so that their connections are not idle. Nothing is done
+    /// while there is no memory for it: then bytes wait for some, and for the others the next time is soon enough. It
+    /// must not take the place of what others may want to read again, so what was sent to everybody is forgotten for it:
+    /// the past is told from the feed of text.
+    pub fn beat(&mut self, members: &mut Members) {
+        assert_eq!(self.roster.in_batch(), 0, "nothing is said while a batch is being sent");
+        let length = HEARTBEAT.len();
+        if !self.log.last_fits(length) {
+            let mut spare = None;
+            while self.log.segments() > 0 && self.is_sent(self.log.tail_after(1)) && self.roster.skips_due(1) == 0 {
+                spare = Some(self.retire(members));
+            }
+            if self.log.retires_needed(length) > 0 || self.log.growth(length) > members.log_budget.free() {
+                return;
+            }
+            self.begin_segment(members, length, spare);
+        }
+        // Nobody reads the entry: it is no numbered message, and no past is told from this feed.
+        let entry = Entry { time: members.time(), author: None, kind: Kind::Summary, name_bytes: 0 };
+        self.log.append(entry, length, |space| space.write_all(&HEARTBEAT).is_ok());
+        self.roster.on_append(members, SEND_BATCH_MEMBERS);
+    }
+
+    /// How long nothing was appended, as far as the log tells; `None` when it has nothing.
+    pub fn silence(&self, now: UnixTime) -> Option<Duration> {
+        // A clock that was set back tells nothing.
+        let since = self.log.last_message().map(|(entry, _)| entry.time)?;
+        now.0.checked_sub(since.0).map(Duration::from_millis)
     }
 
     /// Has the message from `start` to the head not sent to its author. `has_private` is true when private bytes wait

@@ -222,6 +222,11 @@ impl Members {
     }
 
     /// Memory of the members, in bytes.
+    pub fn places_bytes(&self) -> usize {
+        self.entries.places() * size_of::<Entry>()
+    }
+
+    /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
         let aside: usize = self.entries.iter().map(|(_, entry)| entry.member.aside_bytes()).sum();
         self.entries.places() * size_of::<Entry>() + aside

@@ -88,7 +88,9 @@ impl Person {
                 let whole = text.rfind('\n').map_or(0, |end| end + 1);
                 text[..whole].lines().map(|line| (0, line.to_string())).collect()
             }
-            Encoding::Json => unreachable!("nobody here reads JSON"),
+            Encoding::Json | Encoding::WebSocket | Encoding::Irc | Encoding::IrcTime => {
+                unreachable!("nobody here reads it")
+            }
             Encoding::Framed => {
                 framed::frames(&self.received).into_iter().map(|(number, _, text)| (number, text)).collect()
             }
@@ -178,7 +180,8 @@ impl World {
 
     fn say(&mut self, port: u16, text: &str) -> Result<(), Blocked> {
         let (person, line) = (&self.people[&port], text.as_bytes());
-        let author = Author { member: person.id, who: who(port), has_private: !person.private.is_empty() };
+        let author =
+            Author { member: person.id, who: who(port), has_private: !person.private.is_empty(), hears_itself: false };
         let body = Body::Line { name: name(port), text: line };
         self.room.admit(author, &body, self.now)?;
         assert!(self.room.publish(author, body, self.now));
@@ -293,7 +296,9 @@ impl World {
                 }
             } else {
                 let is_it = |said: &Said| match person.encoding {
-                    Encoding::Json => unreachable!("nobody here reads JSON"),
+                    Encoding::Json | Encoding::WebSocket | Encoding::Irc | Encoding::IrcTime => {
+                        unreachable!("nobody here reads it")
+                    }
                     Encoding::Text => line == said.line,
                     Encoding::Framed => (number, line.as_str()) == (said.number, said.framed.as_str()),
                 };
@@ -494,7 +499,7 @@ fn a_small_room_does_not_wait_for_a_large_one() {
         let batch = rooms.take_batch(|_, _, _| {});
         send_all(&mut rooms, &batch);
     }
-    let author = |member, port| Author { member, who: who(port), has_private: false };
+    let author = |member, port| Author { member, who: who(port), has_private: false, hears_itself: false };
     assert!(rooms.publish(author(large[0], 0), Body::Line { name: name(0), text: b"to many" }, now));
     let first = rooms.take_batch(|_, _, _| {});
     send_all(&mut rooms, &first);

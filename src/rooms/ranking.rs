@@ -78,6 +78,11 @@ impl Ranking {
         self.order.iter().copied().skip(start)
     }
 
+    /// How many rooms have at least so many members. It takes a number of steps that grows with the logarithm of theirs.
+    pub fn of_at_least(&self, members: usize) -> usize {
+        self.order.partition_point(|room| self.place(*room).size as usize >= members)
+    }
+
     fn place(&self, room: RoomId) -> Place {
         self.places[room.0 as usize]
     }
@@ -164,6 +169,10 @@ mod tests {
                 }
                 ranking.invariants(|room| sizes[&room]);
                 prop_assert_eq!(ranking.len(), sizes.len());
+                for members in 0..4 {
+                    let expected = sizes.values().filter(|size| **size >= members).count();
+                    prop_assert_eq!(ranking.of_at_least(members), expected);
+                }
                 prop_assert_eq!(ranking.from(1).count(), sizes.len().saturating_sub(1));
             }
         }

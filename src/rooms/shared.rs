@@ -100,7 +100,7 @@ impl World {
     }
 
     fn say_body(&mut self, member: MemberId, person: usize, body: Body<'_>) -> bool {
-        let author = Author { member, who: who(person), has_private: false };
+        let author = Author { member, who: who(person), has_private: false, hears_itself: false };
         let admitted = self.rooms.admit(author, &body, self.now).is_ok();
         if admitted {
             assert!(self.rooms.publish(author, body, self.now));
@@ -331,5 +331,43 @@ proptest! {
             let said = world.rooms.room(person.room).messages() - person.joined;
             prop_assert_eq!(heard.len() as u64 + person.missed + person.said, said, "every message is sent or told of");
         }
+    }
+}
+
+#[test]
+fn a_survey_in_pieces_counts_each_room_once_while_rooms_go() {
+    // Which rooms are freed after how many pieces.
+    for freed_at in 0..9 {
+        let mut world = World::new(settings(LOGS_BYTES_DEFAULT));
+        let rooms: Vec<RoomId> = (0..6).map(|number| world.open(number)).collect();
+        let authors: Vec<usize> = rooms.iter().map(|room| world.join(*room, Encoding::Text)).collect();
+        let reads_nothing = world.join(rooms[5], Encoding::Text);
+        world.people[reads_nothing].space = 0;
+        for author in &authors {
+            (0..=*author).for_each(|_| assert!(world.say(*author)));
+        }
+        world.settle();
+        let statistics = |rooms: &Rooms| (rooms.messages(), rooms.deliveries(), rooms.skipped_messages());
+        let expected = (statistics(&world.rooms), world.rooms.parked(), world.rooms.lag_bytes_max());
+        assert_eq!((expected.0.0, expected.1), (21, 1));
+        let mut pieces = 0;
+        let found = loop {
+            if pieces == freed_at {
+                for number in [0, 4] {
+                    world.leave(authors[number]);
+                    assert!(world.rooms.close_unused(rooms[number], |_| {}));
+                }
+            }
+            pieces += 1;
+            if let Some(found) = world.rooms.survey(1) {
+                break found;
+            }
+        };
+        let Counts { messages, deliveries, skipped } = found.counts;
+        let seen = ((messages, deliveries, skipped), found.parked, found.lag_bytes_max);
+        assert_eq!(seen, expected, "freed after {freed_at} pieces");
+        assert!(pieces > 6, "there are as many pieces as rooms");
+        let whole = world.rooms.survey(u32::MAX).expect("all at once").counts;
+        assert_eq!((whole.messages, whole.deliveries), (21, expected.0.1), "the next begins anew");
     }
 }

@@ -41,7 +41,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accepted(&mut self, listener: ListenerId, socket: I::Socket, address: SocketAddr) {
         self.accepting.reported = false;
         let door = self.config.doors.at(listener);
-        if self.connections.len() >= self.config.members_max {
+        if door == Door::Admin {
+            self.on_admin_accepted(socket, address);
+        } else if self.connections.len() - self.admin.connections.len() >= self.config.members_max {
             self.on_server_full(listener, socket);
         } else if self.config.proxies.contains(address.ip()) {
             let origin = Origin::shown(Address::first(address));
@@ -111,17 +113,29 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A connection has to send something before it is a member.
-    fn begin_greeting(&mut self, id: ConnectionId) {
-        let queued = &mut self.connections.at_mut(id).inbound.queued;
-        if self.schedule.time_handshake(id, queued, self.now) {
-            self.greeting += 1;
+    pub(super) fn begin_greeting(&mut self, id: ConnectionId) {
+        let inbound = &mut self.connections.at_mut(id).inbound;
+        if self.schedule.time_handshake(id, &mut inbound.queued, self.now) {
+            self.greeting += usize::from(inbound.door != Door::Admin);
         }
         while self.greeting > self.config.greeting_max() {
             let oldest = self.schedule.oldest_handshake().expect("a connection that is greeting is timed");
-            self.end_greeting(oldest, CloseReason::HandshakesFull);
+            self.make_room_for_greetings(oldest);
         }
         if self.connections.find(id).is_some_and(|connection| !connection.is_closing()) {
             self.ask_for_chunk(id);
+        }
+    }
+
+    /// The connection that is timed for the longest is closed if it is greeting. Those of the admin door have a number of
+    /// their own, and stay.
+    fn make_room_for_greetings(&mut self, oldest: ConnectionId) {
+        match self.connections.find(oldest) {
+            Some(connection) if connection.inbound.door == Door::Admin => {
+                connection.inbound.queued.remove(Queue::Handshake);
+                self.schedule.time_handshake(oldest, &mut connection.inbound.queued, self.now);
+            }
+            _ => self.end_greeting(oldest, CloseReason::HandshakesFull),
         }
     }
 

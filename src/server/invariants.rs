@@ -8,6 +8,7 @@ use crate::connection::{
     Connection, Greeting, Hold, Inbound, Outbound, Profile, Queue, Received, State, Uptake, Waits,
 };
 use crate::counters::{CloseReason, Counter};
+use crate::door::Door;
 use crate::io::socket::Socket;
 use crate::io::{Io, Receiving};
 use crate::journal::Journal;
@@ -138,7 +139,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.addresses.invariants();
         self.schedule.invariants();
         self.spare.invariants();
-        let (mut members, mut greeting, mut unknown, mut unanswered) = (0, 0, 0, 0);
+        let (mut members, mut greeting, mut operators, mut unknown, mut unanswered) = (0, 0, 0, 0, 0);
         self.budget.invariants(self.connections.iter().map(|(_, connection)| connection.buffer_bytes()).sum());
         let most = MemoryBound::of(&self.config).buffers;
         assert!(self.buffer_bytes() <= most, "members share {} bytes, at most {most}", self.buffer_bytes());
@@ -148,7 +149,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             unanswered += usize::from(connection.outbound.socket.is_unanswered());
             match connection.state {
                 State::Greeting(waits) => {
-                    greeting += 1;
+                    if connection.inbound.door == Door::Admin {
+                        operators += 1;
+                    } else {
+                        greeting += 1;
+                    }
                     if connection.is_known() {
                         names.insert(connection.name());
                     } else {
@@ -187,13 +192,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
         assert_eq!(look.is_some(), unanswered > 0, "a look is due exactly while a connection is unanswered");
         assert_eq!(self.greeting, greeting, "connections that are greeting are counted");
         assert!(greeting <= self.config.greeting_max(), "connections that are greeting are bounded");
-        let open = members + greeting;
+        let open = members + greeting + operators;
         let known = open - unknown;
         let counted = self.addresses.connections();
         assert!(counted.is_none_or(|counted| counted == known), "open connections are counted by address");
         assert_eq!((names.len(), self.names.len()), (known, known), "every connection has a name of its own");
         assert_eq!(self.rooms.online() + self.rooms.outside(), members, "members are the connections that have joined");
-        assert!(self.connections.len() <= self.config.members_max, "connections are bounded");
+        assert!(operators <= self.admin.connections.len(), "those of the admin door are listed");
+        let counted = self.connections.len() - self.admin.connections.len();
+        assert!(counted <= self.config.members_max, "connections are bounded");
+        assert_eq!(self.by_door.iter().sum::<usize>(), members, "members are counted by their doors");
         let counters = &self.counters;
         let stayed = counters[Counter::Accepted] - counters.closes_all();
         assert_eq!(stayed, open as u64, "open connections are those accepted and not closed");
@@ -237,7 +245,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             assert!(inbound.held.is_none(), "a member that sent nothing is not held");
             return;
         };
-        assert!(received.input.len() <= self.config.line_bytes + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
+        let line_bytes_max = self.config.line_bytes_of(inbound.door);
+        assert!(received.input.len() <= line_bytes_max + 2 + RECEIVE_CHUNK_BYTES, "input is bounded");
         if self.phase.is_stopping() {
             return;
         }
@@ -245,7 +254,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match inbound.held {
             None => {
                 assert!(
-                    received.input.len() <= self.config.line_bytes + 1,
+                    received.input.len() <= line_bytes_max + 1,
                     "a connection that is not held has no whole line waiting"
                 );
                 assert_eq!(entries, (0, 0), "a connection that is not held has no entry");

@@ -371,7 +371,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let topic = Topic { text: text.into(), by, time: self.rooms.time() };
         self.rooms.room_mut(room).set_topic(Some(topic).filter(|_| !text.is_empty()));
         self.on_room_changed(room);
-        self.tell_topic(speaker.id, speaker.member, true);
+        if self.connections.at(speaker.id).inbound.encoding.is_irc() {
+            self.tell_own_topic(speaker, text);
+        } else {
+            self.tell_topic(speaker.id, speaker.member, true);
+        }
         self.log_action(speaker, format_args!("set the topic of {}", self.rooms.room(room).name()));
         Ok(done)
     }

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::Server;
 use super::schedule::Moment;
+use super::web::{CLOSE_NORMAL, Code};
 use crate::connection::{Greeting, Private, Queue, State};
 use crate::counters::{CloseReason, Counter};
 use crate::door::{Door, Doors};
@@ -17,7 +18,7 @@ use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::{Newcomer, Who};
 use crate::token::{ConnectionId, ListenerId, RoomId};
-use crate::wire::Encoding;
+use crate::wire::{Encoding, websocket};
 
 /// What the server remembers about accepting. The schedule has the moment at which it is armed again after an error.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.count_greeted(id);
         let connection = self.connections.at_mut(id);
         connection.state = State::Joined(member);
+        self.by_door[connection.inbound.door.index()] += 1;
         if !connection.outbound.socket.may_take() {
             // Its socket is full of bytes of the greeting.
             self.rooms.park(member);
@@ -56,14 +58,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell_topic(id, member, false);
             self.repeat_last(id, member, self.config.history);
         }
-        self.ask_for_chunk(id);
+        // Lines behind the greeting are taken first: one of them may have to wait, and then no more is asked for.
+        if self.connections.at(id).inbound.door == Door::Web || self.greeting_input(id).is_empty() {
+            self.ask_for_chunk(id);
+        }
     }
 
     /// A connection is about to be a member, or closed: it is greeting no more.
     pub(super) fn count_greeted(&mut self, id: ConnectionId) {
         let connection = self.connections.at(id);
         let is_greeting = matches!(connection.state, State::Greeting(_));
-        self.greeting -= usize::from(is_greeting && connection.inbound.queued.contains(Queue::Handshake));
+        let is_counted = connection.inbound.queued.contains(Queue::Handshake) && connection.inbound.door != Door::Admin;
+        self.greeting -= usize::from(is_greeting && is_counted);
     }
 
     /// What a room has to know of a connection that joins it.
@@ -75,6 +81,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Shows a newcomer the operator's greeting.
     fn show_motd(&mut self, id: ConnectionId) {
+        if self.connections.at(id).inbound.encoding.is_irc() {
+            return self.show_irc_motd(id);
+        }
         if let Some(motd) = self.keeping.motd.take() {
             motd.lines().for_each(|line| self.tell_always(id, Notice::Motd { line }));
             self.keeping.motd = Some(motd);
@@ -133,24 +142,44 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Closes a connection with a last line, if its socket takes one.
     pub(super) fn close_with(&mut self, id: ConnectionId, notice: Notice<'_>, reason: CloseReason) {
+        let code = self.close_code(id, reason).or(Some(CLOSE_NORMAL));
+        self.farewell(id, Some(notice), code);
+        self.end(id, reason);
+    }
+
+    /// Closes a connection. One that speaks WebSocket is told why, if its socket takes it.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        if let Some(code) = self.close_code(id, reason) {
+            self.farewell(id, None, Some(code));
+        }
+        self.end(id, reason);
+    }
+
+    /// Sends a connection what it is sent last, if its socket takes it: a notice, and by WebSocket the code of a close.
+    fn farewell(&mut self, id: ConnectionId, notice: Option<Notice<'_>>, code: Option<Code>) {
         let connection = self.connections.at(id);
-        // The notice must follow a whole message. A skipped member may lack the rest of one, so it is not told.
+        // It must follow a whole message. A skipped member may lack the rest of one, so it is not told.
         let rest = match connection.state {
             State::Joined(member) => self.rooms.rest_of_message(member),
+            State::Greeting(Greeting::Leaving(_)) | State::Closing(_) => None,
             State::Greeting(_) => Some(&[][..]),
-            State::Closing(_) => None,
         };
-        if let Some(rest) = rest.filter(|_| connection.outbound.socket.may_take()) {
-            let mut bytes = [rest, connection.outbound.private.due()].concat();
-            self.addressee(id).notice(notice, &mut bytes);
-            self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
+        let Some(rest) = rest.filter(|_| connection.outbound.socket.may_take()) else { return };
+        let mut bytes = [rest, connection.outbound.private.due()].concat();
+        if connection.member().is_none() {
+            notice.into_iter().for_each(|notice| connection.inbound.door.refusal(notice, &mut bytes));
+        } else {
+            notice.into_iter().for_each(|notice| self.addressee(id).notice(notice, &mut bytes));
+            if let Some(code) = code.filter(|_| connection.inbound.encoding == Encoding::WebSocket) {
+                websocket::close(code, &mut bytes);
+            }
         }
-        self.close(id, reason);
+        self.io.send_batch(&mut [Send::new(&connection.socket, &bytes)]);
     }
 
     /// Ends a connection in any state; one that is closing already stays as it is. This is the only function that ends
     /// one. The slot is freed when nothing is in flight on it any more, which may be at once.
-    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+    fn end(&mut self, id: ConnectionId, reason: CloseReason) {
         let public_id = self.public_id(id);
         self.count_greeted(id);
         let connection = self.connections.at_mut(id);
@@ -177,13 +206,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.forget_holds_of(self.connections.serial(id).0);
         if let Some(member) = member {
+            let door = self.connections.at(id).inbound.door;
+            self.by_door[door.index()] -= 1;
             self.end_session(id, member);
             let room = self.rooms.leave(member, Who { name, id: public_id }, self.now);
             self.free_room_if_unused(room);
         }
         self.connections.at_mut(id).profile = None;
         self.counters.closed(reason);
-        if !matches!(reason, CloseReason::Left | CloseReason::Broken) {
+        if !matches!(reason, CloseReason::Left | CloseReason::Broken | CloseReason::Answered) {
             self.report_close(name, reason);
         }
         self.free_if_idle(id);
@@ -195,6 +226,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if connection.is_closing() && connection.is_idle() {
             let connection = self.connections.remove(id);
             self.io.close(connection.socket);
+            self.admin.on_freed(id);
             self.resume_accepting();
         }
     }

@@ -20,13 +20,14 @@ use super::held::{Resume, Turn};
 use super::speaker::{Done, Speaker};
 use crate::connection::{Greeting, Hold, Queue, Received, State};
 use crate::counters::{CloseReason, Counter};
+use crate::door::Door;
 use crate::io::{Chunk, Io, Scratch};
 use crate::limits::{BUFFER_PATIENCE, FULL_LOOKS_MAX, OPENING_HOLD, SPARE_BUFFERS_MAX};
 use crate::message::{Body, Notice};
 use crate::outlet::Outlet;
 use crate::room::{Author, Blocked};
 use crate::token::{ConnectionId, PublicId, RoomId};
-use crate::wire::{Foreign, Framing, Item, Verdict};
+use crate::wire::{Encoding, Foreign, Framing, Item, Verdict};
 
 /// A piece of the received bytes, as it is admitted.
 #[derive(Clone, Copy)]
@@ -36,7 +37,7 @@ enum Piece<'a> {
     Command,
     /// A line that is too long, as far as it has arrived.
     TooLong,
-    /// A further chunk of a line that is too long. It is charged like a line.
+    /// A further chunk of a line that is too long, or one of frames without payload. It is charged like a line.
     MoreOfTooLong,
 }
 
@@ -98,7 +99,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Err(_) => return self.on_end(id, CloseReason::Broken),
         };
         // Lines that arrive once the server was told to stop are not said.
-        if self.phase.is_stopping() {
+        if self.phase.is_stopping() && connection.inbound.door != Door::Admin {
             return;
         }
         if bytes.is_empty() {
@@ -112,6 +113,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(public_id(), before, self.now)));
         received.last_at = self.now;
         let is_greeting = matches!(connection.state, State::Greeting(_));
+        if !is_greeting && connection.inbound.encoding == Encoding::WebSocket {
+            return self.on_frames(id, bytes);
+        }
         let is_first = received.input.is_empty() && !is_held && !is_greeting;
         if !is_first {
             let before = received.input.capacity();
@@ -131,7 +135,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn ask_for_chunk(&mut self, id: ConnectionId) {
         let connection = self.connections.at_mut(id);
         let inbound = &mut connection.inbound;
-        if inbound.held.is_none() && !inbound.receiving && !self.phase.is_stopping() {
+        let is_listened_to = !self.phase.is_stopping() || inbound.door == Door::Admin;
+        if inbound.held.is_none() && !inbound.receiving && is_listened_to {
             inbound.receiving = true;
             self.io.receive(&connection.socket, id);
         }
@@ -174,7 +179,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Takes lines from a chunk of a connection that has nothing else waiting.
-    fn take_chunk(&mut self, mut speaker: Speaker, bytes: &[u8]) {
+    pub(super) fn take_chunk(&mut self, mut speaker: Speaker, bytes: &[u8]) {
         let mut rest = bytes;
         let taken = self.take_lines(&mut speaker, &mut rest);
         if !rest.is_empty() {
@@ -185,7 +190,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Takes lines from the bytes that a connection has waiting.
-    fn take_input(&mut self, mut speaker: Speaker) {
+    pub(super) fn take_input(&mut self, mut speaker: Speaker) {
         let mut input = mem::take(&mut speaker.received.input);
         let mut rest = input.as_slice();
         let taken = self.take_lines(&mut speaker, &mut rest);
@@ -213,13 +218,22 @@ impl<I: Io, W: Outlet> Server<I, W> {
             speaker.received.splitter.discard(rest);
             speaker.received.line_taken(false);
         }
+        while speaker.received.owes() {
+            if let Err(reason) = self.admit(speaker, Piece::MoreOfTooLong) {
+                return Taken::Held(reason);
+            }
+            speaker.received.charge_line(self.config.flood, self.now);
+            speaker.received.pay();
+        }
+        let door = self.connections.at(speaker.id).inbound.door;
+        let (line_bytes_max, framing) = (self.config.line_bytes_of(door), self.config.framing_of(door));
         loop {
             let received = &mut speaker.received;
             if let Verdict::Foreign(foreign) = received.look(rest) {
                 return Taken::Foreign(foreign);
             }
             let before = (received.splitter, *rest);
-            let item = received.splitter.next(rest, self.config.line_bytes).or_else(|| match self.config.framing {
+            let item = received.splitter.next(rest, line_bytes_max).or_else(|| match framing {
                 Framing::Chunk if !received.is_undecided() => received.splitter.finish(rest),
                 Framing::Line | Framing::Chunk => None,
             });
@@ -335,8 +349,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     pub(super) fn author(&self, speaker: &Speaker) -> Author {
-        let has_private = !self.connections.at(speaker.id).outbound.private.is_empty();
-        Author { member: speaker.member, who: speaker.who(), has_private }
+        let connection = self.connections.at(speaker.id);
+        let has_private = !connection.outbound.private.is_empty();
+        let hears_itself = connection.capabilities().echo_message;
+        Author { member: speaker.member, who: speaker.who(), has_private, hears_itself }
     }
 
     /// Puts the received bytes back into a connection. Then asks for more, or has the connection held, or closes it.
@@ -352,7 +368,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Taken::All | Taken::Foreign(_) | Taken::Leaves => None,
         };
         let received = connection.inbound.received.insert(received);
-        if !received.input.is_empty() {
+        if received.has_begun() {
             self.schedule.time_line(id, &mut connection.inbound.queued, self.now);
         }
         match taken {
@@ -416,7 +432,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let is_held = inbound.held.is_some();
         match &mut inbound.received {
             Some(received) if !self.phase.is_stopping() && (is_held || received.undecided_since.is_some()) => {
-                received.ended = Some(reason);
+                received.ended.get_or_insert(reason);
                 if !is_held {
                     self.end_opening(id);
                 }
@@ -449,7 +465,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_line_timeout(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         connection.inbound.queued.remove(Queue::Line);
-        let Some(received) = connection.inbound.received.as_ref().filter(|received| !received.input.is_empty()) else {
+        let Some(received) = connection.inbound.received.as_ref().filter(|received| received.has_begun()) else {
             return;
         };
         let waits = connection.inbound.held.is_some() || received.undecided_since.is_some();

@@ -9,6 +9,7 @@ use super::Server;
 use super::speaker::{Done, Speaker};
 use crate::connection::State;
 use crate::counters::Counter;
+use crate::door::Door;
 use crate::io::Io;
 use crate::limits::{LIST_MEMBERS_MAX, LIST_PAGE_ENTRIES};
 use crate::message::{Arrival, Body, Notice};
@@ -28,6 +29,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Takes a line that a member has typed: says it, or does what it asks for.
     pub(super) fn take_line(&mut self, speaker: &mut Speaker, line: &[u8]) -> Result<Done, Blocked> {
+        if self.connections.at(speaker.id).inbound.door == Door::Irc {
+            return self.take_irc_line(speaker, line);
+        }
         if !self.config.commands {
             return self.say(speaker, Body::Line { name: speaker.name, text: line });
         }
@@ -135,12 +139,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::NameRefused);
             return;
         };
-        let holder = self.names.find(Name::Chosen(name), |slot| self.connections.name_in(slot));
-        let taken = holder.is_some_and(|slot| slot != speaker.id.slot) || self.sessions.is_reserved(name);
-        if taken || self.is_name_banned(name) {
+        if !self.may_be_called(speaker.id, name) {
             self.tell(speaker.id, Notice::NameTaken { name: typed });
             return;
         }
+        self.rename(speaker, name);
+        self.tell(speaker.id, Notice::Named { name });
+    }
+
+    /// True when nobody else has a name, and nobody is kept from having it.
+    pub(super) fn may_be_called(&self, id: ConnectionId, name: MemberName) -> bool {
+        let holder = self.names.find(Name::Chosen(name), |slot| self.connections.name_in(slot));
+        let taken = holder.is_some_and(|slot| slot != id.slot) || self.sessions.is_reserved(name);
+        !taken && !self.is_name_banned(name)
+    }
+
+    /// A member has another name from now on, which it may have.
+    pub(super) fn rename(&mut self, speaker: &mut Speaker, name: MemberName) {
         let shown_before = speaker.name.to_string();
         let author = self.author(speaker);
         self.set_name(speaker.id, name);
@@ -148,7 +163,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if shown_before != name.as_str() {
             self.rooms.rename(author, name, self.now);
         }
-        self.tell(speaker.id, Notice::Named { name });
     }
 
     /// A connection has another name from now on, which nobody else has.
@@ -288,7 +302,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A member says something to another alone.
-    fn say_to(&mut self, speaker: &Speaker, name: &str, text: &str) {
+    pub(super) fn say_to(&mut self, speaker: &Speaker, name: &str, text: &str) {
         if self.is_muted(speaker) {
             self.tell(speaker.id, Notice::Muted);
             return;
@@ -335,8 +349,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Lines to a member have another format from now on.
     fn change_format(&mut self, speaker: &mut Speaker, json: bool) -> Result<(), Blocked> {
+        if self.connections.at(speaker.id).inbound.encoding == Encoding::WebSocket {
+            self.tell(speaker.id, Notice::FormatFixed);
+            return Ok(());
+        }
+        self.set_encoding(speaker, if json { Encoding::Json } else { Encoding::Text })?;
+        self.welcome(speaker);
+        Ok(())
+    }
+
+    /// Everything is sent to a member in another format from now on.
+    pub(super) fn set_encoding(&mut self, speaker: &mut Speaker, encoding: Encoding) -> Result<(), Blocked> {
         self.await_level(speaker)?;
-        let encoding = if json { Encoding::Json } else { Encoding::Text };
         let inbound = &mut self.connections.at_mut(speaker.id).inbound;
         if inbound.encoding != encoding {
             inbound.encoding = encoding;
@@ -344,7 +368,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
             speaker.member = self.rooms.change_encoding(speaker.member, encoding);
             self.on_member_changed(speaker, parked);
         }
-        self.welcome(speaker);
         Ok(())
     }
 }

@@ -151,16 +151,29 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Whom a notice to a peer is for.
     pub(super) fn addressee(&self, id: ConnectionId) -> Addressee {
         let connection = self.connections.at(id);
-        let room = connection.member().map(|member| self.rooms.room_with(member).name());
+        let member = connection.member().filter(|member| !self.is_outside(*member));
+        let room = member.map(|member| self.rooms.room_with(member).name());
         Addressee { room, ..connection.addressee() }
     }
 
-    fn change_private<T>(&mut self, id: ConnectionId, change: impl FnOnce(&mut Private, &Addressee) -> T) -> T {
+    /// Writes something to a peer alone that must not be dropped. The caller sees to it that it does not pile up.
+    pub(super) fn write_always(&mut self, id: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
+        self.change_private(id, |private, _| private.add(write));
+    }
+
+    pub(super) fn change_private<T>(
+        &mut self,
+        id: ConnectionId,
+        change: impl FnOnce(&mut Private, &Addressee) -> T,
+    ) -> T {
         let to = self.addressee(id);
         let connection = self.connections.at_mut(id);
         let private = &mut connection.outbound.private;
         let was_empty = private.is_empty();
         let result = self.budget.change_private(private, |private| change(private, &to));
+        if private.is_empty() {
+            return result;
+        }
         match connection.state {
             State::Joined(member) => self.rooms.wake(member),
             State::Greeting(_) if was_empty => self.greetings.push_back(id),
@@ -193,6 +206,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match sent {
                 Sent::Whole => {
                     self.on_whole(id);
+                    if !self.connections.at(id).outbound.private.is_empty() {
+                        // The page follows its head.
+                        self.greetings.push_back(id);
+                    }
                     self.close_answered(id);
                 }
                 Sent::Part(_) | Sent::Full | Sent::NoMemory => self.on_not_taken(id, sent),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Moment;
 use super::{Flow, Server};
+use crate::door::Door;
 use crate::io::{Io, Signal};
 use crate::limits::{GOODBYES_PER_TURN, STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
 use crate::message::Event;
@@ -71,7 +72,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule.set(Moment::Accept, None);
         self.schedule.held.forget();
         self.rooms.ids().chain([self.rooms.hall()]).for_each(|room| self.goodbyes.push_back(room));
-        self.io.stop_accepting();
+        // Until the end an operator can ask whether the server is well, and how far it is.
+        for listener in self.config.doors.listeners() {
+            if self.config.doors.at(listener) != Door::Admin {
+                self.io.stop_accepting(listener);
+            }
+        }
     }
 
     /// Says goodbye if the server is stopping and has not said it yet.

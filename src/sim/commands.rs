@@ -23,6 +23,7 @@ use crate::io::sim::kernel::{Kernel, tables::Tables};
 use crate::limits::{BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, log_bytes_min};
 use crate::server::Flow;
 use crate::wire::Framing;
+use crate::wire::http::Origins;
 
 /// Most turns with faults.
 const FAULTY_TURNS_MAX: usize = 1000;
@@ -68,6 +69,7 @@ fn config(draw: &mut Draw) -> Config {
     Config {
         doors: Doors::only(Door::Text),
         proxies: Proxies::default(),
+        web_origins: Origins::SameHost,
         members_max,
         line_bytes,
         framing: Framing::Line,

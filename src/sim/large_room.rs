@@ -23,6 +23,7 @@ use crate::limits::{
 use crate::limits::{PIECE_ENTRIES, SLOTS_CHUNK, SPARE_BUFFERS_MAX};
 use crate::memory::MemoryBound;
 use crate::wire::Framing;
+use crate::wire::http::Origins;
 
 /// Members that come at once.
 const ARRIVALS: u32 = 1000;
@@ -57,6 +58,7 @@ fn config(members_max: usize) -> Config {
     Config {
         doors: Doors::only(Door::Text),
         proxies: Proxies::default(),
+        web_origins: Origins::SameHost,
         members_max,
         line_bytes: LINE_BYTES_DEFAULT,
         commands: false,

@@ -27,6 +27,7 @@ use crate::limits::{
 };
 use crate::server::Flow;
 use crate::wire::Framing;
+use crate::wire::http::Origins;
 
 /// Most turns with faults.
 const FAULTY_TURNS_MAX: usize = 1500;
@@ -110,6 +111,7 @@ fn config(draw: &mut Draw) -> Config {
     Config {
         doors: Doors::only(Door::Text),
         proxies: Proxies::default(),
+        web_origins: Origins::SameHost,
         members_max,
         line_bytes,
         framing: if draw.chance(40) { Framing::Chunk } else { Framing::Line },

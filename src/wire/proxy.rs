@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use proxy_header::{Error, ParseConfig, ProxyHeader};
 
-use crate::limits::PROXY_HEADER_BYTES_MAX;
+use crate::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 
 /// Whom a proxy brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +44,12 @@ pub fn read(bytes: &[u8]) -> Option<Result<(Header, usize), NoHeader>> {
     }
 }
 
-/// True when a header may begin with these bytes, as far as its first ones tell.
+/// True when a header may begin with these bytes, as far as its first ones tell. One of version 1 is a line of a bounded
+/// length.
 fn may_begin(bytes: &[u8]) -> bool {
     let begins = |signature: &[u8]| bytes.iter().zip(signature).all(|(byte, expected)| byte == expected);
-    begins(b"PROXY ") || begins(b"\r\n\r\n\0\r\nQUIT\n")
+    let is_line = || bytes.len() >= PROXY_LINE_BYTES_MAX || memchr::memmem::find(bytes, b"\r\n").is_some();
+    (begins(b"PROXY ") && !is_line()) || begins(b"\r\n\r\n\0\r\nQUIT\n")
 }
 
 /// The address as the server has it of its own sockets: an IPv4 address mapped into IPv6 is that IPv4 address.
@@ -100,7 +102,16 @@ mod tests {
                 assert_eq!(read(&whole[..cut]), None, "{cut} bytes of {whole:?}");
             }
         }
-        for wrong in [&b"hello\n"[..], b"PRIVMSG", b"PROXY TCP5 1 2 3 4\r\n", b"\r\n\r\nQ", b"PX", b"\x16\x03\x01"] {
+        for wrong in [
+            &b"hello\n"[..],
+            b"PRIVMSG",
+            b"PROXY TCP5 1 2 3 4\r\n",
+            b"PROXY TCP5 x\r\n",
+            b"PROXY TCP4 hello\r\n",
+            b"\r\n\r\nQ",
+            b"PX",
+            b"\x16\x03\x01",
+        ] {
             assert_eq!(read(wrong), Some(Err(NoHeader)), "{wrong:?}");
         }
     }

@@ -170,6 +170,7 @@ impl fmt::Display for Notice<'_> {
             Self::NoMoreRooms => write!(f, "! no more rooms"),
             Self::NoRoom => write!(f, "! you are in no room: /join ROOM"),
             Self::HandshakeTimeout => write!(f, "! you did not begin in time"),
+            Self::TooManyLines => write!(f, "! you sent too many lines before you joined"),
             Self::RoomListed { room, online } => write!(f, "! {room} {online}"),
             Self::MemberListed { name } => write!(f, "! {name}"),
             Self::Page { page, pages } => write!(f, "! page {page} of {pages}"),
@@ -209,6 +210,7 @@ impl fmt::Display for Notice<'_> {
             Self::NotOperator => write!(f, "! this command is for operators"),
             Self::Goodbye => write!(f, "! goodbye"),
             Self::JsonOnly => write!(f, "! this command is for programs: first /format json"),
+            Self::FormatFixed => write!(f, "! what is sent by WebSocket is JSON, and stays so"),
             Self::Token { token, seconds } => write!(f, "! token {token}, good for {seconds} s"),
             Self::NoMoreTokens => write!(f, "! there are as many tokens as there may be"),
             Self::Replaced => write!(f, "! you have come back by another connection"),
@@ -244,6 +246,7 @@ impl Notice<'_> {
             Self::NoMoreRooms => "no_more_rooms",
             Self::NoRoom => "no_room",
             Self::HandshakeTimeout => "handshake_timeout",
+            Self::TooManyLines => "too_many_lines",
             Self::RoomListed { .. } => "room",
             Self::MemberListed { .. } => "member",
             Self::Page { .. } => "page",
@@ -278,6 +281,7 @@ impl Notice<'_> {
             Self::NotOperator => "not_operator",
             Self::Goodbye => "goodbye",
             Self::JsonOnly => "json_only",
+            Self::FormatFixed => "format_fixed",
             Self::Token { .. } => "token",
             Self::NoMoreTokens => "no_more_tokens",
             Self::Replaced => "replaced",
@@ -304,6 +308,7 @@ impl Notice<'_> {
                 | Self::NoMoreRooms
                 | Self::NoRoom
                 | Self::HandshakeTimeout
+                | Self::TooManyLines
                 | Self::Nobody { .. }
                 | Self::NotReading { .. }
                 | Self::NotOperator
@@ -320,6 +325,7 @@ impl Notice<'_> {
                 | Self::AnnouncementUnderWay
                 | Self::OperatorsOnly
                 | Self::JsonOnly
+                | Self::FormatFixed
                 | Self::NoMoreTokens
                 | Self::ResumeRefused
         )

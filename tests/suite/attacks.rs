@@ -5,6 +5,7 @@
 //! `uproar-conform` plays; the ones on the length of a line need a certain limit and stand here.
 
 mod commands;
+mod irc;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::thread;
 
 use tempfile::NamedTempFile;
-use uproar_conform::cases::{self, Case};
-use uproar_conform::{Tcp, play, play_alone};
+use uproar_conform::cases::{self, Case, Cut};
+use uproar_conform::irc::{self, Doors};
+use uproar_conform::{Room, Tcp, play, play_alone};
 
 use crate::support::{BACKENDS, PATIENCE, Server};
 
@@ -51,6 +52,36 @@ fn failures_alone(backend: &str) -> Vec<String> {
             let server = start(backend, case.options);
             let played = play_alone(case, *cut, Tcp { address: server.address, patience: PATIENCE });
             failures.extend(played.err().map(|failure| format!("{backend}: {}, in {cut}: {failure}", case.name)));
+        }
+    }
+    failures
+}
+
+#[test]
+fn every_case_of_irc_passes_on_every_back_end() {
+    on_every_back_end(irc_failures);
+}
+
+/// Plays the cases of IRC: those for the defaults with one server, and with a server of their own the others. What is
+/// sent is also cut into pieces.
+fn irc_failures(backend: &str) -> Vec<String> {
+    let cases = cases::irc::cases();
+    let irc = ["--irc", "127.0.0.1:0"];
+    let doors = |server: &Server| Doors {
+        irc: Tcp { address: server.door("irc"), patience: PATIENCE },
+        text: Tcp { address: server.address, patience: PATIENCE },
+    };
+    let shared = start(backend, &[&irc[..], &["--address-rate", "0"]].concat());
+    let mut failures = Vec::new();
+    for case in &cases {
+        let options = [&irc[..], case.case.options, &["--address-rate", "0"]].concat();
+        let own = (!case.case.is_for_defaults()).then(|| start(backend, &options));
+        let (doors, room) = own.as_ref().map_or((doors(&shared), Room::Shared), |own| (doors(own), Room::Own));
+        // Names are taken for as long as the server has not seen that their holders have left.
+        let cuts = if own.is_some() { &[Cut::Whole][..] } else { Cut::ALL };
+        for cut in cuts {
+            let played = irc::play_in(case, doors, room, *cut);
+            failures.extend(played.err().map(|failure| format!("{backend}: {}, in {cut}: {failure}", case.case.name)));
         }
     }
     failures

@@ -29,3 +29,23 @@ fn lines() {
 fn foreign_protocols() {
     replay("foreign", properties::foreign);
 }
+
+#[test]
+fn lines_of_irc_clients() {
+    replay("irc", properties::irc);
+}
+
+#[test]
+fn websocket_frames() {
+    replay("frames", properties::frames);
+}
+
+#[test]
+fn headers_of_proxies() {
+    replay("proxy", properties::proxy);
+}
+
+#[test]
+fn http_requests() {
+    replay("request", properties::request);
+}

@@ -3,14 +3,17 @@
 //! Those that cannot share a process are beside this folder: one counts allocations, one needs almost all descriptors
 //! that a process may have, and those of documents need nothing built.
 
+mod admin;
 mod attacks;
 mod chat;
 mod chat_json;
+mod chat_tls;
 mod coming_back;
 mod conform;
 mod corpora;
 mod fallback;
 mod faults;
+mod irc_clients;
 mod limits;
 mod log;
 mod memory;
@@ -18,6 +21,7 @@ mod misbehaviour;
 mod objects;
 mod options;
 mod order;
+mod proxies;
 mod resume;
 mod server;
 #[path = "../support/mod.rs"]
@@ -25,3 +29,4 @@ mod support;
 mod tables;
 mod terminal;
 mod transcript;
+mod web;

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 pub mod chat;
+pub mod front;
 pub mod screen;
 
 use std::collections::BTreeMap;
@@ -116,7 +117,8 @@ impl Server {
         let ready = loop {
             let line = stderr.recv_timeout(PATIENCE);
             let line = line.unwrap_or_else(|_| panic!("the server is not ready; it said {before_ready:?}"));
-            if line.starts_with("uproar: listening on ") {
+            // Further doors come before the one for text, of which alone the number of members is said.
+            if line.starts_with("uproar: listening on ") && line.contains(" members)") {
                 break line;
             }
             before_ready.push(line);
@@ -138,6 +140,13 @@ impl Server {
             thread::sleep(Duration::from_millis(10));
         }
         server
+    }
+
+    /// The address of a further door, by its name in the log.
+    pub fn door(&self, name: &str) -> SocketAddr {
+        let mut lines = self.before_ready.iter().filter(|line| line.ends_with(&format!(" ({name})")));
+        let line = lines.next().unwrap_or_else(|| panic!("no door {name} in {:?}", self.before_ready));
+        line.split(' ').nth(3).and_then(|address| address.parse().ok()).expect("a door's line names its address")
     }
 
     pub fn pid(&self) -> u32 {

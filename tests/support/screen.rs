@@ -44,11 +44,22 @@ impl Screen {
 
     /// Starts a client, which may not have a prompt yet, with environment variables.
     pub fn open(columns: u16, options: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::open_through(columns, options, variables, str::to_owned)
+    }
+
+    /// The client is given the address that `front` makes of this test's.
+    pub fn open_through(
+        columns: u16,
+        options: &[&str],
+        variables: &[(&str, &str)],
+        front: impl FnOnce(&str) -> String,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = front(&listener.local_addr().unwrap().to_string());
         let size = Winsize { ws_row: ROWS.get(), ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = crate::support::terminal(Some(&size));
         let mut command = uproar();
-        command.args(["chat", &listener.local_addr().unwrap().to_string()]).args(options);
+        command.args(["chat", &address]).args(options);
         // A terminal of the West: an ambiguous character takes one column.
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").envs(variables.iter().copied());
         command.stdin(pair.slave.try_clone().unwrap()).stdout(pair.slave.try_clone().unwrap());

@@ -248,13 +248,12 @@ impl Kernel {
         self.look_at_backlog(id);
     }
 
-    pub fn stop_accepting(&mut self) {
-        for listener in &mut self.listeners {
-            listener.closed = true;
-            listener.armed = false;
-            for peer in std::mem::take(&mut listener.backlog) {
-                self.pairs[peer as usize].refused = true;
-            }
+    pub fn stop_accepting(&mut self, listener: ListenerId) {
+        let listener = &mut self.listeners[listener.index()];
+        listener.closed = true;
+        listener.armed = false;
+        for peer in std::mem::take(&mut listener.backlog) {
+            self.pairs[peer as usize].refused = true;
         }
     }
 

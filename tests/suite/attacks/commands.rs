@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use crate::support::{BACKENDS, Person, Server, expect_talk, statistics};
 
 /// How long a line may take to another member while somebody attacks, on a machine that does other things too.
-const LATENCY_MAX: Duration = Duration::from_millis(500);
+pub(super) const LATENCY_MAX: Duration = Duration::from_millis(500);
 
 /// What the server may need more because of an attack, in KiB. One connection's share of the memory for notices and
 /// lines is far below it, and what an attack could make it keep is far above.
-const GROWTH_KIB_MAX: u64 = 16 * 1024;
+pub(super) const GROWTH_KIB_MAX: u64 = 16 * 1024;
 
 fn start(backend: &str, options: &[&str]) -> Server {
     Server::start(&[&["--backend", backend, "--flood-rate", "0"], options].concat())
@@ -34,7 +34,7 @@ fn send_until_refused(person: &Person, line: &str) {
 }
 
 /// The longest time that a line takes from one member to another.
-fn latency(author: &mut Person, listener: &mut Person, lines: usize) -> Duration {
+pub(super) fn latency(author: &mut Person, listener: &mut Person, lines: usize) -> Duration {
     let name = author.name();
     let times = (0..lines).map(|number| {
         let text = format!("[{name}] latency {number}");

@@ -1,0 +1,9 @@
+//! The header in which a proxy says whom it brings, as far as it has come.
+
+#![no_main]
+
+#[path = "../properties.rs"]
+#[allow(dead_code, reason = "the other targets use the rest")]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::proxy(data));

@@ -1,0 +1,144 @@
+//! What a member is sent by WebSocket: the objects of [`json`], each in a text frame of its own, without the line feed.
+//!
+//! The header comes before the payload and says how long it is, and messages are written straight into a log. So an
+//! object is written twice, the first time only to be measured: that costs a fraction of a microsecond once a message,
+//! whatever the number of members.
+
+use std::io::{self, Write};
+
+use super::{Opcode, header};
+use crate::limits::FRAME_HEADER_BYTES_MAX;
+use crate::message::{Body, Kind, Message, Notice};
+use crate::room::log::Entry;
+use crate::wire::json;
+
+/// A frame to everybody that asks for no answer and that no program sees, a pong that answers nothing (RFC 6455, section
+/// 5.5.3): it keeps proxies from closing a connection in which nothing is said.
+pub const HEARTBEAT: [u8; 2] = [0x8a, 0];
+
+/// A close with the code of a server that goes away, 1001.
+const CLOSE_GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
+
+/// Most bytes of a message.
+pub fn message_bytes_max(body: &Body<'_>) -> usize {
+    FRAME_HEADER_BYTES_MAX + json::message_bytes_max(body)
+}
+
+/// Writes a message whose text is sanitised. Behind the last one of a server that stops comes the close, the same for
+/// all.
+pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<()> {
+    frame(out, |object| json::message(message, object))?;
+    if message.body.kind() == Kind::Stopping {
+        out.write_all(&CLOSE_GOING_AWAY)?;
+    }
+    Ok(())
+}
+
+/// Writes a numbered message of the past, of which the text format has `line`.
+pub fn record(number: u64, entry: &Entry, line: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    frame(out, |object| json::record(number, entry, line, object))
+}
+
+/// Writes a notice.
+pub fn notice(notice: Notice<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+    frame(out, |object| json::notice(notice, object))
+}
+
+/// Writes what `write` writes as one frame.
+fn frame<W: Write>(out: &mut W, write: impl Fn(&mut Object<'_, W>) -> io::Result<()>) -> io::Result<()> {
+    let mut measured = Object { out: None, bytes: 0, bytes_max: 0 };
+    write(&mut measured)?;
+    // Its last byte is a line feed.
+    let bytes_max = measured.bytes - 1;
+    out.write_all(&header(Opcode::Text, bytes_max))?;
+    write(&mut Object { out: Some(out), bytes: 0, bytes_max })
+}
+
+/// Takes an object, and hands on its first bytes.
+struct Object<'a, W> {
+    out: Option<&'a mut W>,
+    /// Bytes taken so far.
+    bytes: usize,
+    /// How many of them are handed on.
+    bytes_max: usize,
+}
+
+impl<W: Write> Write for Object<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(out) = &mut self.out {
+            out.write_all(&bytes[..bytes.len().min(self.bytes_max - self.bytes.min(self.bytes_max))])?;
+        }
+        self.bytes += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Event;
+    use crate::names::RoomName;
+    use crate::time::UnixTime;
+
+    fn said(text: &str) -> Message<'_> {
+        Message {
+            number: 7,
+            time: UnixTime(1_732_448_000_123),
+            room: RoomName::parse("den").unwrap(),
+            author: None,
+            body: Body::Announcement { text: text.as_bytes() },
+        }
+    }
+
+    /// The payload of a frame, which is all of `bytes`.
+    #[track_caller]
+    fn payload(bytes: &[u8]) -> &[u8] {
+        let (length, start) = match bytes[1] {
+            126 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+            127 => (usize::try_from(u64::from_be_bytes(bytes[2..10].try_into().unwrap())).unwrap(), 10),
+            short => (short.into(), 2),
+        };
+        assert!(bytes[0] == 0x81 && bytes.len() == start + length, "one whole text frame");
+        &bytes[start..]
+    }
+
+    #[test]
+    fn a_frame_has_one_object_without_its_line_feed() {
+        for length in [0, 10, 40, 41, 42, 60, 65_500, 70_000] {
+            let text = "x".repeat(length);
+            let (mut framed, mut line) = (Vec::new(), Vec::new());
+            message(&said(&text), &mut framed).unwrap();
+            json::message(&said(&text), &mut line).unwrap();
+            assert_eq!([payload(&framed), b"\n"].concat(), line, "{length}");
+            assert!(framed.len() <= message_bytes_max(&said(&text).body));
+        }
+        let mut framed = Vec::new();
+        notice(Notice::SlowDown, &mut framed).unwrap();
+        assert!(
+            payload(&framed).starts_with(b"{\"kind\":\"error\"")
+                || payload(&framed).starts_with(b"{\"kind\":\"notice\"")
+        );
+        framed.clear();
+        let stopping = Message { body: Body::Event(Event::Stopping), ..said("") };
+        message(&stopping, &mut framed).unwrap();
+        assert!(framed.len() <= message_bytes_max(&stopping.body));
+        let framed = framed.strip_suffix(&CLOSE_GOING_AWAY).expect("it is closed");
+        assert!(payload(framed).ends_with(b"\"text\":\"the server is stopping\"}"));
+    }
+
+    #[test]
+    fn a_message_fits_the_space_that_it_is_given_and_no_less() {
+        let text = "x".repeat(300);
+        let mut expected = Vec::new();
+        message(&said(&text), &mut expected).unwrap();
+        let mut memory = vec![0; expected.len()];
+        message(&said(&text), &mut memory.as_mut_slice()).expect("there is space for it");
+        assert_eq!(memory, expected);
+        let less = expected.len() - 1;
+        message(&said(&text), &mut &mut memory[..less]).expect_err("there is no space for all of it");
+    }
+}
