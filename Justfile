@@ -69,9 +69,9 @@ bench-peers-quick *options: build peers-installed
 # The doors of one server, each of which members of a run may come in by.
 doors := server + " --web {web} --irc {irc}"
 
-# Measure uproar's web door beside uWebSockets and NATS, the highest rate into 1,000 WebSocket members; leaves results/<date>-peers
+# Measure uproar's web door beside uWebSockets and NATS, the highest rate into 1,000 WebSocket members; leaves results/<date>-websockets
 bench-peers-websocket *options: build peers-installed
-    target/release/bench-client peers --pin 0,1 --connect-window 64 --rungs 1k --parts ceiling --repeat 3 -d 3s -w 1s \
+    target/release/bench-client peers --pin 0,1 --connect-window 64 --kind websockets --rungs 1k --parts ceiling --repeat 3 -d 3s -w 1s \
         --server uproar:websocket='{{doors}}' \
         --server uwebsockets:websocket-plain='{{peers_python}}/bin/python bench/peers/uwebsockets.py {addr}' \
         --server nats:websocket-nats='env PORT={port} {{nats}} -c bench/peers/nats-websocket.conf' {{options}}
@@ -81,9 +81,9 @@ bench-doors *options: build
     target/release/bench-client run --pin 0,1 --no-progress -c 900 --also websocket:900 --also irc:900 -r 10 -p 9 -d 60s -w 2s \
         --expect lost=0,duplicate=0,out_of_order=0 --server-cmd '{{doors}}' {{options}}
 
-# What a delivery costs by each door, with as many bytes on the wire, in turn; leaves results/<date>-costs
+# What a delivery costs by each door, with as many bytes on the wire, in turn; leaves results/<date>-costs-doors
 bench-costs-doors *options: build
-    target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 --wire-bytes 224 --deliveries-alone \
+    target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 --wire-bytes 224 --deliveries-alone --kind costs-doors \
         --server text='{{doors}}' --server web:websocket='{{doors}}' --server irc:irc='{{doors}}' {{options}}
 
 many_rooms := "target/release/bench-client many-rooms --pin 0,1 --connect-window 64 --server uproar='" + server + "' \

@@ -1,8 +1,12 @@
 //! The smallest server that speaks the wire format. Measured against it, the load generator shows what it costs itself.
 //!
+//! What it speaks is in `reflector/dialect.rs`.
+//!
 //! One thread, one epoll set, one `send` a delivery, nothing cleaned, nobody announced, and the one command that brings a member into
 //! another room. It is the null test of the tool,
 //! not a server to compare with. The faults are for tests: each spoils one delivery, which the tool must find.
+
+pub mod dialect;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -10,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use crate::error::{Context, Result};
-use crate::message::author_of;
+use crate::reflector::dialect::{Dialect, Said};
 use crate::sys::{self, Epoll, Interest};
 
 const LISTENER: u64 = u64::MAX;
@@ -53,7 +57,7 @@ struct Client {
     /// Name of its room; empty for the first.
     room: Vec<u8>,
     author: Vec<u8>,
-    /// Input whose newline has not come.
+    /// Input that is not whole yet.
     input: Vec<u8>,
     /// Output that the socket did not take.
     output: Vec<u8>,
@@ -62,18 +66,21 @@ struct Client {
 }
 
 struct Reflector {
+    dialect: Dialect,
     epoll: Epoll,
     listener: TcpListener,
     clients: BTreeMap<u64, Client>,
     next: u64,
+    /// Messages so far.
+    messages: u64,
     /// What is still to be spoilt.
     spoil: Option<Spoil>,
     /// The author that [`Fault::Slow`] holds back.
     slowed: Option<u64>,
 }
 
-/// Serves `address` until the process is stopped.
-pub fn serve(address: SocketAddr, spoil: Option<Spoil>) -> Result<()> {
+/// Serves `address` in `dialect` until the process is stopped.
+pub fn serve(address: SocketAddr, dialect: Dialect, spoil: Option<Spoil>) -> Result<()> {
     sys::raise_descriptor_limit().context(|| "cannot raise the descriptor limit".to_string())?;
     let listener = TcpListener::bind(address).context(|| format!("cannot listen on {address}"))?;
     sys::listen(listener.as_fd(), BACKLOG).context(|| format!("cannot listen on {address}"))?;
@@ -82,7 +89,8 @@ pub fn serve(address: SocketAddr, spoil: Option<Spoil>) -> Result<()> {
     epoll.add(listener.as_fd(), LISTENER, Interest::Read).context(|| "cannot watch the listener".to_string())?;
     let bound = listener.local_addr().context(|| "cannot tell the address".to_string())?;
     eprintln!("reflect: listening on {bound}");
-    let mut reflector = Reflector { epoll, listener, clients: BTreeMap::new(), next: 0, spoil, slowed: None };
+    let mut reflector =
+        Reflector { dialect, epoll, listener, clients: BTreeMap::new(), next: 0, messages: 0, spoil, slowed: None };
     loop {
         let count = reflector.epoll.wait(Duration::from_secs(3600)).context(|| "cannot wait".to_string())?;
         for index in 0..count {
@@ -107,15 +115,11 @@ impl Reflector {
             let socket = OwnedFd::from(socket);
             sys::no_delay(socket.as_fd()).context(|| "cannot set TCP_NODELAY".to_string())?;
             self.epoll.add(socket.as_fd(), self.next, Interest::Read).context(|| "cannot watch".to_string())?;
-            let author = author_of(peer);
+            let author = self.dialect.author(peer);
             let client =
                 Client { socket, room: Vec::new(), author, input: Vec::new(), output: Vec::new(), held: Vec::new() };
             self.clients.insert(self.next, client);
-            let online = match self.clients.len() {
-                1 => "1 user online".to_string(),
-                count => format!("{count} users online"),
-            };
-            self.send(self.next, format!("> Connected to the chat server ({online})\n").as_bytes());
+            self.send(self.next, &self.dialect.greeting(self.clients.len()));
             self.next += 1;
         }
         Ok(())
@@ -134,23 +138,44 @@ impl Reflector {
             }
         };
         client.input.truncate(kept + bytes);
-        let Some(end) = memchr::memrchr(b'\n', &client.input) else { return };
-        let rest = client.input.split_off(end + 1);
-        let lines = std::mem::replace(&mut client.input, rest);
-        let author = client.author.clone();
-        for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            match line.strip_prefix(b"/join ") {
-                Some(room) => self.join(token, room.trim_ascii()),
-                None => self.publish(token, &[author.as_slice(), line].concat()),
-            }
+        let mut input = std::mem::take(&mut client.input);
+        let mut start = 0;
+        while let Some((said, length)) = self.dialect.next(&input[start..]) {
+            start += length;
+            self.on_said(token, said);
+        }
+        input.drain(..start);
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.input = input;
         }
     }
 
-    fn join(&mut self, token: u64, room: &[u8]) {
+    fn on_said(&mut self, token: u64, said: Said<'_>) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        match said {
+            Said::Text(text) => {
+                self.messages += 1;
+                let message = self.dialect.message(self.messages, &client.author, &text);
+                self.publish(token, &message);
+            }
+            Said::Join(room) => {
+                let author = client.author.clone();
+                self.join(token, &author, room);
+            }
+            Said::Name(name) => client.author = name.to_vec(),
+            Said::Hello => {
+                let welcome = self.dialect.welcome(&client.author);
+                self.send(token, &welcome);
+            }
+            Said::Nothing => {}
+        }
+    }
+
+    fn join(&mut self, token: u64, author: &[u8], room: &[u8]) {
         let Some(client) = self.clients.get_mut(&token) else { return };
         client.room = room.to_vec();
         let online = self.clients.values().filter(|client| client.room == room).count();
-        self.send(token, &[b"> Joined ", room, format!(" ({online} users online)\n").as_bytes()].concat());
+        self.send(token, &self.dialect.joined(author, room, online));
     }
 
     fn publish(&mut self, author: u64, message: &[u8]) {
@@ -160,7 +185,7 @@ impl Reflector {
         }
         if spoil.is_some_and(|spoil| spoil.fault == Fault::Slow) {
             self.slowed = Some(author);
-            self.send(author, b"! slow down: your lines are delayed, not lost\n");
+            self.send(author, &self.dialect.slow_down());
         }
         if self.slowed == Some(author) {
             return;
@@ -193,13 +218,13 @@ impl Reflector {
         match fault {
             Fault::Drop | Fault::Slow => {}
             Fault::Stray => self.deliver(token, message),
-            Fault::Tell => self.deliver(token, b"! you missed 1 message\n"),
+            Fault::Tell => self.deliver(token, &self.dialect.missed_one()),
             Fault::Duplicate => [message, message].into_iter().for_each(|message| self.deliver(token, message)),
             Fault::Swap => self.clients.get_mut(&token).into_iter().for_each(|client| client.held = message.to_vec()),
             Fault::Echo => [author, token].into_iter().for_each(|token| self.deliver(token, message)),
             Fault::Corrupt => {
                 let mut message = message.to_vec();
-                let last = message.len() - 2;
+                let last = self.dialect.last_byte(&message);
                 message[last] ^= 1;
                 self.deliver(token, &message);
             }

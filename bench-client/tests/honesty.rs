@@ -101,6 +101,62 @@ fn a_line_that_is_heard_in_another_room_too_is_found_and_named() {
     }
 }
 
+/// The doors of uproar beside lines: what the load generator and the reflector call them.
+const DOORS: [(&str, &str); 2] = [("websocket", "objects"), ("irc", "irc")];
+
+#[test]
+fn each_way_to_spoil_a_delivery_is_found_at_every_door() {
+    let faults = [
+        ("drop", "lost 1"),
+        ("duplicate", "duplicate 1"),
+        ("swap", "out of order 1"),
+        ("echo", "echoed 1"),
+        ("corrupt", "corrupt 1"),
+    ];
+    for ((protocol, dialect), (fault, name)) in DOORS.iter().flat_map(|door| faults.map(|fault| (door, fault))) {
+        let server = reflect_command(&format!("--dialect {dialect} --fault {fault} --fault-at 40"));
+        let arguments = ["run", "-c", "10", "-r", "200/s", "-n", "100", "--format", "quiet", "--protocol", protocol];
+        let server = ["--server-cmd", &server];
+        let (code, stderr) = outcome(&run(&[&arguments[..], &server, &SHORT, &["--drain", "1s"]].concat()));
+        assert_eq!(code, Some(2), "{protocol}, {fault}: {stderr}");
+        assert!(stderr.contains("NOT CLEAN") && stderr.contains(name), "{protocol}, {fault}: {stderr}");
+    }
+}
+
+#[test]
+fn what_a_member_was_told_it_missed_is_understood_at_every_door() {
+    for (protocol, dialect) in DOORS {
+        let server = reflect_command(&format!("--dialect {dialect} --fault tell --fault-at 40"));
+        let arguments =
+            ["run", "-c", "10", "-r", "200/s", "-n", "100", "--protocol", protocol, "--server-cmd", &server];
+        let output = run(&[&arguments[..], &SHORT].concat());
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.contains("lost 0") && printed.contains("told missed 1"), "{protocol}: {printed}");
+    }
+}
+
+#[test]
+fn members_that_only_count_bytes_are_right_at_every_door_and_a_slowed_publisher_is_told() {
+    for (protocol, dialect) in DOORS {
+        for (fault, code, said) in [
+            // Numbers of messages have one digit, two and three.
+            ("", 0, "byte count right on 8/8"),
+            ("--fault drop --fault-at 40 --fault-member 1", 2, "lost 1"),
+            ("--fault duplicate --fault-at 40 --fault-member 1", 2, "duplicate 1"),
+            ("--fault slow --fault-at 40", 3, "the server slows 1 of 1 publishers down"),
+        ] {
+            let server = reflect_command(&format!("--dialect {dialect} {fault}"));
+            let arguments = ["run", "-c", "10", "-r", "200/s", "-n", "120", "--verify", "2", "--protocol", protocol];
+            let server = ["--server-cmd", &server];
+            let output = run(&[&arguments[..], &server, &SHORT, &["--drain", "1s"]].concat());
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(code), "{protocol} {fault}: {printed}");
+            assert!(printed.contains(said), "{protocol} {fault}: {printed}");
+        }
+    }
+}
+
 #[test]
 fn members_that_only_count_bytes_notice_a_loss_and_a_repeat() {
     for (fault, name) in [("drop", "lost 1"), ("duplicate", "duplicate 1")] {

@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::addresses::Addresses;
 use crate::commands::load_args::LoadArgs;
-use crate::commands::values::parse_server;
+use crate::commands::values::{parse_kind, parse_server};
 use crate::error::{Context, Error, Result, exit};
 use crate::figures::MARK;
 use crate::load::{Load, Room};
@@ -74,6 +74,10 @@ pub struct CostsArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
+    /// What the dated folder is called
+    #[arg(long, default_value = "costs", value_name = "NAME", value_parser = parse_kind)]
+    pub kind: String,
+
     /// The dated folder is made in this one
     #[arg(short, long, default_value = "results", value_name = "DIR")]
     pub out: PathBuf,
@@ -81,7 +85,7 @@ pub struct CostsArgs {
 
 /// Measures all figures; returns the exit code.
 pub fn command(arguments: &CostsArgs) -> Result<u8> {
-    let folder = folder::make(&arguments.out, "costs")?;
+    let folder = folder::make(&arguments.out, &arguments.kind)?;
     let mut figures = Vec::new();
     let is_measured = |what: &What| !arguments.deliveries_alone || (what.is_of_deliveries() && !what.is_of_calls());
     let mut around = Around::default();

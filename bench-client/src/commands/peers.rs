@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::ceiling::{self, Terms};
 use crate::commands::load_args::LoadArgs;
-use crate::commands::values::parse_server;
+use crate::commands::values::{parse_kind, parse_server};
 use crate::error::{Result, exit};
 use crate::load::{Load, Room};
 use crate::pinning::Pin;
@@ -56,6 +56,10 @@ pub struct PeersArgs {
     #[command(flatten)]
     pub load: LoadArgs,
 
+    /// What the dated folder is called
+    #[arg(long, default_value = "peers", value_name = "NAME", value_parser = parse_kind)]
+    pub kind: String,
+
     /// The dated folder of the comparison is made in this one
     #[arg(short, long, default_value = "results", value_name = "DIR")]
     pub out: PathBuf,
@@ -85,7 +89,7 @@ const CEILING_START: f64 = 1e6;
 const CEILING_PRECISION: f64 = 1.15;
 /// Measures all parts asked for; returns the exit code.
 pub fn command(arguments: &PeersArgs) -> Result<u8> {
-    let folder = folder::make(&arguments.out, "peers")?;
+    let folder = folder::make(&arguments.out, &arguments.kind)?;
     let mut comparison = Comparison::default();
     let mut installed = Vec::new();
     for server in arguments.servers.iter().chain(&arguments.shipped) {

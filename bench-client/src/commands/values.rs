@@ -11,6 +11,7 @@ use crate::plan::Arrival;
 use crate::protocol::Protocol;
 use crate::quantities::{parse_count, parse_rate};
 use crate::reflector::Fault;
+use crate::reflector::dialect::Dialect;
 use crate::rooms::ROOMS_MAX;
 use crate::target::{Also, NamedServer};
 
@@ -48,6 +49,14 @@ pub fn parse_pin(text: &str) -> Result<Pin, String> {
         Some(Pin { server, client: client.trim().parse().ok()? })
     });
     processors.ok_or_else(|| format!("{text:?} are no two processors; write for example 0,1, or all,1"))
+}
+
+/// A word that can stand in the name of a folder.
+pub fn parse_kind(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+        true => Ok(text.to_string()),
+        false => Err(format!("{text:?} cannot be in the name of a folder: small letters and - can")),
+    }
 }
 
 /// What is asked for in a request: a path, with what is behind it.
@@ -131,6 +140,22 @@ impl ValueEnum for Protocol {
     }
 }
 
+impl ValueEnum for Dialect {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Lines, Self::Objects, Self::Irc]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Lines => PossibleValue::new("lines").help("Uproar's lines"),
+            Self::Objects => {
+                PossibleValue::new("objects").help("The objects of uproar's web door, in WebSocket frames")
+            }
+            Self::Irc => PossibleValue::new("irc").help("IRC"),
+        })
+    }
+}
+
 impl ValueEnum for Fault {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Drop, Self::Duplicate, Self::Swap, Self::Echo, Self::Corrupt, Self::Stray, Self::Tell, Self::Slow]
@@ -172,6 +197,12 @@ mod tests {
         assert_eq!(parse_also("irc=:6667:900"), also(Protocol::Irc, Some("127.0.0.1:6667"), 900));
         assert_eq!(parse_also("websocket:1k"), also(Protocol::Websocket, None, 1000));
         assert!(parse_also("irc").is_err() && parse_also("gopher:900").is_err() && parse_also("irc=:6667:").is_err());
+    }
+
+    #[test]
+    fn a_kind_is_small_letters() {
+        assert_eq!(parse_kind("costs-doors").unwrap(), "costs-doors");
+        assert!(parse_kind("").is_err() && parse_kind("../x").is_err());
     }
 
     #[test]

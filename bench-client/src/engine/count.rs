@@ -18,7 +18,16 @@ impl Engine<'_> {
 
     /// Deliveries to all members since the plan started; counting members in whole lines.
     pub(super) fn deliveries(&self, wire_line_bytes: usize) -> u64 {
-        self.recorder.deliveries() + self.counted_bytes / wire_line_bytes as u64
+        self.recorder.deliveries() + self.in_deliveries(self.counted_bytes, wire_line_bytes)
+    }
+
+    /// How many deliveries `bytes` are: whole ones, of the longest if lengths are known beforehand and differ, else of the mean of
+    /// what the sample was sent.
+    fn in_deliveries(&self, bytes: u64, wire_line_bytes: usize) -> u64 {
+        match self.sample.deliveries_of(bytes) {
+            Some(deliveries) => deliveries,
+            None => bytes / wire_line_bytes as u64,
+        }
     }
 
     pub(super) fn counting_is_complete(&self) -> bool {
@@ -69,7 +78,7 @@ impl Engine<'_> {
         bytes.iter().sum::<u64>() - publisher.map_or(0, |publisher| bytes[publisher as usize])
     }
 
-    /// Of `bytes` of each publisher, what all counting members together receive.
+    /// Of `bytes` of each publisher, or of so many messages, what all counting members together receive.
     fn expected_of_counting(&self, bytes: &[u64]) -> u64 {
         let counting = self.counting.len() as u64;
         let counts = |place: usize| self.members[place].counting().is_some() && !self.wires[0].echoes();
@@ -82,12 +91,20 @@ impl Engine<'_> {
     /// presence are whole messages, the longest if their lengths differ: never more than there were.
     pub(super) fn measured_deliveries(&self, wire_line_bytes: usize) -> u64 {
         let counting = self.counting.len() as u64;
-        let publishers = self.publishers.len();
-        let mut warmup = vec![0; publishers];
+        let mut warmup = vec![0; self.publishers.len()];
         (0..self.plan.warmup_messages()).for_each(|index| warmup[self.plan.publisher_of(index) as usize] += 1);
-        let warmup = self.wire_bytes(warmup.into_iter());
-        let beside = self.expected_of_counting(&warmup) + self.recorder.presence_bytes() * counting;
-        self.recorder.measured_deliveries() + self.counted_bytes.saturating_sub(beside) / wire_line_bytes as u64
+        let presence = self.recorder.presence_bytes() * counting;
+        let counted = match self.sample.member {
+            Some(_) => {
+                let all = self.in_deliveries(self.counted_bytes.saturating_sub(presence), wire_line_bytes);
+                all.saturating_sub(self.expected_of_counting(&warmup))
+            }
+            None => {
+                let beside = self.expected_of_counting(&self.wire_bytes(warmup.into_iter())) + presence;
+                self.counted_bytes.saturating_sub(beside) / wire_line_bytes as u64
+            }
+        };
+        self.recorder.measured_deliveries() + counted
     }
 
     /// What counting members lack or have too much, in lines.

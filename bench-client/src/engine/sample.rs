@@ -45,6 +45,15 @@ impl Sample {
         }
     }
 
+    /// How many deliveries `bytes` are, of the mean of what came, rounded down; None until there was one.
+    pub(super) fn deliveries_of(&self, bytes: u64) -> Option<u64> {
+        let (messages, all) = self
+            .of_publishers
+            .iter()
+            .fold((0, 0), |(messages, all), sent| (messages + u128::from(sent.messages), all + u128::from(sent.bytes)));
+        (all > 0).then(|| (u128::from(bytes) * messages / all) as u64)
+    }
+
     /// The longest delivery; None until there was one.
     pub(super) fn longest(&self) -> Option<usize> {
         self.of_publishers.iter().map(|sent| sent.longest as usize).max().filter(|longest| *longest > 0)
@@ -58,7 +67,7 @@ mod tests {
     #[test]
     fn what_came_counts_as_it_was_and_what_did_not_as_the_longest() {
         let mut sample = Sample::new(Some(0), 2);
-        assert_eq!((sample.bytes(0, 3), sample.longest()), (0, None));
+        assert_eq!((sample.bytes(0, 3), sample.longest(), sample.deliveries_of(9)), (0, None, None));
         [99, 100].into_iter().for_each(|bytes| sample.on_delivery(0, bytes));
         sample.on_delivery(1, 90);
         assert_eq!(
@@ -66,6 +75,7 @@ mod tests {
             [199, 299, 100, 90]
         );
         assert_eq!(sample.longest(), Some(100));
+        assert_eq!((sample.deliveries_of(2 * 289), sample.deliveries_of(96)), (Some(6), Some(0)));
         sample.forget();
         assert_eq!(sample.bytes(0, 2), 0);
     }

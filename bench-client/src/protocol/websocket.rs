@@ -7,7 +7,7 @@ use crate::protocol::piece::{Piece, take_line};
 
 /// The key of the RFC's example, and what a server makes of it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+pub const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
@@ -15,7 +15,7 @@ const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
-pub(super) const TEXT: u8 = 1;
+pub const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -35,7 +35,7 @@ pub(super) fn request(path: &str) -> Vec<u8> {
 }
 
 /// What a server puts before a payload of `payload_bytes`.
-pub(super) fn header(opcode: u8, payload_bytes: usize) -> Vec<u8> {
+pub fn header(opcode: u8, payload_bytes: usize) -> Vec<u8> {
     let mut header = vec![FIN | opcode];
     match payload_bytes {
         0..=125 => header.push(payload_bytes as u8),
