@@ -334,13 +334,29 @@ fn a_server_that_stops_closes_with_its_code_and_sends_nothing_behind() {
     let mut simulation = simulation();
     let peers = [1, 2].map(|number| join(&mut simulation, number));
     heard(&simulation, peers[0]);
-    simulation.kernel.borrow_mut().signal_after(1, Signal::Terminate);
-    simulation.kernel.borrow_mut().peer_finishes(peers[1]);
+    // One that does not read keeps the server until its time is over.
+    let slow = connect_text(&mut simulation, 3);
+    send(&mut simulation, slow, b"/join tea\n");
+    heard(&simulation, peers[0]);
+    simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+    simulation.turn();
+    simulation.turn();
+    simulation.kernel.borrow_mut().peer_resets(peers[1]);
     assert_eq!(simulation.stop(), Flow::Stop);
-    for peer in peers {
-        let seen = kinds(&heard(&simulation, peer));
-        assert!(seen.ends_with(&["stopping".to_owned(), "close Some(1001)".to_owned()]) || seen.is_empty(), "{seen:?}");
-    }
+    assert_eq!(simulation.server.closes(CloseReason::Broken), 1, "one has left behind the goodbye");
+    assert_eq!(kinds(&heard(&simulation, peers[0])), ["stopping", "close Some(1001)"]);
+}
+
+#[test]
+fn a_fragment_is_no_line_also_where_a_chunk_is_one() {
+    let mut simulation = simulation_with(&["--framing", "chunk"]);
+    let text = connect_text(&mut simulation, 0);
+    let peer = connect_web(&mut simulation, 1, 1 << 16);
+    send(&mut simulation, peer, HANDSHAKE.replace("tea", "lobby").as_bytes());
+    heard(&simulation, text);
+    send(&mut simulation, peer, &frame(0x01, b"on"));
+    send(&mut simulation, peer, &frame(0x80, b"e"));
+    assert_eq!(heard_text(&simulation, text), format!("[{}] one\n", address(1, false)));
 }
 
 #[test]
