@@ -96,10 +96,10 @@ pub const SANITISED_GROWTH_MAX: usize = 3;
 pub const PREFIX_BYTES_MAX: usize = 80;
 
 /// Most bytes of a numbered message as JSON beside its text: numbers of 53 bits and of 48, the longest kind, a name, an
-/// id of 64 bits, and the words.
+/// id of 64 bits, and the words; and the header of the frame that it may be in.
 pub const JSON_PREFIX_BYTES_MAX: usize = 192;
 
-/// Most bytes of an event as JSON: two names, and what a message has.
+/// Most bytes of an event as JSON: two names, and what a message has; and frames as above.
 pub const JSON_EVENT_BYTES_MAX: usize = 256;
 
 /// Most bytes that sanitising makes of a line: between two U+FFFD, of three bytes each, stands a character of it.
@@ -592,7 +592,7 @@ pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
 /// The same in the format that takes most.
 pub const fn rendered_bytes_max_of_all(line_bytes: usize) -> usize {
     let line = JSON_PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1;
-    FRAME_HEADER_BYTES_MAX + if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
+    if line > JSON_EVENT_BYTES_MAX { line } else { JSON_EVENT_BYTES_MAX }
 }
 
 /// Smallest `--log-bytes` for a limit on typed lines: each segment holds any message in any format.

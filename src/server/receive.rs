@@ -432,7 +432,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let is_held = inbound.held.is_some();
         match &mut inbound.received {
             Some(received) if !self.phase.is_stopping() && (is_held || received.undecided_since.is_some()) => {
-                received.ended.get_or_insert(reason);
+                if reason != CloseReason::Left || received.ended.is_none() {
+                    received.ended = Some(reason);
+                }
                 if !is_held {
                     self.end_opening(id);
                 }

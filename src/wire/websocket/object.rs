@@ -7,7 +7,6 @@
 use std::io::{self, Write};
 
 use super::{Opcode, header};
-use crate::limits::FRAME_HEADER_BYTES_MAX;
 use crate::message::{Body, Kind, Message, Notice};
 use crate::room::log::Entry;
 use crate::wire::json;
@@ -19,9 +18,9 @@ pub const HEARTBEAT: [u8; 2] = [0x8a, 0];
 /// A close with the code of a server that goes away, 1001.
 const CLOSE_GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 
-/// Most bytes of a message.
+/// Most bytes of a message: the bound of objects has space for the header of a frame.
 pub fn message_bytes_max(body: &Body<'_>) -> usize {
-    FRAME_HEADER_BYTES_MAX + json::message_bytes_max(body)
+    json::message_bytes_max(body)
 }
 
 /// Writes a message whose text is sanitised. Behind the last one of a server that stops comes the close, the same for
@@ -80,9 +79,13 @@ impl<W: Write> Write for Object<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddrV6;
+
+    use crate::limits::MEMBER_NAME_BYTES_MAX;
     use crate::message::Event;
-    use crate::names::RoomName;
+    use crate::names::{MemberName, Name, RoomName};
     use crate::time::UnixTime;
+    use crate::token::PublicId;
 
     fn said(text: &str) -> Message<'_> {
         Message {
@@ -128,6 +131,41 @@ mod tests {
         assert!(framed.len() <= message_bytes_max(&stopping.body));
         let framed = framed.strip_suffix(&CLOSE_GOING_AWAY).expect("it is closed");
         assert!(payload(framed).ends_with(b"\"text\":\"the server is stopping\"}"));
+    }
+
+    #[test]
+    fn the_longest_of_each_kind_is_within_its_bound() {
+        let origin = SocketAddrV6::new([0xabcd; 8].into(), 65_535, 0, 0);
+        let name = Name::first(origin.into());
+        let chosen = MemberName::choose(&"x".repeat(MEMBER_NAME_BYTES_MAX)).unwrap();
+        let tabs = [b'\t'; 40_000];
+        let most = u64::MAX >> 11;
+        let events = [
+            Event::Entered { name, online: most },
+            Event::Left { name, online: most },
+            Event::Renamed { before: name, name: chosen, online: most },
+            Event::Summary { entered: most, left: most, online: most },
+            Event::Slow { name, seconds: most },
+            Event::Only { name, operators: false },
+            Event::Stopping,
+        ];
+        let texts = [&tabs[..0], &tabs[..10], &tabs].into_iter().flat_map(|text| {
+            [
+                Body::Line { name, text },
+                Body::Action { name, text },
+                Body::Topic { name, text },
+                Body::Announcement { text },
+            ]
+        });
+        for body in events.into_iter().map(Body::Event).chain(texts) {
+            let mut out = Vec::new();
+            let time = UnixTime((1 << 48) - 1);
+            message(&Message { number: most, time, author: Some(PublicId(u64::MAX)), body, ..said("") }, &mut out)
+                .unwrap();
+            // An address with the longest scope and the highest number has so many bytes more.
+            let longest = out.len() + 62 - name.to_string().len();
+            assert!(longest <= message_bytes_max(&body), "{:?} may have {longest} bytes", body.kind());
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub(super) fn registration() -> Vec<(&'static str, Draft)> {
                 [
                     vec![Connects("a"), sends("a", "QUIT\r\n"), reads("a", &["ERROR :goodbye"]), Ends("a")],
                     registers("b", "{~bob}"),
-                    vec![sends("b", "QUIT :bye\r\nPING :x\r\n"), reads("b", &["ERROR :goodbye"]), Ends("b")],
+                    vec![sends("b", "QUIT :bye\r\n"), reads("b", &["ERROR :goodbye"]), Ends("b")],
                 ]
                 .concat_steps(),
             ),
