@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::house::{House, Page};
 use crate::relay::Relay;
-use crate::support::Person;
+use crate::support::{Person, expect_stop, free_address};
 use crate::webdriver::turn;
 
 /// Says lines by a plain client, and waits until a second one has heard them: so the room has.
@@ -220,6 +220,62 @@ fn a_page_whose_place_was_taken_does_not_come_back_by_itself() {
     page.wait_until_there();
     page.say("/quit");
     page.until("return document.getElementById('state').textContent === 'You have left.'");
+    page.end_here();
+}
+
+#[test]
+fn a_server_that_is_started_anew_is_found_again() {
+    let Some(turn) = turn("a_server_that_is_started_anew_is_found_again") else { return };
+    let web = free_address().to_string();
+    let mut house = House::open_at(&web, &[]);
+    let mut page = Page::named(&turn, house.web, "/room/den", "ada");
+    page.0.expect_errors();
+    page.say("before");
+    page.wait_until_said();
+    expect_stop(&mut house.server);
+    page.until("return !document.getElementById('link').hidden");
+    page.say("typed meanwhile");
+    let house = House::open_at(&web, &[]);
+    let mut bob = house.join("bob");
+    bob.send("/join den\n");
+    bob.lines_until(|line| line.starts_with("> Joined den"));
+    page.wait_until_there();
+    page.wait_for("Connected again. The room was made anew: what was said meanwhile is gone");
+    page.wait_until_said();
+    bob.send("welcome back\n");
+    page.wait_for("bob: welcome back");
+    assert_eq!(page.run("return document.getElementById('you-name').textContent"), "ada");
+    page.end_here();
+}
+
+#[test]
+fn who_is_muted_or_kicked_is_told_and_does_not_come_back_by_itself() {
+    let Some(turn) = turn("who_is_muted_or_kicked_is_told_and_does_not_come_back_by_itself") else { return };
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "a key of operators\n").unwrap();
+    let house = House::open(&["--operator-key", key.path().to_str().unwrap()]);
+    let page = Page::named(&turn, house.web, "/", "ada");
+    let mut mira = house.join("mira");
+    mira.send("/op a key of operators\n/mute ada 1h\n");
+    page.wait_for("muted for 1h");
+    page.say("can you hear me?");
+    page.until("return document.querySelector('.unsaid .state')?.textContent === 'not said'");
+    page.wait_for("you are muted: this line was not said");
+    mira.send("/unmute ada\n");
+    page.wait_for("you may speak again");
+    page.say("and now?");
+    mira.lines_until(|line| line == "[ada] and now?");
+    mira.send("/kick ada too loud\n");
+    page.until("return document.getElementById('state').textContent === 'Kicked by mira: too loud.'");
+    assert_eq!(page.run("return document.getElementById('again').textContent"), "Connect");
+    page.run("window.dispatchEvent(new Event('online'))");
+    assert_eq!(page.run("return document.getElementById('again').textContent"), "Connect");
+    // An operator's key is in no storage.
+    page.click("#again");
+    page.wait_until_there();
+    page.keys("#draft", "/op a key of operators");
+    page.run("window.dispatchEvent(new Event('pagehide'))");
+    assert_eq!(page.run("return JSON.stringify(sessionStorage).includes('a key')"), false);
     page.end_here();
 }
 

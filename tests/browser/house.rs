@@ -16,7 +16,12 @@ pub struct House {
 
 impl House {
     pub fn open(options: &[&str]) -> Self {
-        let server = Server::start(&[&["--web", "127.0.0.1:0"], options].concat());
+        Self::open_at("127.0.0.1:0", options)
+    }
+
+    /// With its door for browsers at an address that was chosen before.
+    pub fn open_at(web: &str, options: &[&str]) -> Self {
+        let server = Server::start(&[&["--web", web], options].concat());
         let web = server.door("web");
         Self { server, web }
     }
