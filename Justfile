@@ -150,6 +150,11 @@ bench-smoke-rooms results: build
     target/release/bench-client many-rooms -c 500 --rooms 100 -r 1k --repeat 1 -d 1s -w 500ms {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
+# The same in one room by three doors
+bench-smoke-doors results: build
+    target/release/bench-client run --no-progress -c 100 --also websocket:100 --also irc:100 -r 50 -p 6 -d 2s -w 1s \
+        --server-cmd '{{doors}}' -o '{{results}}/doors' || [ $? -eq 3 ]
+
 sim := "cargo run --quiet --profile sim --features sim --example sim --"
 
 # Play seeds on the simulated kernel

@@ -8,13 +8,13 @@ use bytesize::ByteSize;
 
 use crate::capacity::TableSizes;
 use crate::config::Config;
-use crate::connection::{Connection, Private, Profile, Received};
+use crate::connection::{Connection, Frames, Private, Profile, Received};
 use crate::door::Door;
 use crate::io::uring::Socket;
 use crate::limits::{
     ADMIN_ANSWER_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES,
-    IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES, OWN_RANGES_KEPT,
-    OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES,
+    HTTP_HEAD_BYTES_MAX, IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES,
+    OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES,
     RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES,
     SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS,
     TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
@@ -72,6 +72,7 @@ impl MemoryBound {
             + Names::footprint_max(config.members_max).div_ceil(config.members_max.max(1));
         // Places of members that went, in the last piece of the slabs.
         let places_left = slots::places_max(config.members_max) - config.members_max;
+        let [has_web, has_admin] = [Door::Web, Door::Admin].map(|door| config.doors.all().contains(&door));
         let member = member_idle
             + size_of::<Received>()
             + Member::ASIDE_BYTES
@@ -80,11 +81,13 @@ impl MemoryBound {
             + PRIVATE_BYTES_KEPT
             + size_of::<Profile>()
             + size_of::<Registration>()
+            + if has_web { Frames::FOOTPRINT_MAX } else { 0 }
             + ALLOCATION_BYTES
             + Sessions::footprint_max(config.members_max).div_ceil(config.members_max.max(1))
             + 2 * 6 * TIMEOUT_ENTRY_BYTES;
         // A buffer that grows by doubling is at most twice as large as its content.
-        let input = 2 * (config.line_bytes_max() + 2 + RECEIVE_CHUNK_BYTES);
+        let head = if has_web || has_admin { HTTP_HEAD_BYTES_MAX } else { 0 };
+        let input = 2 * ((config.line_bytes_max() + 2).max(head) + RECEIVE_CHUNK_BYTES);
         // Notices, and behind them the last answer, or a private line, or a piece of the past.
         let answer = if config.doors.all().contains(&Door::Irc) { IRC_ANSWER_BYTES_MAX } else { 0 };
         let private = 2 * (PRIVATE_BYTES_MAX + answer.max(PAST_PIECE_BYTES + Encoding::Json.bytes_max(line)));
@@ -95,7 +98,6 @@ impl MemoryBound {
         // The turn in which they are spent receives and sends on to its end.
         let overshoot = (RECEIVES_PER_TURN_MAX + SEND_BATCH_MEMBERS) * buffer_worst;
         let members = config.members_max;
-        let has_admin = config.doors.all().contains(&Door::Admin);
         Self {
             fixed: queues_bytes(RING_SUBMISSIONS, RING_COMPLETIONS)
                 + RECEIVES_PER_TURN_MAX * RECEIVE_CHUNK_BYTES

@@ -89,7 +89,7 @@ pub struct Metrics<'a> {
     pub is_running: bool,
     /// The time of each turn without what it waited.
     pub turns: &'a Histogram,
-    /// From when there was something to be sent until everybody whose socket takes bytes had it.
+    /// From when something was said until all members of the room whose sockets take bytes had it.
     pub sweeps: &'a Histogram,
     /// How long ago the sweep began that is not over.
     pub sweep_nanos: u64,
@@ -156,7 +156,7 @@ impl fmt::Display for Metrics<'_> {
         out.histogram("turn_seconds", "Time of a turn of the loop, without what it waited.", self.turns)?;
         out.histogram(
             "sweep_seconds",
-            "From when there was something to be sent until all whose sockets take bytes had it.",
+            "From when something was said until all in the room whose sockets take bytes had it, one line at a time.",
             self.sweeps,
         )?;
         out.head("sweep_age_seconds", "gauge", "How long ago the sweep began that is not over.")?;

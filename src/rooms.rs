@@ -3,6 +3,7 @@
 //! Rooms with something to send stand in a queue and send one batch each, so a room of five never waits for a room of a
 //! million. A room is found by its name, and is freed once nobody is in it and nothing is kept of it.
 
+mod mark;
 mod quiet;
 mod ranking;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
+pub use mark::Mark;
 use quiet::Quiet;
 use ranking::Ranking;
 pub use survey::Found;
@@ -94,6 +96,8 @@ pub struct Rooms {
     /// What was counted in rooms that were freed.
     gone: Counts,
     survey: Option<Survey>,
+    /// See [`Rooms::appended`].
+    appended: u64,
 }
 
 impl Rooms {
@@ -124,6 +128,7 @@ impl Rooms {
             kept: None,
             gone: Counts::default(),
             survey: None,
+            appended: 0,
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
@@ -671,6 +676,7 @@ impl Rooms {
         let Entry { room, queued, timed, skipping, spoken, .. } = &mut self.rooms[id.0];
         let (messages, head) = (room.messages(), room.text().head());
         let result = change(room, &mut self.members);
+        self.appended += u64::from(room.text().head() > head);
         if self.notes_spoken && !*spoken && id != self.lobby && id != self.hall && room.text().head() > head {
             *spoken = true;
             self.spoken.push_back(id);

@@ -38,7 +38,7 @@ use std::{fmt, io};
 
 use crate::config::Config;
 use crate::connections::Connections;
-use crate::counters::{CloseReason, Counter, Counters, Statistics};
+use crate::counters::{CloseReason, Counters, Statistics};
 use crate::door::Door;
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
@@ -49,7 +49,7 @@ use crate::names::Names;
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::random::{Permutation, Random};
-use crate::rooms::Rooms;
+use crate::rooms::{Mark, Rooms};
 use crate::sessions::Sessions;
 use crate::token::{ConnectionId, RoomId};
 use crate::transcript::{Change, Transcript};
@@ -107,7 +107,7 @@ pub struct Server<I: Io, W> {
     /// Members by [`Door::index`].
     by_door: [usize; Door::COUNT],
     admin: Admin,
-    measures: Measures,
+    measures: Measures<Mark>,
     /// Rooms that the goodbye was not said in yet.
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -243,8 +243,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.write_transcript();
         self.conclude();
         self.journal.write(self.now);
-        self.measures.on_turn(self.now, self.io.now(), self.counters[Counter::Sends], self.rooms.has_due());
+        self.measure_turn();
         Ok(self.flow())
+    }
+
+    fn measure_turn(&mut self) {
+        let (times, rooms) = ((self.now, self.io.now()), &self.rooms);
+        self.measures.on_turn(times, rooms.appended(), |mark| rooms.is_past(mark), || rooms.mark());
     }
 
     /// Drops entries of freed connections, and gives memory back to the system at a quiet moment after a crowd has

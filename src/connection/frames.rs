@@ -3,6 +3,7 @@
 
 use super::Received;
 use crate::counters::CloseReason;
+use crate::limits::ALLOCATION_BYTES;
 use crate::wire::websocket::{Control, Decoder, Event, Fault, Rules};
 
 #[derive(Debug, Default)]
@@ -15,6 +16,9 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// Most memory that it takes, with that of a control frame that arrives in pieces.
+    pub const FOOTPRINT_MAX: usize = size_of::<Self>() + size_of::<Control>() + 2 * ALLOCATION_BYTES;
+
     fn is_at_rest(&self) -> bool {
         self.decoder.is_at_rest() && self.owed == 0 && self.closed.is_none()
     }

@@ -82,6 +82,11 @@ impl Feed {
         self.roster.parked()
     }
 
+    /// The cursor of the member that has been behind for the longest, of those that a sweep looks at.
+    pub fn behind_from(&self) -> Option<Position> {
+        self.roster.behind_from()
+    }
+
     /// What was counted here, but for messages, which the room counts.
     pub fn counts(&self) -> Counts {
         Counts { messages: 0, deliveries: self.deliveries, skipped: self.skipped_messages }

@@ -371,3 +371,32 @@ fn a_survey_in_pieces_counts_each_room_once_while_rooms_go() {
         assert_eq!((whole.messages, whole.deliveries), (21, expected.0.1), "the next begins anew");
     }
 }
+
+#[test]
+fn a_mark_is_reached_once_all_that_take_bytes_have_what_was_before_it() {
+    let mut world = World::new(settings(LOGS_BYTES_DEFAULT));
+    let room = world.open(0);
+    let author = world.join(room, Encoding::Text);
+    let others: Vec<usize> = (0..150).map(|_| world.join(room, Encoding::Text)).collect();
+    world.people[others[0]].space = 0;
+    world.settle();
+    assert!(world.rooms.mark().is_none(), "nobody is behind");
+    let appended = world.rooms.appended();
+    assert!(world.say(author) && world.rooms.appended() > appended);
+    let mark = world.rooms.mark().expect("many are behind");
+    let mut sweeps = 0;
+    while !world.rooms.is_past(&mark) {
+        // Whatever is said meanwhile.
+        assert!(world.say(author));
+        world.sweep();
+        sweeps += 1;
+    }
+    let readers = || others[1..].iter().map(|other| world.people[*other].heard().len());
+    assert!(sweeps >= 2 && readers().all(|lines| lines >= 1), "after {sweeps} batches");
+    assert!(world.rooms.has_due() && readers().any(|lines| lines < sweeps), "more is to be sent");
+    for other in others {
+        world.leave(other);
+    }
+    world.leave(author);
+    assert!(world.rooms.close_unused(room, |_| {}) && world.rooms.is_past(&mark), "it is gone");
+}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Server;
 use super::schedule::Moment;
 use crate::connection::{
-    Connection, Greeting, Hold, Inbound, Outbound, Profile, Queue, Received, State, Uptake, Waits,
+    Connection, Frames, Greeting, Hold, Inbound, Outbound, Profile, Queue, Received, State, Uptake, Waits,
 };
 use crate::counters::{CloseReason, Counter};
 use crate::door::Door;
@@ -281,7 +281,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
 /// Memory for received bytes and private bytes of a connection, in bytes.
 fn own_bytes<S>(connection: &Connection<S>) -> usize {
     let received = connection.inbound.received.as_ref();
-    let received = received.map_or(0, |received| size_of::<Received>() + received.input.capacity());
+    let received = received.map_or(0, |received| {
+        let frames = received.frames.as_ref().map_or(0, |_| Frames::FOOTPRINT_MAX);
+        size_of::<Received>() + received.input.capacity() + frames
+    });
     let profile = connection.profile.as_ref().map_or(0, |_| size_of::<Profile>());
     received + profile + connection.outbound.private.footprint()
 }

@@ -334,13 +334,29 @@ fn a_server_that_stops_closes_with_its_code_and_sends_nothing_behind() {
     let mut simulation = simulation();
     let peers = [1, 2].map(|number| join(&mut simulation, number));
     heard(&simulation, peers[0]);
-    simulation.kernel.borrow_mut().signal_after(1, Signal::Terminate);
-    simulation.kernel.borrow_mut().peer_finishes(peers[1]);
+    // One that does not read keeps the server until its time is over.
+    let slow = connect_text(&mut simulation, 3);
+    send(&mut simulation, slow, b"/join tea\n");
+    heard(&simulation, peers[0]);
+    simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+    simulation.turn();
+    simulation.turn();
+    simulation.kernel.borrow_mut().peer_resets(peers[1]);
     assert_eq!(simulation.stop(), Flow::Stop);
-    for peer in peers {
-        let seen = kinds(&heard(&simulation, peer));
-        assert!(seen.ends_with(&["stopping".to_owned(), "close Some(1001)".to_owned()]) || seen.is_empty(), "{seen:?}");
-    }
+    assert_eq!(simulation.server.closes(CloseReason::Broken), 1, "one has left behind the goodbye");
+    assert_eq!(kinds(&heard(&simulation, peers[0])), ["stopping", "close Some(1001)"]);
+}
+
+#[test]
+fn a_fragment_is_no_line_also_where_a_chunk_is_one() {
+    let mut simulation = simulation_with(&["--framing", "chunk"]);
+    let text = connect_text(&mut simulation, 0);
+    let peer = connect_web(&mut simulation, 1, 1 << 16);
+    send(&mut simulation, peer, HANDSHAKE.replace("tea", "lobby").as_bytes());
+    heard(&simulation, text);
+    send(&mut simulation, peer, &frame(0x01, b"on"));
+    send(&mut simulation, peer, &frame(0x80, b"e"));
+    assert_eq!(heard_text(&simulation, text), format!("[{}] one\n", address(1, false)));
 }
 
 #[test]
@@ -432,4 +448,88 @@ fn newcomers_that_are_not_let_in_are_told_by_a_status() {
     let peer = connect_web(&mut one_room, 1, 1 << 16);
     send(&mut one_room, peer, HANDSHAKE.as_bytes());
     assert!(heard_text(&one_room, peer).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+}
+
+/// A line as frames that a draw chooses: in fragments, with control frames between them.
+fn in_fragments(draw: &mut Draw, text: &str) -> Vec<u8> {
+    let (mut rest, mut sent, mut first) = (text.as_bytes(), Vec::new(), 0x01);
+    while draw.chance(100) {
+        let (piece, behind) = rest.split_at(draw.between(0, rest.len()));
+        rest = behind;
+        sent.extend(frame(std::mem::take(&mut first), piece));
+        match draw.below(8) {
+            0 => sent.extend(frame(0x89, b"ping")),
+            1 => sent.extend(frame(0x8a, b"")),
+            _ => {}
+        }
+    }
+    sent.extend(frame(0x80 | first, rest));
+    sent
+}
+
+#[test]
+fn everybody_hears_everything_once_and_in_one_order_however_frames_are_cut() {
+    for seed in 0..40 {
+        let mut simulation = simulation_with(&["--flood-rate", "0"]);
+        let mut draw = Draw::seeded(seed);
+        let text = connect_text(&mut simulation, 0);
+        send(&mut simulation, text, b"/join tea\n/format json\n");
+        let peers: Vec<u32> = (1..5)
+            .map(|number| {
+                let peer = connect_web(&mut simulation, number, draw.between(1, 3000));
+                send(&mut simulation, peer, HANDSHAKE.as_bytes());
+                peer
+            })
+            .collect();
+        let mut unsent = vec![Vec::new(); peers.len()];
+        let mut said = 0;
+        for _ in 0..150 {
+            let place = draw.between(0, peers.len() - 1);
+            if draw.chance(150) {
+                said += 1;
+                unsent[place].extend(in_fragments(&mut draw, &format!("l\u{ed}ne {said}")));
+            }
+            let count = draw.between(0, unsent[place].len().min(30));
+            let piece: Vec<u8> = unsent[place].drain(..count).collect();
+            simulation.kernel.borrow_mut().peer_listens(peers[place], draw.chance(200));
+            simulation.kernel.borrow_mut().peer_writes(peers[place], &piece);
+            if draw.chance(128) {
+                simulation.rest();
+                simulation.server.invariants();
+            }
+        }
+        for (peer, rest) in peers.iter().zip(unsent) {
+            simulation.kernel.borrow_mut().peer_listens(*peer, true);
+            send(&mut simulation, *peer, &rest);
+        }
+        wait(&mut simulation, Duration::from_secs(1));
+        let object = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is one object");
+        let expected: Vec<(u64, String)> = heard_text(&simulation, text)
+            .lines()
+            .filter(|line| line.starts_with('{'))
+            .map(object)
+            .filter(|object| object["kind"] == "message")
+            .map(|object| (object["n"].as_u64().unwrap(), object["text"].as_str().unwrap().to_owned()))
+            .collect();
+        assert_eq!(expected.len(), said, "seed {seed}");
+        for peer in peers {
+            let sent = heard(&simulation, peer);
+            let objects = frames(sent.strip_prefix(SWITCHED.as_bytes()).expect("it is switched first"));
+            let objects = objects.into_iter().filter_map(|frame| match frame {
+                Frame::Object(text) => Some(object(&text)),
+                Frame::Pong(_) | Frame::Close(_) => None,
+            });
+            let heard: Vec<(u64, Option<String>)> = objects
+                .filter(|object| object["kind"] == "message" || object["kind"] == "said")
+                .map(|object| (object["n"].as_u64().unwrap(), object["text"].as_str().map(str::to_owned)))
+                .collect();
+            // What it has said itself comes without its text, and perhaps before what others had said.
+            let mut numbers: Vec<u64> = heard.iter().map(|(number, _)| *number).collect();
+            numbers.sort_unstable();
+            assert_eq!(numbers, (1..=said as u64).collect::<Vec<u64>>(), "seed {seed}: each once");
+            let others: Vec<(u64, String)> =
+                heard.into_iter().filter_map(|(number, text)| Some((number, text?))).collect();
+            assert!(others.is_sorted() && others.iter().all(|line| expected.contains(line)), "seed {seed}: in order");
+        }
+    }
 }

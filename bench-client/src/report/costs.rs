@@ -60,6 +60,9 @@ fn tabulate(figures: &[Figure], servers: &[&str], with_range: bool) -> Table {
         let rows = |server: &str| -> Vec<&Figure> {
             figures.iter().filter(|figure| figure.what == what && figure.server == server).collect()
         };
+        if servers.iter().all(|server| rows(server).is_empty()) {
+            continue;
+        }
         let of = |server: &str| rows(server).iter().map(|figure| figure.value).collect::<Vec<f64>>();
         let mut row = vec![what.title().to_string()];
         row.extend(servers.iter().map(|server| cell(what, &rows(server), with_range)));

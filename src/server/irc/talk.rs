@@ -1,5 +1,7 @@
 //! What an IRC client says: to the room that it is in, and to others alone.
 
+use std::io;
+
 use super::{Nick, Replies, Server, Shown, channel_name, clean};
 use crate::io::Io;
 use crate::message::{Body, Notice};
@@ -8,6 +10,7 @@ use crate::room::Blocked;
 use crate::server::speaker::{Done, Speaker};
 use crate::wire::command::{self, Typed};
 use crate::wire::irc::parse;
+use crate::wire::sanitise;
 
 /// What a text is.
 #[derive(Clone, Copy)]
@@ -82,7 +85,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.admit_command(speaker)?;
                 let to = str::from_utf8(target).ok().and_then(Nick::parse);
                 match to {
-                    Some(name) => self.say_to(speaker, &name.to_string(), &private_text(said)),
+                    Some(name) => {
+                        if let Some(text) = private_text(said) {
+                            self.say_to(speaker, &name.to_string(), &text);
+                        }
+                    }
                     None => self.answer(id, |to| to.numeric(401, format_args!("{shown} :No such nick/channel"))),
                 }
                 Ok(Done::Taken)
@@ -100,9 +107,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.admit_command(speaker)?;
         let name = str::from_utf8(target).ok().and_then(Nick::parse).filter(|_| is_text);
         let to = name.and_then(|name| self.find_member(&name.to_string())).filter(|_| !self.is_muted(speaker));
-        if let Some(to) = to {
-            let text = &private_text(said);
-            let private = Notice::Private { from: speaker.name, id: speaker.who().id, time: self.rooms.time(), text };
+        if let (Some(to), Some(text)) = (to, private_text(said)) {
+            let (from, id, time) = (speaker.name, speaker.who().id, self.rooms.time());
+            let private = Notice::Private { from, id, time, text: &text };
             self.tell(to, private);
         }
         Ok(Done::Passed)
@@ -124,8 +131,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 }
 
-/// What a member is told that is spoken to alone.
-fn private_text(said: Said<'_>) -> String {
+/// What a member is told that is spoken to alone; `None` when nothing of it is visible.
+fn private_text(said: Said<'_>) -> Option<String> {
+    if !sanitise(said.text(), &mut io::sink()).expect("a sink takes everything") {
+        return None;
+    }
     let text = clean(said.text());
-    if matches!(said, Said::Action(_)) { format!("* {text}") } else { text }
+    Some(if matches!(said, Said::Action(_)) { format!("* {text}") } else { text })
 }

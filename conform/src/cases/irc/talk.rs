@@ -78,7 +78,7 @@ pub(super) fn talk() -> Vec<(&'static str, Draft)> {
                         reads("a", &[":{?address}!~u@uproar PRIVMSG {~bob} :psst"]),
                         sends("a", "PRIVMSG {?address} :yes?\r\nPRIVMSG {?address} :\x01ACTION nods\x01\r\n"),
                         reads("t", &["[{~bob} to you] yes?", "[{~bob} to you] * nods"]),
-                        sends("b", "PRIVMSG {~bob} :hi\r\nNOTICE {~bob} :ho\r\n"),
+                        sends("b", "PRIVMSG {~bob} :\u{200b}\r\nPRIVMSG {~bob} :hi\r\nNOTICE {~bob} :ho\r\n"),
                         reads("a", &[
                             ":{~eve}!~u@uproar PRIVMSG {~bob} :hi",
                             ":{~eve}!~u@uproar PRIVMSG {~bob} :ho",
