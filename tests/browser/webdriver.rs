@@ -33,7 +33,8 @@ pub struct Turn {
 /// Says on the terminal that a test is skipped, whatever the test harness captures, and fails where `UPROAR_BROWSER` says
 /// that all of them are to run.
 pub fn skip(test: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    // At once, or the lines of several tests are mixed.
+    let _ = std::io::stderr().write_all(format!("SKIPPED {test}: {why}\n").as_bytes());
     assert!(std::env::var_os("UPROAR_BROWSER").is_none(), "{why}");
 }
 
