@@ -1,6 +1,10 @@
 //! The command line: options as they are typed, their ranges, and the server's configuration made from them.
 
-#![allow(rustdoc::broken_intra_doc_links, reason = "comments here are help texts, where [IPv6] is an address")]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::bare_urls,
+    reason = "comments here are help texts, where [IPv6] is an address and nothing is a link"
+)]
 
 mod variables;
 

@@ -318,7 +318,7 @@ impl Room {
     }
 
     /// Sends those who read frames a frame that means nothing, where they were sent nothing for
-    /// [`HEARTBEAT_AFTER`](crate::limits::HEARTBEAT_AFTER). Returns how long from now it is to be looked again; `None`
+    /// [`HEARTBEAT_AFTER`]. Returns how long from now it is to be looked again; `None`
     /// when nobody here reads frames.
     pub fn beat(&mut self, members: &mut Members) -> Option<Duration> {
         let feed = self.feeds.iter_mut().find(|feed| feed.encoding() == Encoding::WebSocket)?;
