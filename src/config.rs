@@ -28,7 +28,7 @@ pub struct Config {
     /// Most bytes of a typed line.
     pub line_bytes: usize,
     pub framing: Framing,
-    /// Whether lines that begin with `/` are commands.
+    /// Whether lines that begin with `/` are commands; asked by [`Config::has_commands`].
     pub commands: bool,
     /// Messages of a room that a newcomer is sent.
     pub history: u64,
@@ -66,6 +66,12 @@ impl Config {
     /// How bytes of a connection of a door are cut into lines.
     pub fn framing_of(&self, door: Door) -> Framing {
         if matches!(door, Door::Web | Door::Irc) { Framing::Line } else { self.framing }
+    }
+
+    /// Whether lines of a door that begin with `/` are commands. Without them a page could not come back: it would say what
+    /// it asks for.
+    pub fn has_commands(&self, door: Door) -> bool {
+        door == Door::Web || self.commands
     }
 
     /// [`Config::line_bytes_of`] of all doors.

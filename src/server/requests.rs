@@ -29,10 +29,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Takes a line that a member has typed: says it, or does what it asks for.
     pub(super) fn take_line(&mut self, speaker: &mut Speaker, line: &[u8]) -> Result<Done, Blocked> {
-        if self.connections.at(speaker.id).inbound.door == Door::Irc {
+        let door = self.connections.at(speaker.id).inbound.door;
+        if door == Door::Irc {
             return self.take_irc_line(speaker, line);
         }
-        if !self.config.commands {
+        if !self.config.has_commands(door) {
             return self.say(speaker, Body::Line { name: speaker.name, text: line });
         }
         match command::look(line) {

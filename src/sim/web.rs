@@ -248,6 +248,16 @@ fn without_a_room_nothing_is_joined() {
     assert_eq!(kinds(&heard(&simulation, peer)), ["said"]);
 }
 
+#[test]
+fn there_are_always_commands_by_websocket() {
+    for options in [["--commands", "off"], ["--framing", "chunk"]] {
+        let mut simulation = simulation_with(&options);
+        let peer = join(&mut simulation, 1);
+        send(&mut simulation, peer, &line("/token"));
+        assert_eq!(kinds(&heard(&simulation, peer)), ["token"], "{options:?}");
+    }
+}
+
 /// A notice as an object.
 fn object_of(notice: &Notice<'_>) -> String {
     let mut object = Vec::new();
