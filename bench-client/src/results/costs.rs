@@ -18,12 +18,12 @@ pub struct Figure {
     pub members: u64,
     pub round: u32,
     pub value: f64,
-    /// Bytes of a delivery, of figures that are about one.
-    #[serde(default)]
-    pub wire_bytes: Option<u64>,
     /// False when the run that it is of was INVALID.
     #[serde(default = "always")]
     pub valid: bool,
+    /// Bytes of a delivery, of figures that are about one.
+    #[serde(default)]
+    pub wire_bytes: Option<u64>,
 }
 
 fn always() -> bool {
