@@ -67,7 +67,7 @@ fn looks(slots: usize, dead_after: Duration) -> (usize, Duration) {
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Frees the state of a peer that has sent nothing for a while, when nothing of it is needed.
-    fn free_received(&mut self, id: ConnectionId) {
+    pub(super) fn free_received(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         let Some(member) = connection.member().filter(|_| connection.inbound.held.is_none()) else { return };
         let inbound = &mut connection.inbound;

@@ -122,7 +122,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let received = self.connections.at_mut(id).inbound.received.as_mut();
         let behind = received.map(|received| mem::take(&mut received.input)).unwrap_or_default();
         self.budget.change(behind.capacity(), 0);
-        if !behind.is_empty() {
+        if behind.is_empty() {
+            // Most only listen from now on.
+            self.free_received(id);
+        } else {
             self.on_frames(id, &behind);
         }
     }
