@@ -116,6 +116,12 @@ impl<'a> Reading<'a> {
                 places.extend(ends.map(|end| Place { at: end, ..place }));
             }
         }
+        // What was said and forgotten in the turn in which the room was freed is not known either.
+        let (end, numbered) = (epoch.said.len(), epoch.numbered_before(epoch.said.len()));
+        let is_beyond = gap.range.is_none_or(|(_, last)| last > numbered);
+        if places.is_empty() && !epoch.is_open && place.past.is_none() && is_beyond {
+            places.push(Place { at: end, ..place });
+        }
         places
     }
 

@@ -130,9 +130,10 @@ impl Epoch {
         self.numbered.partition_point(|index| *index < at) as u64
     }
 
-    /// False for a number that was given in the turn in which the room was freed, or later.
+    /// False for a number that was given in the turn in which the room was freed, or later. Of a room some of whose lines
+    /// were never seen it is not known.
     pub fn may_have(&self, number: u64) -> bool {
-        self.is_open || number <= self.numbered.len() as u64
+        self.is_open || self.torn || number <= self.numbered.len() as u64
     }
 
     /// The line with a number.
