@@ -13,14 +13,13 @@ use std::net::SocketAddr;
 use arrayvec::ArrayVec;
 
 use super::Server;
-use crate::connection::{Connection, Greeting, State};
-use crate::counters::{CloseReason, Counter, Statistics};
+use crate::connection::{Greeting, State};
+use crate::counters::{CloseReason, Statistics};
 use crate::door::Door;
 use crate::io::Io;
 use crate::limits::{ADMIN_CONNECTIONS_MAX, SURVEY_ROOMS_PER_TURN};
 use crate::message::Notice;
 use crate::metrics::{Build, CONTENT_TYPE, MemoryUse, Metrics, ROOM_CLASSES, RoomCounts};
-use crate::names::{Address, Origin};
 use crate::outlet::Outlet;
 use crate::rooms::Found;
 use crate::token::ConnectionId;
@@ -69,11 +68,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if self.admin.connections.is_full() {
             return self.refuse(Door::Admin, socket, Notice::ServerFull);
         }
-        let origin = Origin::shown(Address::first(address));
-        let id = self.connections.insert(Connection::new(socket, origin, Door::Admin, Greeting::Handshake));
-        self.counters.add(Counter::Accepted, 1);
+        let id = self.open_unknown(socket, address, Door::Admin, Greeting::Handshake);
         self.admin.connections.push(id);
-        self.begin_greeting(id);
     }
 
     /// A connection of this door has sent some bytes of its request.
@@ -96,20 +92,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 _ => (method, Status::NotFound),
             },
         };
-        self.leave_with(id, |bytes| http::refuse(status, method, bytes));
+        let mut response = Vec::new();
+        http::refuse(status, method, &mut response);
+        self.serve(id, response, &[], CloseReason::Answered);
     }
 
     fn answer_request(&mut self, id: ConnectionId, method: Method, media_type: &str, body: &[u8]) {
         let policy = Response::POLICY_NOTHING;
         let response = Response { status: Status::Ok, media_type, policy, etag: None, body };
-        self.leave_with(id, |bytes| response.write(method, bytes));
-    }
-
-    /// A connection is sent its answer, and is closed once it has it.
-    fn leave_with(&mut self, id: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
-        self.connections.at_mut(id).state = State::Greeting(Greeting::Leaving(CloseReason::Answered));
-        self.use_greeting_input(id, usize::MAX);
-        self.write_always(id, write);
+        let mut bytes = Vec::new();
+        response.write(method, &mut bytes);
+        self.serve(id, bytes, &[], CloseReason::Answered);
     }
 
     /// Looks at some more rooms for those that have asked for figures, and answers them once all were looked at.

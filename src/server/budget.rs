@@ -16,7 +16,7 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::connection::{Connection, Private};
+use crate::connection::{Connection, Private, Received};
 use crate::counters::{CloseReason, Counter};
 use crate::io::Io;
 use crate::limits::{BUFFER_PATIENCE, BUFFER_REPORT, BUFFER_RESUME_EIGHTHS};
@@ -53,6 +53,13 @@ impl Budget {
         let result = change(private);
         self.change(before, private.buffer_bytes());
         result
+    }
+
+    /// Adds bytes that a connection received and that are not used at once, and counts what that changes.
+    pub fn change_input(&mut self, received: &mut Received, bytes: &[u8]) {
+        let before = received.input.capacity();
+        received.input.extend_from_slice(bytes);
+        self.change(before, received.input.capacity());
     }
 
     pub fn is_spent(&self) -> bool {

@@ -46,21 +46,36 @@ impl<I: Io, W: Outlet> Server<I, W> {
         } else if self.connections.len() - self.admin.connections.len() >= self.config.members_max {
             self.on_server_full(listener, socket);
         } else if self.config.proxies.contains(address.ip()) {
-            let origin = Origin::shown(Address::first(address));
-            let id = self.connections.insert(Connection::new(socket, origin, door, Greeting::Proxy));
-            self.counters.add(Counter::Accepted, 1);
-            self.begin_greeting(id);
+            self.open_unknown(socket, address, door, Greeting::Proxy);
         } else {
             match self.let_in(address) {
                 Ok(origin) => {
-                    let id = self.connections.insert(Connection::new(socket, origin, door, Greeting::Handshake));
-                    self.counters.add(Counter::Accepted, 1);
+                    let id = self.open(Connection::new(socket, origin, door, Greeting::Handshake));
                     self.name_newcomer(id);
                     self.greet(id);
                 }
                 Err(why) => self.refuse(door, socket, why.notice()),
             }
         }
+    }
+
+    /// A newcomer has a connection that counts for nobody yet, and has to send something first.
+    pub(super) fn open_unknown(
+        &mut self,
+        socket: I::Socket,
+        address: SocketAddr,
+        door: Door,
+        greeting: Greeting,
+    ) -> ConnectionId {
+        let origin = Origin::shown(Address::first(address));
+        let id = self.open(Connection::new(socket, origin, door, greeting));
+        self.begin_greeting(id);
+        id
+    }
+
+    fn open(&mut self, connection: Connection<I::Socket>) -> ConnectionId {
+        self.counters.add(Counter::Accepted, 1);
+        self.connections.insert(connection)
     }
 
     /// Counts a newcomer for the address that it comes from, if it may come in. Returns how it is called.
@@ -218,6 +233,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             State::Joined(_) => self.take_greeted(id),
             State::Greeting(Greeting::Proxy | Greeting::Leaving(_)) | State::Closing(_) => {}
         }
+    }
+
+    /// Sends a connection its last answer, of which all connections share `body`. It is closed behind that.
+    pub(super) fn serve(&mut self, id: ConnectionId, head: Vec<u8>, body: &'static [u8], reason: CloseReason) {
+        self.use_greeting_input(id, usize::MAX);
+        let connection = self.connections.at_mut(id);
+        connection.state = State::Greeting(Greeting::Leaving(reason));
+        self.budget.change_private(&mut connection.outbound.private, |private| private.serve(head, body));
+        self.greetings.push_back(id);
+        // What it sends meanwhile is thrown away.
+        self.ask_for_chunk(id);
     }
 
     /// What a connection has sent so far that is not used yet.

@@ -3,7 +3,6 @@
 use std::mem;
 
 use super::Server;
-use super::speaker::Speaker;
 use crate::io::Io;
 use crate::outlet::Outlet;
 use crate::token::ConnectionId;
@@ -18,25 +17,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(ping) = received.take_frames(chunk, self.config.line_bytes, &mut lines) {
             self.answer_ping(id, &ping);
         }
+        // A chunk may have brought none.
         self.on_lines(id, &lines);
         lines.clear();
         self.lines = lines;
-    }
-
-    /// Takes the lines of a chunk, or has them wait behind others. Such a chunk may have brought none.
-    fn on_lines(&mut self, id: ConnectionId, lines: &[u8]) {
-        let connection = self.connections.at_mut(id);
-        let is_held = connection.inbound.held.is_some();
-        let received = connection.inbound.received.as_mut().expect("it has sent something");
-        let is_first = received.input.is_empty() && !is_held;
-        if !is_first {
-            let before = received.input.capacity();
-            received.input.extend_from_slice(lines);
-            self.budget.change(before, received.input.capacity());
-        }
-        if !is_held && let Some(speaker) = Speaker::of(id, connection, None) {
-            if is_first { self.take_chunk(speaker, lines) } else { self.take_input(speaker) }
-        }
     }
 
     /// Answers a ping, if not too much waits for the peer already.

@@ -40,13 +40,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let newcomer = self.newcomer(id, who);
         let member = self.rooms.join(room, newcomer, self.now);
         self.count_greeted(id);
-        let connection = self.connections.at_mut(id);
-        connection.state = State::Joined(member);
+        // Its socket may be full of bytes of the greeting.
+        let parked = !self.connections.at(id).outbound.socket.may_take();
+        self.become_member(id, member, parked);
+        let connection = self.connections.at(id);
         self.by_door[connection.inbound.door.index()] += 1;
-        if !connection.outbound.socket.may_take() {
-            // Its socket is full of bytes of the greeting.
-            self.rooms.park(member);
-        }
         if room == self.rooms.lobby() && connection.inbound.encoding == Encoding::Text {
             let online = self.rooms.room(room).online() as u64;
             self.tell(id, Notice::Connected { online });

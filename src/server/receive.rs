@@ -1,6 +1,6 @@
 //! From received bytes to messages of the room, and the reasons for which a line has to wait.
 //!
-//! A connection is looked up once for each completion: its [`Speaker`] has all that is needed to take its lines. Each
+//! Lines are taken from a [`Speaker`], which has what each of them needs of its connection. Each
 //! line is first admitted and then published. A connection whose next line has to wait is held: its bytes stay in
 //! `received` and no more are asked for, so TCP slows the peer and nothing is lost. It is not looked at again before
 //! the reason has passed.
@@ -106,24 +106,29 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return self.on_end(id, CloseReason::Left);
         }
         self.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
-        let is_held = connection.inbound.held.is_some();
         let public_id = || PublicId(self.numbers.apply(serial.0, PublicId::HALF_BITS));
         let before = connection.inbound.before;
         let received =
             connection.inbound.received.get_or_insert_with(|| Box::new(Received::new(public_id(), before, self.now)));
         received.last_at = self.now;
-        let is_greeting = matches!(connection.state, State::Greeting(_));
-        if !is_greeting && connection.inbound.encoding == Encoding::WebSocket {
-            return self.on_frames(id, bytes);
+        if matches!(connection.state, State::Greeting(_)) {
+            self.budget.change_input(received, bytes);
+            self.on_greeting_chunk(id);
+        } else if connection.inbound.encoding == Encoding::WebSocket {
+            self.on_frames(id, bytes);
+        } else {
+            self.on_lines(id, bytes);
         }
-        let is_first = received.input.is_empty() && !is_held && !is_greeting;
+    }
+
+    /// Takes the lines of a chunk, or has them wait behind others.
+    pub(super) fn on_lines(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let connection = self.connections.at_mut(id);
+        let is_held = connection.inbound.held.is_some();
+        let received = connection.inbound.received.as_mut().expect("it has sent something");
+        let is_first = received.input.is_empty() && !is_held;
         if !is_first {
-            let before = received.input.capacity();
-            received.input.extend_from_slice(bytes);
-            self.budget.change(before, received.input.capacity());
-        }
-        if is_greeting {
-            return self.on_greeting_chunk(id);
+            self.budget.change_input(received, bytes);
         }
         // If the connection is held, this receive was asked for before that, and the bytes wait behind the others.
         if !is_held && let Some(speaker) = Speaker::of(id, connection, None) {

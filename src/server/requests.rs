@@ -200,19 +200,20 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let left = self.rooms.leave(speaker.member, before, self.now);
         let newcomer = self.newcomer(speaker.id, speaker.who());
         speaker.member = self.rooms.join(room, newcomer, self.now);
-        self.on_member_changed(speaker, parked);
+        self.become_member(speaker.id, speaker.member, parked);
         self.free_room_if_unused(left);
     }
 
-    /// A connection is another member than before, which was `parked` or was not. A socket that lacked memory may wait
-    /// for the sweep: its retry is over, and nothing else would unpark it.
-    fn on_member_changed(&mut self, speaker: &Speaker, parked: bool) {
-        let connection = self.connections.at_mut(speaker.id);
-        connection.state = State::Joined(speaker.member);
+    /// A connection is a member from now on, or another one than before. A member is parked whose socket is full and
+    /// not reported writable yet, or which was `parked` before: a socket that lacked memory may wait for the sweep,
+    /// since its retry is over and nothing else would unpark it.
+    pub(super) fn become_member(&mut self, id: ConnectionId, member: MemberId, parked: bool) {
+        let connection = self.connections.at_mut(id);
+        connection.state = State::Joined(member);
         if parked {
-            self.rooms.park(speaker.member);
+            self.rooms.park(member);
         } else if !connection.outbound.private.is_empty() {
-            self.rooms.wake(speaker.member);
+            self.rooms.wake(member);
         }
     }
 
@@ -319,9 +320,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.tell_always(speaker.id, if told { Notice::Sent { name } } else { Notice::NotReading { name } });
     }
 
-    /// The member that is called `name`.
+    /// The member that somebody means that typed `name`.
     pub(super) fn find_member(&mut self, name: &str) -> Option<ConnectionId> {
-        let slot = self.names.find(Name::parse(name)?, |slot| self.connections.name_in(slot))?;
+        self.member_called(Name::parse(name)?)
+    }
+
+    pub(super) fn member_called(&mut self, name: Name) -> Option<ConnectionId> {
+        let slot = self.names.find(name, |slot| self.connections.name_in(slot))?;
         let (id, connection) = self.connections.in_slot(slot.index())?;
         connection.member().map(|_| id)
     }
@@ -367,7 +372,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             inbound.encoding = encoding;
             let parked = self.rooms.place(speaker.member) == Place::Parked;
             speaker.member = self.rooms.change_encoding(speaker.member, encoding);
-            self.on_member_changed(speaker, parked);
+            self.become_member(speaker.id, speaker.member, parked);
         }
         Ok(())
     }

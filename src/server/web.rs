@@ -7,7 +7,6 @@
 use std::mem;
 
 use super::Server;
-use crate::connection::{Greeting, State};
 use crate::counters::CloseReason;
 use crate::io::Io;
 use crate::message::Notice;
@@ -89,17 +88,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Sends a connection its last answer, of which all connections share `body`. It is closed behind that.
-    pub(super) fn serve(&mut self, id: ConnectionId, head: Vec<u8>, body: &'static [u8], reason: CloseReason) {
-        self.use_greeting_input(id, usize::MAX);
-        let connection = self.connections.at_mut(id);
-        connection.state = State::Greeting(Greeting::Leaving(reason));
-        self.budget.change_private(&mut connection.outbound.private, |private| private.serve(head, body));
-        self.greetings.push_back(id);
-        // What it sends meanwhile is thrown away.
-        self.ask_for_chunk(id);
-    }
-
     /// A connection becomes a member.
     fn open_websocket(&mut self, id: ConnectionId, room: Option<RoomName>, response: Vec<u8>, bytes: usize) {
         let room = room.map_or(Some(self.rooms.hall()), |name| self.rooms.find_or_open(name));
@@ -116,9 +104,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
             received.line_taken(true);
         }
         self.join(id, room);
-        if let Some(member) = self.connections.at(id).member() {
-            self.rooms.wake(member);
-        }
         let received = self.connections.at_mut(id).inbound.received.as_mut();
         let behind = received.map(|received| mem::take(&mut received.input)).unwrap_or_default();
         self.budget.change(behind.capacity(), 0);
