@@ -148,11 +148,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         (!self.is_outside(speaker.member) && channel_name(channel) == Some(room)).then_some(room)
     }
 
-    /// The same. Tells it why it is not in that channel.
+    fn channel_exists(&self, channel: &[u8]) -> bool {
+        channel_name(channel).is_some_and(|name| self.rooms.find(name).is_some())
+    }
+
+    /// The same as [`Server::irc_room`]. Tells a member why it is not in that channel.
     fn irc_room_or_tell(&mut self, speaker: &Speaker, channel: &[u8]) -> Option<RoomName> {
         let room = self.irc_room(speaker, channel);
         if room.is_none() {
-            let exists = channel_name(channel).is_some_and(|name| self.rooms.find(name).is_some());
+            let exists = self.channel_exists(channel);
             self.answer(speaker.id, |to| tell_not_there(channel, exists, to));
         }
         room

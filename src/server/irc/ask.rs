@@ -13,9 +13,9 @@ use crate::wire::irc::{SERVER, USER_AND_HOST};
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// The member that a client means.
-    fn irc_member(&mut self, nick: &[u8]) -> Option<ConnectionId> {
+    pub(super) fn irc_member(&mut self, nick: &[u8]) -> Option<ConnectionId> {
         let name = Nick::parse(str::from_utf8(nick).ok()?)?;
-        self.find_member(&name.to_string())
+        self.member_called(name)
     }
 
     pub(super) fn irc_whois(&mut self, speaker: &Speaker, nick: &[u8]) {

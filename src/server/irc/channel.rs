@@ -170,8 +170,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let listed = if room.is_some() {
             self.listed(id, self.rooms.room_of(speaker.member))
         } else {
-            let name = str::from_utf8(mask).ok().and_then(Nick::parse);
-            let found = name.and_then(|name| self.find_member(&name.to_string()));
+            let found = self.irc_member(mask);
             found.map(|id| (Nick(self.connections.at(id).name()), self.is_operator(id))).into_iter().collect()
         };
         let channel = room.map_or_else(|| "*".to_owned(), |room| Channel(room).to_string());

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{Replies, Server, Shown, is_too_long, tell_wrong};
+use super::{Server, Shown, is_too_long, tell_wrong};
 use crate::connection::State;
 use crate::counters::CloseReason;
 use crate::io::Io;
@@ -142,20 +142,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Answers CAP. Returns what the client has wanted since.
     fn irc_cap(&mut self, id: ConnectionId, verb: &[u8], rest: Option<&[u8]>) -> Wanted {
         let wanted = self.wanted(id);
-        let name = self.connections.at(id).profile.as_deref().and_then(|profile| profile.name);
-        let nick = name.map_or_else(|| "*".to_owned(), |name| name.to_string());
-        let cap = |to: &mut Replies<'_>, verb: &str, words: &str| {
-            to.server(format_args!("CAP {nick} {verb} :{words}"));
-        };
         let words = rest.unwrap_or_default();
         match &verb.to_ascii_uppercase()[..] {
-            b"LS" => self.answer(id, |to| cap(to, "LS", CAPABILITIES)),
-            b"LIST" => self.answer(id, |to| cap(to, "LIST", &wanted.names())),
+            b"LS" => self.answer(id, |to| to.cap("LS", CAPABILITIES)),
+            b"LIST" => self.answer(id, |to| to.cap("LIST", &wanted.names())),
             b"END" => {}
             b"REQ" => {
                 let after = wanted.after(words);
                 let words = super::clean(words);
-                self.answer(id, |to| cap(to, if after.is_some() { "ACK" } else { "NAK" }, &words));
+                self.answer(id, |to| to.cap(if after.is_some() { "ACK" } else { "NAK" }, &words));
                 return after.unwrap_or(wanted);
             }
             _ => self.answer(id, |to| to.numeric(410, format_args!("{} :Invalid CAP command", Shown(verb)))),

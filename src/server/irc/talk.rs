@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Nick, Replies, Server, Shown, channel_name, clean};
+use super::{Nick, Replies, Server, Shown, clean};
 use crate::io::Io;
 use crate::message::{Body, Notice};
 use crate::outlet::Outlet;
@@ -70,7 +70,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }),
             Said::Line(_) | Said::Action(_) if target.first() == Some(&b'#') => {
                 if self.irc_room(speaker, target).is_none() {
-                    let exists = channel_name(target).is_some_and(|name| self.rooms.find(name).is_some());
+                    let exists = self.channel_exists(target);
                     return self.refuse_irc(speaker, |to| {
                         if exists {
                             to.numeric(404, format_args!("{shown} :Cannot send to channel"));
@@ -105,8 +105,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return self.say_irc(speaker, said);
         }
         self.admit_command(speaker)?;
-        let name = str::from_utf8(target).ok().and_then(Nick::parse).filter(|_| is_text);
-        let to = name.and_then(|name| self.find_member(&name.to_string())).filter(|_| !self.is_muted(speaker));
+        let to = self.irc_member(target).filter(|_| is_text && !self.is_muted(speaker));
         if let (Some(to), Some(text)) = (to, private_text(said)) {
             let (from, id, time) = (speaker.name, speaker.who().id, self.rooms.time());
             let private = Notice::Private { from, id, time, text: &text };

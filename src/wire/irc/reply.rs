@@ -29,13 +29,25 @@ pub const CAPABILITIES: &str = "echo-message no-implicit-names server-time";
 #[derive(Debug)]
 pub struct Replies<'a> {
     out: &'a mut Vec<u8>,
-    /// `None` for a client that has chosen none yet.
-    nick: Option<Nick>,
+    nick: Addressed,
+}
+
+/// How a client is addressed: by `*` when it has chosen no name yet.
+#[derive(Clone, Copy, Debug)]
+struct Addressed(Option<Nick>);
+
+impl Display for Addressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(nick) => nick.fmt(f),
+            None => f.write_str("*"),
+        }
+    }
 }
 
 impl<'a> Replies<'a> {
     pub fn new(out: &'a mut Vec<u8>, name: Option<Name>) -> Self {
-        Self { out, nick: name.map(Nick) }
+        Self { out, nick: Addressed(name.map(Nick)) }
     }
 
     /// True when no more is to be written for one request than the end.
@@ -45,10 +57,8 @@ impl<'a> Replies<'a> {
 
     /// Writes `:uproar NUMBER NICK REST`.
     pub fn numeric(&mut self, number: u16, rest: Arguments<'_>) {
-        match self.nick {
-            Some(nick) => self.line(format_args!(":{SERVER} {number:03} {nick} {rest}")),
-            None => self.line(format_args!(":{SERVER} {number:03} * {rest}")),
-        }
+        let nick = self.nick;
+        self.line(format_args!(":{SERVER} {number:03} {nick} {rest}"));
     }
 
     /// Writes a line of the server without a number: `:uproar COMMAND ...`.
@@ -58,10 +68,14 @@ impl<'a> Replies<'a> {
 
     /// Writes `:uproar NOTICE NICK :TEXT`.
     pub fn notice(&mut self, text: Arguments<'_>) {
-        match self.nick {
-            Some(nick) => self.server(format_args!("NOTICE {nick} :{text}")),
-            None => self.server(format_args!("NOTICE * :{text}")),
-        }
+        let nick = self.nick;
+        self.server(format_args!("NOTICE {nick} :{text}"));
+    }
+
+    /// Writes `:uproar CAP NICK VERB :WORDS`.
+    pub fn cap(&mut self, verb: &str, words: &str) {
+        let nick = self.nick;
+        self.server(format_args!("CAP {nick} {verb} :{words}"));
     }
 
     /// Writes a line as if a member had sent it.
@@ -88,8 +102,8 @@ impl<'a> Replies<'a> {
                 self.out.extend_from_slice(END);
             }
             start = Some(self.out.len());
-            let nick = self.nick.map_or_else(|| "*".to_owned(), |nick| nick.to_string());
-            write!(self.out, ":{SERVER} {number:03} {nick} {head}{word}").expect("writing to a Vec does not fail");
+            write!(self.out, ":{SERVER} {number:03} {} {head}{word}", self.nick)
+                .expect("writing to a Vec does not fail");
         }
         if start.is_some() {
             self.out.extend_from_slice(END);
