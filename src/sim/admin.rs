@@ -24,35 +24,18 @@ fn simulation(members_max: usize, options: &[&str]) -> Simulation {
 
 /// A peer of the admin door whose socket takes `space` bytes.
 fn connect(simulation: &mut Simulation, number: u32, space: usize) -> u32 {
-    let peer = simulation.kernel.borrow_mut().connect_to(ADMIN, address(number, false), space, true);
-    simulation.rest();
-    peer
+    simulation.connect(ADMIN, address(number, false), space)
 }
 
 fn join(simulation: &mut Simulation, number: u32) -> u32 {
-    let peer = simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true);
-    simulation.rest();
-    peer
-}
-
-fn say(simulation: &mut Simulation, peer: u32, bytes: &[u8]) {
-    simulation.kernel.borrow_mut().peer_writes(peer, bytes);
-    simulation.rest();
-}
-
-fn heard(simulation: &Simulation, peer: u32) -> String {
-    String::from_utf8(simulation.kernel.borrow_mut().pair_mut(peer).look()).expect("it is text")
-}
-
-fn is_closed(simulation: &Simulation, peer: u32) -> bool {
-    simulation.kernel.borrow().pairs()[peer as usize].closed
+    simulation.connect(ListenerId::FIRST, address(number, false), 1 << 16)
 }
 
 fn ask(simulation: &mut Simulation, number: u32, request: &str) -> String {
     let peer = connect(simulation, number, 1 << 16);
-    say(simulation, peer, request.as_bytes());
-    assert!(is_closed(simulation, peer), "it is closed after its answer");
-    heard(simulation, peer)
+    simulation.say(peer, request.as_bytes());
+    assert!(simulation.is_closed(peer), "it is closed after its answer");
+    simulation.heard_text(peer)
 }
 
 fn get(simulation: &mut Simulation, number: u32, path: &str) -> String {
@@ -63,7 +46,7 @@ fn get(simulation: &mut Simulation, number: u32, path: &str) -> String {
 fn figures_and_health_are_answered_and_everything_else_is_refused() {
     let mut simulation = simulation(100, &[]);
     let member = join(&mut simulation, 0);
-    say(&mut simulation, member, b"hello\n/join den\n/me waves\n");
+    simulation.say(member, b"hello\n/join den\n/me waves\n");
     let metrics = get(&mut simulation, 1, "/metrics");
     let (head, body) = metrics.split_once("\r\n\r\n").expect("a head and a body");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("\r\nContent-Type: text/plain; version=0.0.4;"));
@@ -96,7 +79,7 @@ fn figures_and_health_are_answered_and_everything_else_is_refused() {
     let head = ask(&mut simulation, 4, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     assert_eq!(simulation.server.closes(CloseReason::Answered), 6);
-    assert_eq!(heard(&simulation, member).matches("entered").count(), 0, "nobody is told of them");
+    assert_eq!(simulation.heard_text(member).matches("entered").count(), 0, "nobody is told of them");
     simulation.server.invariants();
 }
 
@@ -106,10 +89,10 @@ fn a_request_is_answered_wherever_it_is_cut() {
     for cut in 1..request.len() {
         let mut simulation = simulation(100, &[]);
         let peer = connect(&mut simulation, 0, 1 << 16);
-        say(&mut simulation, peer, &request[..cut]);
-        assert_eq!(heard(&simulation, peer), "", "cut at {cut}");
-        say(&mut simulation, peer, &request[cut..]);
-        assert!(heard(&simulation, peer).ends_with("\r\n\r\nok\n"), "cut at {cut}");
+        simulation.say(peer, &request[..cut]);
+        assert_eq!(simulation.heard_text(peer), "", "cut at {cut}");
+        simulation.say(peer, &request[cut..]);
+        assert!(simulation.heard_text(peer).ends_with("\r\n\r\nok\n"), "cut at {cut}");
         simulation.server.invariants();
     }
 }
@@ -120,18 +103,18 @@ fn it_takes_no_place_of_a_member_and_one_too_many_closes_the_first() {
     let members = [join(&mut simulation, 0), join(&mut simulation, 1)];
     let peers: Vec<u32> =
         (0..ADMIN_CONNECTIONS_MAX as u32).map(|n| connect(&mut simulation, 10 + n, 1 << 16)).collect();
-    assert!(peers.iter().all(|peer| !is_closed(&simulation, *peer)));
+    assert!(peers.iter().all(|peer| !simulation.is_closed(*peer)));
     simulation.server.invariants();
     let late = connect(&mut simulation, 90, 1 << 16);
     simulation.server.invariants();
     // The first is closed for the one that is let in, or the one that came is told to come again.
     let answer = get(&mut simulation, 91, "/healthz");
     assert!(answer.ends_with("ok\n"), "{answer}");
-    assert!(is_closed(&simulation, peers[0]));
-    assert!(members.iter().all(|peer| !is_closed(&simulation, *peer)), "members stay");
+    assert!(simulation.is_closed(peers[0]));
+    assert!(members.iter().all(|peer| !simulation.is_closed(*peer)), "members stay");
     let _ = late;
     let [third, fourth] = [join(&mut simulation, 2), join(&mut simulation, 3)];
-    assert!(!is_closed(&simulation, third) && is_closed(&simulation, fourth), "the house has three places for members");
+    assert!(!simulation.is_closed(third) && simulation.is_closed(fourth), "the house has three places for members");
 }
 
 #[test]
@@ -139,18 +122,18 @@ fn a_peer_that_reads_nothing_holds_its_place_for_a_bounded_time_and_nobody_else(
     let mut simulation = simulation(100, &["--line-timeout", "5s"]);
     let slow = connect(&mut simulation, 0, 10);
     simulation.kernel.borrow_mut().peer_listens(slow, false);
-    say(&mut simulation, slow, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    simulation.say(slow, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     let silent = connect(&mut simulation, 1, 1 << 16);
     let member = join(&mut simulation, 2);
     let other = join(&mut simulation, 3);
-    say(&mut simulation, member, b"hello\n");
-    assert!(heard(&simulation, other).ends_with("] hello\n"));
+    simulation.say(member, b"hello\n");
+    assert!(simulation.heard_text(other).ends_with("] hello\n"));
     assert!(get(&mut simulation, 4, "/metrics").contains("uproar_members{door=\"text\"} 2"));
     simulation.server.invariants();
-    assert!(!is_closed(&simulation, slow) && !is_closed(&simulation, silent));
+    assert!(!simulation.is_closed(slow) && !simulation.is_closed(silent));
     simulation.settle();
-    assert!(is_closed(&simulation, slow) && is_closed(&simulation, silent));
-    assert!(!is_closed(&simulation, member));
+    assert!(simulation.is_closed(slow) && simulation.is_closed(silent));
+    assert!(!simulation.is_closed(member));
     assert_eq!(simulation.server.buffer_bytes(), 0);
     simulation.server.invariants();
 }
@@ -166,14 +149,14 @@ fn handshakes_of_members_do_not_push_it_out() {
         simulation.server.invariants();
     }
     assert!(simulation.server.closes(CloseReason::HandshakesFull) > 10);
-    say(&mut simulation, waiting, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(heard(&simulation, waiting).ends_with("ok\n"));
+    simulation.say(waiting, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(simulation.heard_text(waiting).ends_with("ok\n"));
     // A proxy's address says nothing here.
     let proxy = std::net::SocketAddr::from(([10, 0, 0, 1], 99));
     let peer = simulation.kernel.borrow_mut().connect_to(ADMIN, proxy, 1 << 16, true);
     simulation.rest();
-    say(&mut simulation, peer, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(heard(&simulation, peer).ends_with("ok\n"));
+    simulation.say(peer, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(simulation.heard_text(peer).ends_with("ok\n"));
 }
 
 #[test]
@@ -186,8 +169,8 @@ fn while_the_server_stops_it_says_so_and_lets_no_member_in() {
     let before = connect(&mut simulation, 1, 1 << 16);
     simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
     simulation.rest();
-    say(&mut simulation, before, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(heard(&simulation, before).starts_with("HTTP/1.1 503 "));
+    simulation.say(before, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(simulation.heard_text(before).starts_with("HTTP/1.1 503 "));
     let metrics = get(&mut simulation, 2, "/metrics");
     assert!(metrics.contains("\nuproar_running 0\n"), "{metrics}");
     let newcomer = simulation.kernel.borrow_mut().connect(address(3, false), 1 << 16, true);
@@ -202,7 +185,7 @@ fn counts_do_not_go_back_while_rooms_come_and_go() {
     let mut last = 0;
     for round in 0..30u32 {
         let peer = members[(round % 6) as usize];
-        say(&mut simulation, peer, format!("/join room{}\nhello\n/me waves\n", round * 7 % 11).as_bytes());
+        simulation.say(peer, format!("/join room{}\nhello\n/me waves\n", round * 7 % 11).as_bytes());
         let text = get(&mut simulation, 100 + round, "/metrics");
         let line = text.lines().find_map(|line| line.strip_prefix("uproar_messages_total "));
         let messages: u64 = line.expect("it is there").parse().expect("it is a number");

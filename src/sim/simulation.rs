@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
 use crate::random::Random;
 use crate::server::{Flow, Server};
-use crate::token::{ConnectionId, RoomId};
+use crate::token::{ConnectionId, ListenerId, RoomId};
 
 /// Most turns until a room has settled once there are no faults.
 const SETTLE_TURNS_MAX: usize = 200_000;
@@ -177,6 +178,34 @@ impl Simulation {
             self.turn();
         }
         self.kernel.borrow_mut().time_stands = false;
+    }
+
+    /// A peer comes by a door. Its socket takes `space` bytes, and it reads them.
+    pub fn connect(&mut self, door: ListenerId, address: SocketAddr, space: usize) -> u32 {
+        let peer = self.kernel.borrow_mut().connect_to(door, address, space, true);
+        self.rest();
+        peer
+    }
+
+    /// A peer sends bytes, and everything comes to rest.
+    pub fn say(&mut self, peer: u32, bytes: &[u8]) {
+        self.kernel.borrow_mut().peer_writes(peer, bytes);
+        self.rest();
+        self.server.invariants();
+    }
+
+    /// What a peer has been sent since it was last asked.
+    pub fn heard(&self, peer: u32) -> Vec<u8> {
+        self.kernel.borrow_mut().pair_mut(peer).look()
+    }
+
+    /// The same as text.
+    pub fn heard_text(&self, peer: u32) -> String {
+        String::from_utf8(self.heard(peer)).expect("it is text")
+    }
+
+    pub fn is_closed(&self, peer: u32) -> bool {
+        self.kernel.borrow().pairs()[peer as usize].closed
     }
 
     /// Turns until nothing will happen any more.

@@ -40,33 +40,11 @@ fn simulation() -> Simulation {
 /// A peer of the web door whose socket takes `capacity` bytes, and that reads them.
 fn connect_web(simulation: &mut Simulation, number: u32, capacity: usize) -> u32 {
     let web = ListenerId::first(2).last().expect("there are two");
-    let peer = simulation.kernel.borrow_mut().connect_to(web, address(number, false), capacity, true);
-    simulation.rest();
-    peer
+    simulation.connect(web, address(number, false), capacity)
 }
 
 fn connect_text(simulation: &mut Simulation, number: u32) -> u32 {
-    let peer = simulation.kernel.borrow_mut().connect(address(number, false), 1 << 16, true);
-    simulation.rest();
-    peer
-}
-
-fn send(simulation: &mut Simulation, peer: u32, bytes: &[u8]) {
-    simulation.kernel.borrow_mut().peer_writes(peer, bytes);
-    simulation.rest();
-    simulation.server.invariants();
-}
-
-fn heard(simulation: &Simulation, peer: u32) -> Vec<u8> {
-    simulation.kernel.borrow_mut().pair_mut(peer).look()
-}
-
-fn heard_text(simulation: &Simulation, peer: u32) -> String {
-    String::from_utf8(heard(simulation, peer)).expect("it is text")
-}
-
-fn is_closed(simulation: &Simulation, peer: u32) -> bool {
-    simulation.kernel.borrow().pairs()[peer as usize].closed
+    simulation.connect(ListenerId::FIRST, address(number, false), 1 << 16)
 }
 
 /// A masked frame of a client, whose mask changes nothing.
@@ -128,8 +106,8 @@ fn kinds(bytes: &[u8]) -> Vec<String> {
 /// A member of the room tea that has read its welcome.
 fn join(simulation: &mut Simulation, number: u32) -> u32 {
     let peer = connect_web(simulation, number, 1 << 16);
-    send(simulation, peer, HANDSHAKE.as_bytes());
-    let welcome = heard(simulation, peer);
+    simulation.say(peer, HANDSHAKE.as_bytes());
+    let welcome = simulation.heard(peer);
     let welcome = welcome.strip_prefix(SWITCHED.as_bytes()).expect("it is switched first");
     assert_eq!(kinds(welcome), ["welcome"]);
     peer
@@ -162,22 +140,22 @@ fn members_of_both_doors_hear_each_other_wherever_the_bytes_are_cut() {
     for cut in 0..=sent.len() {
         let mut simulation = simulation();
         let text = connect_text(&mut simulation, 0);
-        send(&mut simulation, text, b"/join tea\n");
-        heard(&simulation, text);
+        simulation.say(text, b"/join tea\n");
+        simulation.heard(text);
         let peer = connect_web(&mut simulation, 1, 1 << 16);
-        send(&mut simulation, peer, &sent[..cut]);
-        send(&mut simulation, peer, &sent[cut..]);
+        simulation.say(peer, &sent[..cut]);
+        simulation.say(peer, &sent[cut..]);
         let name = address(1, false);
         let expected =
             format!("> New user {name} entered. (2 users online)\n[{name}] one\n[{name}] two\n[{name}] three\n");
-        assert_eq!(heard_text(&simulation, text), expected, "cut at {cut}");
-        let answers = heard(&simulation, peer);
+        assert_eq!(simulation.heard_text(text), expected, "cut at {cut}");
+        let answers = simulation.heard(peer);
         let mut answers = kinds(answers.strip_prefix(SWITCHED.as_bytes()).expect("it is switched first"));
         let pong = answers.iter().position(|kind| kind == "pong [63]").expect("the ping is answered");
         answers.remove(pong);
         assert_eq!(answers, ["welcome", "said", "said", "said"], "cut at {cut}");
-        send(&mut simulation, text, b"hello\n");
-        let last = frames(&heard(&simulation, peer));
+        simulation.say(text, b"hello\n");
+        let last = frames(&simulation.heard(peer));
         let [Frame::Object(object)] = last.as_slice() else { panic!("{last:?} is not one object") };
         assert!(object.contains("\"text\":\"hello\""), "{object}");
     }
@@ -190,12 +168,12 @@ fn the_page_is_sent_whole_and_the_connection_closed_behind_it() {
         let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n");
         for (number, path) in [(1, "/"), (2, "/room/tea")] {
             let peer = connect_web(&mut simulation, number, capacity);
-            send(&mut simulation, peer, get(path, "").as_bytes());
-            let response = heard_text(&simulation, peer);
+            simulation.say(peer, get(path, "").as_bytes());
+            let response = simulation.heard_text(peer);
             let (head, body) = response.split_once("\r\n\r\n").expect("a head ends");
             assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains(web::POLICY), "{head}");
             assert!(head.contains(&format!("Content-Length: {}\r\n", web::PAGE.len())));
-            assert!(body == web::PAGE && is_closed(&simulation, peer), "{capacity}");
+            assert!(body == web::PAGE && simulation.is_closed(peer), "{capacity}");
         }
         for (number, request, status, body) in [
             (3, get("/", &format!("If-None-Match: {}\r\n", web::ETAG)), "304 Not Modified", ""),
@@ -207,11 +185,11 @@ fn the_page_is_sent_whole_and_the_connection_closed_behind_it() {
             (9, HANDSHAKE.replace("http://a", "http://b"), "403 Forbidden", "403 Forbidden\n"),
         ] {
             let peer = connect_web(&mut simulation, number, capacity);
-            send(&mut simulation, peer, request.as_bytes());
-            let response = heard_text(&simulation, peer);
+            simulation.say(peer, request.as_bytes());
+            let response = simulation.heard_text(peer);
             let (head, got) = response.split_once("\r\n\r\n").expect("a head ends");
             assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
-            assert!(got == body && is_closed(&simulation, peer), "{status}");
+            assert!(got == body && simulation.is_closed(peer), "{status}");
         }
         assert_eq!(
             (simulation.server.closes(CloseReason::Answered), simulation.server.closes(CloseReason::BadRequest)),
@@ -226,26 +204,26 @@ fn a_page_that_is_not_read_ends_with_its_time() {
     let mut simulation = simulation_with(&["--line-timeout", "5s"]);
     let peer = connect_web(&mut simulation, 1, 100);
     simulation.kernel.borrow_mut().peer_listens(peer, false);
-    send(&mut simulation, peer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert!(!is_closed(&simulation, peer));
+    simulation.say(peer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(!simulation.is_closed(peer));
     wait(&mut simulation, Duration::from_secs(6));
-    assert!(is_closed(&simulation, peer));
+    assert!(simulation.is_closed(peer));
 }
 
 #[test]
 fn without_a_room_nothing_is_joined() {
     let mut simulation = simulation();
     let peer = connect_web(&mut simulation, 1, 1 << 16);
-    send(&mut simulation, peer, HANDSHAKE.replace("?room=tea", "").as_bytes());
-    assert_eq!(heard_text(&simulation, peer), SWITCHED, "nothing is known of any room");
-    send(&mut simulation, peer, &line("hello"));
-    assert!(frames(&heard(&simulation, peer))[0] == Frame::Object(object_of(&Notice::NoRoom)));
-    send(&mut simulation, peer, &line("/join tea"));
-    assert_eq!(kinds(&heard(&simulation, peer)), ["welcome"]);
-    send(&mut simulation, peer, &line("/format text"));
-    assert!(frames(&heard(&simulation, peer))[0] == Frame::Object(object_of(&Notice::FormatFixed)));
-    send(&mut simulation, peer, &line("hello"));
-    assert_eq!(kinds(&heard(&simulation, peer)), ["said"]);
+    simulation.say(peer, HANDSHAKE.replace("?room=tea", "").as_bytes());
+    assert_eq!(simulation.heard_text(peer), SWITCHED, "nothing is known of any room");
+    simulation.say(peer, &line("hello"));
+    assert!(frames(&simulation.heard(peer))[0] == Frame::Object(object_of(&Notice::NoRoom)));
+    simulation.say(peer, &line("/join tea"));
+    assert_eq!(kinds(&simulation.heard(peer)), ["welcome"]);
+    simulation.say(peer, &line("/format text"));
+    assert!(frames(&simulation.heard(peer))[0] == Frame::Object(object_of(&Notice::FormatFixed)));
+    simulation.say(peer, &line("hello"));
+    assert_eq!(kinds(&simulation.heard(peer)), ["said"]);
 }
 
 #[test]
@@ -253,8 +231,8 @@ fn there_are_always_commands_by_websocket() {
     for options in [["--commands", "off"], ["--framing", "chunk"]] {
         let mut simulation = simulation_with(&options);
         let peer = join(&mut simulation, 1);
-        send(&mut simulation, peer, &line("/token"));
-        assert_eq!(kinds(&heard(&simulation, peer)), ["token"], "{options:?}");
+        simulation.say(peer, &line("/token"));
+        assert_eq!(kinds(&simulation.heard(peer)), ["token"], "{options:?}");
     }
 }
 
@@ -270,17 +248,17 @@ fn a_close_is_answered_with_its_code_behind_the_lines_before_it() {
     for (payload, code) in [(&b"\x03\xe8bye"[..], Some(1000)), (b"", None), (b"\x0f\xa0", Some(4000))] {
         let mut simulation = simulation_with(&["--flood-rate", "1", "--flood-burst", "1"]);
         let text = connect_text(&mut simulation, 0);
-        send(&mut simulation, text, b"/join tea\n");
+        simulation.say(text, b"/join tea\n");
         let peer = join(&mut simulation, 1);
-        heard(&simulation, text);
+        simulation.heard(text);
         let sent = [line("one"), line("two"), line("three"), frame(0x88, payload), line("never")].concat();
         simulation.kernel.borrow_mut().peer_writes(peer, &sent);
         wait(&mut simulation, Duration::from_secs(10));
         let name = address(1, false);
         let expected = format!("[{name}] one\n[{name}] two\n[{name}] three\n< The user {name} left (1 user online)\n");
-        assert_eq!(heard_text(&simulation, text), expected);
-        let last = frames(&heard(&simulation, peer)).pop().expect("it is answered");
-        assert!(last == Frame::Close(code) && is_closed(&simulation, peer), "{last:?}");
+        assert_eq!(simulation.heard_text(text), expected);
+        let last = frames(&simulation.heard(peer)).pop().expect("it is answered");
+        assert!(last == Frame::Close(code) && simulation.is_closed(peer), "{last:?}");
         assert_eq!(simulation.server.closes(CloseReason::Left), 1);
     }
 }
@@ -301,17 +279,17 @@ fn what_no_client_may_send_ends_with_its_code() {
         for before in [&b""[..], &line("before"), &frame(0x01, b"")] {
             let mut simulation = simulation();
             let text = connect_text(&mut simulation, 0);
-            send(&mut simulation, text, b"/join tea\n");
+            simulation.say(text, b"/join tea\n");
             let peer = join(&mut simulation, 1);
-            heard(&simulation, text);
-            send(&mut simulation, peer, before);
-            send(&mut simulation, peer, bytes);
-            let last = frames(&heard(&simulation, peer)).pop().expect("it is told");
+            simulation.heard(text);
+            simulation.say(peer, before);
+            simulation.say(peer, bytes);
+            let last = frames(&simulation.heard(peer)).pop().expect("it is told");
             let expected = if before.first() == Some(&0x01) && matches!(bytes[0], 0x81 | 0x82) { 1002 } else { code };
             assert_eq!(last, Frame::Close(Some(expected)), "{bytes:02x?} behind {before:02x?}");
-            assert!(is_closed(&simulation, peer));
+            assert!(simulation.is_closed(peer));
             assert!(expected != code || simulation.server.closes(reason) == 1);
-            assert_eq!(heard_text(&simulation, text).contains("before"), before.ends_with(b"before"));
+            assert_eq!(simulation.heard_text(text).contains("before"), before.ends_with(b"before"));
         }
     }
 }
@@ -320,41 +298,41 @@ fn what_no_client_may_send_ends_with_its_code() {
 fn a_member_that_is_closed_is_told_by_its_code() {
     let mut simulation = simulation_with(&["--line-timeout", "5s"]);
     let peers = [1, 2, 3].map(|number| join(&mut simulation, number));
-    send(&mut simulation, peers[0], &line("/quit"));
-    assert_eq!(kinds(&heard(&simulation, peers[0])).last().unwrap(), "close Some(1000)");
-    send(&mut simulation, peers[1], &line("half")[..3]);
+    simulation.say(peers[0], &line("/quit"));
+    assert_eq!(kinds(&simulation.heard(peers[0])).last().unwrap(), "close Some(1000)");
+    simulation.say(peers[1], &line("half")[..3]);
     wait(&mut simulation, Duration::from_secs(6));
-    assert_eq!(kinds(&heard(&simulation, peers[1])).last().unwrap(), "close Some(1008)");
+    assert_eq!(kinds(&simulation.heard(peers[1])).last().unwrap(), "close Some(1008)");
     assert_eq!(simulation.server.closes(CloseReason::LineTimeout), 1);
-    send(&mut simulation, peers[2], &line("/token"));
-    let token = frames(&heard(&simulation, peers[2])).into_iter().find_map(|frame| {
+    simulation.say(peers[2], &line("/token"));
+    let token = frames(&simulation.heard(peers[2])).into_iter().find_map(|frame| {
         let Frame::Object(text) = frame else { return None };
         let object: serde_json::Value = serde_json::from_str(&text).expect("a frame is one object");
         object["token"].as_str().map(str::to_owned)
     });
     let other = connect_web(&mut simulation, 4, 1 << 16);
-    send(&mut simulation, other, HANDSHAKE.replace("?room=tea", "").as_bytes());
-    send(&mut simulation, other, &line(&format!("/resume {} 0", token.expect("it is given one"))));
-    assert_eq!(kinds(&heard(&simulation, peers[2])), ["replaced", "close Some(4002)"]);
-    assert!(peers.iter().all(|peer| is_closed(&simulation, *peer)));
+    simulation.say(other, HANDSHAKE.replace("?room=tea", "").as_bytes());
+    simulation.say(other, &line(&format!("/resume {} 0", token.expect("it is given one"))));
+    assert_eq!(kinds(&simulation.heard(peers[2])), ["replaced", "close Some(4002)"]);
+    assert!(peers.iter().all(|peer| simulation.is_closed(*peer)));
 }
 
 #[test]
 fn a_server_that_stops_closes_with_its_code_and_sends_nothing_behind() {
     let mut simulation = simulation();
     let peers = [1, 2].map(|number| join(&mut simulation, number));
-    heard(&simulation, peers[0]);
+    simulation.heard(peers[0]);
     // One that does not read keeps the server until its time is over.
     let slow = connect_text(&mut simulation, 3);
-    send(&mut simulation, slow, b"/join tea\n");
-    heard(&simulation, peers[0]);
+    simulation.say(slow, b"/join tea\n");
+    simulation.heard(peers[0]);
     simulation.kernel.borrow_mut().signal_after(0, Signal::Terminate);
     simulation.turn();
     simulation.turn();
     simulation.kernel.borrow_mut().peer_resets(peers[1]);
     assert_eq!(simulation.stop(), Flow::Stop);
     assert_eq!(simulation.server.closes(CloseReason::Broken), 1, "one has left behind the goodbye");
-    assert_eq!(kinds(&heard(&simulation, peers[0])), ["stopping", "close Some(1001)"]);
+    assert_eq!(kinds(&simulation.heard(peers[0])), ["stopping", "close Some(1001)"]);
 }
 
 #[test]
@@ -362,11 +340,11 @@ fn a_fragment_is_no_line_also_where_a_chunk_is_one() {
     let mut simulation = simulation_with(&["--framing", "chunk"]);
     let text = connect_text(&mut simulation, 0);
     let peer = connect_web(&mut simulation, 1, 1 << 16);
-    send(&mut simulation, peer, HANDSHAKE.replace("tea", "lobby").as_bytes());
-    heard(&simulation, text);
-    send(&mut simulation, peer, &frame(0x01, b"on"));
-    send(&mut simulation, peer, &frame(0x80, b"e"));
-    assert_eq!(heard_text(&simulation, text), format!("[{}] one\n", address(1, false)));
+    simulation.say(peer, HANDSHAKE.replace("tea", "lobby").as_bytes());
+    simulation.heard(text);
+    simulation.say(peer, &frame(0x01, b"on"));
+    simulation.say(peer, &frame(0x80, b"e"));
+    assert_eq!(simulation.heard_text(text), format!("[{}] one\n", address(1, false)));
 }
 
 #[test]
@@ -375,28 +353,28 @@ fn pings_cost_what_lines_cost_and_one_answer_waits_at_most() {
     let peer = join(&mut simulation, 1);
     simulation.kernel.borrow_mut().peer_listens(peer, false);
     for number in 0..5 {
-        send(&mut simulation, peer, &frame(0x89, &[number]));
+        simulation.say(peer, &frame(0x89, &[number]));
     }
-    send(&mut simulation, peer, &frame(0x89, b"late"));
+    simulation.say(peer, &frame(0x89, b"late"));
     let before = simulation.server.statistics().counters[Counter::ReceivedBytes];
     for _ in 0..10 {
-        send(&mut simulation, peer, &frame(0x89, b"flood"));
+        simulation.say(peer, &frame(0x89, b"flood"));
     }
     let after = simulation.server.statistics().counters[Counter::ReceivedBytes];
     assert_eq!(after, before, "it is not read while it is over its rate");
     simulation.kernel.borrow_mut().peer_listens(peer, true);
     wait(&mut simulation, Duration::from_secs(3));
-    send(&mut simulation, peer, &frame(0x89, b"last"));
-    let answers = frames(&heard(&simulation, peer));
+    simulation.say(peer, &frame(0x89, b"last"));
+    let answers = frames(&simulation.heard(peer));
     assert!(answers.iter().all(|frame| matches!(frame, Frame::Pong(_))) && answers.len() <= 9, "{answers:?}");
     // A frame that goes on and on with nothing costs too.
     let peer = join(&mut simulation, 2);
-    send(&mut simulation, peer, &frame(0x01, b""));
+    simulation.say(peer, &frame(0x01, b""));
     for _ in 0..10 {
-        send(&mut simulation, peer, &frame(0x00, b""));
+        simulation.say(peer, &frame(0x00, b""));
     }
     let before = simulation.server.statistics().counters[Counter::ReceivedBytes];
-    send(&mut simulation, peer, &frame(0x00, b""));
+    simulation.say(peer, &frame(0x00, b""));
     assert_eq!(simulation.server.statistics().counters[Counter::ReceivedBytes], before);
 }
 
@@ -405,44 +383,40 @@ fn silence_is_broken_by_a_frame_that_means_nothing_and_memory_does_not_grow() {
     let mut simulation = simulation();
     let peer = join(&mut simulation, 1);
     let hall = connect_web(&mut simulation, 2, 1 << 16);
-    send(&mut simulation, hall, HANDSHAKE.replace("?room=tea", "").as_bytes());
-    heard(&simulation, hall);
+    simulation.say(hall, HANDSHAKE.replace("?room=tea", "").as_bytes());
+    simulation.heard(hall);
     let text = connect_text(&mut simulation, 3);
-    send(&mut simulation, text, b"/join tea\n");
-    heard(&simulation, peer);
-    heard(&simulation, text);
+    simulation.say(text, b"/join tea\n");
+    simulation.heard(peer);
+    simulation.heard(text);
     wait(&mut simulation, HEARTBEAT_AFTER - Duration::from_secs(1));
-    assert_eq!((heard(&simulation, peer), heard(&simulation, hall)), (vec![], vec![]));
-    send(&mut simulation, text, b"hello\n");
-    assert_eq!(kinds(&heard(&simulation, peer)), ["message"]);
+    assert_eq!((simulation.heard(peer), simulation.heard(hall)), (vec![], vec![]));
+    simulation.say(text, b"hello\n");
+    assert_eq!(kinds(&simulation.heard(peer)), ["message"]);
     wait(&mut simulation, Duration::from_secs(2));
-    assert_eq!(
-        (heard(&simulation, peer), heard(&simulation, hall)),
-        (vec![], vec![0x8a, 0]),
-        "only where it was silent"
-    );
+    assert_eq!((simulation.heard(peer), simulation.heard(hall)), (vec![], vec![0x8a, 0]), "only where it was silent");
     wait(&mut simulation, HEARTBEAT_AFTER);
-    assert_eq!(heard(&simulation, peer), [0x8a, 0]);
+    assert_eq!(simulation.heard(peer), [0x8a, 0]);
     let (messages, deliveries, before) = {
         let statistics = simulation.server.statistics();
         (statistics.messages, statistics.deliveries, simulation.server.footprint())
     };
     wait(&mut simulation, HEARTBEAT_AFTER * 200);
-    let beats = heard(&simulation, peer);
+    let beats = simulation.heard(peer);
     assert!((199..=201).contains(&(beats.len() / 2)) && beats == [0x8a, 0].repeat(beats.len() / 2));
-    assert_eq!(heard_text(&simulation, text), "", "others hear nothing of it");
+    assert_eq!(simulation.heard_text(text), "", "others hear nothing of it");
     let statistics = simulation.server.statistics();
     assert_eq!((statistics.messages, statistics.deliveries), (messages, deliveries), "it is no message");
     assert!(simulation.server.footprint() <= before + 2048, "{before} {}", simulation.server.footprint());
-    send(&mut simulation, text, b"/history 5\n");
-    assert!(heard_text(&simulation, text).contains("the last 1 messages"));
+    simulation.say(text, b"/history 5\n");
+    assert!(simulation.heard_text(text).contains("the last 1 messages"));
 }
 
 #[test]
 fn newcomers_that_are_not_let_in_are_told_by_a_status() {
     let mut simulation = simulation_with(&["--connections-per-address", "1", "--line-timeout", "5s"]);
     let slow = connect_web(&mut simulation, 1, 1 << 16);
-    send(&mut simulation, slow, &HANDSHAKE.as_bytes()[..40]);
+    simulation.say(slow, &HANDSHAKE.as_bytes()[..40]);
     let second = {
         let web = ListenerId::first(2).last().expect("there are two");
         let mut same = address(1, false);
@@ -450,14 +424,14 @@ fn newcomers_that_are_not_let_in_are_told_by_a_status() {
         simulation.kernel.borrow_mut().connect_to(web, same, 1 << 16, true)
     };
     simulation.rest();
-    assert!(heard_text(&simulation, second).starts_with("HTTP/1.1 429 Too Many Requests\r\n"));
+    assert!(simulation.heard_text(second).starts_with("HTTP/1.1 429 Too Many Requests\r\n"));
     wait(&mut simulation, Duration::from_secs(6));
-    let told = heard_text(&simulation, slow);
-    assert!(told.starts_with("HTTP/1.1 408 Request Timeout\r\n") && is_closed(&simulation, slow), "{told}");
+    let told = simulation.heard_text(slow);
+    assert!(told.starts_with("HTTP/1.1 408 Request Timeout\r\n") && simulation.is_closed(slow), "{told}");
     let mut one_room = simulation_with(&["--rooms-max", "1"]);
     let peer = connect_web(&mut one_room, 1, 1 << 16);
-    send(&mut one_room, peer, HANDSHAKE.as_bytes());
-    assert!(heard_text(&one_room, peer).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    one_room.say(peer, HANDSHAKE.as_bytes());
+    assert!(one_room.heard_text(peer).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
 }
 
 /// A line as frames that a draw chooses: in fragments, with control frames between them.
@@ -483,11 +457,11 @@ fn everybody_hears_everything_once_and_in_one_order_however_frames_are_cut() {
         let mut simulation = simulation_with(&["--flood-rate", "0"]);
         let mut draw = Draw::seeded(seed);
         let text = connect_text(&mut simulation, 0);
-        send(&mut simulation, text, b"/join tea\n/format json\n");
+        simulation.say(text, b"/join tea\n/format json\n");
         let peers: Vec<u32> = (1..5)
             .map(|number| {
                 let peer = connect_web(&mut simulation, number, draw.between(1, 3000));
-                send(&mut simulation, peer, HANDSHAKE.as_bytes());
+                simulation.say(peer, HANDSHAKE.as_bytes());
                 peer
             })
             .collect();
@@ -510,11 +484,12 @@ fn everybody_hears_everything_once_and_in_one_order_however_frames_are_cut() {
         }
         for (peer, rest) in peers.iter().zip(unsent) {
             simulation.kernel.borrow_mut().peer_listens(*peer, true);
-            send(&mut simulation, *peer, &rest);
+            simulation.say(*peer, &rest);
         }
         wait(&mut simulation, Duration::from_secs(1));
         let object = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is one object");
-        let expected: Vec<(u64, String)> = heard_text(&simulation, text)
+        let expected: Vec<(u64, String)> = simulation
+            .heard_text(text)
             .lines()
             .filter(|line| line.starts_with('{'))
             .map(object)
@@ -523,7 +498,7 @@ fn everybody_hears_everything_once_and_in_one_order_however_frames_are_cut() {
             .collect();
         assert_eq!(expected.len(), said, "seed {seed}");
         for peer in peers {
-            let sent = heard(&simulation, peer);
+            let sent = simulation.heard(peer);
             let objects = frames(sent.strip_prefix(SWITCHED.as_bytes()).expect("it is switched first"));
             let objects = objects.into_iter().filter_map(|frame| match frame {
                 Frame::Object(text) => Some(object(&text)),
