@@ -71,16 +71,18 @@ fn a_tool_that_stops_for_a_second_counts_from_the_due_time_and_calls_its_run_inv
     assert!(corrected > 3.0 * uncorrected, "corrected {corrected}, uncorrected {uncorrected}");
 }
 
+/// Ways of spoiling a delivery, and how each is named.
+const FAULTS: [(&str, &str); 5] = [
+    ("drop", "lost 1"),
+    ("duplicate", "duplicate 1"),
+    ("swap", "out of order 1"),
+    ("echo", "echoed 1"),
+    ("corrupt", "corrupt 1"),
+];
+
 #[test]
 fn each_way_of_spoiling_a_delivery_is_found_and_named() {
-    let faults = [
-        ("drop", "lost 1"),
-        ("duplicate", "duplicate 1"),
-        ("swap", "out of order 1"),
-        ("echo", "echoed 1"),
-        ("corrupt", "corrupt 1"),
-    ];
-    for (fault, name) in faults {
+    for (fault, name) in FAULTS {
         let server = reflect_command(&format!("--fault {fault} --fault-at 40"));
         let arguments = ["run", "-c", "10", "-r", "200/s", "-n", "100", "--format", "quiet", "--server-cmd", &server];
         let (code, stderr) = outcome(&run(&[&arguments[..], &SHORT, &["--drain", "1s"]].concat()));
@@ -106,14 +108,7 @@ const DOORS: [(&str, &str); 2] = [("websocket", "objects"), ("irc", "irc")];
 
 #[test]
 fn each_way_to_spoil_a_delivery_is_found_at_every_door() {
-    let faults = [
-        ("drop", "lost 1"),
-        ("duplicate", "duplicate 1"),
-        ("swap", "out of order 1"),
-        ("echo", "echoed 1"),
-        ("corrupt", "corrupt 1"),
-    ];
-    for ((protocol, dialect), (fault, name)) in DOORS.iter().flat_map(|door| faults.map(|fault| (door, fault))) {
+    for ((protocol, dialect), (fault, name)) in DOORS.iter().flat_map(|door| FAULTS.map(|fault| (door, fault))) {
         let server = reflect_command(&format!("--dialect {dialect} --fault {fault} --fault-at 40"));
         let arguments = ["run", "-c", "10", "-r", "200/s", "-n", "100", "--format", "quiet", "--protocol", protocol];
         let server = ["--server-cmd", &server];

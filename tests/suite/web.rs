@@ -13,7 +13,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket, client};
 
-use crate::support::{BACKENDS, PATIENCE, Person, Server, expect_stop, statistics, wait_for};
+use crate::support::{BACKENDS, PATIENCE, Server, expect_stop, latency, statistics, wait_for};
 
 /// How long a line may take to another member while somebody attacks, on a machine that does other things too.
 const LATENCY_MAX: Duration = Duration::from_millis(500);
@@ -191,19 +191,6 @@ fn what_no_client_may_send_ends_with_its_code_on_every_back_end() {
             assert_eq!(browser.code(), code, "{backend}: {bytes:02x?}");
         }
     }
-}
-
-/// The longest time that a line takes from one member to another.
-fn latency(author: &mut Person, listener: &mut Person, lines: usize) -> Duration {
-    let name = author.name();
-    let times = (0..lines).map(|number| {
-        let text = format!("[{name}] latency {number}");
-        let said = Instant::now();
-        author.send(format!("latency {number}\n"));
-        listener.lines_until(|line| line == text);
-        said.elapsed()
-    });
-    times.max().expect("there are lines")
 }
 
 #[test]

@@ -81,6 +81,19 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
+/// The longest time that a line takes from one member to another.
+pub fn latency(author: &mut Person, listener: &mut Person, lines: usize) -> Duration {
+    let name = author.name();
+    let times = (0..lines).map(|number| {
+        let text = format!("[{name}] latency {number}");
+        let said = Instant::now();
+        author.send(format!("latency {number}\n"));
+        listener.lines_until(|line| line == text);
+        said.elapsed()
+    });
+    times.max().expect("there are lines")
+}
+
 /// Two members hear each other.
 #[track_caller]
 pub fn expect_talk(server: &Server) {
