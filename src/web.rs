@@ -8,11 +8,11 @@
 pub const PAGE: &str = include_str!("web/page.html");
 
 /// `ETag` of the document.
-pub const ETAG: &str = "\"1121e26fcf5d7daf\"";
+pub const ETAG: &str = "\"d890858bd229cac6\"";
 
 /// `Content-Security-Policy` of the document.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-ygq0sTn5Q8HQus4y+0Rp3jkYJf7rhg/B43JqSyP11Zo='; \
+    script-src 'sha256-13E4gPQ88VH4W2a0B+6MHavZ+SnZByccAd9Cph5/MlU='; \
     style-src 'sha256-/ANr9kCrB9fkxx01cVMQByvxuBIClM9KpM4vuqnyU/8='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

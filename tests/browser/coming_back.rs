@@ -197,6 +197,27 @@ fn a_line_that_is_too_long_is_not_said_and_ends_nothing() {
 }
 
 #[test]
+fn a_long_line_with_which_every_connection_breaks_is_given_up() {
+    let Some(turn) = turn("a_long_line_with_which_every_connection_breaks_is_given_up") else { return };
+    let house = House::open(&[]);
+    let relay = Relay::start(house.web);
+    let mut carol = house.join("carol");
+    let mut page = Page::named(&turn, relay.address, "/", "ada");
+    page.0.expect_errors();
+    relay.break_at(2000);
+    // As when the code of the close is lost: the page is not told why. With fewer than three breaks a line is sent again.
+    page.run(
+        "const d = document.getElementById('draft'); \
+        for (const line of ['x'.repeat(3000), 'behind']) { d.value = line; d.form.requestSubmit() }",
+    );
+    let heard = carol.lines_until(|line| line == "[ada] behind");
+    assert_eq!(heard.iter().filter(|line| line.starts_with("< The user ada left")).count(), 3, "{heard:?}");
+    page.wait_until_said();
+    assert_eq!(page.run("return document.querySelectorAll('.unsaid').length"), 1);
+    page.end_here();
+}
+
+#[test]
 fn a_page_whose_place_was_taken_does_not_come_back_by_itself() {
     let Some(turn) = turn("a_page_whose_place_was_taken_does_not_come_back_by_itself") else { return };
     let house = House::open(&[]);

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -12,6 +12,8 @@ struct State {
     loses_upward: AtomicBool,
     /// Bytes of the server are read and lost.
     loses_downward: AtomicBool,
+    /// A connection breaks without a word when a browser sends so much at once.
+    breaks_at: AtomicUsize,
     /// New connections are closed at once.
     is_down: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
@@ -40,9 +42,9 @@ impl Relay {
                 }
                 let (from, to) = (browser.try_clone().unwrap(), server.try_clone().unwrap());
                 let state = Arc::clone(&shared);
-                thread::spawn(move || forward(from, to, || state.loses_upward.load(Ordering::SeqCst)));
+                thread::spawn(move || forward(from, to, |bytes| state.of_browser(bytes)));
                 let state = Arc::clone(&shared);
-                thread::spawn(move || forward(server, browser, || state.loses_downward.load(Ordering::SeqCst)));
+                thread::spawn(move || forward(server, browser, |_| Fate::of(&state.loses_downward)));
             }
         });
         Self { address, state }
@@ -56,6 +58,11 @@ impl Relay {
     /// From now on what the server sends is lost.
     pub fn lose_downward(&self) {
         self.state.loses_downward.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on a connection breaks when a browser sends so many bytes at once.
+    pub fn break_at(&self, bytes: usize) {
+        self.state.breaks_at.store(bytes, Ordering::SeqCst);
     }
 
     /// Breaks all connections, and lets no new one through until [`Self::mend`].
@@ -73,12 +80,36 @@ impl Relay {
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, is_lost: impl Fn() -> bool) {
+/// What becomes of bytes.
+enum Fate {
+    Arrive,
+    AreLost,
+    BreakIt,
+}
+
+impl Fate {
+    fn of(loses: &AtomicBool) -> Self {
+        if loses.load(Ordering::SeqCst) { Self::AreLost } else { Self::Arrive }
+    }
+}
+
+impl State {
+    fn of_browser(&self, bytes: usize) -> Fate {
+        let breaks_at = self.breaks_at.load(Ordering::SeqCst);
+        if breaks_at != 0 && bytes >= breaks_at { Fate::BreakIt } else { Fate::of(&self.loses_upward) }
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, fate: impl Fn(usize) -> Fate) {
     let mut bytes = vec![0; 65536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if !is_lost() && to.write_all(&bytes[..count]).is_err() {
-            break;
+        match fate(count) {
+            Fate::Arrive if to.write_all(&bytes[..count]).is_ok() => {}
+            Fate::AreLost => {}
+            Fate::Arrive | Fate::BreakIt => break,
         }
     }
-    let _ = to.shutdown(Shutdown::Both);
+    for stream in [from, to] {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
 }
