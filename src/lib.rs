@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod chat;
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod connections;
