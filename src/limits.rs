@@ -596,6 +596,10 @@ pub const CLUSTER_HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Lines of one member that the stream has not given back. Each may become a range of own lines.
 pub const CLUSTER_LINES_UNDER_WAY_MAX: usize = 64;
 
+/// Stretches of numbers of a room's messages that are kept also when its log has forgotten them: somebody may still be
+/// told that those were missed.
+pub const CLUSTER_RUNS_KEPT: usize = 256;
+
 /// Nodes whose last batch a room remembers, to know it again. More are only those that have ended.
 pub const CLUSTER_SPEAKERS_MAX: usize = 64;
 

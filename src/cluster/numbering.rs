@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::link::{BatchId, NodeId};
-use crate::limits::CLUSTER_SPEAKERS_MAX;
+use crate::limits::{CLUSTER_RUNS_KEPT, CLUSTER_SPEAKERS_MAX};
 
 /// From one message on the numbers of both kinds rise together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +71,10 @@ impl Numbering {
         }
     }
 
-    /// Messages of the log before this one are needed no more.
+    /// The log has forgotten its messages before this one. Some of their numbers are kept, for those who are to be told
+    /// what they missed.
     pub fn forget_before(&mut self, local: u64) {
-        while self.runs.get(1).is_some_and(|run| run.local <= local) {
+        while self.runs.len() > CLUSTER_RUNS_KEPT && self.runs.get(1).is_some_and(|run| run.local <= local) {
             self.runs.pop_front();
         }
     }
@@ -146,9 +147,22 @@ mod tests {
         }
         assert_eq!((numbering.local_after(0), numbering.local_after(5000), numbering.local_after(30_000)), (1, 3, 7));
         assert_eq!(numbering.last(), 20480);
-        numbering.forget_before(4);
-        assert_eq!((numbering.number(2), numbering.number(4), numbering.number(6)), (None, Some(8195), Some(20480)));
-        assert_eq!(numbering.local_after(0), 4);
+    }
+
+    #[test]
+    fn numbers_of_messages_that_the_log_has_forgotten_for_long_are_forgotten() {
+        let mut numbering = Numbering::default();
+        let most = CLUSTER_RUNS_KEPT as u64;
+        for local in 1..=most + 10 {
+            numbering.set_next(local * 4096);
+            numbering.append(local);
+        }
+        numbering.forget_before(8);
+        assert_eq!((numbering.number(7), numbering.number(8)), (None, Some(8 * 4096)));
+        numbering.forget_before(most);
+        assert_eq!((numbering.number(10), numbering.number(11)), (None, Some(11 * 4096)), "some are kept");
+        assert_eq!(numbering.local_after(0), 11);
+        numbering.invariants();
     }
 
     #[test]
