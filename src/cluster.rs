@@ -5,7 +5,10 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
+pub mod engine;
 pub mod link;
+#[cfg(feature = "cluster")]
+pub mod nats;
 pub mod numbering;
 pub mod outgoing;
 pub mod record;
