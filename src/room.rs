@@ -55,6 +55,9 @@ pub enum Blocked {
     OverRate(Instant),
     /// The room is over its rate of fan-out. Lines wait for it in a queue, whose first may be said from this moment on.
     Rationed(Instant),
+    /// The cluster has not answered what comes before it, or takes no more for now. Looked at again with each news of the
+    /// cluster.
+    Cluster,
 }
 
 /// A message as far as its largest size in the logs is known.
@@ -346,7 +349,13 @@ impl Room {
 
     /// Says to everybody but its author, if that is a member here, what the cluster has said, which fits. Returns the
     /// bytes of its fan-out. `None` when nothing of it is visible: then it is no message.
-    pub fn deliver(&mut self, members: &mut Members, author: Option<Author>, id: PublicId, body: Body<'_>) -> Option<u64> {
+    pub fn deliver(
+        &mut self,
+        members: &mut Members,
+        author: Option<Author>,
+        id: PublicId,
+        body: Body<'_>,
+    ) -> Option<u64> {
         match author {
             Some(author) => self.publish(members, author, body),
             None => self.append(members, None, Some(id), body),
