@@ -105,6 +105,12 @@ bench-cluster-rate *options: build-cluster
 cluster *tests:
     cargo test --features cluster --test cluster -- {{tests}}
 
+# The same in seconds, by the node that the tests have built; timings of a busy machine do not fail it
+bench-smoke-cluster results: build
+    target/release/bench-client run --no-progress -c 90 -p 6 -r 50 -d 2s -w 1s --nodes 3 --stream-cmd '{{stream}}' \
+        --server-cmd 'target/debug/uproar serve {addr} --transcript off --flood-rate 0 --cluster nats://{stream}' \
+        -o '{{results}}/cluster' || [ $? -eq 3 ]
+
 # What a delivery costs by each door, with as many bytes on the wire, in turn; leaves results/<date>-costs-doors
 bench-costs-doors *options: build
     target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 --wire-bytes 224 --deliveries-alone --kind costs-doors \

@@ -5,6 +5,7 @@
 //! the versions of NATS that are here. Where there is none, a test says loudly that it did not run.
 
 mod basics;
+mod contrib;
 mod cuts;
 mod faults;
 mod member;

@@ -32,6 +32,16 @@ pub struct Version {
     name: String,
 }
 
+impl Version {
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub fn is_debians(&self) -> bool {
+        self.name.contains(" v2.9.")
+    }
+}
+
 /// The versions that are here: those of `UPROAR_NATS_SERVER`, which are paths with `:` between them, else those that
 /// `.ci/run` and Debian install.
 fn versions() -> Vec<Version> {
@@ -83,9 +93,10 @@ pub fn in_rounds(case: impl Fn(&Version, usize) + Sync) {
     for pair in rounds.chunks(2) {
         thread::scope(|scope| {
             for (round, version) in pair {
-                let play = || {
+                let (round, case) = (*round, &case);
+                let play = move || {
                     eprintln!("-- round {round}, {}", version.name);
-                    case(version, *round);
+                    case(version, round);
                 };
                 scope.spawn(play);
             }
