@@ -25,6 +25,7 @@ pub mod peers;
 pub mod run;
 mod script;
 pub mod simulation;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod typists;
