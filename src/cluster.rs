@@ -8,3 +8,6 @@
 #[cfg(test)]
 pub mod contract;
 pub mod link;
+pub mod numbering;
+pub mod outgoing;
+pub mod record;
