@@ -346,7 +346,13 @@ impl Room {
 
     /// Says to everybody but its author, if that is a member here, what the cluster has said, which fits. Returns the
     /// bytes of its fan-out. `None` when nothing of it is visible: then it is no message.
-    pub fn deliver(&mut self, members: &mut Members, author: Option<Author>, id: PublicId, body: Body<'_>) -> Option<u64> {
+    pub fn deliver(
+        &mut self,
+        members: &mut Members,
+        author: Option<Author>,
+        id: PublicId,
+        body: Body<'_>,
+    ) -> Option<u64> {
         match author {
             Some(author) => self.publish(members, author, body),
             None => self.append(members, None, Some(id), body),

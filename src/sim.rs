@@ -12,6 +12,7 @@
 mod admin;
 #[cfg(test)]
 mod cases;
+pub mod cluster;
 pub mod comeback;
 pub mod commands;
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -239,6 +240,11 @@ impl Stream {
     /// True while a link has news that were not taken.
     pub fn has_news(&self, link: usize) -> bool {
         !self.clients[link].news.is_empty()
+    }
+
+    /// The batches that a link could not be given.
+    pub fn lost(&self, link: usize) -> &[RangeInclusive<u64>] {
+        &self.clients[link].lost
     }
 
     /// The sequence of the last batch that a link's server has taken, or was told is lost.

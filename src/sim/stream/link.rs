@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
@@ -36,6 +37,7 @@ pub struct Client {
     /// The sequence and the revision that are to be given before everything is.
     target: Option<(u64, u64)>,
     pub silent_until: u64,
+    pub lost: Vec<RangeInclusive<u64>>,
     /// True exactly while an event will hand something on.
     is_fed: bool,
 }
@@ -54,6 +56,7 @@ impl Default for Client {
             entries_to: 0,
             target: None,
             silent_until: 0,
+            lost: Vec::new(),
             is_fed: false,
         }
     }
@@ -178,6 +181,7 @@ impl Stream {
             _ if has_batch && next < self.first => {
                 link.news.push_back(News::Lost { first: next, last: self.first - 1 });
                 link.next = Some(self.first);
+                link.lost.push(next..=self.first - 1);
                 self.counts.lost += self.first - next;
             }
             _ if has_batch => {
