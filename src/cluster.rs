@@ -5,4 +5,8 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
+pub mod beat;
 pub mod link;
+pub mod options;
+pub mod own;
+pub mod peers;
