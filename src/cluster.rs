@@ -7,6 +7,9 @@
 
 pub mod beat;
 pub mod link;
+pub mod numbering;
 pub mod options;
+pub mod outgoing;
 pub mod own;
 pub mod peers;
+pub mod record;

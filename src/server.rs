@@ -14,6 +14,7 @@
 
 mod admin;
 mod budget;
+mod cluster;
 mod comeback;
 mod doors;
 mod frames;
@@ -277,6 +278,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Completion::Received(id, outcome) => self.on_received(id, outcome, scratch),
             Completion::Writable(id) => self.on_writable(id),
             Completion::Signal(signal) => self.on_signal(signal),
+            Completion::Link => self.on_link(),
         }
     }
 

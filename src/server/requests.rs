@@ -246,7 +246,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             online: room.online() as u64,
             id: self.public_id(id),
             name: self.connections.at(id).name(),
-            number: room.messages(),
+            number: room.last_number(),
             time: self.rooms.time(),
         };
         self.tell_always(id, Notice::Joined(arrival));
