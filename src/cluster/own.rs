@@ -96,6 +96,11 @@ impl Own {
         self.due = self.due.min(soon.max(now));
     }
 
+    /// How many are in a room here, as others are told it.
+    pub fn online(&self, room: RoomName) -> u64 {
+        self.rooms.get(&room).map_or(0, |entry| entry.totals.online())
+    }
+
     /// When [`Own::next`] is to be called.
     pub fn deadline(&self) -> Instant {
         self.due
