@@ -55,6 +55,9 @@ pub enum Blocked {
     OverRate(Instant),
     /// The room is over its rate of fan-out. Lines wait for it in a queue, whose first may be said from this moment on.
     Rationed(Instant),
+    /// The cluster has not answered what comes before it, or takes no more for now. Looked at again with each news of the
+    /// cluster.
+    Cluster,
 }
 
 /// A message as far as its largest size in the logs is known.

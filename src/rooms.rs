@@ -170,7 +170,8 @@ impl Rooms {
         self.by_name.find(self.hasher.hash_one(name), |id| self.room(*id).name() == name).copied()
     }
 
-    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be.
+    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be. In a
+    /// cluster its name is in lower case, as it is on the other nodes.
     pub fn find_or_open(&mut self, name: RoomName) -> Option<RoomId> {
         self.find(name).or_else(|| self.open(name))
     }
@@ -181,6 +182,7 @@ impl Rooms {
         if self.ranking.len() >= self.rooms_max {
             return None;
         }
+        let name = if self.stream.is_some() { name.in_lower_case() } else { name };
         self.opened += 1;
         let epoch = match self.stream {
             Some(stream) if stream > 0 => epoch_in(stream, name),
@@ -228,6 +230,7 @@ impl Rooms {
     /// A room of a cluster that nobody here is in, and that can be made anew: one of those in which nothing was said for
     /// the longest.
     pub fn idle(&self) -> Option<RoomId> {
+        self.stream?;
         let mut next = self.quiet.first();
         for _ in 0..QUIET_LOOKS_MAX {
             let id = next?;
@@ -245,12 +248,12 @@ impl Rooms {
     }
 
     /// Frees a room if it is unused, after a last look at it. The lobby stays. True when it was freed.
-    pub fn close_unused(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
+    pub fn close_unused(&mut self, id: RoomId, last_look: &mut dyn FnMut(&Room)) -> bool {
         self.is_transient(id) && self.close_idle(id, last_look)
     }
 
     /// The same, also when it has a log of the cluster.
-    pub fn close_idle(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
+    pub fn close_idle(&mut self, id: RoomId, last_look: &mut dyn FnMut(&Room)) -> bool {
         if id == self.lobby || id == self.hall || self.kept == Some(id) || !self.room(id).is_unused() {
             return false;
         }
@@ -518,6 +521,13 @@ impl Rooms {
         fits
     }
 
+    /// `Ok` when `body` may be published in a cluster: whether the log has space is seen when it comes back.
+    pub fn admit_to_cluster(&self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
+        let Some(rate) = self.settings.rate else { return Ok(()) };
+        let bytes = self.room(self.room_of(author.member)).fan_out_bytes(&self.members, author, body);
+        self.fan_out.allows(rate, bytes as f64, now).map_err(Blocked::Rationed)
+    }
+
     /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
     /// message.
     pub fn publish(&mut self, author: Author, body: Body<'_>, now: Instant) -> bool {
@@ -573,6 +583,16 @@ impl Rooms {
             self.fan_out.take(rate, bytes as f64, now);
         }
         Ok(said.is_some())
+    }
+
+    /// Says something to everybody in a room under a number of the cluster.
+    pub fn deliver_to_all(&mut self, room: RoomId, number: u64, body: Body<'_>) -> Result<(), Blocked> {
+        self.prepare(room, &body);
+        self.room(room).fits(&self.members, &body)?;
+        if let Some(numbering) = self.rooms[room.0].room.numbering_mut() {
+            numbering.set_next(number);
+        }
+        self.say(room, body)
     }
 
     /// Ranges of own messages that a member has still to be sent what lies between.
