@@ -6,10 +6,14 @@
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
 #[cfg(test)]
+pub mod beat;
 pub mod contract;
 pub mod link;
 pub mod numbering;
+pub mod options;
 pub mod outgoing;
+pub mod own;
+pub mod peers;
 pub mod record;
 
 use std::collections::BTreeSet;
