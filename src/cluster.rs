@@ -6,3 +6,6 @@
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
 pub mod link;
+pub mod ask;
+pub mod shown;
+pub mod told;
