@@ -7,5 +7,6 @@
 
 pub mod link;
 pub mod ask;
+pub mod names;
 pub mod shown;
 pub mod told;
