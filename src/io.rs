@@ -19,6 +19,8 @@
 //! 7. A socket is closed with [`Io::close`], and only when every operation on it has posted its last completion: shut
 //!    down, wait, close. [`Io::shutdown`] makes what is in flight complete. A socket is dropped only when the server
 //!    ends.
+//! 8. The descriptor of the cluster's link is watched from [`Io::watch_link`] on. Each turn in which it is readable has
+//!    one [`Completion::Link`], until the link has made it unreadable. A turn may have one although it no longer is.
 //!
 //! Completions are collected first and handled afterwards, so a handler never runs inside a back end.
 
@@ -39,6 +41,7 @@ pub mod uring;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -96,6 +99,10 @@ pub trait Io {
     /// Closes a socket that has nothing in flight. The peer still gets the bytes that the socket has taken, and then
     /// the end.
     fn close(&mut self, socket: Self::Socket);
+
+    /// Watches the descriptor of the cluster's link until the end. Completes with [`Completion::Link`] as long as it is
+    /// readable. It is called at most once, and before newcomers are waited for, so that a descriptor is free.
+    fn watch_link(&mut self, descriptor: BorrowedFd<'_>);
 
     /// Submits the operations that were started, waits, and replaces the content of `completions` by those that have
     /// completed. `receiving` says whether chunks are among them. An error means that this kernel can no longer be
@@ -204,6 +211,8 @@ pub enum Completion<S> {
     Writable(ConnectionId),
     /// The process was signalled.
     Signal(Signal),
+    /// The cluster's link may have news.
+    Link,
 }
 
 /// Signals that the server reacts to.

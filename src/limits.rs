@@ -622,6 +622,38 @@ pub const HEARTBEAT_AFTER: Duration = Duration::from_secs(45);
 /// Rooms that a turn looks at for that silence.
 pub const HEARTBEATS_PER_TURN: usize = 256;
 
+/// Records of a batch of the cluster. The number of a message has 12 bits for its place in its batch.
+pub const CLUSTER_BATCH_RECORDS_MAX: usize = 1 << 12;
+
+/// Bytes of a batch, its last record aside: a quarter of what a NATS server takes by default.
+pub const CLUSTER_BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of all batches that the stream is not known to have. Lines beyond that stay with their authors.
+pub const CLUSTER_HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Lines of one member that the stream has not given back. Each may become a range of own lines.
+pub const CLUSTER_LINES_UNDER_WAY_MAX: usize = 64;
+
+/// Stretches of numbers of a room's messages that are kept also when its log has forgotten them: somebody may still be
+/// told that those were missed.
+pub const CLUSTER_RUNS_KEPT: usize = 256;
+
+/// Nodes whose last batch a room remembers, to know it again. More are only those that have ended.
+pub const CLUSTER_SPEAKERS_MAX: usize = 64;
+
+/// How long a newcomer waits at the start for what the rooms had before.
+pub const CLUSTER_START_WAIT: Duration = Duration::from_secs(2);
+
+/// Pause before a batch is published again of which it is not known whether the stream has it.
+pub const CLUSTER_RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// How much of the stream's duplicate window is not used: for clocks that differ, and for an attempt under way.
+pub const CLUSTER_WINDOW_MARGIN: Duration = Duration::from_secs(20);
+
+/// Pieces of news that a turn takes from the link, and bytes of them after which it takes no more.
+pub const CLUSTER_NEWS_PER_TURN: usize = 256;
+pub const CLUSTER_NEWS_BYTES_PER_TURN: usize = 1024 * 1024;
+
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {
     PREFIX_BYTES_MAX + line_bytes * SANITISED_GROWTH_MAX + 1

@@ -103,10 +103,13 @@ pub enum Kind {
     Slow,
     Only,
     Stopping,
+    CutOff,
+    Back,
+    Lost,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::Line,
         Self::Action,
         Self::Topic,
@@ -118,6 +121,9 @@ impl Kind {
         Self::Slow,
         Self::Only,
         Self::Stopping,
+        Self::CutOff,
+        Self::Back,
+        Self::Lost,
     ];
 
     /// True when messages of this kind are counted by their room, told of when they are missed, and repeated as
@@ -153,6 +159,13 @@ pub enum Event {
     Only { name: Name, operators: bool },
     /// To everybody when the server was told to stop.
     Stopping,
+    /// To everybody when the server has not heard of its cluster for too long.
+    CutOff,
+    /// To everybody who was told so, when it hears of it again.
+    Back,
+    /// To everybody when the cluster does not have any more what was said while the server was cut off: the first and
+    /// the last number that such a message may have.
+    Lost { first: u64, last: u64 },
 }
 
 impl Event {
@@ -165,6 +178,9 @@ impl Event {
             Self::Slow { .. } => Kind::Slow,
             Self::Only { .. } => Kind::Only,
             Self::Stopping => Kind::Stopping,
+            Self::CutOff => Kind::CutOff,
+            Self::Back => Kind::Back,
+            Self::Lost { .. } => Kind::Lost,
         }
     }
 
@@ -176,7 +192,7 @@ impl Event {
             | Self::Renamed { before: name, .. }
             | Self::Slow { name, .. }
             | Self::Only { name, .. } => Some(name),
-            Self::Summary { .. } | Self::Stopping => None,
+            Self::Summary { .. } | Self::Stopping | Self::CutOff | Self::Back | Self::Lost { .. } => None,
         }
     }
 }
@@ -367,6 +383,8 @@ pub enum Notice<'a> {
         seconds: u64,
     },
     OperatorsOnly,
+    /// To a member whose line is not taken, and to a newcomer, while the server does not hear of its cluster.
+    CutOff,
     /// The command is for operators alone.
     NotOperator,
     /// Commands for programs alone.

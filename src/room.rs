@@ -24,9 +24,10 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::cluster::numbering::Numbering;
 use crate::config::{RoomSettings, SlowPolicy};
 use crate::limits::{HEARTBEAT_AFTER, rendered_bytes_max};
-use crate::message::{Body, Event, Message};
+use crate::message::{Body, Event, Kind, Message};
 use crate::moderation::{Modes, Topic};
 use crate::names::{MemberName, Name, RoomName};
 use crate::token::{ConnectionId, PublicId, RoomId, TableId};
@@ -54,6 +55,9 @@ pub enum Blocked {
     OverRate(Instant),
     /// The room is over its rate of fan-out. Lines wait for it in a queue, whose first may be said from this moment on.
     Rationed(Instant),
+    /// The cluster has not answered what comes before it, or takes no more for now. Looked at again with each news of the
+    /// cluster.
+    Cluster,
 }
 
 /// A message as far as its largest size in the logs is known.
@@ -134,6 +138,8 @@ pub struct Room {
     speaks: bool,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
+    /// The numbers that its messages have in a cluster; `None` where they are those of the log.
+    numbering: Option<Box<Numbering>>,
 }
 
 impl Room {
@@ -153,6 +159,7 @@ impl Room {
             settings,
             speaks: true,
             fallen: VecDeque::new(),
+            numbering: None,
         }
     }
 
@@ -166,9 +173,44 @@ impl Room {
         self.feeds.iter().map(Feed::len).sum()
     }
 
-    /// The number of the last numbered message.
+    /// How many numbered messages were said here, so far as the log has counted them.
     pub fn messages(&self) -> u64 {
         self.text().messages()
+    }
+
+    /// The number of the last numbered message, as members are told it.
+    pub fn last_number(&self) -> u64 {
+        self.numbering.as_deref().map_or(self.messages(), Numbering::last)
+    }
+
+    /// The number of a numbered message, as members are told it. `None` when it was forgotten for long.
+    pub fn number(&self, local: u64) -> Option<u64> {
+        self.numbering.as_deref().map_or(Some(local), |numbering| numbering.number(local))
+    }
+
+    /// The first numbered message that is above a number which a member was told, as the log counts.
+    pub fn local_after(&self, number: u64) -> u64 {
+        self.numbering.as_deref().map_or(number.saturating_add(1), |numbering| numbering.local_after(number))
+    }
+
+    /// In a cluster: the numbers of messages.
+    pub fn numbering(&self) -> Option<&Numbering> {
+        self.numbering.as_deref()
+    }
+
+    /// In a cluster: the numbers of messages.
+    pub fn numbering_mut(&mut self) -> Option<&mut Numbering> {
+        self.numbering.as_deref_mut()
+    }
+
+    /// From now on its messages have the numbers of a cluster.
+    pub fn join_cluster(&mut self) {
+        self.numbering = Some(Box::default());
+    }
+
+    /// From now on it is told from others by this.
+    pub fn set_epoch(&mut self, epoch: PublicId) {
+        self.epoch = epoch;
     }
 
     /// The log of what is said as text.
@@ -305,6 +347,21 @@ impl Room {
         self.append(members, (!comes_back).then_some(author), Some(author.who.id), body)
     }
 
+    /// Says to everybody but its author, if that is a member here, what the cluster has said, which fits. Returns the
+    /// bytes of its fan-out. `None` when nothing of it is visible: then it is no message.
+    pub fn deliver(
+        &mut self,
+        members: &mut Members,
+        author: Option<Author>,
+        id: PublicId,
+        body: Body<'_>,
+    ) -> Option<u64> {
+        match author {
+            Some(author) => self.publish(members, author, body),
+            None => self.append(members, None, Some(id), body),
+        }
+    }
+
     /// Says to everybody what happened, perhaps to the member `id`.
     pub fn announce(&mut self, members: &mut Members, id: Option<PublicId>, event: Event) -> Result<(), Blocked> {
         self.say(members, id, Body::Event(event))
@@ -357,12 +414,22 @@ impl Room {
     /// Takes the members of the next batch, all of one feed and one table. Feeds take turns. Before the next message
     /// each of these members goes back by [`Feed::try_level`] or [`Feed::park`], or leaves. `on_resumed` is called as
     /// by [`Feed::take_batch`].
-    pub fn take_batch(&mut self, members: &mut Members, on_resumed: impl FnMut(MemberId, ConnectionId, Gap)) -> Batch {
+    pub fn take_batch(
+        &mut self,
+        members: &mut Members,
+        mut on_resumed: impl FnMut(MemberId, ConnectionId, Gap),
+    ) -> Batch {
+        let numbering = self.numbering.as_deref();
+        // Where a number was forgotten for long only the count is told.
+        let number = |local| numbering.map_or(local, |numbering| numbering.number(local).unwrap_or(0));
+        let mut on_resumed = |member, connection, gap: Gap| {
+            on_resumed(member, connection, Gap { first: number(gap.first), last: number(gap.last), ..gap });
+        };
         for _ in 0..self.feeds.len() {
             let feed = self.next_feed;
             self.next_feed = (feed + 1) % self.feeds.len();
             if self.feeds[feed].has_due() {
-                return self.feeds[feed].take_batch(members, on_resumed);
+                return self.feeds[feed].take_batch(members, &mut on_resumed);
             }
         }
         Batch::new()
@@ -468,7 +535,7 @@ impl Room {
         id: Option<PublicId>,
         body: Body<'_>,
     ) -> Option<u64> {
-        let number = self.messages() + u64::from(body.kind().is_numbered());
+        let number = self.next_number(body.kind());
         let message = Message { number, time: members.time(), room: self.name, author: id, body };
         let mut on_skipped = fall(&mut self.fallen, self.settings.slow);
         let (text, others) = self.feeds.split_first_mut().expect("a room has text");
@@ -483,11 +550,24 @@ impl Room {
         Some(fan_out_bytes)
     }
 
+    /// The number of a message that is being appended; of one that is not numbered that of the last one that is.
+    fn next_number(&mut self, kind: Kind) -> u64 {
+        let local = self.messages() + u64::from(kind.is_numbered());
+        let oldest = self.text().first_number();
+        let Some(numbering) = &mut self.numbering else { return local };
+        if !kind.is_numbered() {
+            return numbering.last();
+        }
+        numbering.forget_before(oldest);
+        numbering.append(local)
+    }
+
     /// Memory in use, in bytes, without that of its members.
     pub fn footprint(&self) -> usize {
         let fallen = self.fallen.capacity() * size_of::<ConnectionId>();
         let feeds = self.feeds.capacity() * size_of::<Feed>();
-        self.feeds.iter().map(Feed::footprint).sum::<usize>() + feeds + fallen
+        let numbering = self.numbering.as_deref().map_or(0, Numbering::footprint);
+        self.feeds.iter().map(Feed::footprint).sum::<usize>() + feeds + fallen + numbering
     }
 
     /// Panics when the room is not as it must be between two batches. `has_private` tells whether private bytes wait
@@ -499,6 +579,9 @@ impl Room {
             assert_eq!(feed.log().messages(), self.messages(), "the feeds of a room have the same messages");
         }
         self.presence.invariants();
+        if let Some(numbering) = &self.numbering {
+            numbering.invariants();
+        }
     }
 }
 

@@ -54,6 +54,13 @@ struct Entry {
     beats_at: Option<Instant>,
 }
 
+/// What tells a room of a cluster from rooms of other streams with its name. All nodes reckon it alike (FNV-1a).
+fn epoch_in(stream: u64, name: RoomName) -> PublicId {
+    let name = name.as_str().bytes().map(|byte| byte.to_ascii_lowercase());
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    PublicId(stream.to_le_bytes().into_iter().chain(name).fold(0xcbf2_9ce4_8422_2325, mix))
+}
+
 #[derive(Debug)]
 pub struct Rooms {
     rooms: Slots<Entry>,
@@ -98,6 +105,8 @@ pub struct Rooms {
     survey: Option<Survey>,
     /// See [`Rooms::appended`].
     appended: u64,
+    /// Present in a cluster: when its stream was made, 0 while that is not known.
+    stream: Option<u64>,
 }
 
 impl Rooms {
@@ -129,6 +138,7 @@ impl Rooms {
             gone: Counts::default(),
             survey: None,
             appended: 0,
+            stream: None,
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
@@ -155,7 +165,8 @@ impl Rooms {
         self.by_name.find(self.hasher.hash_one(name), |id| self.room(*id).name() == name).copied()
     }
 
-    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be.
+    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be. In a
+    /// cluster its name is in lower case, as it is on the other nodes.
     pub fn find_or_open(&mut self, name: RoomName) -> Option<RoomId> {
         self.find(name).or_else(|| self.open(name))
     }
@@ -166,9 +177,16 @@ impl Rooms {
         if self.ranking.len() >= self.rooms_max {
             return None;
         }
+        let name = if self.stream.is_some() { name.in_lower_case() } else { name };
         self.opened += 1;
-        let epoch = PublicId(self.numbers.apply(self.opened | 1 << 63, PublicId::HALF_BITS));
+        let epoch = match self.stream {
+            Some(stream) if stream > 0 => epoch_in(stream, name),
+            _ => PublicId(self.numbers.apply(self.opened | 1 << 63, PublicId::HALF_BITS)),
+        };
         let id = self.make(|id, settings| Room::new(id, (name, epoch), settings));
+        if self.stream.is_some() {
+            self.rooms[id.0].room.join_cluster();
+        }
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0].room.name()));
         self.ranking.insert(id);
@@ -185,8 +203,51 @@ impl Rooms {
         self.rooms.find(id.0).is_some()
     }
 
+    /// From now on these are the rooms of a cluster: their messages have its numbers, and a room stays as long as it has
+    /// a log.
+    pub fn join_cluster(&mut self) {
+        self.stream = Some(0);
+        for id in self.ids().collect::<Vec<_>>() {
+            self.rooms[id.0].room.join_cluster();
+        }
+    }
+
+    /// The cluster's stream was made at this time, by which its rooms are told from others.
+    pub fn set_stream(&mut self, created: u64) {
+        self.stream = Some(created);
+        for id in self.ids().collect::<Vec<_>>() {
+            let room = &mut self.rooms[id.0].room;
+            room.set_epoch(epoch_in(created, room.name()));
+        }
+    }
+
+    /// A room of a cluster that nobody here is in, and that can be made anew: one of those in which nothing was said for
+    /// the longest.
+    pub fn idle(&self) -> Option<RoomId> {
+        self.stream?;
+        let mut next = self.quiet.first();
+        for _ in 0..QUIET_LOOKS_MAX {
+            let id = next?;
+            if id != self.lobby && id != self.hall && self.room(id).is_unused() {
+                return Some(id);
+            }
+            next = self.quiet.next(id);
+        }
+        None
+    }
+
+    /// True when a room is freed as soon as nobody is in it.
+    fn is_transient(&self, id: RoomId) -> bool {
+        self.stream.is_none() || self.room(id).log_bytes() == 0
+    }
+
     /// Frees a room if it is unused, after a last look at it. The lobby stays. True when it was freed.
-    pub fn close_unused(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
+    pub fn close_unused(&mut self, id: RoomId, last_look: &mut dyn FnMut(&Room)) -> bool {
+        self.is_transient(id) && self.close_idle(id, last_look)
+    }
+
+    /// The same, also when it has a log of the cluster.
+    pub fn close_idle(&mut self, id: RoomId, last_look: &mut dyn FnMut(&Room)) -> bool {
         if id == self.lobby || id == self.hall || self.kept == Some(id) || !self.room(id).is_unused() {
             return false;
         }
@@ -451,6 +512,13 @@ impl Rooms {
         fits
     }
 
+    /// `Ok` when `body` may be published in a cluster: whether the log has space is seen when it comes back.
+    pub fn admit_to_cluster(&self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
+        let Some(rate) = self.settings.rate else { return Ok(()) };
+        let bytes = self.room(self.room_of(author.member)).fan_out_bytes(&self.members, author, body);
+        self.fan_out.allows(rate, bytes as f64, now).map_err(Blocked::Rationed)
+    }
+
     /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
     /// message.
     pub fn publish(&mut self, author: Author, body: Body<'_>, now: Instant) -> bool {
@@ -485,6 +553,42 @@ impl Rooms {
     /// together with what members have already.
     pub fn set_buffer_bytes_max(&mut self, bytes: usize) {
         self.members.set_buffer_bytes_max(bytes);
+    }
+
+    /// Says what the cluster has said in a room to everybody there but its author, if that is a member of it. Whoever it
+    /// is, the ration pays for it. False when nothing of it is visible: then it is no message.
+    pub fn deliver(
+        &mut self,
+        room: RoomId,
+        (number, author, id): (u64, Option<Author>, PublicId),
+        body: Body<'_>,
+        now: Instant,
+    ) -> Result<bool, Blocked> {
+        self.prepare(room, &body);
+        self.room(room).fits(&self.members, &body)?;
+        if let Some(numbering) = self.rooms[room.0].room.numbering_mut().filter(|_| body.kind().is_numbered()) {
+            numbering.set_next(number);
+        }
+        let said = self.change(room, |room, members| room.deliver(members, author, id, body));
+        if let (Some(bytes), Some(rate)) = (said, self.settings.rate) {
+            self.fan_out.take(rate, bytes as f64, now);
+        }
+        Ok(said.is_some())
+    }
+
+    /// Says something to everybody in a room under a number of the cluster.
+    pub fn deliver_to_all(&mut self, room: RoomId, number: u64, body: Body<'_>) -> Result<(), Blocked> {
+        self.prepare(room, &body);
+        self.room(room).fits(&self.members, &body)?;
+        if let Some(numbering) = self.rooms[room.0].room.numbering_mut() {
+            numbering.set_next(number);
+        }
+        self.say(room, body)
+    }
+
+    /// Ranges of own messages that a member has still to be sent what lies between.
+    pub fn own_ranges(&self, id: MemberId) -> usize {
+        self.members[id].own_ranges()
     }
 
     /// Says to everybody in a room what happened, perhaps to the member `id`.

@@ -122,10 +122,12 @@ pub enum Op {
     Wake,
     /// Making an ordinary descriptor of a table's file.
     Install,
+    /// Waiting until the cluster's link has news.
+    Link,
 }
 
 impl Op {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Accept,
         Self::Readable,
         Self::Writable,
@@ -134,6 +136,7 @@ impl Op {
         Self::Signal,
         Self::Wake,
         Self::Install,
+        Self::Link,
     ];
 }
 

@@ -95,23 +95,49 @@ pub enum News {
     /// There is a connection, and the stream was looked at.
     Up(StreamState),
     /// The connection is gone, or the stream has no leader. The link goes on trying.
-    Down { why: String },
+    Down {
+        why: String,
+    },
     /// It will never work: what is there does not fit. The server is to end.
-    Unfit { why: String },
+    Unfit {
+        why: String,
+    },
     /// A batch of the stream, the next one in its order. `time` is when the stream took it.
-    Record { sequence: u64, time: UnixTime, room: RoomName, bytes: Vec<u8> },
+    Record {
+        sequence: u64,
+        time: UnixTime,
+        room: RoomName,
+        bytes: Vec<u8>,
+    },
     /// Batches that this node was not given and that the stream has no more.
-    Lost { first: u64, last: u64 },
+    Lost {
+        first: u64,
+        last: u64,
+    },
     /// An entry of the store as it is now; `None` when it was taken away.
-    Entry { key: String, bytes: Option<Vec<u8>>, revision: u64 },
+    Entry {
+        key: String,
+        bytes: Option<Vec<u8>>,
+        revision: u64,
+    },
     /// Everything that stream and store had at the last [`News::Up`] was given.
     CaughtUp,
     /// What another node tells all.
-    Told { bytes: Vec<u8> },
-    Published { id: BatchId, outcome: Published },
-    Stored { key: String, outcome: Stored },
+    Told {
+        bytes: Vec<u8>,
+    },
+    Published {
+        id: BatchId,
+        outcome: Published,
+    },
+    Stored {
+        key: String,
+        outcome: Stored,
+    },
     /// How many batches the stream has behind the last one that was given, as far as is known.
-    Lag { batches: u64 },
+    Lag {
+        batches: u64,
+    },
 }
 
 /// A connection to the engine that outlives its breaks.

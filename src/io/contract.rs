@@ -40,6 +40,11 @@ pub trait World {
     fn peer_finishes(&mut self, peer: &mut Self::Peer);
     fn peer_resets(&mut self, peer: Self::Peer);
     fn signal(&mut self, signal: Signal);
+    /// Has the back end watch the cluster's link.
+    fn watch_link(&mut self);
+    /// Has the link be readable, until [`World::take_news`].
+    fn give_news(&mut self);
+    fn take_news(&mut self);
 }
 
 type Socket<W> = <<W as World>::Io as Io>::Socket;
@@ -51,6 +56,7 @@ enum Seen {
     Received(ConnectionId, Result<Vec<u8>, ()>),
     Writable(ConnectionId),
     Signal(Signal),
+    Link,
 }
 
 /// A world, and the completions that it has given.
@@ -88,6 +94,7 @@ impl<W: World> Harness<W> {
                 Completion::Received(id, Err(_)) => self.seen.push(Seen::Received(id, Err(()))),
                 Completion::Writable(id) => self.seen.push(Seen::Writable(id)),
                 Completion::Signal(signal) => self.seen.push(Seen::Signal(signal)),
+                Completion::Link => self.seen.push(Seen::Link),
             }
         }
     }
@@ -199,6 +206,8 @@ pub fn check<W: World>(new: impl Fn() -> W) {
     a_slot_has_a_new_connection(Harness::new(new()));
     waiting_ends_when_it_was_told_to(Harness::new(new()));
     signals_arrive(Harness::new(new()));
+    news_of_the_link_end_the_wait(Harness::new(new()));
+    news_are_reported_while_there_is_no_time_to_wait(Harness::new(new()));
 }
 
 fn accepting_stays_armed<W: World>(mut harness: Harness<W>) {
@@ -474,4 +483,43 @@ fn signals_arrive<W: World>(mut harness: Harness<W>) {
         assert_eq!(harness.seen, [Seen::Signal(signal)]);
         harness.seen.clear();
     }
+}
+
+fn news_of_the_link_end_the_wait<W: World>(mut harness: Harness<W>) {
+    harness.world.watch_link();
+    let (mut peer, socket) = harness.join();
+    harness.nothing_happens();
+    for round in 0..3 {
+        harness.world.give_news();
+        harness.wait(Until::Completion, Receiving::On);
+        assert_eq!(harness.seen, [Seen::Link], "round {round}");
+        harness.seen.clear();
+        harness.world.take_news();
+        // What comes from a member meanwhile submits too. One more report may be on its way.
+        harness.world.peer_sends(&mut peer, b"hello");
+        harness.receive(&socket, id(0));
+        let is_chunk = |seen: &Seen| matches!(seen, Seen::Received(..));
+        harness.until("the chunk", |harness| harness.seen.iter().any(is_chunk));
+        assert!(harness.seen.iter().filter(|seen| **seen == Seen::Link).count() <= 1, "{:?}", harness.seen);
+        harness.seen.clear();
+        harness.nothing_happens();
+    }
+}
+
+fn news_are_reported_while_there_is_no_time_to_wait<W: World>(mut harness: Harness<W>) {
+    harness.world.watch_link();
+    let start = Instant::now();
+    for round in 0..3 {
+        harness.world.give_news();
+        while harness.seen.is_empty() {
+            assert!(start.elapsed() < PATIENCE, "round {round}");
+            harness.wait(Until::Now, Receiving::Off);
+        }
+        assert_eq!(harness.seen, [Seen::Link], "round {round}");
+        harness.seen.clear();
+        harness.world.take_news();
+        harness.wait(Until::Now, Receiving::Off);
+        harness.seen.clear();
+    }
+    harness.nothing_happens();
 }

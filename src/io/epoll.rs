@@ -1,8 +1,8 @@
 //! Readiness by epoll, the fallback where io_uring is forbidden: a descriptor is registered once and tells of changes.
 //!
 //! Connections are edge-triggered (`EPOLLET`), so that after the registration no system call is needed for further
-//! reports. The listeners and the signals are level-triggered: they are few, and newcomers or signals that are not
-//! taken at once must be reported again.
+//! reports. The listeners, the signals and the cluster's link are level-triggered: they are few, and newcomers,
+//! signals or news that are not taken at once must be reported again.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};

@@ -6,7 +6,7 @@
 //! sockets are readable.
 
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -76,6 +76,8 @@ pub struct Readiness<P> {
     /// By [`ListenerId`].
     listeners: Vec<Listener>,
     signals: Signals,
+    /// Another descriptor of the link's, so that it is open as long as it is watched.
+    link: Option<OwnedFd>,
     /// By slot.
     watched: ByIndex<Option<Watched>>,
     readable: Readable,
@@ -99,6 +101,7 @@ impl<P: Poller> Readiness<P> {
                 .map(|socket| Listener { socket: Some(socket), accepting: false })
                 .collect(),
             signals,
+            link: None,
             watched: ByIndex::new(None),
             readable: Readable::new(),
             refused: Vec::new(),
@@ -130,6 +133,7 @@ impl<P: Poller> Readiness<P> {
             Op::Signal => {
                 completions.list.extend(self.signals.arrived().map(Completion::Signal));
             }
+            Op::Link => completions.list.push(Completion::Link),
             _ => {
                 let entry = self.watched.find_mut(token.id.slot.index()).and_then(Option::as_mut);
                 let Some(entry) = entry.filter(|entry| entry.id == token.id) else { return };
@@ -264,6 +268,14 @@ impl<P: Poller> Io for Readiness<P> {
 
     fn close(&mut self, socket: Socket) {
         drop(socket);
+    }
+
+    fn watch_link(&mut self, descriptor: BorrowedFd<'_>) {
+        let link = descriptor.try_clone_to_owned().expect("few descriptors are open yet");
+        let read = Interest { readable: true, writable: false };
+        let watched = self.poller.watch(link.as_fd(), Token::indexed(Op::Link, 0), read);
+        watched.expect("the link is among the first to be watched");
+        self.link = Some(link);
     }
 
     fn wait(

@@ -86,7 +86,7 @@ impl Poller for Select {
         self.writable.copy_from_slice(&self.writing);
         let (readable, writable) = (&mut self.readable, &mut self.writable);
         // SAFETY: a descriptor is in a set only while an operation is in flight on it, and until then the server does
-        // not close it; the listener and the signals are closed after they were taken out, or at the end.
+        // not close it; the listener, the signals and the link are closed after they were taken out, or at the end.
         match unsafe { select(self.bound, Some(readable), Some(writable), None, timeout.as_ref()) } {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(()),

@@ -17,6 +17,7 @@ pub mod trace;
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -148,6 +149,9 @@ impl Io for Sim {
         let peer = socket.used();
         self.kernel.borrow_mut().close(peer);
     }
+
+    /// A simulated link has no descriptor. [`Kernel::link_after`] says when it has news.
+    fn watch_link(&mut self, _descriptor: BorrowedFd<'_>) {}
 
     fn wait(
         &mut self,

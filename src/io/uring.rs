@@ -9,7 +9,7 @@
 //!
 //! Up to the descriptor limit connections have ordinary descriptors, and there is one ring. Beyond it they are in
 //! [`Tables`], each of which has a ring; the main ring then has the listeners, the signals and the eventfd of the
-//! tables. With one ring each listener is armed once with a multishot accept. With tables a newcomer has an ordinary
+//! tables, and always that of the cluster's link. With one ring each listener is armed once with a multishot accept. With tables a newcomer has an ordinary
 //! descriptor only until it is moved, so newcomers are accepted one by one: a multishot accept would take a whole
 //! backlog of descriptors at once.
 //!
@@ -23,7 +23,7 @@ mod tables;
 mod trial;
 
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
@@ -59,6 +59,11 @@ pub struct Uring {
     /// By [`ListenerId`]; `None` once accepting has ended for good.
     listeners: Vec<Option<TcpListener>>,
     signals: Signals,
+    /// Another descriptor of the cluster's link, so that no other file ever has the number that is polled.
+    link: Option<OwnedFd>,
+    /// True once the poll of the link has completed, until it is armed again. That is in the next turn, because until
+    /// then the server has not taken the news.
+    link_reported: bool,
     /// Sockets by slot, for the receive that follows a poll. An entry is current while a receive is in flight.
     numbers: ByIndex<Number>,
     readable: Readable,
@@ -75,6 +80,8 @@ impl Uring {
             woken: false,
             listeners: listeners.into_iter().map(Some).collect(),
             signals,
+            link: None,
+            link_reported: false,
             numbers: ByIndex::new(Number::NONE),
             readable: Readable::new(),
             stash: Vec::new(),
@@ -104,6 +111,13 @@ impl Uring {
     fn arm_signals(&mut self) {
         let signals = Target::Descriptor(self.signals.as_raw_fd());
         self.main.push_poll(signals, libc::POLLIN, Token::indexed(Op::Signal, 0));
+    }
+
+    fn arm_link(&mut self) {
+        if let Some(link) = &self.link {
+            let link = Target::Descriptor(link.as_raw_fd());
+            self.main.push_poll(link, libc::POLLIN, Token::indexed(Op::Link, 0));
+        }
     }
 
     /// The main ring, or that of a table.
@@ -188,6 +202,10 @@ impl Uring {
                 self.arm_signals();
             }
             Op::Wake => self.woken = true,
+            Op::Link => {
+                self.link_reported = true;
+                completions.list.push(Completion::Link);
+            }
             Op::Receive | Op::Send | Op::Install => panic!("{:?} was resolved when it was submitted", token.op),
         }
     }
@@ -338,6 +356,11 @@ impl Io for Uring {
         }
     }
 
+    fn watch_link(&mut self, descriptor: BorrowedFd<'_>) {
+        self.link = Some(descriptor.try_clone_to_owned().expect("few descriptors are open yet"));
+        self.arm_link();
+    }
+
     fn wait(
         &mut self,
         until: Until,
@@ -345,6 +368,9 @@ impl Io for Uring {
         completions: &mut Completions<Socket>,
     ) -> std::io::Result<()> {
         completions.list.clear();
+        if std::mem::take(&mut self.link_reported) {
+            self.arm_link();
+        }
         let receives_ready = self.readable.due(receiving) > 0;
         let found = receives_ready || !self.stash.is_empty() || self.main.has_reaped();
         if !found && until != Until::Now {

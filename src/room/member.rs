@@ -46,6 +46,13 @@ pub struct Gap {
     pub last: u64,
 }
 
+impl Gap {
+    /// The numbers of the first and of the last, where both are known.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        (self.first > 0 && self.last > 0).then_some((self.first, self.last))
+    }
+}
+
 #[derive(Debug)]
 struct OwnRange {
     start: Position,
@@ -165,6 +172,11 @@ impl Member {
             _ => own.push_back(OwnRange { start, end, messages_before, messages }),
         }
         false
+    }
+
+    /// Ranges of its own messages ahead of its cursor.
+    pub fn own_ranges(&self) -> usize {
+        self.aside.as_deref().map_or(0, |aside| aside.own.len())
     }
 
     /// False while [`OWN_RANGES_MAX`] ranges of its own messages lie ahead of its cursor. Then it may not speak before

@@ -52,7 +52,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::ResumeRefused);
             return Ok(());
         };
-        let Some(room) = self.rooms.find_or_open(session.room) else {
+        let Some(room) = self.find_or_open(session.room) else {
             self.tell(speaker.id, Notice::NoMoreRooms);
             return Ok(());
         };
@@ -74,11 +74,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.rooms.rename(author, name, self.now);
         }
         self.welcome(speaker);
-        let (epoch, last) = (self.rooms.room(room).epoch(), self.rooms.room(room).messages());
-        if epoch == session.epoch {
-            self.repeat(speaker.id, speaker.member, number.saturating_add(1), last);
+        let room = self.rooms.room(room);
+        let (first, last) = (room.local_after(number), room.messages());
+        if room.epoch() == session.epoch {
+            self.repeat(speaker.id, speaker.member, first, last);
             let burst = self.config.flood.map_or(0, |rate| rate.burst());
-            self.charge(speaker, last.saturating_sub(number).min(burst));
+            self.charge(speaker, (last + 1).saturating_sub(first).min(burst));
         } else {
             self.tell_always(speaker.id, Notice::RoomAnew);
         }

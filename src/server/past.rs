@@ -44,7 +44,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let first = log.first_number().min(last + 1).max(next);
         let mut bytes = Vec::new();
         if first > next {
-            let missed = Notice::Missed { messages: first - next, range: Some((next, first - 1)) };
+            let range = room.number(next).zip(room.number(first - 1));
+            let missed = Notice::Missed { messages: first - next, range };
             to.notice(missed, &mut bytes);
         }
         let mut past = Past { next: first, last };
@@ -52,7 +53,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if number > last || bytes.len() >= PAST_PIECE_BYTES {
                 break;
             }
-            to.past_message(number, &entry, line, &mut bytes);
+            // What is kept has a number.
+            to.past_message(room.number(number).unwrap_or_default(), &entry, line, &mut bytes);
             past.next = number + 1;
         }
         let past = (past.next <= last).then_some(past);

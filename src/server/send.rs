@@ -38,7 +38,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let connection = connections.at_mut(id);
             let to = connection.addressee();
             budget.change_private(&mut connection.outbound.private, |private| {
-                private.tell_always(Notice::Missed { messages: gap.messages, range: Some((gap.first, gap.last)) }, &to);
+                private.tell_always(Notice::Missed { messages: gap.messages, range: gap.range() }, &to);
             });
         });
         let mut sweep = Sweep::default();

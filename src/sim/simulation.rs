@@ -143,6 +143,7 @@ impl Simulation {
                     Hold::Reading => &mut self.holds.reading,
                     Hold::Rate => &mut self.holds.rate,
                     Hold::Ration => &mut self.holds.ration,
+                    Hold::Cluster => continue,
                 } += 1;
             }
         }

@@ -115,6 +115,9 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Slow => "slow",
         Kind::Only => "only",
         Kind::Stopping => "stopping",
+        Kind::CutOff => "cut_off",
+        Kind::Back => "back",
+        Kind::Lost => "lost",
     }
 }
 
@@ -129,6 +132,9 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<()> {
         object.text = Some(str::from_utf8(message.body.text()).expect("it is sanitised"));
         return object.write(out);
     };
+    if let Event::Lost { first, last } = event {
+        return missed("lost", None, Some((first, last)), out);
+    }
     object.after = Some(message.number);
     match &event {
         Event::Entered { online, .. } | Event::Left { online, .. } => object.online = Some(*online),
@@ -141,7 +147,11 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<()> {
         }
         Event::Slow { seconds, .. } => object.seconds = Some(*seconds),
         Event::Only { operators, .. } => object.operators = Some(*operators),
-        Event::Stopping => object.text = Some("the server is stopping"),
+        Event::Stopping | Event::CutOff | Event::Back => {
+            let text = event.to_string();
+            return Object { text: Some(text.trim_start_matches("! ")), ..object }.write(out);
+        }
+        Event::Lost { .. } => {}
     }
     object.write(out)
 }
@@ -169,8 +179,8 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
             let said = Object { n: Some(*number), t: Some(*time), ..Object::new("said") };
             return said.write(out);
         }
-        Notice::Missed { messages, range } => return missed(Some(*messages), *range, out),
-        Notice::RoomAnew => return missed(None, None, out),
+        Notice::Missed { messages, range } => return missed("missed", Some(*messages), *range, out),
+        Notice::RoomAnew => return missed("missed", None, None, out),
         Notice::Private { from, id, time, text } => {
             let private = Object {
                 t: Some(*time),
@@ -228,8 +238,13 @@ struct Missed {
     count: Option<u64>,
 }
 
-fn missed(count: Option<u64>, range: Option<(u64, u64)>, mut out: &mut impl Write) -> io::Result<()> {
-    let missed = Missed { kind: "missed", from: range.map(|range| range.0), to: range.map(|range| range.1), count };
+fn missed(
+    kind: &'static str,
+    count: Option<u64>,
+    range: Option<(u64, u64)>,
+    mut out: &mut impl Write,
+) -> io::Result<()> {
+    let missed = Missed { kind, from: range.map(|range| range.0), to: range.map(|range| range.1), count };
     serde_json::to_writer(&mut out, &missed)?;
     out.write_all(b"\n")
 }

@@ -119,6 +119,9 @@ impl fmt::Display for Event {
             Self::Only { name, operators: true } => write!(f, "> {name} set the room to operators only"),
             Self::Only { name, operators: false } => write!(f, "> {name} opened the room to all"),
             Self::Stopping => write!(f, "! the server is stopping"),
+            Self::CutOff => write!(f, "{}", Notice::CutOff),
+            Self::Back => write!(f, "! this server is back in its cluster"),
+            Self::Lost { .. } => write!(f, "! what was said meanwhile is lost: the cluster does not have it any more"),
         }
     }
 }
@@ -207,6 +210,9 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "! slow mode: one line in {seconds} s, yours waits and is not lost")
             }
             Self::OperatorsOnly => write!(f, "! only operators may speak here: this line was not said"),
+            Self::CutOff => {
+                write!(f, "! this server is cut off from its cluster: nothing can be said until it is back")
+            }
             Self::NotOperator => write!(f, "! this command is for operators"),
             Self::Goodbye => write!(f, "! goodbye"),
             Self::JsonOnly => write!(f, "! this command is for programs: first /format json"),
@@ -278,6 +284,7 @@ impl Notice<'_> {
             Self::AnnouncementUnderWay => "announcement_under_way",
             Self::SlowMode { .. } => "slow_mode",
             Self::OperatorsOnly => "operators_only",
+            Self::CutOff => "cut_off",
             Self::NotOperator => "not_operator",
             Self::Goodbye => "goodbye",
             Self::JsonOnly => "json_only",
@@ -311,6 +318,7 @@ impl Notice<'_> {
                 | Self::TooManyLines
                 | Self::Nobody { .. }
                 | Self::NotReading { .. }
+                | Self::CutOff
                 | Self::NotOperator
                 | Self::WrongKey
                 | Self::NoOperators

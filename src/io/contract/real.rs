@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
@@ -23,6 +24,8 @@ struct Real<I> {
     addresses: Vec<SocketAddr>,
     /// Descriptors of the listeners, by id.
     listeners: Vec<RawFd>,
+    /// What stands for the cluster's link.
+    link: OwnedFd,
 }
 
 impl<I: Io> Real<I> {
@@ -32,7 +35,8 @@ impl<I: Io> Real<I> {
         let addresses = listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect();
         let descriptors = listeners.iter().map(AsRawFd::as_raw_fd).collect();
         let io = open(listeners, Signals::new().expect("signals can be blocked"));
-        Self { io, addresses, listeners: descriptors }
+        let link = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("eventfd(2) is there");
+        Self { io, addresses, listeners: descriptors, link }
     }
 }
 
@@ -92,6 +96,18 @@ impl<I: Io> World for Real<I> {
             Signal::Hangup => Number::SIGHUP,
         };
         raise(number).expect("a signal can be sent to oneself");
+    }
+
+    fn watch_link(&mut self) {
+        self.io.watch_link(self.link.as_fd());
+    }
+
+    fn give_news(&mut self) {
+        rustix::io::write(&self.link, &1u64.to_ne_bytes()).expect("the count is far from its end");
+    }
+
+    fn take_news(&mut self) {
+        rustix::io::read(&self.link, &mut [0; 8]).expect("something was written");
     }
 }
 

@@ -74,6 +74,16 @@ impl World for Simulated {
     fn signal(&mut self, signal: Signal) {
         self.io.kernel.borrow_mut().signal_after(0, signal);
     }
+
+    /// A simulated link has no descriptor.
+    fn watch_link(&mut self) {}
+
+    fn give_news(&mut self) {
+        self.io.kernel.borrow_mut().link_after(0);
+    }
+
+    /// News are reported once here, because a simulated link says so whenever it has some.
+    fn take_news(&mut self) {}
 }
 
 fn world() -> Simulated {

@@ -46,6 +46,7 @@ enum What {
     Act(u32),
     Read(u32),
     Signal(u8),
+    Link,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +108,8 @@ pub struct Kernel {
     ready: VecDeque<u32>,
     writable: Vec<ConnectionId>,
     signals: Vec<Signal>,
+    /// True when the next turn is to say that the cluster's link may have news.
+    link_has_news: bool,
     /// Ids of connections whose sockets were closed.
     closed_ids: Vec<ConnectionId>,
     /// By slot: the peer whose connection has it.
@@ -147,6 +150,7 @@ impl Kernel {
             ready: VecDeque::new(),
             writable: Vec::new(),
             signals: Vec::new(),
+            link_has_news: false,
             closed_ids: Vec::new(),
             tenants: Vec::new(),
             open: 0,
@@ -228,6 +232,11 @@ impl Kernel {
 
     pub fn signal_after(&mut self, pause: u64, signal: Signal) {
         self.schedule(pause, What::Signal(signal as u8));
+    }
+
+    /// Has the server told after a pause that the cluster's link may have news.
+    pub fn link_after(&mut self, pause: u64) {
+        self.schedule(pause, What::Link);
     }
 }
 

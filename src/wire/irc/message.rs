@@ -133,7 +133,7 @@ pub fn message(message: &Message<'_>, timed: bool, out: &mut impl Write) -> io::
             let sign = if operators { '+' } else { '-' };
             write!(out, ":{}{USER_AND_HOST} MODE {channel} {sign}m\r\n", Nick(name))
         }
-        Event::Slow { .. } | Event::Summary { .. } => {
+        Event::Slow { .. } | Event::Summary { .. } | Event::CutOff | Event::Back | Event::Lost { .. } => {
             write!(out, ":{SERVER} NOTICE {channel} :{}\r\n", Plain(&event.to_string()))
         }
         // It is the last that is said, and all are closed after it.

@@ -97,6 +97,7 @@ impl Kernel {
                     self.note(Event::signalled(signal));
                     self.signals.push(signal);
                 }
+                What::Link => self.link_has_news = true,
             }
         }
     }
@@ -107,6 +108,9 @@ impl Kernel {
         }
         completions.list.extend(self.writable.drain(..).map(Completion::Writable));
         completions.list.extend(self.signals.drain(..).map(Completion::Signal));
+        if std::mem::take(&mut self.link_has_news) {
+            completions.list.push(Completion::Link);
+        }
         for _ in 0..receiving.count(self.ready.len()) {
             let peer = self.ready.pop_front().expect("the queue is as long as was counted");
             self.collect_chunk(peer, completions);

@@ -1,0 +1,322 @@
+//! What members have said and the stream is not known to have: for each room one batch under way, and in the next one
+//! everything that was accepted meanwhile. So the lines of an author, and of a node, keep their order without any
+//! counting of windows, however often a batch has to be published again.
+//!
+//! A batch is done once the stream has said that it has it, or has given it back. Until then it is published again, with
+//! the same number, by which the stream knows what it has. It forgets numbers after a while: a batch that is older than
+//! that is published again only after the stream was read to its end and did not have it. Reads no clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::link::{BatchId, NodeId, Order, Published};
+use super::record::{self, Record};
+use crate::limits::{
+    CLUSTER_BATCH_BYTES_MAX, CLUSTER_BATCH_RECORDS_MAX, CLUSTER_HELD_BYTES_MAX, CLUSTER_RETRY_PAUSE,
+    CLUSTER_WINDOW_MARGIN,
+};
+use crate::names::RoomName;
+
+/// A batch that the stream is not known to have.
+#[derive(Debug)]
+struct Batch {
+    id: BatchId,
+    bytes: Vec<u8>,
+    /// When it was published first.
+    since: Instant,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// An answer is awaited.
+    Asked,
+    /// It is not known whether the stream has it. It is published again from this moment on.
+    Unknown { again: Instant },
+}
+
+/// The records of a room.
+#[derive(Debug, Default)]
+struct Queue {
+    under_way: Option<Batch>,
+    /// The next batch, without its head.
+    records: Vec<u8>,
+    count: usize,
+}
+
+#[derive(Debug)]
+pub struct Outgoing {
+    node: NodeId,
+    /// Rooms of which something is under way or waits.
+    rooms: BTreeMap<RoomName, Queue>,
+    /// Those of them in which a batch can be published now, if its time has come.
+    ready: BTreeSet<RoomName>,
+    /// Bytes of all records and batches.
+    bytes: usize,
+    /// The number of the last batch.
+    batches: u64,
+    /// When everything was read that the stream had.
+    caught_up: Option<Instant>,
+    /// For how long the stream knows batches again.
+    window: Duration,
+}
+
+impl Outgoing {
+    pub fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            rooms: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            bytes: 0,
+            batches: 0,
+            caught_up: None,
+            window: Duration::ZERO,
+        }
+    }
+
+    /// True when another record of a room is taken.
+    pub fn has_room(&self, room: RoomName) -> bool {
+        let queue = self.rooms.get(&room);
+        let fits = queue.is_none_or(|queue| {
+            queue.count < CLUSTER_BATCH_RECORDS_MAX && queue.records.len() < CLUSTER_BATCH_BYTES_MAX
+        });
+        fits && self.bytes < CLUSTER_HELD_BYTES_MAX
+    }
+
+    /// Takes a record, for which there is [room](Outgoing::has_room).
+    pub fn push(&mut self, room: RoomName, record: &Record<'_>) {
+        let queue = self.rooms.entry(room).or_default();
+        let before = queue.records.len();
+        record::write_record(record, &mut queue.records);
+        queue.count += 1;
+        self.bytes += queue.records.len() - before;
+        if queue.under_way.is_none() {
+            self.ready.insert(room);
+        }
+    }
+
+    /// The stream knows batches again for so long.
+    pub fn set_window(&mut self, window: Duration) {
+        self.window = window.saturating_sub(CLUSTER_WINDOW_MARGIN);
+    }
+
+    /// Everything was read that the stream had at `since`.
+    pub fn on_caught_up(&mut self, since: Instant) {
+        self.caught_up = Some(since);
+    }
+
+    /// The next batch to be published now.
+    pub fn next(&mut self, now: Instant) -> Option<Order> {
+        let (caught_up, window) = (self.caught_up, self.window);
+        let is_due = |queue: &Queue| match &queue.under_way {
+            None => true,
+            Some(batch) => match batch.state {
+                State::Asked => false,
+                State::Unknown { again } => {
+                    let is_known_again = now < batch.since + window;
+                    again <= now && (is_known_again || caught_up.is_some_and(|caught_up| caught_up >= again))
+                }
+            },
+        };
+        let room = *self.ready.iter().find(|room| is_due(&self.rooms[*room]))?;
+        self.ready.remove(&room);
+        let queue = self.rooms.get_mut(&room).expect("a room that is ready has something");
+        let batch = match &mut queue.under_way {
+            Some(batch) => batch,
+            none => {
+                self.batches += 1;
+                let id = BatchId { node: self.node, number: self.batches };
+                let mut bytes = Vec::with_capacity(queue.records.len() + 80);
+                record::write_head(id, &mut bytes);
+                self.bytes += bytes.len();
+                bytes.append(&mut queue.records);
+                queue.count = 0;
+                none.insert(Batch { id, bytes, since: now, state: State::Asked })
+            }
+        };
+        batch.state = State::Asked;
+        Some(Order::Publish { room, id: batch.id, bytes: batch.bytes.clone() })
+    }
+
+    /// What became of a batch.
+    pub fn on_published(&mut self, id: BatchId, outcome: &Published, now: Instant) {
+        let Some(room) = self.room_of(id) else { return };
+        match outcome {
+            Published::Stored { .. } => self.done(room),
+            Published::Unknown | Published::Refused { .. } => {
+                let queue = self.rooms.get_mut(&room).expect("it was found");
+                let batch = queue.under_way.as_mut().expect("it was found");
+                batch.state = State::Unknown { again: now + CLUSTER_RETRY_PAUSE };
+                self.ready.insert(room);
+            }
+        }
+    }
+
+    /// The stream has given a batch of this node back.
+    pub fn on_given_back(&mut self, id: BatchId) {
+        if let Some(room) = self.room_of(id) {
+            self.done(room);
+        }
+    }
+
+    /// The room whose batch under way this is.
+    fn room_of(&self, id: BatchId) -> Option<RoomName> {
+        // There are as many entries as rooms in which somebody speaks right now.
+        let is = |queue: &Queue| queue.under_way.as_ref().is_some_and(|batch| batch.id == id);
+        self.rooms.iter().find(|(_, queue)| is(queue)).map(|(room, _)| *room)
+    }
+
+    /// The stream has the batch of a room that is under way.
+    fn done(&mut self, room: RoomName) {
+        let queue = self.rooms.get_mut(&room).expect("it was found");
+        let batch = queue.under_way.take().expect("it is under way");
+        self.bytes -= batch.bytes.len();
+        if queue.count > 0 {
+            self.ready.insert(room);
+        } else {
+            self.ready.remove(&room);
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// When [`Outgoing::next`] has something that it has not now; `None` when only news can change that.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let again = |room: &RoomName| match self.rooms[room].under_way.as_ref()?.state {
+            State::Unknown { again } if again > now => Some(again),
+            _ => None,
+        };
+        self.ready.iter().filter_map(again).min()
+    }
+
+    /// Bytes that the stream is not known to have.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Batches under way.
+    pub fn under_way(&self) -> usize {
+        self.rooms.values().filter(|queue| queue.under_way.is_some()).count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// Panics when bytes are counted wrong, or a room that has something to publish is not known to have.
+    pub fn invariants(&self) {
+        let bytes_of =
+            |queue: &Queue| queue.records.len() + queue.under_way.as_ref().map_or(0, |batch| batch.bytes.len());
+        assert_eq!(self.bytes, self.rooms.values().map(bytes_of).sum::<usize>(), "bytes are counted");
+        for (room, queue) in &self.rooms {
+            assert!(queue.under_way.is_some() || queue.count > 0, "an idle room has no entry");
+            let asked = queue.under_way.as_ref().is_some_and(|batch| batch.state == State::Asked);
+            assert_eq!(!asked, self.ready.contains(room), "a room waits for an answer, or is ready");
+        }
+        assert!(self.ready.iter().all(|room| self.rooms.contains_key(room)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Author, Content};
+    use super::*;
+    use crate::names::Name;
+    use crate::token::{PublicId, Serial, Slot};
+
+    const NODE: NodeId = NodeId(7);
+    const WINDOW: Duration = Duration::from_secs(120);
+
+    fn den() -> RoomName {
+        RoomName::parse("den").unwrap()
+    }
+
+    fn line(text: &str) -> Record<'_> {
+        let author =
+            Author { name: Name::parse("bob").unwrap(), id: PublicId(1), slot: Slot(0), serial: Serial::FIRST };
+        Record { author, content: Content::Line(text.into()) }
+    }
+
+    fn outgoing() -> Outgoing {
+        let mut outgoing = Outgoing::new(NODE);
+        outgoing.set_window(WINDOW);
+        outgoing
+    }
+
+    /// The number of the batch that is published next, and the texts in it.
+    fn next(outgoing: &mut Outgoing, now: Instant) -> Option<(BatchId, Vec<String>)> {
+        outgoing.invariants();
+        let Order::Publish { room, id, bytes } = outgoing.next(now)? else { unreachable!() };
+        outgoing.invariants();
+        assert_eq!(room, den());
+        let texts = record::Batch::read(&bytes).map(|(_, record)| match record.unwrap().content {
+            Content::Line(text) => text.into_owned(),
+            other => panic!("{other:?}"),
+        });
+        Some((id, texts.collect()))
+    }
+
+    #[test]
+    fn one_batch_is_under_way_and_the_next_has_all_that_came_meanwhile() {
+        let (mut outgoing, now) = (outgoing(), Instant::now());
+        outgoing.push(den(), &line("1"));
+        let (first, texts) = next(&mut outgoing, now).unwrap();
+        assert_eq!((first.number, texts), (1, vec!["1".to_owned()]));
+        outgoing.push(den(), &line("2"));
+        outgoing.push(den(), &line("3"));
+        assert_eq!(next(&mut outgoing, now), None, "one is under way");
+        outgoing.on_published(first, &Published::Stored { sequence: 9 }, now);
+        let (second, texts) = next(&mut outgoing, now).unwrap();
+        assert_eq!((second.number, texts), (2, vec!["2".to_owned(), "3".to_owned()]));
+        outgoing.on_published(first, &Published::Unknown, now);
+        assert_eq!(next(&mut outgoing, now), None, "the answer was about an earlier one");
+        outgoing.on_given_back(second);
+        assert!(outgoing.is_empty() && outgoing.bytes() == 0);
+    }
+
+    #[test]
+    fn a_batch_is_published_again_and_when_it_is_old_only_after_a_look_at_the_stream() {
+        let (mut outgoing, start) = (outgoing(), Instant::now());
+        outgoing.push(den(), &line("1"));
+        let (id, _) = next(&mut outgoing, start).unwrap();
+        outgoing.on_published(id, &Published::Unknown, start);
+        assert_eq!(next(&mut outgoing, start), None, "after a pause");
+        let again = start + CLUSTER_RETRY_PAUSE;
+        assert_eq!(outgoing.deadline(start), Some(again));
+        assert_eq!(next(&mut outgoing, again).unwrap().0, id, "it has the same number");
+        let late = start + WINDOW;
+        outgoing.on_published(id, &Published::Unknown, late);
+        let later = late + WINDOW;
+        assert_eq!(next(&mut outgoing, later), None, "the stream would store it twice");
+        outgoing.on_caught_up(late);
+        assert_eq!(next(&mut outgoing, later), None, "that was before the last attempt ended");
+        outgoing.on_caught_up(later);
+        assert_eq!(next(&mut outgoing, later).unwrap().0, id);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let (mut outgoing, now) = (outgoing(), Instant::now());
+        let text = "x".repeat(1000);
+        let mut count = 0;
+        while outgoing.has_room(den()) {
+            outgoing.push(den(), &line(&text));
+            count += 1;
+        }
+        assert!(outgoing.bytes() < CLUSTER_BATCH_BYTES_MAX + 2000, "{}", outgoing.bytes());
+        let (id, texts) = next(&mut outgoing, now).unwrap();
+        assert_eq!(texts.len(), count);
+        assert!(outgoing.has_room(den()), "the next one");
+        outgoing.on_given_back(id);
+        for number in 0.. {
+            let room = RoomName::parse(&format!("a{number}")).unwrap();
+            while outgoing.has_room(room) {
+                outgoing.push(room, &line(&text));
+            }
+            if outgoing.bytes() >= CLUSTER_HELD_BYTES_MAX {
+                break;
+            }
+        }
+        assert!(outgoing.bytes() < CLUSTER_HELD_BYTES_MAX + 2000);
+        assert!(!outgoing.has_room(den()), "all rooms share it");
+    }
+}
