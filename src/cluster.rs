@@ -5,10 +5,20 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
+pub mod ask;
+pub mod beat;
+#[cfg(test)]
+pub mod contract;
 pub mod link;
+pub mod names;
 pub mod numbering;
+pub mod options;
 pub mod outgoing;
+pub mod own;
+pub mod peers;
 pub mod record;
+pub mod shown;
+pub mod told;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -84,9 +84,14 @@ impl Simulation {
     /// As [`Simulation::new`], with a journal that writes to `log` and keeps at most `log_bytes_max` bytes that it does
     /// not take.
     pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
+        Self::seeded(kernel, config, log, log_bytes_max, [1; 32])
+    }
+
+    /// As [`Simulation::with_log`], of a server with other random numbers.
+    pub fn seeded(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize, seed: [u8; 32]) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
-        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max), Random::new([1; 32]));
+        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max), Random::new(seed));
         Self {
             server,
             kernel,
