@@ -117,6 +117,7 @@ fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {
     let played = catch_unwind(AssertUnwindSafe(|| play_nodes(&mut nodes, count, span, incidents)));
     if readable {
         told.extend(nodes.lines());
+        told.extend(nodes.transcripts());
     }
     let figures = played.unwrap_or_else(|panic| resume_unwind(panic));
     let mut hasher = DefaultHasher::new();

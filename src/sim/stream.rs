@@ -247,6 +247,11 @@ impl Stream {
         &self.clients[link].lost
     }
 
+    /// What a link's server had taken when it had everything for the first time, if it ever had.
+    pub fn began(&self, link: usize) -> Option<u64> {
+        self.clients[link].began
+    }
+
     /// The sequence of the last batch that a link's server has taken, or was told is lost.
     pub fn taken(&self, link: usize) -> u64 {
         self.clients[link].taken

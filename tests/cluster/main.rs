@@ -8,6 +8,7 @@ mod basics;
 mod contrib;
 mod cuts;
 mod faults;
+mod keeping;
 mod member;
 mod nats;
 mod node;

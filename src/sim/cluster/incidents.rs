@@ -50,10 +50,9 @@ pub fn draw(draw: &mut Draw, nodes: usize, span: u64) -> Vec<(u64, Incident)> {
     let count = draw.pick(&[2, 0, 1, 6]);
     // Half of the runs have one kind of incident alone.
     let kind = if draw.chance(128) { Some(draw.pick(&MIX)) } else { None };
-    let mut started = nodes;
     for _ in 0..count {
         let at = draw.below(span);
-        let node = draw.below(started as u64) as usize;
+        let node = draw.below(nodes as u64) as usize;
         let lasts = draw.pick(&[500, 50, 3000, 15_000, 40_000]) * MILLISECOND;
         let lasts = lasts / 2 + draw.below(lasts);
         match kind.unwrap_or_else(|| draw.pick(&MIX)) {
@@ -71,7 +70,6 @@ pub fn draw(draw: &mut Draw, nodes: usize, span: u64) -> Vec<(u64, Incident)> {
                 incidents.push((at, Incident::Kill { node }));
                 if draw.chance(200) {
                     incidents.push((at + lasts.min(20_000 * MILLISECOND), Incident::Start));
-                    started += 1;
                 }
             }
             _ => incidents.push((at, Incident::Forget { batches: draw.below(40) })),

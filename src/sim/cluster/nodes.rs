@@ -5,17 +5,18 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::incidents::Incident;
 use super::talkers::{Habits, Talkers};
+use crate::cluster::{self, link::NodeId};
 use crate::config::Config;
 use crate::io::Signal;
+use crate::io::sim::UNIX_START;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
-use crate::limits::JOURNAL_BYTES_MAX;
 use crate::server::Flow;
-use crate::sim::memory_file::MemoryFile;
 use crate::sim::simulation::Simulation;
 use crate::sim::stream::Stream;
 
@@ -33,7 +34,7 @@ pub struct Setting {
     /// Of the kernels.
     pub faults: Faults,
     /// For how long a node that is cut off takes lines.
-    pub grace: std::time::Duration,
+    pub grace: Duration,
     pub readable: bool,
 }
 
@@ -98,6 +99,23 @@ impl Nodes {
         lines.into_iter().map(|(line, node)| format!("{} node {node}{}", &line[..14], &line[14..])).collect()
     }
 
+    /// What every peer typed and was sent, and what the stream has.
+    pub fn transcripts(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for node in &self.nodes {
+            for (peer, pair) in node.kernel.borrow().pairs().iter().enumerate() {
+                let record = pair.record.as_deref().expect("it is recorded");
+                let [typed, sent] = [&record.heard, &record.sent].map(|bytes| String::from_utf8_lossy(bytes));
+                told.push(format!("peer {peer} of node {} typed:\n{typed}and was sent:\n{sent}", node.number));
+            }
+        }
+        told.extend(self.stream.borrow().batches().iter().map(|batch| {
+            let (text, at) = (String::from_utf8_lossy(&batch.bytes), batch.time.0 - UNIX_START);
+            format!("{} in {} at {:.3}: {text}", batch.sequence, batch.room.as_str(), at as f64 / 1e3)
+        }));
+        told
+    }
+
     /// Starts a node, with peers.
     pub fn start(&mut self) {
         let number = self.nodes.len();
@@ -109,10 +127,16 @@ impl Nodes {
         talkers.borrow_mut().begin(&mut kernel);
         kernel.script = Some(Rc::<RefCell<Talkers>>::clone(&talkers));
         let seed = std::array::from_fn(|_| self.draw.below(256) as u8);
-        let log = MemoryFile::default();
-        let simulation = Simulation::seeded(kernel, self.setting.config, log, JOURNAL_BYTES_MAX, seed);
         let link = Stream::link(&self.stream);
         assert_eq!(link.number(), number);
+        let settings = cluster::Settings {
+            node: NodeId(self.draw.below(u64::MAX)),
+            name: "uproar".to_owned(),
+            grace: self.setting.grace,
+            key: None,
+            options: String::new(),
+        };
+        let simulation = Simulation::in_cluster(kernel, self.setting.config, seed, Box::new(link), settings);
         let kernel = Rc::clone(&simulation.kernel);
         self.nodes.push(Node {
             number,

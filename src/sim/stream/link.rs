@@ -32,6 +32,8 @@ pub struct Client {
     next: Option<u64>,
     /// The highest that was taken out of `news`.
     pub taken: u64,
+    /// What was taken when the link had caught up for the first time.
+    pub began: Option<u64>,
     /// The highest revision given since the connection stands.
     entries_to: u64,
     /// The sequence and the revision that are to be given before everything is.
@@ -53,6 +55,7 @@ impl Default for Client {
             unanswered: 0,
             next: None,
             taken: 0,
+            began: None,
             entries_to: 0,
             target: None,
             silent_until: 0,
@@ -298,6 +301,7 @@ impl Link for SimLink {
         match news {
             News::Record { sequence, .. } => client.taken = sequence,
             News::Lost { last, .. } => client.taken = last,
+            News::CaughtUp => _ = client.began.get_or_insert(client.taken),
             _ => {}
         }
         stream.feed_soon(self.number);
