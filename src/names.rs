@@ -83,6 +83,10 @@ impl<const N: usize> Label<N> {
         bytes
     }
 
+    pub fn in_lower_case(&self) -> Self {
+        Self { length: self.length, bytes: self.folded() }
+    }
+
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.bytes[..self.length.into()]).expect("a name is ASCII")
     }

@@ -9,6 +9,7 @@ mod ranking;
 #[cfg(test)]
 mod shared;
 mod survey;
+mod whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -20,6 +21,7 @@ use quiet::Quiet;
 use ranking::Ranking;
 pub use survey::Found;
 use survey::Survey;
+use whole::Whole;
 
 use crate::config::RoomSettings;
 use crate::flood::Bucket;
@@ -107,6 +109,8 @@ pub struct Rooms {
     appended: u64,
     /// Present in a cluster: when its stream was made, 0 while that is not known.
     stream: Option<u64>,
+    /// Present in a cluster, from when other nodes are told of rooms.
+    whole: Option<Box<Whole>>,
 }
 
 impl Rooms {
@@ -139,6 +143,7 @@ impl Rooms {
             survey: None,
             appended: 0,
             stream: None,
+            whole: None,
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
@@ -165,7 +170,8 @@ impl Rooms {
         self.by_name.find(self.hasher.hash_one(name), |id| self.room(*id).name() == name).copied()
     }
 
-    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be.
+    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be. In a
+    /// cluster its name is in lower case, as it is on the other nodes.
     pub fn find_or_open(&mut self, name: RoomName) -> Option<RoomId> {
         self.find(name).or_else(|| self.open(name))
     }
@@ -176,6 +182,7 @@ impl Rooms {
         if self.ranking.len() >= self.rooms_max {
             return None;
         }
+        let name = if self.stream.is_some() { name.in_lower_case() } else { name };
         self.opened += 1;
         let epoch = match self.stream {
             Some(stream) if stream > 0 => epoch_in(stream, name),
@@ -188,6 +195,7 @@ impl Rooms {
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0].room.name()));
         self.ranking.insert(id);
+        self.look_elsewhere(id);
         Some(id)
     }
 
@@ -222,6 +230,7 @@ impl Rooms {
     /// A room of a cluster that nobody here is in, and that can be made anew: one of those in which nothing was said for
     /// the longest.
     pub fn idle(&self) -> Option<RoomId> {
+        self.stream?;
         let mut next = self.quiet.first();
         for _ in 0..QUIET_LOOKS_MAX {
             let id = next?;
@@ -239,12 +248,12 @@ impl Rooms {
     }
 
     /// Frees a room if it is unused, after a last look at it. The lobby stays. True when it was freed.
-    pub fn close_unused(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
+    pub fn close_unused(&mut self, id: RoomId, last_look: &mut dyn FnMut(&Room)) -> bool {
         self.is_transient(id) && self.close_idle(id, last_look)
     }
 
     /// The same, also when it has a log of the cluster.
-    pub fn close_idle(&mut self, id: RoomId, last_look: impl FnOnce(&Room)) -> bool {
+    pub fn close_idle(&mut self, id: RoomId, last_look: &mut dyn FnMut(&Room)) -> bool {
         if id == self.lobby || id == self.hall || self.kept == Some(id) || !self.room(id).is_unused() {
             return false;
         }
@@ -252,6 +261,7 @@ impl Rooms {
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0].room.name());
         self.by_name.remove(hasher.hash_one(name), |other| *other == id, hash_of).expect("a room has a name");
+        self.ranking.set(id, 0);
         self.ranking.remove(id);
         let entry = self.rooms.remove(id.0);
         if entry.queued {
@@ -453,6 +463,7 @@ impl Rooms {
         if room != self.hall {
             self.ranking.grow(room);
         }
+        self.count_own(room, true);
         if newcomer.encoding == Encoding::WebSocket && self.rooms[room.0].beats_at.is_none() {
             self.beat_at(room, Some(now + HEARTBEAT_AFTER));
         }
@@ -467,6 +478,7 @@ impl Rooms {
         if room != self.hall {
             self.ranking.shrink(room);
         }
+        self.count_own(room, false);
         self.occupied -= usize::from(self.room(room).online() == 0);
         room
     }
@@ -507,6 +519,13 @@ impl Rooms {
             return self.room(id).fits(&self.members, body);
         }
         fits
+    }
+
+    /// `Ok` when `body` may be published in a cluster: whether the log has space is seen when it comes back.
+    pub fn admit_to_cluster(&self, author: Author, body: &Body<'_>, now: Instant) -> Result<(), Blocked> {
+        let Some(rate) = self.settings.rate else { return Ok(()) };
+        let bytes = self.room(self.room_of(author.member)).fan_out_bytes(&self.members, author, body);
+        self.fan_out.allows(rate, bytes as f64, now).map_err(Blocked::Rationed)
     }
 
     /// Says something that was admitted to everybody but its author. False when nothing of it is visible: then it is no
@@ -564,6 +583,16 @@ impl Rooms {
             self.fan_out.take(rate, bytes as f64, now);
         }
         Ok(said.is_some())
+    }
+
+    /// Says something to everybody in a room under a number of the cluster.
+    pub fn deliver_to_all(&mut self, room: RoomId, number: u64, body: Body<'_>) -> Result<(), Blocked> {
+        self.prepare(room, &body);
+        self.room(room).fits(&self.members, &body)?;
+        if let Some(numbering) = self.rooms[room.0].room.numbering_mut() {
+            numbering.set_next(number);
+        }
+        self.say(room, body)
     }
 
     /// Ranges of own messages that a member has still to be sent what lies between.
@@ -852,7 +881,8 @@ impl Rooms {
         assert_eq!(self.quiet.iter().count(), with_memory, "rooms with memory stand in their order");
         let taken: usize = self.all().map(Room::log_bytes).sum();
         assert_eq!(self.log_bytes(), taken, "the memory of all logs is counted");
-        self.ranking.invariants(|id| self.room(id).online());
+        self.ranking.invariants(|id| whole::rank(self.room(id)) as usize);
+        self.whole_invariants();
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
         assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");

@@ -37,6 +37,8 @@ mod web;
 use std::time::Instant;
 use std::{fmt, io};
 
+use crate::cluster::link::AnyLink;
+use crate::cluster::{Cluster, Settings};
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::{CloseReason, Counters, Statistics};
@@ -109,6 +111,8 @@ pub struct Server<I: Io, W> {
     by_door: [usize; Door::COUNT],
     admin: Admin,
     measures: Measures<Mark>,
+    /// Present in a node of a cluster.
+    cluster: Option<Cluster>,
     /// Rooms that the goodbye was not said in yet.
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -119,8 +123,30 @@ pub struct Server<I: Io, W> {
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A server that accepts from the next turn on.
-    pub fn new(mut io: I, config: Config, journal: Journal<W>, mut random: Random) -> Self {
-        config.doors.listeners().for_each(|listener| io.accept(listener));
+    pub fn new(io: I, config: Config, journal: Journal<W>, random: Random) -> Self {
+        let mut server = Self::closed(io, config, journal, random);
+        server.begin_accepting();
+        server
+    }
+
+    /// A node of a cluster. It accepts once it has what its rooms had before, or that takes too long.
+    // A build without a cluster has no link, so that this is never called there.
+    #[allow(unreachable_code)]
+    pub fn in_cluster(
+        io: I,
+        config: Config,
+        journal: Journal<W>,
+        random: Random,
+        link: AnyLink,
+        settings: Settings,
+    ) -> Self {
+        let mut server = Self::closed(io, config, journal, random);
+        server.join_cluster(link, settings);
+        server
+    }
+
+    /// A server that does not accept yet.
+    fn closed(io: I, config: Config, journal: Journal<W>, mut random: Random) -> Self {
         let now = io.now();
         let numbers = Permutation::new(random.number());
         let mut schedule = Schedule::new(config.stall_timeout, config.line_timeout);
@@ -152,6 +178,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             by_door: [0; Door::COUNT],
             admin: Admin::new(Build::of(&config)),
             measures: Measures::default(),
+            cluster: None,
             goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
@@ -214,6 +241,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// One turn: wait, handle what has completed, sweep.
     pub fn turn(&mut self, completions: &mut Completions<I::Socket>) -> io::Result<Flow> {
         self.rooms.begin_turn();
+        self.begin_accepting();
         let receiving = self.receiving();
         let until = self.until();
         self.io.wait(until, receiving, completions)?;
@@ -234,6 +262,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.say_kept_openings();
         }
         self.resume_held();
+        self.run_cluster();
         self.say_goodbye();
         self.close_fallen();
         self.keep_order();
@@ -353,7 +382,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// How long the next turn may wait.
     fn until(&mut self) -> Until {
         // When members were skipped already, lines may wait that fit in the next turn.
-        let goes_on = self.has_due() || self.rooms.has_skipped() || self.keeping.has_work();
+        let is_busy = self.keeping.has_work() || self.cluster.as_ref().is_some_and(Cluster::has_work);
+        let goes_on = self.has_due() || self.rooms.has_skipped() || is_busy;
         if goes_on || self.has_space_to_use() || self.schedule.is_forgetting() {
             return Until::Now;
         }
@@ -364,6 +394,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule
             .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));
         self.schedule.set(Moment::Journal, self.journal.deadline());
+        self.set_cluster_moment();
         self.schedule.next().map_or(Until::Completion, Until::Deadline)
     }
 }

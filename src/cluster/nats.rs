@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 
 use self::queue::{Open, Queue};
 use self::session::Sessions;
-use super::link::{Link, News, Order};
 use super::engine::Engine;
+use super::link::{Link, News, Order};
 use crate::limits::CLUSTER_ORDERS_MAX;
 use crate::random::Random;
 

@@ -132,6 +132,8 @@ pub struct Batch<'a> {
     pub id: Option<BatchId>,
     rest: &'a [u8],
     place: usize,
+    /// Bytes of the whole batch.
+    bytes: usize,
 }
 
 /// A record at its place; `None` for one of a kind that is not known.
@@ -140,13 +142,28 @@ pub type Placed<'a> = (usize, Option<Record<'a>>);
 impl<'a> Batch<'a> {
     /// Begins to read a batch, of whatever bytes.
     pub fn read(bytes: &'a [u8]) -> Self {
+        let bytes_in_all = bytes.len();
         let (head, rest) = split(bytes);
         let head: Option<Head<'_>> = serde_json::from_slice(head).ok();
         let id = head.and_then(|head| {
             let node = u64::from_str_radix(&head.node, 16).ok()?;
             Some(BatchId { node: NodeId(node), number: head.batch })
         });
-        Self { id, rest: if id.is_some() { rest } else { &[] }, place: 0 }
+        Self { id, rest: if id.is_some() { rest } else { &[] }, place: 0, bytes: bytes_in_all }
+    }
+
+    /// How many bytes were read, and the place of the record that comes next.
+    pub fn position(&self) -> (usize, usize) {
+        (self.bytes - self.rest.len(), self.place)
+    }
+
+    /// Goes on with the record in a place that was told by [`Batch::position`]; place 0 is where it begins.
+    pub fn go_on_at(&mut self, bytes_read: usize, place: usize) {
+        if place > 0 {
+            let left = self.bytes.saturating_sub(bytes_read).min(self.rest.len());
+            self.rest = &self.rest[self.rest.len() - left..];
+            self.place = place;
+        }
     }
 }
 
@@ -232,6 +249,14 @@ mod tests {
         );
         let batch = Batch::read(&bytes);
         assert_eq!(batch.id, Some(ID));
+        for places in 0..records().len() {
+            let mut begun = Batch::read(&bytes);
+            begun.by_ref().take(places).for_each(drop);
+            let (offset, place) = begun.position();
+            let mut again = Batch::read(&bytes);
+            again.go_on_at(offset, place);
+            assert_eq!((again.next(), again.count()), (begun.next(), begun.count()));
+        }
         let read: Vec<_> = batch.collect();
         let expected: Vec<_> = records().into_iter().map(Some).enumerate().collect();
         assert_eq!(read, expected);

@@ -69,6 +69,8 @@ pub enum Hold {
     Rate,
     /// The room's ration, for which connections stand in a queue.
     Ration,
+    /// The cluster: an answer of it, or that it takes more.
+    Cluster,
 }
 
 impl From<Blocked> for Hold {
@@ -78,6 +80,7 @@ impl From<Blocked> for Hold {
             Blocked::AuthorBehind => Self::Reading,
             Blocked::OverRate(_) => Self::Rate,
             Blocked::Rationed(_) => Self::Ration,
+            Blocked::Cluster => Self::Cluster,
         }
     }
 }
@@ -99,6 +102,8 @@ pub struct Received {
     pub reserved: Option<Instant>,
     /// True once the member was told that its lines are delayed.
     pub slowed: bool,
+    /// Lines of it that the cluster has not given back; none where there is no cluster.
+    pub under_way: u16,
     /// When it last said something.
     pub spoke_at: Option<Instant>,
     /// True once the member was told that it may speak only now and then.
@@ -127,6 +132,7 @@ impl Received {
             flood: Bucket::default(),
             reserved: None,
             slowed: before.slowed,
+            under_way: 0,
             spoke_at: None,
             told_of_slow: before.told_of_slow,
             opening: (!before.has_spoken).then(Opening::default),
@@ -142,6 +148,7 @@ impl Received {
             && self.splitter == Splitter::default()
             && self.flood.is_full(now)
             && self.reserved.is_none()
+            && self.under_way == 0
             && self.undecided_since.is_none()
             && self.ended.is_none()
             && self.frames.is_none();

@@ -195,7 +195,7 @@ fn a_feed_goes_with_its_last_reader_and_gives_its_memory_back() {
     assert_eq!((deliveries, world.rooms.deliveries()), (1, 1), "what was counted stays");
     world.rooms.invariants(|_| false);
     world.leave(author);
-    assert!(world.rooms.close_unused(room, |_| {}));
+    assert!(world.rooms.close_unused(room, &mut |_| {}));
     assert_eq!((world.rooms.log_bytes(), world.rooms.messages()), (0, 1));
     world.rooms.invariants(|_| false);
 }
@@ -355,7 +355,7 @@ fn a_survey_in_pieces_counts_each_room_once_while_rooms_go() {
             if pieces == freed_at {
                 for number in [0, 4] {
                     world.leave(authors[number]);
-                    assert!(world.rooms.close_unused(rooms[number], |_| {}));
+                    assert!(world.rooms.close_unused(rooms[number], &mut |_| {}));
                 }
             }
             pieces += 1;
@@ -398,5 +398,5 @@ fn a_mark_is_reached_once_all_that_take_bytes_have_what_was_before_it() {
         world.leave(other);
     }
     world.leave(author);
-    assert!(world.rooms.close_unused(room, |_| {}) && world.rooms.is_past(&mark), "it is gone");
+    assert!(world.rooms.close_unused(room, &mut |_| {}) && world.rooms.is_past(&mark), "it is gone");
 }

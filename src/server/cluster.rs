@@ -1,10 +1,273 @@
-//! What a server does as a node of a cluster.
+//! What a server does as a node of a cluster: it takes news of its link, hands over what members say, and says what the
+//! stream gives back.
+//!
+//! A line is accepted here, sanitised and published; it is said to the room when it comes back, also here. So a member
+//! that says something has lines *under way*, a bounded number. Its commands wait until it has none, so answers come in
+//! the order in which it typed.
 
-use crate::io::Io;
+mod deliver;
+
+use std::borrow::Cow;
+use std::str;
+
+use super::schedule::Moment;
+use super::speaker::{Done, Speaker};
+use super::{Flow, Server};
+// In a build with links, those are trait objects, which need it not.
+#[allow(unused_imports)]
+use crate::cluster::link::Link;
+use crate::cluster::link::{AnyLink, News};
+use crate::cluster::record::{Author, Content, Record};
+use crate::cluster::{Cluster, Delivery, Settings, Turn};
+use crate::io::{Io, Signal};
+use crate::limits::{
+    CLUSTER_LINES_UNDER_WAY_MAX, CLUSTER_NEWS_BYTES_PER_TURN, CLUSTER_NEWS_PER_TURN, GOODBYES_PER_TURN, OWN_RANGES_MAX,
+};
+use crate::message::{Body, Event, Notice};
 use crate::outlet::Outlet;
-use crate::server::Server;
+use crate::room::Blocked;
+use crate::token::ConnectionId;
+use crate::wire::sanitise::sanitise;
 
 impl<I: Io, W: Outlet> Server<I, W> {
+    /// Makes the server a node of a cluster.
+    #[allow(unreachable_code)]
+    pub(super) fn join_cluster(&mut self, link: AnyLink, settings: Settings) {
+        if let Some(descriptor) = link.descriptor() {
+            self.io.watch_link(descriptor);
+        }
+        self.rooms.join_cluster();
+        self.cluster = Some(Cluster::new(link, settings, self.now));
+    }
+
     /// The link may have news.
-    pub(super) fn on_link(&mut self) {}
+    pub(super) fn on_link(&mut self) {
+        if let Some(cluster) = &mut self.cluster {
+            cluster.has_news = true;
+        }
+    }
+
+    /// True when newcomers may be let in.
+    pub(super) fn is_open(&self) -> bool {
+        self.cluster.as_ref().is_none_or(|cluster| cluster.is_open(self.now))
+    }
+
+    /// Once a turn, when lines were taken: takes news, says what has come back, and publishes what was accepted.
+    pub(super) fn run_cluster(&mut self) {
+        let Some(cluster) = &mut self.cluster else { return };
+        let had_news = cluster.has_news;
+        let turn = cluster.on_time(self.now);
+        self.on_turn(turn);
+        self.take_news();
+        self.tell_rooms();
+        if had_news || turn != Turn::Nothing {
+            self.resume_waiting();
+        }
+        self.publish_accepted();
+    }
+
+    fn take_news(&mut self) {
+        let mut bytes = 0;
+        for _ in 0..CLUSTER_NEWS_PER_TURN {
+            if !self.deliver() || bytes >= CLUSTER_NEWS_BYTES_PER_TURN {
+                return;
+            }
+            let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.has_news) else { return };
+            match cluster.link.news() {
+                None => cluster.has_news = false,
+                Some(news) => {
+                    if let News::Record { bytes: record, .. } = &news {
+                        bytes += record.len();
+                    }
+                    self.on_news(news);
+                }
+            }
+        }
+    }
+
+    fn on_news(&mut self, news: News) {
+        let now = self.now;
+        let Some(cluster) = &mut self.cluster else { return };
+        match news {
+            News::Up(stream) => {
+                let is_first = cluster.stream.is_none();
+                if !cluster.on_up(&stream, now) {
+                    return self.fail_in_cluster("the stream was made anew while this server ran");
+                }
+                if is_first {
+                    self.rooms.set_stream(stream.created);
+                }
+                self.report(format_args!(
+                    "the cluster is there: its stream has messages {} to {}",
+                    stream.first, stream.last
+                ));
+            }
+            News::Down { why } => {
+                cluster.on_down(now);
+                self.report(format_args!("cut off from the cluster: {why}"));
+            }
+            News::Unfit { why } => self.fail_in_cluster(&why),
+            News::CaughtUp => {
+                let turn = cluster.on_caught_up();
+                self.on_turn(turn);
+            }
+            News::Record { sequence, time, room, bytes } => {
+                cluster.delivery =
+                    Some(Delivery { sequence, time, room, bytes, offset: 0, place: 0, announcing: None });
+            }
+            News::Lost { first, last } => self.on_lost(first, last),
+            News::Published { id, outcome } => cluster.outgoing.on_published(id, &outcome, now),
+            News::Entry { .. } | News::Stored { .. } | News::Told { .. } | News::Lag { .. } => {}
+        }
+    }
+
+    /// The server cannot be a node of this cluster: it ends.
+    fn fail_in_cluster(&mut self, why: &str) {
+        if let Some(cluster) = &mut self.cluster {
+            cluster.fail();
+        }
+        self.report(format_args!("the cluster cannot be used: {why}"));
+        if !self.phase.is_stopping() {
+            self.on_stop_signal(Signal::Terminate);
+        }
+    }
+
+    /// How a server ends that was not told to stop at once.
+    pub(super) fn flow_of_stop(&self) -> Flow {
+        let has_failed = self.cluster.as_ref().is_some_and(Cluster::has_failed);
+        if has_failed { Flow::StopAtOnce } else { Flow::Stop }
+    }
+
+    fn on_turn(&mut self, turn: Turn) {
+        let event = match turn {
+            Turn::Nothing => return,
+            Turn::CutOff => Event::CutOff,
+            Turn::Back => Event::Back,
+        };
+        self.tell_all_rooms(event);
+    }
+
+    /// Batches that this node was not given are lost: every room is told, because it may be one of them.
+    fn on_lost(&mut self, first: u64, last: u64) {
+        use crate::cluster::record::{last_number, number};
+        let (first, last) = (number(first, 0), last_number(last));
+        for room in self.rooms.ids().collect::<Vec<_>>() {
+            if let Some(numbering) = self.rooms.room_mut(room).numbering_mut() {
+                numbering.note_unknown(last);
+            }
+        }
+        self.report(format_args!("the stream has forgotten what this server was not given"));
+        self.tell_all_rooms(Event::Lost { first, last });
+    }
+
+    /// Rooms with members are told, a number of them a turn.
+    fn tell_all_rooms(&mut self, event: Event) {
+        let Some(cluster) = &mut self.cluster else { return };
+        for room in self.rooms.ids().filter(|room| self.rooms.room(*room).online() > 0) {
+            cluster.to_tell.push_back((room, event));
+        }
+    }
+
+    fn tell_rooms(&mut self) {
+        let Some(cluster) = &mut self.cluster else { return };
+        for _ in 0..cluster.to_tell.len().min(GOODBYES_PER_TURN) {
+            let (room, event) = cluster.to_tell.pop_front().expect("they were counted");
+            if self.rooms.exists(room) && self.rooms.announce(room, None, event).is_err() {
+                cluster.to_tell.push_front((room, event));
+                return;
+            }
+        }
+    }
+
+    /// Connections that wait for the cluster look whether they still have to.
+    fn resume_waiting(&mut self) {
+        let Some(cluster) = &mut self.cluster else { return };
+        for id in std::mem::take(&mut cluster.waiting) {
+            self.resume(id, None);
+        }
+    }
+
+    /// Hands over batches, one for each room.
+    fn publish_accepted(&mut self) {
+        let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.is_up()) else { return };
+        while cluster.link.has_room()
+            && let Some(order) = cluster.outgoing.next(self.now)
+        {
+            cluster.link.order(order);
+        }
+    }
+
+    /// A connection's next line or command waits for the cluster.
+    pub(super) fn await_cluster(&mut self, id: ConnectionId) {
+        if let Some(cluster) = &mut self.cluster {
+            cluster.waiting.insert(id);
+        }
+    }
+
+    /// What a member is told that wants to say something while the server is cut off.
+    pub(super) fn cut_off(&self) -> Option<Notice<'static>> {
+        self.cluster.as_ref().filter(|cluster| cluster.is_read_only()).map(|_| Notice::CutOff)
+    }
+
+    /// Tells a newcomer of a room that nothing can be said there.
+    pub(super) fn tell_cut_off(&mut self, id: ConnectionId) {
+        if let Some(notice) = self.cut_off() {
+            self.tell_always(id, notice);
+        }
+    }
+
+    /// `Ok` when no line of a member is under way, so that a command of it may be carried out.
+    pub(super) fn await_lines(&self, speaker: &Speaker) -> Result<(), Blocked> {
+        let waits = speaker.received.under_way > 0 && self.cut_off().is_none();
+        if waits { Err(Blocked::Cluster) } else { Ok(()) }
+    }
+
+    /// True when a peer that sends no more has lines under way, and is not closed before they were said.
+    pub(super) fn has_lines_under_way(&self, id: ConnectionId) -> bool {
+        let received = self.connections.at(id).inbound.received.as_ref();
+        received.is_some_and(|received| received.under_way > 0) && self.cut_off().is_none()
+    }
+
+    /// Publishes what was admitted, or says that it has to wait.
+    pub(super) fn publish(&mut self, speaker: &mut Speaker, body: &Body<'_>) -> Result<Done, Blocked> {
+        let room = self.rooms.room_with(speaker.member).name();
+        let under_way = usize::from(speaker.received.under_way);
+        let ranges = self.rooms.own_ranges(speaker.member);
+        let Some(cluster) = &mut self.cluster else { return Ok(Done::Passed) };
+        if under_way >= CLUSTER_LINES_UNDER_WAY_MAX
+            || under_way + ranges > OWN_RANGES_MAX
+            || !cluster.outgoing.has_room(room)
+        {
+            return Err(Blocked::Cluster);
+        }
+        let mut text = Vec::new();
+        let is_visible = sanitise(body.text(), &mut text).expect("memory takes everything");
+        let text = Cow::Borrowed(str::from_utf8(&text).expect("it is sanitised"));
+        let content = match body {
+            Body::Topic { .. } => Content::Topic(text),
+            _ if !is_visible => return Ok(Done::Passed),
+            Body::Line { .. } => Content::Line(text),
+            Body::Action { .. } => Content::Action(text),
+            Body::Announcement { .. } => Content::Announcement(text),
+            Body::Event(Event::Slow { seconds, .. }) => Content::Slow(*seconds),
+            Body::Event(Event::Only { operators, .. }) => Content::Only(*operators),
+            Body::Event(_) => return Ok(Done::Passed),
+        };
+        let author = Author {
+            name: speaker.name,
+            id: speaker.received.public_id,
+            slot: speaker.id.slot,
+            serial: self.connections.serial(speaker.id),
+        };
+        cluster.outgoing.push(room, &Record { author, content });
+        speaker.received.under_way += 1;
+        Ok(Done::Taken)
+    }
+
+    /// When the cluster has something to do.
+    pub(super) fn set_cluster_moment(&mut self) {
+        if let Some(cluster) = &self.cluster {
+            self.schedule.set(Moment::Cluster, cluster.deadline(self.now));
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::ResumeRefused);
             return Ok(());
         };
-        let Some(room) = self.rooms.find_or_open(session.room) else {
+        let Some(room) = self.find_or_open(session.room) else {
             self.tell(speaker.id, Notice::NoMoreRooms);
             return Ok(());
         };

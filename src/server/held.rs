@@ -108,7 +108,7 @@ impl Held {
                 waiting.log_full = true;
                 waiting.for_space.push_back(id);
             }),
-            Blocked::AuthorBehind => {}
+            Blocked::AuthorBehind | Blocked::Cluster => {}
             Blocked::OverRate(from) => self.delayed.push((from, id)),
             Blocked::Rationed(from) => {
                 let before = self.rationed_until.filter(|_| !self.rations.is_empty());

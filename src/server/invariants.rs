@@ -264,6 +264,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 let goes_on = !self.rooms.may_speak(member) || place != Place::InSweep || self.rooms.has_due();
                 assert!(goes_on, "a member that has read everything goes on");
             }
+            Some(Hold::Cluster) => {
+                let waiting = self.cluster.as_ref().is_some_and(|cluster| cluster.waiting.contains(&id));
+                assert!(
+                    waiting && entries == (0, 0),
+                    "a connection that waits for the cluster is looked at with its news"
+                );
+            }
             Some(Hold::LogSpace | Hold::Rate) => {
                 assert_eq!(entries, (1, 0), "a held connection has one entry");
             }

@@ -367,43 +367,71 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         let text = if text == NO_TOPIC { "" } else { text };
         let done = self.say(speaker, Body::Topic { name: speaker.name, text: text.as_bytes() })?;
-        let by = speaker.name.to_string().into_boxed_str();
-        let topic = Topic { text: text.into(), by, time: self.rooms.time() };
-        self.rooms.room_mut(room).set_topic(Some(topic).filter(|_| !text.is_empty()));
-        self.on_room_changed(room);
-        if self.connections.at(speaker.id).inbound.encoding.is_irc() {
-            self.tell_own_topic(speaker, text);
-        } else {
-            self.tell_topic(speaker.id, speaker.member, true);
+        if self.cluster.is_none() {
+            let by = speaker.name.to_string().into_boxed_str();
+            let topic = Topic { text: text.into(), by, time: self.rooms.time() };
+            self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
+            self.tell_topic_set(speaker.id, text);
         }
         self.log_action(speaker, format_args!("set the topic of {}", self.rooms.room(room).name()));
         Ok(done)
     }
 
-    pub(super) fn set_slow(&mut self, speaker: &Speaker, seconds: u64) -> Result<(), Blocked> {
+    pub(super) fn set_slow(&mut self, speaker: &mut Speaker, seconds: u64) -> Result<(), Blocked> {
         let seconds = seconds.min(SLOW_MAX.as_secs());
         let event = Event::Slow { name: speaker.name, seconds };
         self.set_modes(speaker, event, |modes| modes.slow_seconds = seconds)
     }
 
-    pub(super) fn set_only(&mut self, speaker: &Speaker, operators: bool) -> Result<(), Blocked> {
+    pub(super) fn set_only(&mut self, speaker: &mut Speaker, operators: bool) -> Result<(), Blocked> {
         let event = Event::Only { name: speaker.name, operators };
         self.set_modes(speaker, event, |modes| modes.only_operators = operators)
     }
 
-    fn set_modes(&mut self, speaker: &Speaker, event: Event, change: impl FnOnce(&mut Modes)) -> Result<(), Blocked> {
+    fn set_modes(
+        &mut self,
+        speaker: &mut Speaker,
+        event: Event,
+        change: impl FnOnce(&mut Modes),
+    ) -> Result<(), Blocked> {
         let room = self.rooms.room_of(speaker.member);
         if !self.may_keep(room) {
             self.tell(speaker.id, Notice::NoMoreKept);
             return Ok(());
         }
-        self.rooms.announce(room, Some(speaker.who().id), event)?;
+        if self.cluster.is_some() {
+            self.publish(speaker, &Body::Event(event))?;
+        } else {
+            self.rooms.announce(room, Some(speaker.who().id), event)?;
+            self.change_modes(room, change);
+        }
+        self.log_action(speaker, format_args!("set the modes of {}", self.rooms.room(room).name()));
+        Ok(())
+    }
+
+    /// A room has another topic from now on, or none.
+    pub(super) fn change_topic(&mut self, room: RoomId, topic: Option<Topic>) {
+        self.rooms.room_mut(room).set_topic(topic);
+        self.on_room_changed(room);
+    }
+
+    /// Tells whoever set a topic of it.
+    pub(super) fn tell_topic_set(&mut self, id: ConnectionId, text: &str) {
+        let connection = self.connections.at(id);
+        let Some(member) = connection.member() else { return };
+        if connection.inbound.encoding.is_irc() {
+            self.tell_own_topic(id, text);
+        } else {
+            self.tell_topic(id, member, true);
+        }
+    }
+
+    /// A room has other modes from now on.
+    pub(super) fn change_modes(&mut self, room: RoomId, change: impl FnOnce(&mut Modes)) {
         let mut modes = self.rooms.room(room).modes();
         change(&mut modes);
         self.rooms.room_mut(room).set_modes(modes);
         self.on_room_changed(room);
-        self.log_action(speaker, format_args!("set the modes of {}", self.rooms.room(room).name()));
-        Ok(())
     }
 
     /// True when one more room may have a topic or a mode, or this one has one already.
@@ -423,15 +451,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// An operator says something in every room.
-    pub(super) fn announce_to_all(&mut self, speaker: &Speaker, text: &str) {
+    pub(super) fn announce_to_all(&mut self, speaker: &mut Speaker, text: &str) -> Result<(), Blocked> {
         if self.keeping.announcement.is_some() {
             self.tell(speaker.id, Notice::AnnouncementUnderWay);
-            return;
+            return Ok(());
         }
-        let mut rooms = Fifo::new();
-        self.rooms.ids().for_each(|room| rooms.push_back(room));
-        self.tell(speaker.id, Notice::Announced { rooms: rooms.len() as u64 });
-        self.keeping.announcement = Some((text.into(), rooms));
+        if self.cluster.is_some() {
+            self.publish(speaker, &Body::Announcement { text: text.as_bytes() })?;
+            self.tell(speaker.id, Notice::Announced { rooms: self.rooms.count() as u64 });
+        } else {
+            let mut rooms = Fifo::new();
+            self.rooms.ids().for_each(|room| rooms.push_back(room));
+            self.tell(speaker.id, Notice::Announced { rooms: rooms.len() as u64 });
+            self.keeping.announcement = Some((text.into(), rooms));
+        }
         self.log_action(speaker, format_args!("made an announcement"));
+        Ok(())
     }
 }

@@ -29,6 +29,8 @@ pub struct Accepting {
     pub(super) reported: bool,
     /// By listener: true exactly while it waits to be armed again after an error.
     paused: [bool; Doors::MAX],
+    /// True once newcomers were let in.
+    has_begun: bool,
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -46,7 +48,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let connection = self.connections.at(id);
         self.by_door[connection.inbound.door.index()] += 1;
         if room == self.rooms.lobby() && connection.inbound.encoding == Encoding::Text {
-            let online = self.rooms.room(room).online() as u64;
+            let online = self.rooms.room(room).online_everywhere();
             self.tell(id, Notice::Connected { online });
         } else if room != self.rooms.hall() {
             self.tell_arrival(id, member);
@@ -55,6 +57,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if room != self.rooms.hall() {
             self.tell_topic(id, member, false);
             self.repeat_last(id, member, self.config.history);
+            self.tell_cut_off(id);
         }
         // Lines behind the greeting are taken first: one of them may have to wait, and then no more is asked for.
         if self.connections.at(id).inbound.door == Door::Web || self.greeting_input(id).is_empty() {
@@ -115,6 +118,14 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if self.schedule.moment(Moment::Accept).is_some() {
             self.schedule.set(Moment::Accept, None);
             self.accept_again();
+        }
+    }
+
+    /// Accepts newcomers from now on, if they may be let in.
+    pub(super) fn begin_accepting(&mut self) {
+        if !self.accepting.has_begun && self.is_open() && !self.phase.is_stopping() {
+            self.accepting.has_begun = true;
+            self.config.doors.listeners().for_each(|listener| self.io.accept(listener));
         }
     }
 

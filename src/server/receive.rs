@@ -288,13 +288,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Says something, once it is admitted.
     pub(super) fn say(&mut self, speaker: &mut Speaker, body: Body<'_>) -> Result<Done, Blocked> {
-        if let Some(notice) = self.outside(speaker).or_else(|| self.silenced(speaker)) {
+        if let Some(notice) = self.outside(speaker).or_else(|| self.silenced(speaker)).or_else(|| self.cut_off()) {
             self.admit_command(speaker)?;
             self.tell(speaker.id, notice);
             return Ok(Done::Passed);
         }
         self.await_slow_mode(speaker)?;
         self.admit(speaker, Piece::Said(&body))?;
+        if self.cluster.is_some() {
+            return self.publish(speaker, &body);
+        }
         if !self.rooms.publish(self.author(speaker), body, self.now) {
             return Ok(Done::Passed);
         }
@@ -344,11 +347,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if must_read {
             return Err(Blocked::AuthorBehind);
         }
+        if let Piece::Command = piece {
+            self.await_lines(speaker)?;
+        }
         let allowed = speaker.received.allow_line(self.config.flood, &mut self.addresses, speaker.ip, self.now);
         allowed.map_err(Blocked::OverRate)?;
         let Piece::Said(body) = piece else { return Ok(()) };
         if speaker.turn != Some(Turn::Ration) {
             self.schedule.held.queue_of(self.rooms.room_of(speaker.member))?;
+        }
+        if self.cluster.is_some() {
+            return self.rooms.admit_to_cluster(self.author(speaker), body, self.now);
         }
         self.rooms.admit(self.author(speaker), body, self.now)
     }
@@ -379,6 +388,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match taken {
             Taken::All => {
                 if let Some(reason) = received.ended {
+                    if reason == CloseReason::Left && self.has_lines_under_way(id) {
+                        self.connections.at_mut(id).inbound.held = Some(Hold::Cluster);
+                        self.await_cluster(id);
+                        return;
+                    }
                     if !self.awaits_answers(id, reason) {
                         return self.close(id, reason);
                     }
@@ -393,6 +407,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
                 self.ask_for_chunk(id);
             }
+            Taken::Held(Blocked::Cluster) => self.await_cluster(id),
             Taken::Held(reason) => self.schedule.held.hold(id, self.rooms.room_of(member), reason),
             Taken::StillFirst(reason) => {
                 let turn = turn.expect("only the first in a queue stays the first");
@@ -433,6 +448,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return;
         }
         let awaits_answers = self.awaits_answers(id, reason);
+        let is_done = reason != CloseReason::Left || self.phase.is_stopping();
+        let has_lines_under_way = !is_done && self.has_lines_under_way(id);
         let inbound = &mut self.connections.at_mut(id).inbound;
         let is_held = inbound.held.is_some();
         match &mut inbound.received {
@@ -443,6 +460,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if !is_held {
                     self.end_opening(id);
                 }
+            }
+            Some(received) if has_lines_under_way => {
+                received.ended = Some(reason);
+                // It goes on, to its end, once they were said.
+                inbound.held = Some(Hold::Cluster);
+                self.await_cluster(id);
             }
             Some(received) if awaits_answers => {
                 received.ended = Some(reason);

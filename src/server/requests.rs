@@ -16,7 +16,8 @@ use crate::message::{Arrival, Body, Notice};
 use crate::names::{MemberName, Name, RoomName};
 use crate::outlet::Outlet;
 use crate::room::members::Place;
-use crate::room::{Blocked, MemberId, Who};
+use crate::room::{Blocked, MemberId, Room, Who};
+use crate::rooms::Rooms;
 use crate::token::{ConnectionId, PublicId, RoomId};
 use crate::wire::Encoding;
 use crate::wire::command::{self, Request, Typed, Wrong};
@@ -114,7 +115,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Request::Bans { page } => self.list_bans(id, page)?,
             Request::Slow { seconds } => self.set_slow(speaker, seconds)?,
             Request::Only { operators } => self.set_only(speaker, operators)?,
-            Request::Announce { text } => self.announce_to_all(speaker, text),
+            Request::Announce { text } => self.announce_to_all(speaker, text)?,
         }
         Ok(Done::Taken)
     }
@@ -181,7 +182,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return Ok(());
         };
         self.await_level(speaker)?;
-        let Some(room) = self.rooms.find_or_open(name) else {
+        let Some(room) = self.find_or_open(name) else {
             self.tell(speaker.id, Notice::NoMoreRooms);
             return Ok(());
         };
@@ -217,9 +218,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
+    /// The room with this name, which is opened if there is none. `None` when there are as many as there may be.
+    pub(super) fn find_or_open(&mut self, name: RoomName) -> Option<RoomId> {
+        if let Some(room) = self.rooms.find_or_open(name) {
+            return Some(room);
+        }
+        let idle = self.rooms.idle()?;
+        self.free_room(idle, Rooms::close_idle);
+        self.rooms.open(name)
+    }
+
     pub(super) fn free_room_if_unused(&mut self, room: RoomId) {
+        self.free_room(room, Rooms::close_unused);
+    }
+
+    fn free_room(&mut self, room: RoomId, close: impl FnOnce(&mut Rooms, RoomId, &mut dyn FnMut(&Room)) -> bool) {
         let transcript = &mut self.transcript;
-        let freed = self.rooms.close_unused(room, |freed| {
+        let freed = close(&mut self.rooms, room, &mut |freed| {
             if let Some(transcript) = transcript {
                 transcript.on_freed(room, freed.name(), freed.text());
             }
@@ -235,6 +250,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if !self.is_outside(speaker.member) {
             self.tell_arrival(speaker.id, speaker.member);
             self.tell_topic(speaker.id, speaker.member, false);
+            self.tell_cut_off(speaker.id);
         }
     }
 
@@ -243,7 +259,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let arrival = Arrival {
             room: room.name(),
             epoch: room.epoch(),
-            online: room.online() as u64,
+            online: room.online_everywhere(),
             id: self.public_id(id),
             name: self.connections.at(id).name(),
             number: room.last_number(),
@@ -276,7 +292,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.await_empty(id)?;
         let (rooms, count) = self.rooms.page(page, LIST_PAGE_ENTRIES);
         let listed: Vec<Notice<'_>> =
-            rooms.map(|room| Notice::RoomListed { room: room.name(), online: room.online() as u64 }).collect();
+            rooms.map(|room| Notice::RoomListed { room: room.name(), online: room.online_everywhere() }).collect();
         self.tell_page(id, &listed, page, count);
         Ok(())
     }

@@ -39,10 +39,12 @@ pub enum Moment {
     Transcript,
     /// The server's own log is tried again.
     Journal,
+    /// The cluster has something to do.
+    Cluster,
 }
 
 impl Moment {
-    const COUNT: usize = Self::Journal as usize + 1;
+    const COUNT: usize = Self::Cluster as usize + 1;
 }
 
 /// What is to be done now.

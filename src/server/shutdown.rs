@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Moment;
 use super::{Flow, Server};
+use crate::cluster::Cluster;
 use crate::door::Door;
 use crate::io::{Io, Signal};
 use crate::limits::{GOODBYES_PER_TURN, STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
@@ -82,7 +83,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Says goodbye if the server is stopping and has not said it yet.
     pub(super) fn say_goodbye(&mut self) {
-        let Phase::Stopping { goodbye_said, .. } = &mut self.phase else { return };
+        let Phase::Stopping { goodbye_said, until, .. } = &mut self.phase else { return };
+        // What was accepted is said first, while there is time for it.
+        if self.cluster.as_ref().is_some_and(Cluster::owes) && self.now + STOP_FLUSH / 2 < *until {
+            return;
+        }
         for _ in 0..self.goodbyes.len().min(GOODBYES_PER_TURN) {
             let room = self.goodbyes.pop_front().expect("they were counted");
             if self.rooms.exists(room) && self.rooms.announce(room, None, Event::Stopping).is_err() {
@@ -95,11 +100,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Reports the last line, once everything is said and sent or the time for it is over.
     pub(super) fn conclude(&mut self) {
         let Phase::Stopping { until, goodbye_said, at_once } = self.phase else { return };
+        let owes = self.cluster.as_ref().is_some_and(Cluster::owes);
         let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.rooms.log()));
         let (flow, how, until) = if at_once {
             (Flow::StopAtOnce, "stopped at once, members cut off", self.now)
-        } else if until <= self.now || (goodbye_said && self.rooms.is_quiet() && written) {
-            (Flow::Stop, "stopped", until)
+        } else if until <= self.now || (goodbye_said && self.rooms.is_quiet() && written && !owes) {
+            (self.flow_of_stop(), "stopped", until)
         } else {
             return;
         };

@@ -90,7 +90,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// A connection becomes a member.
     fn open_websocket(&mut self, id: ConnectionId, room: Option<RoomName>, response: Vec<u8>, bytes: usize) {
-        let room = room.map_or(Some(self.rooms.hall()), |name| self.rooms.find_or_open(name));
+        let room = room.map_or(Some(self.rooms.hall()), |name| self.find_or_open(name));
         let Some(room) = room else {
             return self.close_with(id, Notice::NoMoreRooms, CloseReason::BadRequest);
         };

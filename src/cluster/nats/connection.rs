@@ -14,8 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::mpsc;
 
 use super::fit;
-use crate::cluster::link::StreamState;
 use crate::cluster::engine::Engine;
+use crate::cluster::link::StreamState;
 use crate::limits::{CLUSTER_ANSWER_WAIT, CLUSTER_CONNECT_WAIT, CLUSTER_MESSAGE_BYTES_MAX, CLUSTER_PING};
 
 /// For ever: this connection is not made again by the client. What it had not sent yet would be sent then, after its

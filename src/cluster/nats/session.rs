@@ -20,8 +20,8 @@ use super::answer::{Appended, takes_away};
 use super::connection::{Connection, Failure, Found};
 use super::queue::{Open, Queue};
 use super::reader::{Behind, Reader, What};
-use crate::cluster::link::{News, Order, StreamState};
 use crate::cluster::engine::{ClusterName, Engine};
+use crate::cluster::link::{News, Order, StreamState};
 use crate::limits::{
     CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, CLUSTER_WORD_BYTES_MAX,
 };

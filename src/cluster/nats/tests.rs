@@ -10,8 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use self::server::Server;
 use super::NatsLink;
-use crate::cluster::link::{BatchId, Link, News, NodeId, Order, Published, Stored, StreamState};
+use crate::cluster::contract;
 use crate::cluster::engine::{ClusterName, Engine, History, Url};
+use crate::cluster::link::{BatchId, Link, News, NodeId, Order, Published, Stored, StreamState};
 use crate::limits::{CLUSTER_BATCH_BYTES_MAX, CLUSTER_MESSAGE_BYTES_MAX, CLUSTER_NEWS_BYTES_MAX, CLUSTER_NEWS_MAX};
 use crate::names::RoomName;
 
@@ -541,4 +542,11 @@ fn a_node_waits_for_a_server_that_is_not_there_yet() {
     server.start_again();
     node.until("everything", |news| matches!(news, News::CaughtUp));
     node.publish_surely("lobby", "here");
+}
+
+#[test]
+fn the_link_keeps_the_contract() {
+    let Some(server) = Server::start() else { return };
+    let new = || NatsLink::start(engine(&server.url())).expect("it can be started");
+    contract::check(new, || std::thread::sleep(Duration::from_millis(1)));
 }

@@ -41,7 +41,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.await_empty(id)?;
         self.await_level(speaker)?;
-        let Some(room) = self.rooms.find_or_open(name) else {
+        let Some(room) = self.find_or_open(name) else {
             self.answer(id, |to| to.numeric(437, format_args!("{shown} :There are as many channels as there may be")));
             return Ok(());
         };
@@ -107,9 +107,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Tells a member that it has set a topic as others are told.
-    pub(in crate::server) fn tell_own_topic(&mut self, speaker: &Speaker, text: &str) {
-        let (name, channel) = (speaker.name, Channel(self.rooms.room_with(speaker.member).name()));
-        self.answer(speaker.id, |to| to.of_member(name, format_args!("TOPIC {channel} :{text}")));
+    pub(in crate::server) fn tell_own_topic(&mut self, id: ConnectionId, text: &str) {
+        let connection = self.connections.at(id);
+        let Some(member) = connection.member() else { return };
+        let (name, channel) = (connection.name(), Channel(self.rooms.room_with(member).name()));
+        self.answer(id, |to| to.of_member(name, format_args!("TOPIC {channel} :{text}")));
     }
 
     pub(super) fn tell_not_operator(&mut self, id: ConnectionId, channel: &str) {
@@ -134,7 +136,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Members of a room that are listed to one of them: all, or in a room where joins are not announced, itself alone.
     fn listed(&self, asks: ConnectionId, room: RoomId) -> Vec<(Nick, bool)> {
         let entry = |id| (Nick(self.connections.at(id).name()), self.is_operator(id));
-        if self.rooms.room(room).online() > self.config.room.announce_max.min(LIST_MEMBERS_MAX) {
+        if self.rooms.room(room).online_everywhere() > self.config.room.announce_max.min(LIST_MEMBERS_MAX) as u64 {
             return vec![entry(asks)];
         }
         self.rooms.members_of(room).map(entry).collect()
@@ -205,7 +207,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             .map(|id| {
                 let room = self.rooms.room(*id);
                 let topic = room.topic().map_or("", |topic| &topic.text);
-                format!("{} {} :{topic}", Channel(room.name()), room.online())
+                format!("{} {} :{topic}", Channel(room.name()), room.online_everywhere())
             })
             .collect();
         self.answer(id, |to| {
