@@ -59,7 +59,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let turn = cluster.on_time(self.now);
         self.on_turn(turn);
         self.take_news();
-        self.tell_rooms();
         if had_news || turn != Turn::Nothing {
             self.resume_waiting();
         }
@@ -69,7 +68,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn take_news(&mut self) {
         let mut bytes = 0;
         for _ in 0..CLUSTER_NEWS_PER_TURN {
-            if !self.deliver() || bytes >= CLUSTER_NEWS_BYTES_PER_TURN {
+            // What has happened is told before what is said after it.
+            if !self.deliver() || !self.tell_rooms() || bytes >= CLUSTER_NEWS_BYTES_PER_TURN {
                 return;
             }
             let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.has_news) else { return };
@@ -112,8 +112,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.on_turn(turn);
             }
             News::Record { sequence, time, room, bytes } => {
-                cluster.delivery =
-                    Some(Delivery { sequence, time, room, bytes, offset: 0, place: 0, announcing: None });
+                cluster.delivery = Some(Delivery {
+                    sequence,
+                    time,
+                    room,
+                    bytes,
+                    is_begun: false,
+                    offset: 0,
+                    place: 0,
+                    announcing: None,
+                });
             }
             News::Lost { first, last } => self.on_lost(first, last),
             News::Published { id, outcome } => cluster.outgoing.on_published(id, &outcome, now),
@@ -168,15 +176,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    fn tell_rooms(&mut self) {
-        let Some(cluster) = &mut self.cluster else { return };
+    /// True once all of them were.
+    fn tell_rooms(&mut self) -> bool {
+        let Some(cluster) = &mut self.cluster else { return true };
         for _ in 0..cluster.to_tell.len().min(GOODBYES_PER_TURN) {
             let (room, event) = cluster.to_tell.pop_front().expect("they were counted");
             if self.rooms.exists(room) && self.rooms.announce(room, None, event).is_err() {
                 cluster.to_tell.push_front((room, event));
-                return;
+                break;
             }
         }
+        cluster.to_tell.is_empty()
     }
 
     /// Connections that wait for the cluster look whether they still have to.

@@ -45,8 +45,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// The room that a batch is said in; `None` when it was said already, or cannot be said here.
-    fn room_of_batch(&mut self, delivery: &Delivery, id: Option<BatchId>) -> Option<RoomId> {
-        let is_begun = delivery.place > 0 || delivery.announcing.is_some();
+    fn room_of_batch(&mut self, delivery: &mut Delivery, id: Option<BatchId>) -> Option<RoomId> {
         let is_own = |cluster: &Cluster| id.is_some_and(|id| id.node == cluster.settings.node);
         let cluster = self.cluster.as_mut()?;
         let (is_own, has_begun) = (is_own(cluster), cluster.has_begun());
@@ -54,9 +53,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             cluster.outgoing.on_given_back(id);
         }
         let room = self.find_or_open(delivery.room)?;
+        if delivery.is_begun {
+            return Some(room);
+        }
         let is_empty = self.rooms.room(room).online() == 0;
         let numbering = self.rooms.room_mut(room).numbering_mut()?;
-        if !is_begun && id.is_some_and(|id| !numbering.is_new(id)) {
+        if id.is_some_and(|id| !numbering.is_new(id)) {
             return None;
         }
         if !has_begun && !is_empty {
@@ -64,6 +66,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             numbering.note_unknown(number(delivery.sequence + 1, 0) - 1);
             return None;
         }
+        delivery.is_begun = true;
         Some(room)
     }
 
