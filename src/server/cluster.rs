@@ -17,7 +17,7 @@ use super::{Flow, Server};
 #[allow(unused_imports)]
 use crate::cluster::link::Link;
 use crate::cluster::link::{AnyLink, News};
-use crate::cluster::record::{Author, Content, Record};
+use crate::cluster::record::{Author, Batch, Content, Record};
 use crate::cluster::{Cluster, Delivery, Settings, Turn};
 use crate::io::{Io, Signal};
 use crate::limits::{
@@ -124,7 +124,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 });
             }
             News::Lost { first, last } => self.on_lost(first, last),
-            News::Published { id, outcome } => cluster.outgoing.on_published(id, &outcome, now),
+            News::Published { id, outcome } => {
+                let lost = cluster.outgoing.on_published(id, &outcome, now);
+                lost.iter().for_each(|batch| self.on_own_lost(batch));
+            }
             News::Entry { .. } | News::Stored { .. } | News::Told { .. } | News::Lag { .. } => {}
         }
     }
@@ -158,6 +161,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Batches that this node was not given are lost: every room is told, because it may be one of them.
     fn on_lost(&mut self, first: u64, last: u64) {
         use crate::cluster::record::{last_number, number};
+        let lost_to = last;
         let (first, last) = (number(first, 0), last_number(last));
         for room in self.rooms.ids().collect::<Vec<_>>() {
             if let Some(numbering) = self.rooms.room_mut(room).numbering_mut() {
@@ -166,6 +170,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.report(format_args!("the stream has forgotten what this server was not given"));
         self.tell_all_rooms(Event::Lost { first, last });
+        let lost = self.cluster.as_mut().map(|cluster| cluster.outgoing.on_lost(lost_to)).unwrap_or_default();
+        lost.iter().for_each(|batch| self.on_own_lost(batch));
+    }
+
+    /// The stream had a batch of this node, and this node was not given it: its lines are under way no more.
+    fn on_own_lost(&mut self, batch: &[u8]) {
+        for record in Batch::read(batch).filter_map(|(_, record)| record) {
+            let speaker = self.speaker_of(&record.author);
+            self.on_said(speaker, None);
+        }
     }
 
     /// Rooms with members are told, a number of them a turn.

@@ -65,13 +65,13 @@ pub fn compare(nodes: &Nodes) -> Figures {
     for member in &members {
         let who = format!("peer {} of node {}", member.author.peer, member.author.node);
         let lost = stream.lost(member.node.number);
-        let is_lost = |said: &Said| lost.iter().any(|lost| lost.contains(&said.sequence));
+        let is_lost = |number: u64| lost.iter().any(|lost| lost.contains(&(number >> 12)));
         for stay in stays(&member.items) {
             let said = order.room(stay.room);
             check_stay(&who, member, &stay, said, is_lost, stream.began(member.node.number), &mut figures);
             check_presence(&who, &stay);
         }
-        check_own(&who, member, &order, was_cut_off(member.node), &mut figures);
+        check_own(&who, member, &order, is_lost, was_cut_off(member.node), &mut figures);
     }
     check_counts(&members);
     figures
@@ -108,7 +108,7 @@ fn check_stay(
     member: &Member<'_>,
     stay: &Stay<'_>,
     said: &[Said],
-    is_lost: impl Fn(&Said) -> bool,
+    is_lost: impl Fn(u64) -> bool,
     began: Option<u64>,
     figures: &mut Figures,
 ) {
@@ -116,7 +116,7 @@ fn check_stay(
     let places: HashMap<Key, usize> = said.iter().enumerate().map(|(place, said)| (said.key, place)).collect();
     let owed = |from: usize, to: usize| {
         let between = said.get(from..to).unwrap_or_default();
-        between.iter().filter(|said| said.key.author != member.author && !is_lost(said))
+        between.iter().filter(|said| said.key.author != member.author && !is_lost(said.number))
     };
     // By text it is not known what was said last. It is owed at least what its server had not taken then.
     let taken = member.node.taken.get(stay.turn).copied().unwrap_or(u64::MAX);
@@ -127,7 +127,7 @@ fn check_stay(
     // Who was let in before the node had everything is not told what was said before that.
     let start = start.max(said.partition_point(|said| began.is_none_or(|began| said.sequence <= began)));
     let is_exact = stay.last.is_some();
-    let (mut next, mut missed, mut began) = (start, 0, is_exact);
+    let (mut next, mut missed, mut began, mut told_lost) = (start, 0, is_exact, false);
     for (_, item) in stay.items {
         match item {
             Item::Message { key, number, is_action, text } => {
@@ -151,7 +151,9 @@ fn check_stay(
                 } else {
                     assert!(gap <= missed, "{who} was told of {missed} missed before {key} in {room}, not of {gap}");
                 }
-                (next, missed, began) = (place + 1, 0, true);
+                let has_lost = said.get(next..place).unwrap_or_default().iter().any(|said| is_lost(said.number));
+                assert!(told_lost || !has_lost, "{who} is not told that what was said before {key} in {room} is lost");
+                (next, missed, began, told_lost) = (place + 1, 0, true, false);
             }
             Item::Missed { count } => {
                 missed += count;
@@ -160,7 +162,10 @@ fn check_stay(
             Item::CutOff => figures.cut_off += 1,
             Item::Refused => figures.refused += 1,
             Item::Back => figures.back += 1,
-            Item::Lost => figures.lost += 1,
+            Item::Lost => {
+                told_lost = true;
+                figures.lost += 1;
+            }
             _ => {}
         }
     }
@@ -194,7 +199,14 @@ fn check_presence(who: &str, stay: &Stay<'_>) {
 }
 
 /// What a member typed was said once, in its order, unless it was told that it was not.
-fn check_own(who: &str, member: &Member<'_>, order: &Order, was_cut_off: bool, figures: &mut Figures) {
+fn check_own(
+    who: &str,
+    member: &Member<'_>,
+    order: &Order,
+    is_lost: impl Fn(u64) -> bool,
+    was_cut_off: bool,
+    figures: &mut Figures,
+) {
     let record = member.pair.record.as_deref().expect("it is recorded");
     let typed = heard::typed(record);
     let own = order.by(member.author);
@@ -209,11 +221,19 @@ fn check_own(who: &str, member: &Member<'_>, order: &Order, was_cut_off: bool, f
     let missing = lines.count();
     let numbers: Vec<u64> = own.iter().map(|(_, said)| said.number).collect();
     let told: Vec<u64> = member.items.iter().filter_map(|(_, item)| said_number(item)).collect();
+    // What its node was not given it is not told of.
+    let numbers: Vec<u64> = numbers.into_iter().filter(|number| told.contains(number) || !is_lost(*number)).collect();
     assert!(numbers.starts_with(&told), "{who} is told that its lines are {told:?}, and they are {numbers:?}");
     let reads_json = member.items.iter().any(|(_, item)| matches!(item, Item::Came { last: Some(_), .. }));
     let count = |wanted: Item| member.items.iter().filter(|(_, item)| *item == wanted).count();
     let pair = member.pair;
     let leaves_in_order = pair.fin && pair.closed && !pair.peer_closed && !pair.reset && member.node.is_here();
+    let comes = record
+        .heard
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(b"/join ") || line.starts_with(b"/format "));
+    let came = member.items.iter().filter(|(_, item)| matches!(item, Item::Came { .. })).count();
+    assert!(!member.stays || came == 1 + comes.count(), "{who} still waits for a room");
     if member.stays || leaves_in_order {
         let refused = if reads_json { count(Item::Refused) } else { count(Item::CutOff) };
         let unsaid = skipped + missing;
@@ -223,7 +243,7 @@ fn check_own(who: &str, member: &Member<'_>, order: &Order, was_cut_off: bool, f
         let is_right = unsaid <= refused && (!reads_json || refused - comes.count() <= unsaid);
         let wanted: Vec<_> = typed.iter().filter(|(_, key)| own.iter().all(|(_, said)| said.key != *key)).collect();
         assert!(is_right, "{who} was told that {refused} lines were not taken, and {unsaid} were not said: {wanted:?}");
-        assert!(!member.stays || !reads_json || told.len() == own.len(), "{who} was told that {told:?} were said");
+        assert!(!member.stays || !reads_json || told == numbers, "{who} was told that {told:?} were said");
     } else {
         // What its node had not published, or had not taken from it, is not said: nothing behind it either.
         figures.unsaid += missing as u64;
