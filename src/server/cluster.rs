@@ -291,7 +291,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// When the cluster has something to do.
     pub(super) fn set_cluster_moment(&mut self) {
         if let Some(cluster) = &self.cluster {
-            self.schedule.set(Moment::Cluster, cluster.deadline(self.now));
+            let moments = cluster.deadline(self.now).into_iter().chain(self.goodbye_waits_until());
+            self.schedule.set(Moment::Cluster, moments.min());
         }
     }
 }
