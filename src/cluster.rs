@@ -57,6 +57,8 @@ pub struct Delivery {
     pub time: UnixTime,
     pub room: RoomName,
     pub bytes: Vec<u8>,
+    /// True once it was found to be new here, and its room to be one that it is said in.
+    pub is_begun: bool,
     /// Where its next record begins, and the place of that.
     pub offset: usize,
     pub place: usize,

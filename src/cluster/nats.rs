@@ -9,6 +9,7 @@
 mod answer;
 pub mod connection;
 mod fit;
+pub mod preflight;
 mod queue;
 mod reader;
 mod session;

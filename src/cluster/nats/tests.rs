@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use self::server::Server;
-use super::NatsLink;
+use super::{NatsLink, preflight};
 use crate::cluster::contract;
-use crate::cluster::engine::{ClusterName, Engine, History, Url};
+use crate::cluster::engine::{ClusterName, Engine, History, Seen, Url};
 use crate::cluster::link::{BatchId, Link, News, NodeId, Order, Published, Stored, StreamState};
 use crate::limits::{CLUSTER_BATCH_BYTES_MAX, CLUSTER_MESSAGE_BYTES_MAX, CLUSTER_NEWS_BYTES_MAX, CLUSTER_NEWS_MAX};
 use crate::names::RoomName;
@@ -549,4 +549,47 @@ fn the_link_keeps_the_contract() {
     let Some(server) = Server::start() else { return };
     let new = || NatsLink::start(engine(&server.url())).expect("it can be started");
     contract::check(new, || std::thread::sleep(Duration::from_millis(1)));
+}
+
+#[test]
+fn the_preflight_sees_what_a_node_would_meet_and_leaves_nothing() {
+    let Some(server) = Server::start() else { return };
+    let texts = |engine: Engine| {
+        let text = |seen| match seen {
+            Seen::Right(text) => format!("ok {text}"),
+            Seen::Doubtful(text) => format!("warn {text}"),
+            Seen::Wrong(text) => format!("fail {text}"),
+        };
+        preflight::look(&engine).into_iter().map(text).collect::<Vec<_>>()
+    };
+    let expect = |engine: Engine, starts: &[&str]| {
+        let texts = texts(engine);
+        assert_eq!(texts.len(), starts.len(), "{texts:?}");
+        for (text, start) in texts.iter().zip(starts) {
+            assert!(text.starts_with(start), "{text}: {start}");
+        }
+    };
+    let made = [
+        "ok NATS 2.",
+        "ok JetStream is on, and takes messages of 1.0 MiB",
+        "ok the stream uproar-test will be made by the first node: 1 replica, at most 64.0 MiB",
+        "ok the stream KV_uproar-test will be made by the first node: 1 replica",
+        "ok a message takes ",
+    ];
+    expect(engine(&server.url()), &made);
+    // It has made nothing that stays.
+    expect(engine(&server.url()), &made);
+    let mut node = Node::up(1, engine(&server.url()));
+    node.publish_surely("lobby", "one");
+    let found = [
+        made[0],
+        made[1],
+        "ok the stream uproar-test is there: 1 messages, 1 replica",
+        "ok the stream KV_uproar-test is there: 0 messages",
+        made[4],
+    ];
+    expect(engine(&server.url()), &found);
+    expect(engine("nats://127.0.0.1:1"), &["fail no connection to NATS"]);
+    let Some(without) = Server::with(&[], false) else { return };
+    expect(engine(&without.url()), &["ok NATS 2.", "fail JetStream is off"]);
 }
