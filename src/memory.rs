@@ -7,6 +7,7 @@ use std::fmt;
 use bytesize::ByteSize;
 
 use crate::capacity::TableSizes;
+use crate::cluster::peers::Peers;
 use crate::config::Config;
 use crate::connection::{Connection, Frames, Private, Profile, Received};
 use crate::door::Door;
@@ -17,7 +18,8 @@ use crate::limits::{
     OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES,
     RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES,
     SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS,
-    TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TOLD_EMPTY_MAX, TOLD_ROOM_BYTES, TRANSCRIPT_GONE_BYTES,
+    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::moderation::Holds;
 use crate::motd::Motd;
@@ -130,6 +132,12 @@ impl MemoryBound {
             kernel_per_table: usize::from(slots) * KERNEL_SLOT_BYTES,
             ..self
         }
+    }
+
+    /// The bound of the same server as a node of a cluster.
+    pub fn with_nodes(self, rooms_max: usize) -> Self {
+        let told = (rooms_max + TOLD_EMPTY_MAX).saturating_mul(TOLD_ROOM_BYTES);
+        Self { fixed: self.fixed.saturating_add(Peers::FOOTPRINT_MAX), rooms: self.rooms.saturating_add(told), ..self }
     }
 
     /// Its parts, by name.

@@ -164,7 +164,7 @@ mod tests {
         fn leave(&mut self, place: usize) {
             let (number, member) = self.members.remove(place);
             let room = self.rooms.leave(member, who(number), self.now);
-            self.rooms.close_unused(room, |_| ());
+            self.rooms.close_unused(room, &mut |_| ());
         }
 
         fn elsewhere(&mut self, room: &str, entered: u64, left: u64) {

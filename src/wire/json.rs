@@ -201,6 +201,16 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
             object.online = Some(*online);
         }
         Notice::MemberListed { name } => object.name = Some(Shown(name)),
+        Notice::Elsewhere { online } => object.online = Some(*online),
+        Notice::NodeListed { name, node, members, behind, up } => {
+            let words = notice.to_string();
+            let (id, seconds) = (node.to_string(), up.as_secs());
+            let text = words.strip_prefix("! ").unwrap_or(&words);
+            let (members, behind) = (*members, *behind);
+            let (kind, code) = ("notice", notice.code());
+            let node = NodeListed { kind, code, name, node: &id, members, behind, seconds, text };
+            return node_listed(&node, out);
+        }
         Notice::Page { page, pages } => (object.page, object.pages) = (Some(*page), Some(*pages)),
         Notice::History { count } => object.count = Some(*count),
         notice if notice.is_error() => object.kind = "error",
@@ -224,6 +234,24 @@ fn welcome(arrival: &Arrival, out: &mut impl Write) -> io::Result<()> {
         ..Object::new("welcome")
     };
     object.write(out)
+}
+
+/// An entry of the list of nodes.
+#[derive(Serialize)]
+struct NodeListed<'a> {
+    kind: &'a str,
+    code: &'a str,
+    name: &'a str,
+    node: &'a str,
+    members: u64,
+    behind: u64,
+    seconds: u64,
+    text: &'a str,
+}
+
+fn node_listed(node: &NodeListed<'_>, mut out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut out, node)?;
+    out.write_all(b"\n")
 }
 
 /// A gap, with the numbers of the first and the last message of it where they are known.
