@@ -6,14 +6,20 @@
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
 pub mod alike;
+pub mod ask;
 pub mod beat;
+#[cfg(test)]
+pub mod contract;
 pub mod link;
 pub mod nodes;
+pub mod names;
 pub mod numbering;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
 pub mod record;
+pub mod shown;
+pub mod told;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

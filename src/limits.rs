@@ -399,6 +399,44 @@ pub const UNTIL_MAX_MS: u64 = 253_402_300_799_000;
 pub const OPERATOR_KEY_BYTES_MIN: usize = 8;
 pub const OPERATOR_KEY_BYTES_MAX: usize = 256;
 
+/// Longest word that a node tells the others: the longest line to one member, of which JSON writes each byte as two at
+/// most, and what stands around it. NATS takes 1 MiB.
+pub const WORD_BYTES_MAX: usize = 2 * sanitised_bytes_max(LINE_BYTES_MAX) + 1024;
+
+/// How long a question to all nodes waits for an answer: a hundred times what it takes, and not long for the member that
+/// waits.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// Most questions of a node at a time. Each is a command of a member, which waits for the answer.
+pub const QUESTIONS_MAX: usize = 1024;
+
+/// Most names that a node asks the cluster for at a time: so many answers come in a second.
+pub const NAME_CLAIMS_MAX: usize = 4096;
+
+/// Most names of members of other nodes that a node knows. A name beyond it is found out to be taken by asking for it,
+/// and is not taken over from a node that has gone.
+pub const NAMES_ELSEWHERE_MAX: usize = 262_144;
+
+/// Names of nodes that have gone of which a node gives free so many a second.
+pub const NAMES_FREED_PER_TURN: usize = 16;
+
+/// How long a node that handed a name over waits for the other node to take it.
+pub const HAND_OVER_WAIT: Duration = Duration::from_secs(10);
+
+/// For how long after it was given a token is good on another node when the one that gave it has gone; used ones are
+/// recorded as long.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// How far the clocks of nodes may be apart.
+pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(3600);
+
+/// Most used tokens of the cluster that a node knows. One beyond it is found out to be used by recording it.
+pub const TOKENS_USED_MAX: usize = 65_536;
+
+/// Smallest and largest file of `--cluster-key`.
+pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
+pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;
+
 /// Largest file of `--motd`: a screenful or two.
 pub const MOTD_BYTES_MAX: usize = 8 * 1024;
 
