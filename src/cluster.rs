@@ -11,8 +11,8 @@ pub mod beat;
 #[cfg(test)]
 pub mod contract;
 pub mod link;
-pub mod nodes;
 pub mod names;
+pub mod nodes;
 pub mod numbering;
 pub mod outgoing;
 pub mod own;

@@ -4,6 +4,8 @@
 //! delays, loses and repeats what it can. Then the faults end, and everything has to become quiet and complete. What
 //! each peer was sent is compared with the one order, which is that of the stream.
 
+#[cfg(test)]
+mod counts;
 mod heard;
 mod incidents;
 mod nodes;

@@ -280,8 +280,10 @@ fn missed(
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use super::*;
+    use crate::cluster::link::NodeId;
     use crate::names::{MemberName, Name, RoomName};
 
     const TIME: UnixTime = UnixTime(1_732_448_000_123);
@@ -390,6 +392,20 @@ mod tests {
             (
                 Notice::RoomListed { room, online: 3 },
                 r#"{"kind":"notice","code":"room","room":"den","online":3,"text":"den 3"}"#,
+            ),
+            (
+                Notice::Elsewhere { online: 12 },
+                r#"{"kind":"notice","code":"elsewhere","online":12,"text":"and 12 more on other nodes"}"#,
+            ),
+            (
+                Notice::NodeListed {
+                    name: "box1:8888",
+                    node: NodeId(0xaa),
+                    members: 5000,
+                    behind: 2,
+                    up: Duration::from_secs(11_520),
+                },
+                r#"{"kind":"notice","code":"node","name":"box1:8888","node":"00000000000000aa","members":5000,"behind":2,"seconds":11520,"text":"box1:8888 00000000000000aa: 5000 members, 2 behind, up 3h"}"#,
             ),
             (
                 Notice::Joined(Arrival {
