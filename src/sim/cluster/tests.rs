@@ -27,18 +27,3 @@ fn the_same_seed_is_the_same_run() {
         assert_eq!(run(seed), run(seed), "seed {seed}");
     }
 }
-
-#[test]
-#[ignore]
-fn zz_all() {
-    let from: u64 = std::env::var("FROM").ok().and_then(|x| x.parse().ok()).unwrap_or(0);
-    let to: u64 = std::env::var("TO").ok().and_then(|x| x.parse().ok()).unwrap_or(200);
-    for seed in from..to {
-        if let Err(wrong) = check(seed) {
-            println!("SEED {seed}: {wrong}");
-        }
-    }
-    if let Ok(seed) = std::env::var("REPLAY") {
-        super::replay(seed.parse().unwrap(), |line| println!("{line}"));
-    }
-}
