@@ -264,7 +264,7 @@ pub const NODES_MAX: usize = 64;
 
 /// Rooms that are known of all other nodes together, each counted once for each node that has members in it. What is
 /// told of more is not counted.
-pub const NODES_ROOMS_MAX: usize = 400_000;
+pub const NODES_ROOMS_MAX: usize = 200_000;
 
 /// Memory of such a room: what its node has told, the sum of all nodes, and a change that is not in the room yet. Each
 /// stands in a tree, whose nodes are half full at worst.
@@ -289,7 +289,7 @@ pub const BEAT_ROOM_BYTES_MAX: usize = ROOM_NAME_BYTES_MAX + 2 * 16 + 7;
 pub const BEAT_HEAD_BYTES_MAX: usize = NODE_NAME_BYTES_MAX + NODE_OPTIONS_BYTES_MAX + 512;
 
 /// Most bytes of what a node is called, of its options that others must have too, and of its version.
-pub const NODE_NAME_BYTES_MAX: usize = 128;
+pub const NODE_NAME_BYTES_MAX: usize = 64;
 pub const NODE_OPTIONS_BYTES_MAX: usize = 4096;
 pub const NODE_VERSION_BYTES_MAX: usize = 32;
 
