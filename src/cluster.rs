@@ -9,8 +9,11 @@ pub mod ask;
 pub mod beat;
 #[cfg(test)]
 pub mod contract;
+pub mod engine;
 pub mod link;
 pub mod names;
+#[cfg(feature = "cluster")]
+pub mod nats;
 pub mod numbering;
 pub mod options;
 pub mod outgoing;
