@@ -92,6 +92,11 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
     if draw.chance(100) {
         faults = few;
     }
+    let mut habits = Habits::draw(draw);
+    if segments == 1 {
+        // Where the log forgets, a gap in the past cannot be told from one in what is live.
+        habits.asks = 0;
+    }
     let grace = Duration::from_millis(draw.pick(&[10_000, 2000, 100]));
     Setting {
         config: serve.config(100),
