@@ -12,7 +12,10 @@ pub mod numbering;
 pub mod outgoing;
 pub mod record;
 pub mod shown;
+pub mod signature;
 pub mod told;
+pub mod token;
+pub mod used;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -368,6 +368,13 @@ pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(3600);
 /// Most used tokens of the cluster that a node knows. One beyond it is found out to be used by recording it.
 pub const TOKENS_USED_MAX: usize = 65_536;
 
+/// Records of used tokens whose time is over that a node takes away in a second.
+pub const USED_DROPPED_PER_TURN: usize = 64;
+
+/// Longest token that is good on every node: 127 bytes in base64. It fits a line of `/resume` by default.
+pub const CLUSTER_TOKEN_BYTES_MAX: usize =
+    (1 + 8 + 16 + 4 + 8 + 8 + 8 + 1 + MEMBER_NAME_BYTES_MAX + 1 + ROOM_NAME_BYTES_MAX + 16) * 4 / 3 + 1;
+
 /// Smallest and largest file of `--cluster-key`.
 pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
 pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;
