@@ -6,6 +6,7 @@
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
 pub mod ask;
+pub mod holds;
 pub mod link;
 pub mod names;
 pub mod numbering;
@@ -13,6 +14,7 @@ pub mod outgoing;
 pub mod record;
 pub mod shown;
 pub mod signature;
+pub mod snapshots;
 pub mod told;
 pub mod token;
 pub mod used;
