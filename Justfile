@@ -81,6 +81,36 @@ bench-doors *options: build
     target/release/bench-client run --pin 0,1 --no-progress -c 900 --also websocket:900 --also irc:900 -r 10 -p 9 -d 60s -w 2s \
         --expect lost=0,duplicate=0,out_of_order=0 --server-cmd '{{doors}}' {{options}}
 
+# A server that can be a node of a cluster, and the server of the stream that nodes share. The tool starts both.
+node := "target/cluster/release/uproar serve {addr} --transcript off --flood-rate 0"
+stream := "nats-server -js -sd {folder} -a 127.0.0.1 -p {port}"
+
+# One room of 15,000 on three nodes, 5 lines a second for a minute: nothing lost, nothing twice, one order for all
+bench-cluster *options: build-cluster
+    target/release/bench-client run --no-progress -c 15k -p 6 -r 5 -d 60s -w 5s --lag-limit 10s --nodes 3 --stream-cmd '{{stream}}' \
+        --server-cmd '{{node}} --cluster nats://{stream}' --expect lost=0,duplicate=0,out_of_order=0,echoed=0,foreign=0 {{options}}
+
+# What the way through the stream costs a room of 1,000: the same server alone and as a node, in turn, some three minutes; leaves
+# results/<date>-cluster-cost
+bench-cluster-cost *options: build-cluster
+    target/release/bench-client cluster-cost --pin 0,1 -c 1k -r 20 -p 4 -d 10s -w 2s --repeat 5 --limit 2ms --server-cmd '{{node}}' \
+        --stream-cmd '{{stream}}' {{options}}
+
+# 50,000 lines a second of ten members into one room on three nodes, each taken, kept by the stream, and heard by all members of all nodes
+bench-cluster-rate *options: build-cluster
+    target/release/bench-client run --no-progress -c 15 -p 10 -r 50k -d 10s -w 2s --lag-limit 10s --nodes 3 --stream-cmd '{{stream}}' \
+        --server-cmd '{{node}} --cluster nats://{stream}' --expect lost=0,duplicate=0,out_of_order=0,echoed=0,foreign=0,room.p99<2s {{options}}
+
+# Several nodes and NATS, with all faults, two rounds of each or UPROAR_ROUNDS; says loudly what did not run
+cluster *tests:
+    cargo test --features cluster --test cluster -- {{tests}}
+
+# The same in seconds, by the node that the tests have built; timings of a busy machine do not fail it
+bench-smoke-cluster results: build
+    target/release/bench-client run --no-progress -c 90 -p 6 -r 50 -d 2s -w 1s --nodes 3 --stream-cmd '{{stream}}' \
+        --server-cmd 'target/debug/uproar serve {addr} --transcript off --flood-rate 0 --cluster nats://{stream}' \
+        -o '{{results}}/cluster' || [ $? -eq 3 ]
+
 # What a delivery costs by each door, with as many bytes on the wire, in turn; leaves results/<date>-costs-doors
 bench-costs-doors *options: build
     target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 --wire-bytes 224 --deliveries-alone --kind costs-doors \
@@ -119,6 +149,12 @@ peers-installed:
 # Build server and load generator as they are measured
 build:
     cargo build --release --workspace
+
+# The same, and beside it a server that can be a node of a cluster: in a folder of its own, so that the plain one stays what it is
+[private]
+build-cluster: build
+    cargo build --release --features cluster --bin uproar --target-dir target/cluster
+    @command -v nats-server >/dev/null || echo "NATS is not installed: apt-get install nats-server" >&2
 
 crowd := "target/release/bench-client run --pin 0,1 --no-progress --server-cmd 'target/release/uproar serve {addr} --transcript off"
 
@@ -182,11 +218,13 @@ mutants *names:
 browser *tests:
     UPROAR_BROWSER=1 cargo test --test browser -- {{tests}}
 
-# As many seeds as 30 minutes on two cores allow, others every night; members that come back, 20 times; a minute of a busy room in a browser; then all mutants
+# As many seeds as 30 minutes on two cores allow, others every night; members that come back and all faults of a cluster, 20 times; three nodes with 15,000 members; a minute of a busy room in a browser; then all mutants
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
     {{sim}} comeback 1000 20 --first $(date +%s)
     UPROAR_ROUNDS=20 cargo test --test suite resume
+    UPROAR_ROUNDS=20 just cluster
+    just bench-cluster
     UPROAR_BUSY_SECONDS=60 just browser --nocapture two_thousand_lines
     just mutants
 

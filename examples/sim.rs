@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use uproar::io::allocator;
-use uproar::sim::comeback;
 use uproar::sim::large_room::{self, Figures};
 use uproar::sim::run::{check, check_commands, replay, replay_commands};
+use uproar::sim::{cluster, comeback};
 
 /// Plays seeds on the simulated kernel.
 #[derive(Debug, Parser)]
@@ -40,6 +40,9 @@ enum Command {
         /// Only runs with commands, one for each seed
         #[arg(long)]
         commands: bool,
+        /// Runs of several nodes
+        #[arg(long, conflicts_with = "commands")]
+        cluster: bool,
     },
     /// Play one seed and print what happens
     Replay {
@@ -47,6 +50,9 @@ enum Command {
         /// Only the run with commands
         #[arg(long)]
         commands: bool,
+        /// The run of several nodes
+        #[arg(long, conflicts_with = "commands")]
+        cluster: bool,
     },
     /// Have all members of a room lose their connections again and again, and come back
     Comeback {
@@ -71,17 +77,26 @@ const PROGRESS: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run { seeds, first, threads, time, commands } => {
+        Command::Run { seeds, first, threads, time, commands, cluster } => {
             let end = time.map(|time| Instant::now() + *time);
-            let play = if commands { play_commands } else { play };
+            let play = match (commands, cluster) {
+                (true, _) => play_commands,
+                (_, true) => play_cluster,
+                _ => play,
+            };
             run(first, seeds, threads, end, play)
         }
-        Command::Replay { seed, commands: true } => {
+        Command::Replay { seed, cluster: true, .. } => {
+            let outcome = cluster::replay(seed, |line| println!("{line}"));
+            println!("{outcome:?}");
+            ExitCode::SUCCESS
+        }
+        Command::Replay { seed, commands: true, .. } => {
             let outcome = replay_commands(seed, |line| println!("{line}"));
             println!("{outcome:?}");
             ExitCode::SUCCESS
         }
-        Command::Replay { seed, commands: false } => {
+        Command::Replay { seed, .. } => {
             let outcome = replay(seed, |line| println!("{line}"));
             println!("{outcome:?}");
             ExitCode::SUCCESS
@@ -124,6 +139,11 @@ fn play(seed: u64) -> Result<Counts, String> {
 fn play_commands(seed: u64) -> Result<Counts, String> {
     let outcome = check_commands(seed)?;
     Ok([outcome.events, outcome.messages, outcome.lines])
+}
+
+fn play_cluster(seed: u64) -> Result<Counts, String> {
+    let outcome = cluster::check(seed)?;
+    Ok([outcome.events, outcome.figures.messages, outcome.figures.deliveries])
 }
 
 fn run(

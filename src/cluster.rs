@@ -6,11 +6,17 @@
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
 pub mod ask;
+pub mod beat;
+#[cfg(test)]
+pub mod contract;
 pub mod holds;
 pub mod link;
 pub mod names;
 pub mod numbering;
+pub mod options;
 pub mod outgoing;
+pub mod own;
+pub mod peers;
 pub mod record;
 pub mod shown;
 pub mod signature;

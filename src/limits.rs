@@ -259,6 +259,71 @@ pub const PRESENCE_SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 /// sockets are cold, so presence takes at most a twentieth of it.
 pub const PRESENCE_SUMMARY_PER_MEMBER: Duration = Duration::from_micros(250);
 
+/// Nodes of a cluster that one knows, those among them that have gone a while ago.
+pub const NODES_MAX: usize = 64;
+
+/// Rooms that are known of all other nodes together, each counted once for each node that has members in it. What is
+/// told of more is not counted.
+pub const NODES_ROOMS_MAX: usize = 400_000;
+
+/// Memory of such a room: what its node has told, the sum of all nodes, and a change that is not in the room yet. Each
+/// stands in a tree, whose nodes are half full at worst.
+pub const NODES_ROOM_BYTES: usize = 320;
+
+/// Memory of a room that this node tells others of: its totals, and its place among those that have changed, or among
+/// those that nobody is in.
+pub const TOLD_ROOM_BYTES: usize = 192;
+
+/// Rooms that nobody is in any more and whose totals are kept until they were told.
+pub const TOLD_EMPTY_MAX: usize = 4096;
+
+/// Most bytes of a word in which a node tells of itself, and most rooms in it. An engine takes words of 1 MiB, but those
+/// who hear them read each in one turn.
+pub const BEAT_BYTES_MAX: usize = 64 * 1024;
+pub const BEAT_ROOMS_MAX: usize = 768;
+
+/// Most bytes of a room in a beat: its name, two totals of 53 bits, and what is between them.
+pub const BEAT_ROOM_BYTES_MAX: usize = ROOM_NAME_BYTES_MAX + 2 * 16 + 7;
+
+/// Most bytes of a beat beside its rooms.
+pub const BEAT_HEAD_BYTES_MAX: usize = NODE_NAME_BYTES_MAX + NODE_OPTIONS_BYTES_MAX + 512;
+
+/// Most bytes of what a node is called, of its options that others must have too, and of its version.
+pub const NODE_NAME_BYTES_MAX: usize = 128;
+pub const NODE_OPTIONS_BYTES_MAX: usize = 4096;
+pub const NODE_VERSION_BYTES_MAX: usize = 32;
+
+/// From one beat to the next, when counts have changed and when not.
+pub const BEAT_INTERVAL: Duration = Duration::from_secs(1);
+pub const BEAT_INTERVAL_QUIET: Duration = Duration::from_secs(2);
+
+/// From one beat to the next while there is more to tell than fits one: twenty of them have 15,360 rooms, so those of
+/// 100,000 rooms are told in 6.5 s.
+pub const BEAT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often all rooms are told, so that counts that were lost on their way are right again.
+pub const BEAT_ROUND: Duration = Duration::from_secs(5);
+
+/// How long a node may not be heard of before its members have left. It beats every 2 s, so three beats may be lost.
+pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(8);
+
+/// A node that has not looked for as long was stopped itself, and cannot tell who was silent meanwhile.
+pub const NODE_STANDSTILL: Duration = Duration::from_secs(3);
+
+/// How long a node that has gone is remembered, so that what it said before is not taken for its return.
+pub const NODE_REMEMBERED: Duration = Duration::from_secs(60);
+
+/// How long after its first connection a node is new: all others have told their options by then.
+pub const NODE_NEW: Duration = Duration::from_secs(3);
+
+/// Counts of rooms that are changed in one turn, and rooms that a node which has gone is taken out of in one turn: some
+/// microseconds each.
+pub const NODES_CHANGES_PER_TURN: usize = 256;
+
+/// Rooms that one beat takes a node out of because it has told of all others between two names. Those beyond are taken
+/// out with the next round.
+pub const NODES_OMITTED_PER_BEAT: usize = 1024;
+
 /// Default of `--flood-rate` and `--flood-burst`: more lines a second than a person types, and a pasted screenful.
 pub const FLOOD_RATE_DEFAULT: u64 = 10;
 pub const FLOOD_BURST_DEFAULT: u64 = 50;
@@ -689,6 +754,8 @@ pub const fn log_bytes_min(line_bytes: usize) -> usize {
     LOG_SEGMENTS_MIN * (rendered_bytes_max_of_all(line_bytes) + LOG_ENTRY_BYTES)
 }
 
+const _: () = assert!(BEAT_HEAD_BYTES_MAX + BEAT_ROOMS_MAX * BEAT_ROOM_BYTES_MAX <= BEAT_BYTES_MAX);
+const _: () = assert!(NODES_MAX * MEMBERS_MAX + MEMBERS_MAX < u32::MAX as usize);
 const _: () = assert!(log_bytes_min(LINE_BYTES_DEFAULT) <= LOG_BYTES_DEFAULT);
 const _: () = assert!(rendered_bytes_max_of_all(LINE_BYTES_MAX) + LOG_ENTRY_BYTES <= LOG_SEGMENT_BYTES_MAX);
 const _: () = assert!(rendered_bytes_max(LINE_BYTES_MAX) <= rendered_bytes_max_of_all(LINE_BYTES_MAX));

@@ -138,6 +138,8 @@ pub struct Room {
     speaks: bool,
     /// Members to be closed because they fell off the log.
     fallen: VecDeque<ConnectionId>,
+    /// Members in this room on other nodes of the cluster.
+    elsewhere: u64,
     /// The numbers that its messages have in a cluster; `None` where they are those of the log.
     numbering: Option<Box<Numbering>>,
 }
@@ -159,6 +161,7 @@ impl Room {
             settings,
             speaks: true,
             fallen: VecDeque::new(),
+            elsewhere: 0,
             numbering: None,
         }
     }
@@ -168,9 +171,33 @@ impl Room {
         Self { speaks: false, ..Self::new(id, named, settings) }
     }
 
-    /// Members in this room.
+    /// Members in this room, those of other nodes not counted.
     pub fn online(&self) -> usize {
         self.feeds.iter().map(Feed::len).sum()
+    }
+
+    /// Members in this room, as they are told it: those of all nodes.
+    pub fn online_everywhere(&self) -> u64 {
+        self.online() as u64 + self.elsewhere
+    }
+
+    /// Members in this room on other nodes.
+    pub fn elsewhere(&self) -> u64 {
+        self.elsewhere
+    }
+
+    /// So many are in it on other nodes, of whom nobody here is told.
+    pub fn set_elsewhere(&mut self, online: u64) {
+        self.elsewhere = online;
+    }
+
+    /// On other nodes members have entered and left, and so many are there now. Those that are here are told in the next
+    /// summary; where nobody is, it is only noted.
+    pub fn change_elsewhere(&mut self, (entered, left): (u64, u64), online: u64, now: Instant) {
+        self.elsewhere = online;
+        if (self.online() > 0 || self.presence.is_untold()) && (entered > 0 || left > 0) {
+            self.presence.count_elsewhere(entered, left, now);
+        }
     }
 
     /// How many numbered messages were said here, so far as the log has counted them.
@@ -232,8 +259,8 @@ impl Room {
     pub fn join(&mut self, members: &mut Members, newcomer: Newcomer, now: Instant) -> MemberId {
         let Newcomer { connection, table, encoding, who } = newcomer;
         if self.speaks {
-            let online = self.online() + 1;
-            let entered = Event::Entered { name: who.name, online: online as u64 };
+            let online = self.online_everywhere() + 1;
+            let entered = Event::Entered { name: who.name, online };
             if self.announces(members, online, who.id, entered, now) {
                 self.presence.announced(now);
             } else {
@@ -248,11 +275,11 @@ impl Room {
 
     /// Removes a member, and tells the others.
     pub fn leave(&mut self, members: &mut Members, id: MemberId, who: Who, now: Instant) {
-        let before = self.online();
+        let before = self.online_everywhere();
         self.order.remove(members, id);
         self.leave_feed(members, id);
         if self.speaks {
-            let left = Event::Left { name: who.name, online: (before - 1) as u64 };
+            let left = Event::Left { name: who.name, online: before - 1 };
             if self.announces(members, before, who.id, left, now) {
                 self.presence.announced(now);
             } else {
@@ -262,7 +289,7 @@ impl Room {
     }
 
     /// Announces that somebody joins or leaves, where a room of `online` members announces that now.
-    fn announces(&mut self, members: &mut Members, online: usize, id: PublicId, event: Event, now: Instant) -> bool {
+    fn announces(&mut self, members: &mut Members, online: u64, id: PublicId, event: Event, now: Instant) -> bool {
         self.presence.announces(online, now) && self.announce(members, Some(id), event).is_ok()
     }
 
@@ -286,9 +313,9 @@ impl Room {
     /// Tells everybody but the member itself that it has chosen a name, if the room is small enough and the log has
     /// space.
     pub fn rename(&mut self, members: &mut Members, author: Author, name: MemberName, now: Instant) {
-        let online = self.online();
+        let online = self.online_everywhere();
         if self.speaks && self.presence.announces(online, now) {
-            let body = Body::Event(Event::Renamed { before: author.who.name, name, online: online as u64 });
+            let body = Body::Event(Event::Renamed { before: author.who.name, name, online });
             if self.fits(members, &body).is_ok() {
                 self.append(members, Some(author), Some(author.who.id), body);
                 self.presence.announced(now);
@@ -393,9 +420,10 @@ impl Room {
 
     /// Says the presence summary when it is due.
     pub fn on_deadline(&mut self, members: &mut Members, now: Instant) {
-        let online = self.online();
-        let Some((entered, left)) = self.presence.summary(now, online) else { return };
-        match self.announce(members, None, Event::Summary { entered, left, online: online as u64 }) {
+        // It costs a send for each member that is here.
+        let Some((entered, left)) = self.presence.summary(now, self.online() as u64) else { return };
+        let online = self.online_everywhere();
+        match self.announce(members, None, Event::Summary { entered, left, online }) {
             Ok(()) => self.presence.said(),
             Err(_) => self.presence.postpone(now),
         }

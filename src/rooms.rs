@@ -9,6 +9,7 @@ mod ranking;
 #[cfg(test)]
 mod shared;
 mod survey;
+mod whole;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -20,6 +21,7 @@ use quiet::Quiet;
 use ranking::Ranking;
 pub use survey::Found;
 use survey::Survey;
+use whole::Whole;
 
 use crate::config::RoomSettings;
 use crate::flood::Bucket;
@@ -107,6 +109,8 @@ pub struct Rooms {
     appended: u64,
     /// Present in a cluster: when its stream was made, 0 while that is not known.
     stream: Option<u64>,
+    /// Present in a cluster, from when other nodes are told of rooms.
+    whole: Option<Box<Whole>>,
 }
 
 impl Rooms {
@@ -139,6 +143,7 @@ impl Rooms {
             survey: None,
             appended: 0,
             stream: None,
+            whole: None,
         };
         rooms.members.log_budget = LogBudget::new(settings.logs_bytes);
         let lobby = RoomName::parse(LOBBY).expect("it is a name");
@@ -190,6 +195,7 @@ impl Rooms {
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         self.by_name.insert(hasher.hash_one(name), id, |id| hasher.hash_one(rooms[id.0].room.name()));
         self.ranking.insert(id);
+        self.look_elsewhere(id);
         Some(id)
     }
 
@@ -255,6 +261,7 @@ impl Rooms {
         let (hasher, rooms) = (&self.hasher, &self.rooms);
         let hash_of = |id: &RoomId| hasher.hash_one(rooms[id.0].room.name());
         self.by_name.remove(hasher.hash_one(name), |other| *other == id, hash_of).expect("a room has a name");
+        self.ranking.set(id, 0);
         self.ranking.remove(id);
         let entry = self.rooms.remove(id.0);
         if entry.queued {
@@ -456,6 +463,7 @@ impl Rooms {
         if room != self.hall {
             self.ranking.grow(room);
         }
+        self.count_own(room, true);
         if newcomer.encoding == Encoding::WebSocket && self.rooms[room.0].beats_at.is_none() {
             self.beat_at(room, Some(now + HEARTBEAT_AFTER));
         }
@@ -470,6 +478,7 @@ impl Rooms {
         if room != self.hall {
             self.ranking.shrink(room);
         }
+        self.count_own(room, false);
         self.occupied -= usize::from(self.room(room).online() == 0);
         room
     }
@@ -872,7 +881,8 @@ impl Rooms {
         assert_eq!(self.quiet.iter().count(), with_memory, "rooms with memory stand in their order");
         let taken: usize = self.all().map(Room::log_bytes).sum();
         assert_eq!(self.log_bytes(), taken, "the memory of all logs is counted");
-        self.ranking.invariants(|id| self.room(id).online());
+        self.ranking.invariants(|id| whole::rank(self.room(id)) as usize);
+        self.whole_invariants();
         let online: usize = self.all().map(Room::online).sum();
         assert_eq!(online, self.members.len(), "every member is in one room");
         assert_eq!(self.occupied, self.all().filter(|room| room.online() > 0).count(), "occupied rooms are counted");

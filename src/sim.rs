@@ -12,6 +12,7 @@
 mod admin;
 #[cfg(test)]
 mod cases;
+pub mod cluster;
 pub mod comeback;
 pub mod commands;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub mod peers;
 pub mod run;
 mod script;
 pub mod simulation;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod typists;

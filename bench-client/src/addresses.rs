@@ -1,4 +1,4 @@
-//! Where a server listens: at one address, or at one for each of its doors.
+//! Where a server listens: at one address, or at one for each of its doors; and where the other nodes of its cluster do.
 //!
 //! The command that starts it has `{addr}` or `{port}` for the first, and `{web}` and `{irc}` for the others.
 
@@ -15,13 +15,15 @@ const OTHERS: [(&str, Protocol); 2] = [("{web}", Protocol::Websocket), ("{irc}",
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     pub first: SocketAddr,
+    /// Of the other nodes.
+    pub nodes: Vec<SocketAddr>,
     others: Vec<(&'static str, Protocol, SocketAddr)>,
 }
 
 impl Addresses {
     /// Those of a server that has the first alone.
     pub fn only(first: SocketAddr) -> Self {
-        Self { first, others: Vec::new() }
+        Self { first, nodes: Vec::new(), others: Vec::new() }
     }
 
     /// Addresses for what `command` names on which nobody listens; the first may be given.
@@ -29,7 +31,7 @@ impl Addresses {
         let named = OTHERS.into_iter().filter(|(place, _)| command.contains(place));
         let free = free_addresses(OTHERS.len() + 1)?;
         let others = named.zip(&free[1..]).map(|((place, protocol), address)| (place, protocol, *address));
-        Ok(Self { first: first.unwrap_or(free[0]), others: others.collect() })
+        Ok(Self { first: first.unwrap_or(free[0]), nodes: Vec::new(), others: others.collect() })
     }
 
     /// `command` with every door but the first filled in.

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::check::CheckArgs;
+use crate::commands::cluster_cost::ClusterCostArgs;
 use crate::commands::costs::CostsArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::floor::{FloorArgs, FloorReaderArgs, FloorSenderArgs};
@@ -45,6 +46,8 @@ pub enum Command {
     ManyRooms(Box<ManyRoomsArgs>),
     /// Measure a few members in a room of their own, alone and beside a large busy room, in turn
     TwoRooms(Box<TwoRoomsArgs>),
+    /// Measure one room on a server alone and as a node of a cluster, in turn: what the way through the stream costs
+    ClusterCost(Box<ClusterCostArgs>),
     /// Search for the highest rate that one server keeps up with, measure it several times, and leave a folder with the figures
     Headline(Box<HeadlineArgs>),
     /// Measure what a delivery, a line and a newcomer cost each server, in turn

@@ -2,6 +2,7 @@
 //! they mean together is checked where it is used.
 
 pub mod check;
+pub mod cluster_cost;
 pub mod costs;
 pub mod doctor;
 pub mod floor;

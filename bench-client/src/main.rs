@@ -36,6 +36,7 @@ mod rounds;
 mod search;
 mod server_process;
 mod sources;
+mod stream_server;
 mod summarise;
 mod sys;
 mod target;
@@ -75,6 +76,7 @@ fn dispatch(command: &Command) -> Result<u8> {
         Command::Peers(arguments) => commands::peers::command(arguments),
         Command::ManyRooms(arguments) => commands::many_rooms::command(arguments),
         Command::TwoRooms(arguments) => commands::two_rooms::command(arguments),
+        Command::ClusterCost(arguments) => commands::cluster_cost::command(arguments),
         Command::Headline(arguments) => commands::headline::command(arguments),
         Command::Costs(arguments) => commands::costs::command(arguments),
         Command::Report(arguments) => commands::report::command(arguments),

@@ -23,11 +23,12 @@ use crate::protocol::{Protocol, irc};
 use crate::quantities::count;
 use crate::ready_line;
 use crate::results::summary::Summary;
-use crate::server_process::ServerProcess;
+use crate::server_process::{ServerProcess, node_addresses};
 use crate::sources::sources;
+use crate::stream_server::StreamServer;
 use crate::summarise::{Setting, summarise};
 use crate::sys;
-use crate::target::{Also, Target, command_for};
+use crate::target::{Also, Nodes, Target, command_for};
 use crate::tcp_counters;
 use crate::usage::Sampler;
 
@@ -47,7 +48,7 @@ pub struct Run {
 /// Measures `room` on `target` once.
 pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     let prepared = Prepared::new(target, room, load)?;
-    let started = Started::new(target, room, load)?;
+    let mut started = Started::new(target, room, load)?;
     let settings = prepared.settings_at(&started.addresses, room, load)?;
     let floor = || floor::measure(floor::shape(room, load, started.descriptors));
     // The server has said by now what its sockets will be in, and has none yet.
@@ -60,7 +61,7 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
     };
     let rises = tcp_counters::rises(&counters, &tcp_counters::read());
     let setting = started.setting(target, room, load, rises);
-    drop(started.server);
+    started.stop();
     let mut summary = summarise(setting, &settings, &prepared.plan, &outcome);
     if let Some(before) = floor_before {
         let (send, uring) = floor::join(&[before, floor::measure(floor::shape(room, load, started.descriptors))?]);
@@ -98,19 +99,25 @@ impl Prepared {
         }
         check_nuisances(target, &settings.nuisances, processes)?;
         check_doors(target, room, load, processes)?;
+        check_nodes(target, &settings)?;
         Ok(Self { pace, plan, settings, also: target.also.clone(), processes })
     }
 
     /// What the engine is told, now that the server listens on `addresses`.
     fn settings_at(&self, addresses: &Addresses, room: Room, load: &Load) -> Result<Settings> {
         let address = reachable(addresses.of(self.settings.protocol));
-        let doors = self.also.iter().map(|also| Door {
+        let also = self.also.iter().map(|also| Door {
             protocol: also.protocol,
             address: reachable(also.address.unwrap_or_else(|| addresses.of(also.protocol))),
             members: also.members as usize,
         });
+        let nodes = addresses.nodes.iter().enumerate().map(|(number, address)| Door {
+            protocol: self.settings.protocol,
+            address: reachable(*address),
+            members: part(self.settings.members, number + 1, addresses.nodes.len() + 1),
+        });
         let sources = sources(address, room.members, load.spread)?;
-        Ok(Settings { address, doors: doors.collect(), sources, ..self.settings.clone() })
+        Ok(Settings { address, doors: also.chain(nodes).collect(), sources, ..self.settings.clone() })
     }
 }
 
@@ -167,14 +174,35 @@ fn check_doors(target: &Target, room: Room, load: &Load, processes: usize) -> Re
     Ok(())
 }
 
+/// Members of node `number` of `nodes`, of which none has more than one more than another.
+fn part(members: usize, number: usize, nodes: usize) -> usize {
+    members * (number + 1) / nodes - members * number / nodes
+}
+
+/// Whether the members can be spread over the nodes of `target`.
+fn check_nodes(target: &Target, settings: &Settings) -> Result<()> {
+    let nodes = target.nodes.count();
+    if nodes > 1 && (!target.also.is_empty() || settings.rooms.count() > 1) {
+        return Err(Error::new(
+            "members of several nodes are in one room: leave out --rooms, and give --also the address of another node instead",
+        ));
+    }
+    if nodes > settings.members {
+        return Err(Error::new(format!("{} members are fewer than {nodes} nodes; raise -c", settings.members)));
+    }
+    Ok(())
+}
+
 /// The server of a run, which listens.
 struct Started {
     addresses: Addresses,
-    /// None when it runs already.
-    server: Option<ServerProcess>,
+    /// Of which the first is the one whose ready line is quoted; none when they run already.
+    servers: Vec<ServerProcess>,
+    /// Stopped after the servers.
+    stream: Option<StreamServer>,
     ready_line: Option<String>,
     descriptors: Descriptors,
-    pid: Option<u32>,
+    pids: Vec<u32>,
 }
 
 impl Started {
@@ -184,37 +212,56 @@ impl Started {
             pinning::pin_this_thread(Some(pin.client))?;
         }
         sys::sharpen_timers();
-        let addresses = match &target.command {
+        let mut addresses = match &target.command {
             Some(command) => Addresses::for_command(command, target.address)?,
             None => Addresses::only(target.address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)))),
         };
-        let server = match &target.command {
-            None => None,
-            Some(command) => {
-                let command = addresses.fill(&command_for(command, room.members));
-                Some(ServerProcess::start(&command, addresses.first, load.pin)?)
-            }
+        addresses.nodes = match &target.nodes {
+            Nodes::One => Vec::new(),
+            Nodes::Others(others) => others.clone(),
+            Nodes::Started(count) => node_addresses(*count as usize - 1)?,
         };
-        let ready_line = server.as_ref().and_then(ServerProcess::ready_line);
+        let stream =
+            target.stream_command.as_ref().map(|command| StreamServer::start(command, load.pin)).transpose()?;
+        let mut servers = Vec::new();
+        if let Some(command) = &target.command {
+            let members = room.members.div_ceil(target.nodes.count());
+            let command = addresses.fill(&command_for(command, members));
+            let command = stream.as_ref().map_or(command.clone(), |stream| stream.fill(&command));
+            for address in [&[addresses.first], &addresses.nodes[..]].concat() {
+                servers.push(ServerProcess::start(&command, address, load.pin)?);
+            }
+        }
+        let ready_line = servers.first().and_then(ServerProcess::ready_line);
         let ceiling = ready_line.as_deref().and_then(ready_line::members_max);
-        if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members) {
+        if let Some(most) = ceiling.filter(|most| (*most as usize) < room.members.div_ceil(target.nodes.count())) {
             return Err(Error::new(format!("at most {} members", count(most))));
         }
         let descriptors = match &ready_line {
             Some(line) => ready_line::descriptors(line),
             None => floor::fitting(room.members)?,
         };
-        let pid = server.as_ref().map(ServerProcess::pid).or(target.pid);
+        let pids = servers.iter().map(ServerProcess::pid).chain(target.pid).collect();
         if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
             pinning::pin_process(pid, pin.server)?;
         }
-        Ok(Self { addresses, ready_line, descriptors, pid, server })
+        Ok(Self { addresses, ready_line, descriptors, pids, servers, stream })
     }
 
     fn sampler(&self, load: &Load) -> Result<Sampler> {
-        let ask_members = self.server.as_ref().and_then(ServerProcess::members_asker);
-        let sampler = Sampler::new(self.pid).asking(ask_members);
+        // What one node of several says of its members is not what the run has.
+        let ask_members = match &self.servers[..] {
+            [server] => server.members_asker(),
+            _ => None,
+        };
+        let sampler = Sampler::new(self.pids.clone()).asking(ask_members);
         if load.count_calls { sampler.counting_calls() } else { Ok(sampler) }
+    }
+
+    /// Stops all that was started for the run, the server of the stream last.
+    fn stop(&mut self) {
+        self.servers.clear();
+        self.stream = None;
     }
 
     /// What a summary says beyond the outcome of the run.

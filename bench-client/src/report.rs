@@ -1,14 +1,15 @@
 //! What is written and drawn from results, for people and programs. Nothing here measures.
 //!
 //! A run leaves `run_files`: a summary, and its raw record as `hgrm`, `hlog` and `messages`; it prints a `block`. What a folder
-//! of results shows is drawn from its runs by `rooms`, `million`, `peers`, `headline`, `costs`, `many_rooms` or `two_rooms`, each a kind
-//! of folder; `changes` compares two folders of rooms.
+//! of results shows is drawn from its runs by `rooms`, `million`, `peers`, `headline`, `costs`, `many_rooms`, `two_rooms` or `cluster_cost`, each
+//! a kind of folder; `changes` compares two folders of rooms.
 
 pub mod bars;
 mod beside;
 pub mod block;
 pub mod captions;
 pub mod changes;
+pub mod cluster_cost;
 pub mod costs;
 pub mod headline;
 pub mod hgrm;

@@ -1,5 +1,6 @@
 //! What was measured, as data, and the folders that hold it. Nothing here measures, draws or prints.
 
+pub mod cluster_cost;
 pub mod comparison;
 pub mod costs;
 pub mod doors;

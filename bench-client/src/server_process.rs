@@ -193,7 +193,7 @@ fn is_listening(port: u16) -> bool {
     })
 }
 
-/// Ports of `127.0.0.1` that nobody listens on, below the range that connects take theirs from.
+/// Addresses of `127.0.0.1` with ports that nobody listens on, below the range that connects take theirs from.
 pub fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
     let first = 20_000 + (sys::monotonic_ns() / 1000 % 10_000) as u16;
     let free: Vec<SocketAddr> = (first..first + 2000)
@@ -202,6 +202,16 @@ pub fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
         .take(count)
         .collect();
     if free.len() < count { Err(Error::new("no free port on 127.0.0.1; give ADDR")) } else { Ok(free) }
+}
+
+/// An address for each of `count` nodes, on which nobody listens: each node has an address of this machine for itself.
+pub fn node_addresses(count: usize) -> Result<Vec<SocketAddr>> {
+    let ports = free_addresses(count + 1)?;
+    Ok(ports[1..]
+        .iter()
+        .enumerate()
+        .map(|(number, free)| SocketAddr::from(([127, 0, 1, number as u8 + 1], free.port())))
+        .collect())
 }
 
 /// Words as a shell would split them: by spaces, unless quoted by ' or ".

@@ -16,6 +16,34 @@ pub struct Target {
     pub address: Option<SocketAddr>,
     /// Doors that some of the members use instead.
     pub also: Vec<Also>,
+    pub nodes: Nodes,
+    /// Starts the server of the stream that nodes share, before them.
+    pub stream_command: Option<String>,
+}
+
+/// Nodes that members are spread over, at most.
+pub const NODES_MAX: usize = 100;
+
+/// Which nodes of one cluster the members are spread over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Nodes {
+    /// There is but one server.
+    #[default]
+    One,
+    /// Those that run already, beside the one at the target's address.
+    Others(Vec<SocketAddr>),
+    /// As many as the target's command is to be carried out.
+    Started(u32),
+}
+
+impl Nodes {
+    pub fn count(&self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Others(others) => others.len() + 1,
+            Self::Started(count) => *count as usize,
+        }
+    }
 }
 
 /// Members that use another door of the same server.
@@ -42,6 +70,8 @@ pub struct NamedServer {
     pub name: String,
     pub protocol: Protocol,
     pub command: String,
+    /// Starts the server of the stream that it needs as a node of a cluster.
+    pub stream_command: Option<String>,
 }
 
 impl NamedServer {
@@ -51,6 +81,7 @@ impl NamedServer {
             name: self.name.clone(),
             protocol: self.protocol,
             command: Some(self.command.clone()),
+            stream_command: self.stream_command.clone(),
             ..Target::default()
         }
     }

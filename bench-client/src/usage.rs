@@ -27,6 +27,20 @@ pub struct ProcessUsage {
     pub memory_bytes: u64,
 }
 
+impl ProcessUsage {
+    /// Both together.
+    fn with(self, other: &Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns + other.cpu_ns,
+            user_ticks: self.user_ticks + other.user_ticks,
+            system_ticks: self.system_ticks + other.system_ticks,
+            voluntary_switches: self.voluntary_switches + other.voluntary_switches,
+            involuntary_switches: self.involuntary_switches + other.involuntary_switches,
+            memory_bytes: self.memory_bytes + other.memory_bytes,
+        }
+    }
+}
+
 /// What has been used up to one moment.
 #[derive(Debug, Clone)]
 pub struct Sample {
@@ -69,7 +83,8 @@ pub type AskMembers = Box<dyn Fn() -> Option<u64>>;
 
 /// Takes samples of this tool, of the machine and of the server process if one is known.
 pub struct Sampler {
-    server_pid: Option<u32>,
+    /// One a node, where the server is a cluster.
+    server_pids: Vec<u32>,
     calls: Option<RefCell<Counter>>,
     /// Processes that have members instead of this one.
     processes: Vec<u32>,
@@ -78,18 +93,19 @@ pub struct Sampler {
 
 impl fmt::Debug for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sampler").field("server_pid", &self.server_pid).finish_non_exhaustive()
+        f.debug_struct("Sampler").field("server_pids", &self.server_pids).finish_non_exhaustive()
     }
 }
 
 impl Sampler {
-    pub fn new(server_pid: Option<u32>) -> Self {
-        Self { server_pid, calls: None, processes: Vec::new(), ask_members: None }
+    pub fn new(server_pids: Vec<u32>) -> Self {
+        Self { server_pids, calls: None, processes: Vec::new(), ask_members: None }
     }
 
     /// Counts the server's system calls too, which costs it some time at each.
     pub fn counting_calls(self) -> Result<Self> {
-        let Some(pid) = self.server_pid else { return Ok(self) };
+        // Calls of several nodes are not told apart, so they are counted where there is one.
+        let [pid] = self.server_pids[..] else { return Ok(self) };
         Ok(Self { calls: Some(RefCell::new(call_counter(pid)?)), ..self })
     }
 
@@ -101,6 +117,21 @@ impl Sampler {
     /// What `processes` use is this tool's too.
     pub fn add_processes(&mut self, processes: Vec<u32>) {
         self.processes = processes;
+    }
+
+    fn knows_server(&self) -> bool {
+        !self.server_pids.is_empty()
+    }
+
+    /// Descriptors that the server, or all nodes together, have open.
+    fn server_descriptors(&self) -> Option<u64> {
+        self.server_pids.iter().map(|pid| descriptors(*pid)).sum::<Option<u64>>().filter(|_| self.knows_server())
+    }
+
+    /// What the server, or all nodes together, used; nothing if one of them is gone.
+    fn server_usage(&self) -> Option<ProcessUsage> {
+        let add = |sum: ProcessUsage, pid: &u32| Some(sum.with(&process_usage(*pid)?));
+        self.server_pids.iter().try_fold(ProcessUsage::default(), add).filter(|_| self.knows_server())
     }
 
     /// Memory of the kernel by now.
@@ -115,11 +146,7 @@ impl Sampler {
 
     /// What the quiet room takes now; the kernel took `kernel_before` before the first connect.
     pub fn standing(&self, kernel_before: KernelUsage) -> Standing {
-        Standing {
-            kernel_before,
-            kernel_settled: self.kernel(),
-            server_descriptors: self.server_pid.and_then(descriptors),
-        }
+        Standing { kernel_before, kernel_settled: self.kernel(), server_descriptors: self.server_descriptors() }
     }
 
     /// What has been used by now. A server that is gone has used nothing.
@@ -128,7 +155,7 @@ impl Sampler {
         let processes: Vec<ProcessUsage> = self.processes.iter().filter_map(|pid| process_usage(*pid)).collect();
         Sample {
             at_ns: sys::monotonic_ns(),
-            server: self.server_pid.and_then(process_usage),
+            server: self.server_usage(),
             server_calls: self.calls.as_ref().and_then(|calls| calls.borrow_mut().read().ok()),
             client_cpu_ns: sys::thread_cpu_ns() + processes.iter().map(|process| process.cpu_ns).sum::<u64>(),
             client_involuntary_switches: sys::thread_context_switches().1
@@ -229,18 +256,18 @@ mod tests {
     fn the_pages_of_tcp_are_found() {
         let text = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 7 mem 12\nUDP: inuse 2 mem 1\n";
         assert_eq!(tcp_pages(text), Some(12));
-        assert!(Sampler::new(None).kernel().slab_bytes > 0);
+        assert!(Sampler::new(Vec::new()).kernel().slab_bytes > 0);
     }
 
     #[test]
     fn this_process_uses_something() {
-        let sample = Sampler::new(Some(std::process::id())).sample();
+        let sample = Sampler::new(vec![std::process::id()]).sample();
         let server = sample.server.expect("this process is there");
         assert!(server.cpu_ns > 0 && server.memory_bytes > 0, "{server:?}");
     }
 
     #[test]
     fn a_process_that_is_gone_uses_nothing() {
-        assert_eq!(Sampler::new(Some(u32::MAX)).sample().server, None);
+        assert_eq!(Sampler::new(vec![u32::MAX]).sample().server, None);
     }
 }

@@ -122,7 +122,7 @@ fn an_expectation_that_does_not_hold_has_its_own_code() {
 
 #[test]
 fn what_cannot_be_done_is_one_line_with_its_fix() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["run", "-c", "0"], "no whole number above zero"),
         (&["run", "-r", "fast"], "no rate above zero"),
         (&["run", "--expect", "speed=1"], "is no figure"),
@@ -131,6 +131,10 @@ fn what_cannot_be_done_is_one_line_with_its_fix() {
         (&["run", "--rooms", "2", "--verify", "10"], "leave out --verify"),
         (&["run", "--rooms", "2", "--processes", "2"], "works in one process"),
         (&["run", "--rooms", "2m"], "at most 1000000 rooms"),
+        (&["run", ":1,:2", "--rooms", "2"], "members of several nodes are in one room"),
+        (&["run", ":1,:2,:3", "-c", "2"], "fewer than 3 nodes"),
+        (&["run", ":1,:2", "--server-cmd", "x"], "use --nodes N"),
+        (&["run", "--nodes", "101", "--server-cmd", "x"], "at most 100 nodes"),
         (&["run", "-c", "10", "-s", "20"], "use -s 32 or more"),
         (&["run", "-c", "10", "-s", "100k"], "invalid digit"),
         (&["run", "-c", "900m"], "hard limit"),
@@ -448,4 +452,82 @@ fn a_comparison_leaves_its_tables_its_picture_and_what_to_object_to() {
         folder.join("short.md").exists()
             && folder.join("offered/raw/gone").exists() != folder.join("offered/raw/reflect").exists()
     );
+}
+
+/// The summary of a run that ended with `code`.
+fn summary(arguments: &[&str], code: i32) -> Value {
+    let output = run(&[arguments, &["--format", "json"], &SHORT].concat());
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn members_and_publishers_of_one_room_are_spread_over_its_nodes() {
+    // Three addresses of one server are three nodes whose members hear each other.
+    let (_server, address) = reflector("0.0.0.0");
+    let nodes: Vec<String> = (1..=3).map(|last| format!("127.0.0.{last}:{}", address.port())).collect();
+    let several = nodes.join(",");
+    let arguments = ["run", &several, "-c", "20", "-p", "6", "-r", "500/s", "-n", "120"];
+    let whole = summary(&arguments, 0);
+    let of_nodes = whole["doors"].as_array().unwrap();
+    let members: u64 = of_nodes.iter().map(|node| node["members"].as_u64().unwrap()).sum();
+    assert_eq!((of_nodes.len(), members), (3, 20));
+    for (node, address) in of_nodes.iter().zip(&nodes) {
+        assert_eq!(node["address"], address.as_str());
+        assert!((6..=7).contains(&node["members"].as_u64().unwrap()), "{node}");
+        assert_eq!(node["order_hashes_equal"], node["members"]);
+    }
+    assert_eq!(whole["proof"]["order_hashes_equal"], 20);
+    let printed = String::from_utf8(run(&[&arguments[..], &SHORT].concat()).stdout).unwrap();
+    assert!(nodes.iter().all(|node| printed.contains(&format!("at {node}: lost 0"))), "{printed}");
+    assert!(printed.contains("order hash equal on 20/20"), "{printed}");
+    let counting = summary(&[&arguments[..], &["--verify", "5"]].concat(), 0);
+    assert_eq!((&counting["proof"]["counting_members"], &counting["proof"]["lost"]), (&15.into(), &0.into()));
+    let processes = summary(&[&arguments[..], &["--processes", "3"]].concat(), 0);
+    assert_eq!(processes["proof"]["order_hashes_equal"], 20);
+}
+
+#[test]
+fn servers_that_are_no_cluster_lose_what_is_said_on_another() {
+    let ((_one, first), (_other, second)) = (reflector("127.0.0.1"), reflector("127.0.0.1"));
+    let several = format!("{first},{second}");
+    let drain = ["--drain", "500ms"];
+    let arguments = ["run", &several, "-c", "10", "-p", "2", "-r", "200/s", "-n", "20"];
+    let output = run(&[&arguments[..], &["--format", "json"], &SHORT, &drain].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Each of the five members of a server lacks the ten lines of the publisher on the other.
+    assert_eq!(summary["proof"]["lost"], 100);
+    assert!(summary["doors"].as_array().unwrap().iter().all(|node| node["problems"]["lost"] == 50), "{summary}");
+    // The same of two that are started for the run.
+    let server = reflect_command("");
+    let arguments = ["run", "-c", "10", "-p", "2", "-r", "200/s", "-n", "20", "--nodes", "2", "--server-cmd", &server];
+    let (code, stderr) = outcome(&run(&[&arguments[..], &SHORT, &drain].concat()));
+    assert_eq!(code, Some(2), "{stderr}");
+}
+
+/// A program that listens as a server of a stream would, and leaves a file in its folder.
+const STREAM: &str = "python3 -c 'import socket, sys, time; open(sys.argv[2] + \"/store\", \"w\"); \
+    server = socket.create_server((\"127.0.0.1\", int(sys.argv[1]))); time.sleep(60)' {port} {folder}";
+
+#[test]
+fn the_server_of_the_stream_is_started_before_the_nodes_and_known_to_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    // A server that does not get the address of the stream would not start.
+    let bench_client = env!("CARGO_BIN_EXE_bench-client");
+    let server = format!("sh -c 'case $0 in 127.0.0.1:*) exec \"{bench_client}\" reflect {{addr}};; esac' {{stream}}");
+    let arguments = ["run", "-c", "4", "-r", "100/s", "-n", "10", "--server-cmd", &server, "--stream-cmd", STREAM];
+    let (code, stderr) = outcome(&run(&[&arguments[..], &SHORT].concat()));
+    assert_eq!(code, Some(0), "{stderr}");
+    let alone = reflect_command("");
+    let cost = ["cluster-cost", "-c", "6", "-r", "100/s", "-d", "300ms", "--repeat", "2", "-o", out, "--limit", "20s"];
+    let more = ["--server-cmd", &alone, "--node-options", "--dialect lines", "--stream-cmd", STREAM];
+    let output = run(&[&cost[..], &more, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let folder = printed.trim().lines().last().unwrap();
+    assert!(folder.ends_with("-cluster-cost") && printed.contains("as a node"), "{printed}");
+    let again = String::from_utf8(run(&["report", folder]).stdout).unwrap();
+    assert!(again.contains("difference") && printed.contains(again.trim()), "{again}");
 }

@@ -75,7 +75,7 @@ impl Drop for Socket {
 }
 
 /// The time of day at which every run begins: 2026-01-01T00:00:00Z.
-const UNIX_START: u64 = 1_767_225_600_000;
+pub const UNIX_START: u64 = 1_767_225_600_000;
 
 fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();

@@ -4,8 +4,8 @@
 //! Up to a number of members, and up to a number of lines a second, each join and leave has a line of its own. Above
 //! either bound joins and leaves are counted, and a summary says both counts after a pause. So a peer that joins and
 //! leaves all the time costs the others a bounded number of lines. While a summary is due no join or leave has a line
-//! of its own, so entered minus left in a summary is exactly the change since the last presence line. Reads no clock:
-//! the time is passed in.
+//! of its own, so entered minus left in a summary is exactly the change since the last presence line. Members of other
+//! nodes have no lines of their own here: summaries alone tell of them. Reads no clock: the time is passed in.
 //!
 //! A summary costs a send for each member. So the pause grows with the room. What counts is its size when the room
 //! looks whether the summary is due, which it does every second: a room that has become small says it at once, and one
@@ -39,7 +39,7 @@ struct Untold {
 }
 
 /// From the first join or leave of a summary until it is said.
-fn pause(online: usize) -> Duration {
+fn pause(online: u64) -> Duration {
     let online = u32::try_from(online).unwrap_or(u32::MAX);
     PRESENCE_SUMMARY_INTERVAL.max(PRESENCE_SUMMARY_PER_MEMBER.saturating_mul(online))
 }
@@ -50,9 +50,9 @@ impl Presence {
     }
 
     /// True when a join or leave is to have a line of its own. `online` includes the member that joins or leaves.
-    pub fn announces(&self, online: usize, now: Instant) -> bool {
+    pub fn announces(&self, online: u64, now: Instant) -> bool {
         let within_rate = self.rate.is_none_or(|rate| self.lines.allows(rate, 1.0, now).is_ok());
-        self.untold.is_none() && online <= self.announce_max && within_rate
+        self.untold.is_none() && online <= self.announce_max as u64 && within_rate
     }
 
     /// A join or leave was said in a line of its own.
@@ -72,6 +72,18 @@ impl Presence {
         self.look_later(now);
     }
 
+    /// On other nodes of the cluster so many have entered and left, of whom there is at least one.
+    pub fn count_elsewhere(&mut self, entered: u64, left: u64, now: Instant) {
+        self.entered = self.entered.saturating_add(entered);
+        self.left = self.left.saturating_add(left);
+        self.look_later(now);
+    }
+
+    /// True while there are joins or leaves that no line has told of.
+    pub fn is_untold(&self) -> bool {
+        self.untold.is_some()
+    }
+
     fn look_later(&mut self, now: Instant) {
         self.untold.get_or_insert(Untold { since: now, look: now + PRESENCE_SUMMARY_INTERVAL });
     }
@@ -83,7 +95,7 @@ impl Presence {
 
     /// The numbers of joins and leaves since the last presence line, once the summary is due in a room of `online`
     /// members.
-    pub fn summary(&mut self, now: Instant, online: usize) -> Option<(u64, u64)> {
+    pub fn summary(&mut self, now: Instant, online: u64) -> Option<(u64, u64)> {
         let untold = self.untold.as_mut().filter(|untold| untold.look <= now)?;
         let due = untold.since + pause(online);
         if due > now {
@@ -111,7 +123,11 @@ impl Presence {
 impl Presence {
     /// Panics when joins or leaves were counted and no summary is due, or the other way round.
     pub fn invariants(&self) {
-        assert_eq!(self.untold.is_some(), self.entered + self.left > 0, "a summary is due exactly while there is one");
+        assert_eq!(
+            self.untold.is_some(),
+            self.entered > 0 || self.left > 0,
+            "a summary is due exactly while there is one"
+        );
     }
 }
 
@@ -165,7 +181,7 @@ mod tests {
     fn summaries_become_rarer_as_the_room_grows() {
         let start = Instant::now();
         // How long it takes until a summary is said in a room whose size depends on the time.
-        let said_after = |online: &dyn Fn(Duration) -> usize| {
+        let said_after = |online: &dyn Fn(Duration) -> u64| {
             let mut presence = Presence::new(0, None);
             presence.count_entered(start);
             loop {
@@ -184,7 +200,7 @@ mod tests {
         let shrinks = |time: Duration| if time < Duration::from_secs(20) { 1_000_000 } else { 10 };
         assert_eq!(said_after(&shrinks), Duration::from_secs(20));
         // Twenty thousand come in a second.
-        let grows = |time: Duration| ((time.as_secs_f64() * 20_000.0) as usize).min(1_000_000);
+        let grows = |time: Duration| ((time.as_secs_f64() * 20_000.0) as u64).min(1_000_000);
         assert_eq!(said_after(&grows), Duration::from_secs(250));
     }
 }

@@ -1,5 +1,6 @@
 //! The rooms in order of how many are in each, largest first. A join or leave changes a number by one, and so swaps two
-//! rooms at most: it costs the same with any number of rooms, as does a page of the list.
+//! rooms at most: it costs the same with any number of rooms, as does a page of the list. When members of another node
+//! come and go at once, a room passes each size that is between.
 
 use std::collections::HashMap;
 
@@ -35,7 +36,7 @@ impl Ranking {
         if self.places.len() <= room.0 as usize {
             self.places.resize(room.0 as usize + 1, Place::default());
         }
-        self.set(room, Place { at, size: 0 });
+        self.put(room, Place { at, size: 0 });
         self.starts.entry(0).or_insert(at);
         self.ends.insert(0, at + 1);
     }
@@ -52,25 +53,49 @@ impl Ranking {
 
     /// Somebody has joined.
     pub fn grow(&mut self, room: RoomId) {
-        let Place { at, size } = self.place(room);
-        let first = self.starts[&size];
-        self.swap(at, first);
-        // The first of its group is now the last of the group before.
-        self.begin_group(size, first + 1);
-        self.starts.entry(size + 1).or_insert(first);
-        self.ends.insert(size + 1, first + 1);
-        self.set(room, Place { at: first, size: size + 1 });
+        self.set(room, self.place(room).size + 1);
     }
 
     /// Somebody has left.
     pub fn shrink(&mut self, room: RoomId) {
+        self.set(room, self.place(room).size - 1);
+    }
+
+    /// So many are in a room now. It passes all sizes that rooms have between this one and the one before, a step each.
+    pub fn set(&mut self, room: RoomId, size: u32) {
+        while self.place(room).size < size {
+            self.raise(room, size);
+        }
+        while self.place(room).size > size {
+            self.lower(room, size);
+        }
+    }
+
+    /// Gives a room the next larger size that a room has, or `size_max` if that is less.
+    fn raise(&mut self, room: RoomId, size_max: u32) {
+        let Place { at, size } = self.place(room);
+        let first = self.starts[&size];
+        self.swap(at, first);
+        let larger = first.checked_sub(1).map(|before| self.place(self.order[before]).size);
+        let next = larger.unwrap_or(size_max).min(size_max);
+        // The first of its group is now the last of the group before.
+        self.begin_group(size, first + 1);
+        self.starts.entry(next).or_insert(first);
+        self.ends.insert(next, first + 1);
+        self.put(room, Place { at: first, size: next });
+    }
+
+    /// Gives a room the next smaller size that a room has, or `size_min` if that is more.
+    fn lower(&mut self, room: RoomId, size_min: u32) {
         let Place { at, size } = self.place(room);
         let last = self.ends[&size] - 1;
         self.swap(at, last);
+        let smaller = self.order.get(last + 1).map(|after| self.place(*after).size);
+        let next = smaller.unwrap_or(size_min).max(size_min);
         self.end_group(size, last);
-        self.starts.insert(size - 1, last);
-        self.ends.entry(size - 1).or_insert(last + 1);
-        self.set(room, Place { at: last, size: size - 1 });
+        self.starts.insert(next, last);
+        self.ends.entry(next).or_insert(last + 1);
+        self.put(room, Place { at: last, size: next });
     }
 
     /// The rooms from place `start` on, largest first.
@@ -87,7 +112,7 @@ impl Ranking {
         self.places[room.0 as usize]
     }
 
-    fn set(&mut self, room: RoomId, place: Place) {
+    fn put(&mut self, room: RoomId, place: Place) {
         self.places[room.0 as usize] = place;
     }
 
@@ -144,7 +169,7 @@ mod tests {
     proptest! {
         /// Compared with a plain map of sizes.
         #[test]
-        fn rooms_stand_in_order_of_their_sizes(steps in prop::collection::vec((0..6u32, 0..3u8), 0..300)) {
+        fn rooms_stand_in_order_of_their_sizes(steps in prop::collection::vec((0..6u32, 0..12u8), 0..300)) {
             let mut ranking = Ranking::default();
             let mut sizes: HashMap<RoomId, usize> = HashMap::new();
             for (room, what) in steps {
@@ -158,6 +183,10 @@ mod tests {
                         ranking.remove(room);
                         sizes.remove(&room);
                     }
+                    (Some(_), size) if size > 3 => {
+                        ranking.set(room, u32::from(size) - 4);
+                        sizes.insert(room, usize::from(size) - 4);
+                    }
                     (Some(size), 1) if size > 0 => {
                         ranking.shrink(room);
                         sizes.insert(room, size - 1);
@@ -169,7 +198,7 @@ mod tests {
                 }
                 ranking.invariants(|room| sizes[&room]);
                 prop_assert_eq!(ranking.len(), sizes.len());
-                for members in 0..4 {
+                for members in 0..9 {
                     let expected = sizes.values().filter(|size| **size >= members).count();
                     prop_assert_eq!(ranking.of_at_least(members), expected);
                 }

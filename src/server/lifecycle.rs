@@ -48,7 +48,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let connection = self.connections.at(id);
         self.by_door[connection.inbound.door.index()] += 1;
         if room == self.rooms.lobby() && connection.inbound.encoding == Encoding::Text {
-            let online = self.rooms.room(room).online() as u64;
+            let online = self.rooms.room(room).online_everywhere();
             self.tell(id, Notice::Connected { online });
         } else if room != self.rooms.hall() {
             self.tell_arrival(id, member);

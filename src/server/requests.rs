@@ -259,7 +259,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let arrival = Arrival {
             room: room.name(),
             epoch: room.epoch(),
-            online: room.online() as u64,
+            online: room.online_everywhere(),
             id: self.public_id(id),
             name: self.connections.at(id).name(),
             number: room.last_number(),
@@ -292,7 +292,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.await_empty(id)?;
         let (rooms, count) = self.rooms.page(page, LIST_PAGE_ENTRIES);
         let listed: Vec<Notice<'_>> =
-            rooms.map(|room| Notice::RoomListed { room: room.name(), online: room.online() as u64 }).collect();
+            rooms.map(|room| Notice::RoomListed { room: room.name(), online: room.online_everywhere() }).collect();
         self.tell_page(id, &listed, page, count);
         Ok(())
     }

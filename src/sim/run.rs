@@ -171,7 +171,7 @@ pub fn check_commands(seed: u64) -> Result<commands::Outcome, String> {
     caught(|| commands::play(of_commands(&Draw::seeded(seed)).0, false, &mut None))
 }
 
-fn caught<T>(play: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn caught<T>(play: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(play)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::memory_file::MemoryFile;
+use crate::cluster;
+use crate::cluster::link::AnyLink;
 use crate::config::Config;
 use crate::connection::Hold;
 use crate::counters::CloseReason;
@@ -87,6 +89,25 @@ impl Simulation {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
         let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max), Random::new([1; 32]));
+        Self::of(server, kernel, &config, log)
+    }
+
+    /// As [`Simulation::new`], of a node of a cluster, which has random numbers of its own.
+    pub fn in_cluster(
+        kernel: Kernel,
+        config: Config,
+        seed: [u8; 32],
+        link: AnyLink,
+        settings: cluster::Settings,
+    ) -> Self {
+        let (sim, log) = (Sim::new(kernel), MemoryFile::default());
+        let kernel = Rc::clone(&sim.kernel);
+        let journal = Journal::new(log.clone(), JOURNAL_BYTES_MAX);
+        let server = Server::in_cluster(sim, config, journal, Random::new(seed), link, settings);
+        Self::of(server, kernel, &config, log)
+    }
+
+    fn of(server: Server<Sim, MemoryFile>, kernel: Rc<RefCell<Kernel>>, config: &Config, log: MemoryFile) -> Self {
         Self {
             server,
             kernel,

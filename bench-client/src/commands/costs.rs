@@ -222,7 +222,7 @@ fn lines(server: &NamedServer, members: u64, load: &Load) -> Result<f64> {
     };
     let sockets: Vec<OwnedFd> = (0..members as usize).map(connect).collect::<Result<_>>()?;
     std::thread::sleep(SETTLE);
-    let sampler = Sampler::new(Some(process.pid()));
+    let sampler = Sampler::new(vec![process.pid()]);
     let before = sampler.sample();
     for line in 0..LINES {
         sys::sleep_until(before.at_ns + line * 1_000_000_000 / LINES_PER_S);
@@ -237,7 +237,7 @@ fn lines(server: &NamedServer, members: u64, load: &Load) -> Result<f64> {
 fn newcomers(server: &NamedServer, load: &Load) -> Result<f64> {
     let (process, address) = start(server, load)?;
     std::thread::sleep(SETTLE);
-    let sampler = Sampler::new(Some(process.pid()));
+    let sampler = Sampler::new(vec![process.pid()]);
     let before = sampler.sample();
     for _ in 0..NEWCOMERS {
         let socket = sys::connect(address, None, None).context(|| format!("cannot connect to {address}"))?;

@@ -216,6 +216,7 @@ mod tests {
             name: "x".to_string(),
             protocol: Protocol::Uproar,
             command: command.to_string(),
+            stream_command: None,
         };
         assert_eq!(version(&server("/no/such/server --port {port}")), None);
         assert!(version(&server("cargo run")).is_some_and(|version| version.starts_with("cargo ")));

@@ -1,7 +1,7 @@
 //! The `report` command: draws the tables, rows and pictures of a folder again, from the files of its runs.
 //!
 //! With `--into` the short table of the folder also becomes a block of a document, with a link to the full one: what stands
-//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `million`, `headline`, `peers`, `costs`, `many-rooms`, `two-rooms`, is replaced. A comparison and a million
+//! between `<!-- rooms -->` and `<!-- /rooms -->`, or `million`, `headline`, `peers`, `costs`, `many-rooms`, `two-rooms`, `cluster-cost`, is replaced. A comparison and a million
 //! bring their pictures.
 
 use std::fs;
@@ -13,7 +13,7 @@ use crate::error::{Context, Error, Result, exit};
 use crate::files::write_file;
 use crate::report::{self, bars, million_table, peers_table, reach, rooms_table};
 use crate::results::folder::{MANY_ROOMS, MILLION, ROOMS, SHORT, kind_of};
-use crate::results::{comparison, costs, headline, two_rooms};
+use crate::results::{cluster_cost, comparison, costs, headline, two_rooms};
 
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
@@ -37,6 +37,8 @@ pub fn command(arguments: &ReportArgs) -> Result<u8> {
         ("headline", report::headline::draw(folder)?.0)
     } else if two_rooms::is_folder(folder) {
         (two_rooms::KIND, report::two_rooms::draw(folder)?)
+    } else if cluster_cost::is_folder(folder) {
+        (cluster_cost::KIND, report::cluster_cost::draw(folder)?)
     } else if kind_of(folder)? == MANY_ROOMS {
         (MANY_ROOMS, report::many_rooms::draw(folder)?)
     } else if kind_of(folder)? == MILLION {
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_block_links_to_the_full_table() {
-        for name in ["rooms", "million", "peers", "costs", "headline", "many-rooms", "two-rooms"] {
+        for name in ["rooms", "million", "peers", "costs", "headline", "many-rooms", "two-rooms", "cluster-cost"] {
             let text = block(name, "short", "results/x");
             assert!(text.contains("short") && text.contains("(results/x/table.md)"), "{text}");
         }

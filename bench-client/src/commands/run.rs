@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::commands::load_args::LoadArgs;
-use crate::commands::values::{parse_address, parse_also, parse_rooms};
+use crate::commands::values::{parse_address, parse_also, parse_nodes, parse_rooms};
 use crate::environment;
 use crate::error::{Context, Error, Result, exit};
 use crate::expect::{Expectation, Expectations};
@@ -21,13 +21,14 @@ use crate::report::{block, run_files};
 use crate::results::summary::Summary;
 use crate::rooms::Rooms;
 use crate::search::{PRECISION, Search};
-use crate::target::{Also, Target};
+use crate::target::{Also, NODES_MAX, Nodes, Target};
 
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Where the server listens, or is to listen [default: 127.0.0.1:8888, or a free port with --server-cmd]
-    #[arg(value_name = "ADDR", value_parser = parse_address)]
-    pub address: Option<SocketAddr>,
+    /// Where the server listens, or is to listen [default: 127.0.0.1:8888, or a free port with --server-cmd]. Members, and those of them
+    /// that publish, are spread evenly over several nodes of a cluster (ADDR,ADDR,...), and all of them prove one order
+    #[arg(value_name = "ADDR", value_parser = parse_address, value_delimiter = ',')]
+    pub addresses: Vec<SocketAddr>,
 
     /// Members of the room, or of all rooms together (100, 10k, 1.1k)
     #[arg(short, long, default_value = "100", value_name = "N", value_parser = parse_count)]
@@ -66,6 +67,16 @@ pub struct RunArgs {
     /// other doors
     #[arg(long, value_name = "CMD", conflicts_with = "server_pid")]
     pub server_cmd: Option<String>,
+
+    /// Carry out the server's command this many times, each with an address of its own: the nodes of a cluster, over which the members
+    /// are spread
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_nodes, requires = "server_cmd")]
+    pub nodes: u32,
+
+    /// Start the server of the stream that nodes share with this command before them, {addr}, {port} and {folder} replaced, and stop it
+    /// after them; {stream} in the server's command is its address, and {folder} is empty and removed afterwards
+    #[arg(long, value_name = "CMD", requires = "server_cmd")]
+    pub stream_cmd: Option<String>,
 
     /// Process of the running server, to measure what it costs
     #[arg(long, value_name = "PID")]
@@ -118,8 +129,10 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
         name: arguments.server_cmd.as_deref().map_or("server".to_string(), program_name),
         command: arguments.server_cmd.clone(),
         pid: arguments.server_pid,
-        address: arguments.address,
+        address: arguments.addresses.first().copied(),
         also: arguments.also.clone(),
+        nodes: nodes(arguments)?,
+        stream_command: arguments.stream_cmd.clone(),
     };
     if let Some(directory) = &arguments.out {
         write_json(&directory.join("env.json"), &environment::describe("run"))?;
@@ -133,6 +146,20 @@ pub fn command(arguments: &RunArgs) -> Result<u8> {
     }
     print(&summaries, arguments)?;
     Ok(judge(&summaries, arguments))
+}
+
+/// The nodes that the members are spread over.
+fn nodes(arguments: &RunArgs) -> Result<Nodes> {
+    let others = arguments.addresses.get(1..).unwrap_or_default();
+    match (arguments.nodes, others) {
+        (1, []) => Ok(Nodes::One),
+        (_, []) => Ok(Nodes::Started(arguments.nodes)),
+        _ if arguments.server_cmd.is_some() => Err(Error::new(
+            "nodes that --server-cmd starts get addresses by themselves: use --nodes N, and no more than one ADDR",
+        )),
+        (_, others) if others.len() < NODES_MAX => Ok(Nodes::Others(others.to_vec())),
+        _ => Err(Error::new(format!("at most {NODES_MAX} nodes"))),
+    }
 }
 
 /// The `members` command: a process that has some members of a room.

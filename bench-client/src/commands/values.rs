@@ -13,7 +13,7 @@ use crate::quantities::{parse_count, parse_rate};
 use crate::reflector::Fault;
 use crate::reflector::dialect::Dialect;
 use crate::rooms::ROOMS_MAX;
-use crate::target::{Also, NamedServer};
+use crate::target::{Also, NODES_MAX, NamedServer};
 
 /// Members that read slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,15 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     addresses.next().ok_or_else(|| format!("{text:?} has no address"))
 }
 
+/// How many nodes.
+pub fn parse_nodes(text: &str) -> Result<u32, String> {
+    let nodes = parse_count(text)?;
+    match u32::try_from(nodes) {
+        Ok(nodes) if nodes as usize <= NODES_MAX => Ok(nodes),
+        _ => Err(format!("at most {NODES_MAX} nodes")),
+    }
+}
+
 /// `PROTOCOL:N` or `PROTOCOL=ADDR:N`.
 pub fn parse_also(text: &str) -> Result<Also, String> {
     let wrong = || format!("{text:?} is no other door; write for example irc=127.0.0.1:6667:900");
@@ -102,7 +111,7 @@ pub fn parse_server(text: &str) -> Result<NamedServer, String> {
     if !is_plain || name.starts_with('.') || command.trim().is_empty() {
         return Err(wrong().to_string());
     }
-    Ok(NamedServer { name: name.to_string(), protocol, command: command.to_string() })
+    Ok(NamedServer { name: name.to_string(), protocol, command: command.to_string(), stream_command: None })
 }
 
 impl ValueEnum for Arrival {

@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 
 use crate::engine::doors::doors_of_members;
 use crate::engine::nuisances::{Nuisances, NuisancesOutcome};
+use crate::engine::roles::roles;
 use crate::engine::sample::Sample;
 use crate::engine::settings::Settings;
 use crate::engine::share::Share;
@@ -202,9 +203,17 @@ impl<'a> Engine<'a> {
         let mut recorder = Recorder::new(plan, format.clone(), &publishers_of_verified);
         let mut doors = Vec::new();
         if !settings.doors.is_empty() {
-            assert!(counting == 0 && plan.rooms() == 1 && share.members == share.room, "the command line checked it");
-            doors = doors_of_members(&settings.members_of_doors(), &share.publishers);
-            recorder = recorder.by_doors(doors.clone());
+            assert!(plan.rooms() == 1, "the command line checked it");
+            let publishers = roles(share.room, publishers.len(), settings.verified).into_iter().enumerate();
+            let publishers: Vec<(usize, u32)> =
+                publishers.filter_map(|(place, role)| Some((place, role.publisher?))).collect();
+            doors = doors_of_members(&settings.members_of_doors(), &publishers);
+            doors = doors[share.first..share.first + share.members].to_vec();
+            // What several processes recorded is joined without telling doors apart.
+            if share.members == share.room {
+                let verified = members.iter().zip(&doors).filter(|(member, _)| member.verifies);
+                recorder = recorder.by_doors(verified.map(|(_, door)| *door).collect());
+            }
         }
         let is_sample = |member: &Member| member.verifies && member.publisher == LISTENER;
         let needs_sample = counting > 0 && !settings.protocol.has_one_length();

@@ -9,7 +9,8 @@ use crate::engine::shape::Shape;
 use crate::protocol::Protocol;
 use crate::rooms::Rooms;
 
-/// Another address of the same server, where some members of the room come in and speak another protocol.
+/// Another address of the same server, where some members of the room come in and speak another protocol; or of another node of its
+/// cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Door {
     pub protocol: Protocol,
@@ -22,7 +23,7 @@ pub struct Door {
 pub struct Settings {
     pub address: SocketAddr,
     pub protocol: Protocol,
-    /// Doors that some members use instead of `address` and `protocol`.
+    /// Doors and nodes that some members use instead of `address` and `protocol`.
     pub doors: Vec<Door>,
     /// What members of WebSockets ask for; None for what is usual.
     pub path: Option<String>,

@@ -49,7 +49,7 @@ pub fn both(target: &Target, few: (Room, &Load), many: (Room, &Load)) -> Result<
         ));
     }
     let all = Room { members: few.0.members + many.0.members, ..many.0 };
-    let started = Started::new(target, all, many.1)?;
+    let mut started = Started::new(target, all, many.1)?;
     let few_settings = prepared[0].settings_at(&started.addresses, few.0, few.1)?;
     let many_settings = prepared[1].settings_at(&started.addresses, many.0, many.1)?;
     let sampler = started.sampler(many.1)?;
@@ -62,7 +62,7 @@ pub fn both(target: &Target, few: (Room, &Load), many: (Room, &Load)) -> Result<
             // Timers are set for each thread. One that cannot go first is late, which its schedule lag shows.
             sys::sharpen_timers();
             let is_first = sys::go_first();
-            let mut outcome = engine::run(&few_settings, few_plan, &Sampler::new(None), &first)?;
+            let mut outcome = engine::run(&few_settings, few_plan, &Sampler::new(Vec::new()), &first)?;
             outcome.warnings.extend(not_first(is_first));
             Ok(outcome)
         });
@@ -77,7 +77,7 @@ pub fn both(target: &Target, few: (Room, &Load), many: (Room, &Load)) -> Result<
     let rises = tcp_counters::rises(&counters, &tcp_counters::read());
     let few_setting = started.setting(target, few.0, few.1, rises.clone());
     let many_setting = started.setting(target, many.0, many.1, rises);
-    drop(started.server);
+    started.stop();
     let [few, many] = prepared;
     Ok(Both {
         few: Run {

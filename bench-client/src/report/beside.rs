@@ -33,9 +33,9 @@ pub fn doors(text: &mut String, runs: &[Summary]) {
         let counts = problems.named().into_iter().take(4).map(|(name, number)| format!("{name} {}", count(number)));
         let _ = writeln!(
             text,
-            "  {} by {}: {}  told missed {}  order hash equal on {}/{}; delivery {} at p50, {} at p99, {} at most",
+            "  {} {}: {}  told missed {}  order hash equal on {}/{}; delivery {} at p50, {} at p99, {} at most",
             count(door.members),
-            door.protocol.name(),
+            entrance(door, &runs[0].doors),
             counts.collect::<Vec<_>>().join("  "),
             total(|door| door.told_missed),
             total(|door| door.order_hashes_equal),
@@ -44,6 +44,15 @@ pub fn doors(text: &mut String, runs: &[Summary]) {
             marked(runs, latency(|door| door.delivery_p99_ns)),
             marked(runs, latency(|door| door.delivery_max_ns)),
         );
+    }
+}
+
+/// How the members of `door` came in, and where, if that tells it from another of `all`.
+fn entrance(door: &DoorPart, all: &[DoorPart]) -> String {
+    let is_alike = |other: &&DoorPart| other.protocol == door.protocol;
+    match &door.address {
+        Some(address) if all.iter().filter(is_alike).count() > 1 => format!("at {address}"),
+        _ => format!("by {}", door.protocol.name()),
     }
 }
 

@@ -1,14 +1,17 @@
-//! What a run proved of the members of each door, where they came into one room by several.
+//! What a run proved of the members of each door, or of each node of a cluster, where they came into one room by several.
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Protocol;
 use crate::recorder::proven::Problems;
 
-/// The members of one door.
+/// The members of one door or node.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DoorPart {
     pub protocol: Protocol,
+    /// Where it listens; null in runs of before nodes.
+    #[serde(default)]
+    pub address: Option<String>,
     pub members: u64,
     pub problems: Problems,
     /// Members that lost nothing and whose hash is that of the room's one order.

@@ -57,8 +57,10 @@ pub(super) fn doors_part(settings: &Settings, outcome: &Outcome) -> Vec<DoorPart
     let proven = outcome.record.proven.doors.iter().zip(&outcome.record.of_doors).enumerate();
     let part = |(number, (door, delivery)): (usize, (&DoorProven, &Histogram<u64>))| {
         let delivery = Latency { histogram: delivery.clone(), ..Latency::default() };
+        let (protocol, address) = settings.door(number);
         DoorPart {
-            protocol: settings.door(number).0,
+            protocol,
+            address: Some(address.to_string()),
             members: door.members,
             problems: door.problems,
             order_hashes_equal: door.hashes_equal,

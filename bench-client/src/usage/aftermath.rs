@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::sys;
-use crate::usage::{ProcessUsage, Sample, Sampler, descriptors, machine_ticks};
+use crate::usage::{ProcessUsage, Sample, Sampler, machine_ticks};
 
 /// How often the server is looked at.
 const TICK_NS: u64 = 200_000_000;
@@ -35,12 +35,11 @@ impl Sampler {
     /// Watches the server until `time` after `left_ns`, when the members left; None if no server process is known. It was
     /// `before` the first connect, and is compared with how it was when the plan was over, `full`.
     pub fn after_leaving(&self, time: Duration, left_ns: u64, before: &Sample, full: &Sample) -> Option<Aftermath> {
-        let pid = self.server_pid?;
         let (before, full_server): (ProcessUsage, ProcessUsage) = (before.server?, full.server?);
         let mut aftermath = Aftermath {
             memory_before_bytes: before.memory_bytes,
             memory_full_bytes: full_server.memory_bytes,
-            descriptors_full: descriptors(pid)?,
+            descriptors_full: self.server_descriptors()?,
             ..Aftermath::default()
         };
         let end_ns = left_ns + time.as_nanos() as u64;
@@ -61,7 +60,7 @@ impl Sampler {
         }
         aftermath.watched_ns = sys::monotonic_ns() - left_ns;
         aftermath.memory_end_bytes = usage.memory_bytes;
-        aftermath.descriptors_end = descriptors(pid).unwrap_or(0);
+        aftermath.descriptors_end = self.server_descriptors().unwrap_or(0);
         aftermath.cpu_ns = usage.cpu_ns.saturating_sub(full_server.cpu_ns);
         let (busy_ticks, _) = machine_ticks(&std::fs::read_to_string("/proc/stat").unwrap_or_default());
         aftermath.busy_ticks = busy_ticks.saturating_sub(full.busy_ticks);

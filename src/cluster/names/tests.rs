@@ -300,7 +300,11 @@ impl World {
             outcome = Stored::Unknown;
         }
         let news = News::Stored(key, outcome);
-        if luck == 3 { self.nodes[at].news.push_front(news) } else { self.nodes[at].news.push_back(news) }
+        if luck == 3 {
+            self.nodes[at].news.push_front(news)
+        } else {
+            self.nodes[at].news.push_back(news)
+        }
         true
     }
 

@@ -94,6 +94,11 @@ pub struct Kernel {
     pub idle: bool,
     /// While it is set no time passes in which nothing happens: a wait for a deadline ends at once.
     pub time_stands: bool,
+    /// While it is set only the code that plays the run has time go on: a wait in which nothing has completed ends at once.
+    pub is_paced: bool,
+    /// What the last wait of a paced kernel would have waited for: a moment, or `u64::MAX` for ever. `None` when it
+    /// would not have waited.
+    pub waits_until: Option<u64>,
     /// Waits so far.
     pub turn: usize,
     /// How long the last wait took by the real clock.
@@ -140,6 +145,8 @@ impl Kernel {
             strict: true,
             idle: false,
             time_stands: false,
+            is_paced: false,
+            waits_until: None,
             turn: 0,
             wait_took: Duration::ZERO,
             breach: None,
@@ -170,6 +177,16 @@ impl Kernel {
     /// Time since the start.
     pub fn time(&self) -> Duration {
         Duration::from_nanos(self.now)
+    }
+
+    /// Has time go on to a moment, in nanoseconds since the start, which a kernel among several has from the others.
+    pub fn set_time(&mut self, now: u64) {
+        self.now = self.now.max(now);
+    }
+
+    /// When the next event is due, in nanoseconds since the start.
+    pub fn next_event(&self) -> Option<u64> {
+        self.events.peek().map(|Reverse((time, _, _))| *time)
     }
 
     pub fn pairs(&self) -> &[Pair] {

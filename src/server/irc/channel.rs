@@ -136,7 +136,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Members of a room that are listed to one of them: all, or in a room where joins are not announced, itself alone.
     fn listed(&self, asks: ConnectionId, room: RoomId) -> Vec<(Nick, bool)> {
         let entry = |id| (Nick(self.connections.at(id).name()), self.is_operator(id));
-        if self.rooms.room(room).online() > self.config.room.announce_max.min(LIST_MEMBERS_MAX) {
+        if self.rooms.room(room).online_everywhere() > self.config.room.announce_max.min(LIST_MEMBERS_MAX) as u64 {
             return vec![entry(asks)];
         }
         self.rooms.members_of(room).map(entry).collect()
@@ -207,7 +207,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             .map(|id| {
                 let room = self.rooms.room(*id);
                 let topic = room.topic().map_or("", |topic| &topic.text);
-                format!("{} {} :{topic}", Channel(room.name()), room.online())
+                format!("{} {} :{topic}", Channel(room.name()), room.online_everywhere())
             })
             .collect();
         self.answer(id, |to| {

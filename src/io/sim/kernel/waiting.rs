@@ -38,10 +38,16 @@ impl Kernel {
             Until::Completion => None,
         };
         let mut waited = false;
+        self.waits_until = None;
         loop {
             self.run_due();
             self.collect(this, receiving, completions);
             if !completions.list.is_empty() || deadline.is_some_and(|deadline| deadline <= self.now) {
+                break;
+            }
+            if self.is_paced {
+                self.waits_until = Some(deadline.unwrap_or(u64::MAX));
+                waited = true;
                 break;
             }
             let next = self.events.peek().map(|Reverse((time, _, _))| *time);

@@ -1,0 +1,154 @@
+//! What a peer was sent and what it typed, read as a client reads it.
+
+use serde_json::Value;
+
+use super::order::Key;
+use crate::io::sim::pair::{Pair, Record};
+
+/// One thing that a peer was told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// It is in a room now; by JSON, which message was the last.
+    Came {
+        room: String,
+        last: Option<u64>,
+        online: u64,
+    },
+    Message {
+        key: Key,
+        number: Option<u64>,
+        is_action: bool,
+        text: String,
+    },
+    /// By JSON: its own line has this number.
+    Said {
+        number: u64,
+    },
+    Missed {
+        count: u64,
+    },
+    Presence {
+        change: i64,
+        online: u64,
+    },
+    /// Nothing can be said: to the room, or as the answer to a line, which are the same as text.
+    CutOff,
+    /// The answer to a line by JSON.
+    Refused,
+    Back,
+    /// The stream has no more what was said.
+    Lost,
+}
+
+/// Everything that a peer was sent, each with the turn in which its last byte was sent.
+pub fn items(pair: &Pair) -> Vec<(usize, Item)> {
+    let record = pair.record.as_deref().expect("it is recorded");
+    let mut items = Vec::new();
+    let mut end = 0;
+    for line in record.sent.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        let Some((b'\n', line)) = line.split_last() else { break };
+        let line = str::from_utf8(line).expect("it is text");
+        let turn = record.sent_ends.iter().find(|(sent, _)| *sent >= end).expect("it was sent").1;
+        let item = if line.starts_with('{') { object(line) } else { text(line) };
+        items.extend(item.map(|item| (turn, item)));
+    }
+    items
+}
+
+fn text(line: &str) -> Option<Item> {
+    if let Some(rest) = line.strip_prefix('[') {
+        let (_, text) = rest.split_once("] ").expect("a message has a name");
+        return Some(message(text, None, false));
+    }
+    if let Some(rest) = line.strip_prefix("* ") {
+        let (_, text) = rest.split_once(' ').expect("an action has a name");
+        return Some(message(text, None, true));
+    }
+    match line {
+        "! this server is cut off from its cluster: nothing can be said until it is back" => return Some(Item::CutOff),
+        "! this server is back in its cluster" => return Some(Item::Back),
+        "! what was said meanwhile is lost: the cluster does not have it any more" => return Some(Item::Lost),
+        _ => {}
+    }
+    if let Some(rest) = line.strip_prefix("! you missed ") {
+        return Some(Item::Missed { count: first_number(rest) });
+    }
+    let online = || line.rsplit_once('(').map_or(0, |(_, rest)| first_number(rest));
+    if line.starts_with("> Connected ") {
+        return Some(Item::Came { room: "lobby".to_owned(), last: None, online: online() });
+    }
+    if let Some(rest) = line.strip_prefix("> Joined ") {
+        let room = rest.split(' ').next().expect("a room has a name").to_lowercase();
+        return Some(Item::Came { room, last: None, online: online() });
+    }
+    if line.starts_with("> New user ") {
+        return Some(Item::Presence { change: 1, online: online() });
+    }
+    if line.starts_with("< The user ") {
+        return Some(Item::Presence { change: -1, online: online() });
+    }
+    let words: Vec<&str> = line.split(' ').collect();
+    match words[..] {
+        [">", entered, "user" | "users", "entered,", left, "left.", ..] => {
+            let change = first_number(entered) as i64 - first_number(left) as i64;
+            Some(Item::Presence { change, online: online() })
+        }
+        _ => {
+            assert!(line.starts_with("! ") || line.contains(" is now known as "), "it was told {line:?}");
+            None
+        }
+    }
+}
+
+fn first_number(text: &str) -> u64 {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    text[..digits].parse().expect("a number")
+}
+
+fn message(text: &str, number: Option<u64>, is_action: bool) -> Item {
+    let key = Key::read(text).unwrap_or_else(|| panic!("nobody says {text:?}"));
+    Item::Message { key, number, is_action, text: text.to_owned() }
+}
+
+fn object(line: &str) -> Option<Item> {
+    let object: Value = serde_json::from_str(line).expect("a line is an object");
+    let number = |member: &str| object[member].as_u64().unwrap_or_else(|| panic!("{line} has no {member}"));
+    let words = |member: &str| object[member].as_str().unwrap_or_else(|| panic!("{line} has no {member}"));
+    match words("kind") {
+        "welcome" => {
+            let room = words("room").to_lowercase();
+            Some(Item::Came { room, last: Some(number("n")), online: number("online") })
+        }
+        kind @ ("message" | "action") => Some(message(words("text"), Some(number("n")), kind == "action")),
+        "said" => Some(Item::Said { number: number("n") }),
+        "missed" => Some(Item::Missed { count: number("count") }),
+        "entered" => Some(Item::Presence { change: 1, online: number("online") }),
+        "left" => Some(Item::Presence { change: -1, online: number("online") }),
+        "summary" => {
+            let change = number("entered") as i64 - number("left") as i64;
+            Some(Item::Presence { change, online: number("online") })
+        }
+        "cut_off" => Some(Item::CutOff),
+        "back" => Some(Item::Back),
+        "lost" => Some(Item::Lost),
+        "error" if words("code") == "cut_off" => Some(Item::Refused),
+        _ => None,
+    }
+}
+
+/// The lines to be said that a server was handed whole, each with the room that its author was in.
+pub fn typed(record: &Record) -> Vec<(String, Key)> {
+    let mut room = "lobby".to_owned();
+    let mut typed = Vec::new();
+    for line in record.heard.split_inclusive(|byte| *byte == b'\n') {
+        let Some((b'\n', line)) = line.split_last() else { break };
+        let line = str::from_utf8(line).expect("peers type text");
+        if let Some(to) = line.strip_prefix("/join ") {
+            room = to.to_lowercase();
+        }
+        let text = line.strip_prefix("/me ").unwrap_or(line);
+        typed.extend(Key::read(text).map(|key| (room.clone(), key)));
+    }
+    typed
+}

@@ -1,0 +1,256 @@
+//! Compares what every peer was sent with the one order, and what was said with what was typed.
+
+use std::collections::{HashMap, HashSet};
+
+use super::heard::{self, Item};
+use super::nodes::{Node, Nodes};
+use super::order::{Author, Key, Order, Said};
+use crate::io::sim::pair::Pair;
+
+/// How often what was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Figures {
+    pub messages: u64,
+    pub deliveries: u64,
+    pub json: u64,
+    pub missed: u64,
+    pub cut_off: u64,
+    pub refused: u64,
+    pub back: u64,
+    pub lost: u64,
+    pub repeats: u64,
+    /// Lines that a node had taken and that ended with it.
+    pub unsaid: u64,
+}
+
+/// A peer, and what it was told.
+struct Member<'a> {
+    node: &'a Node,
+    author: Author,
+    pair: &'a Pair,
+    items: Vec<(usize, Item)>,
+    /// It is there in the end, and has read everything.
+    stays: bool,
+}
+
+/// One stay in a room.
+struct Stay<'a> {
+    room: &'a str,
+    last: Option<u64>,
+    online: u64,
+    turn: usize,
+    items: &'a [(usize, Item)],
+    is_last: bool,
+}
+
+/// Panics when something is not as it must be. Every node that is here has settled.
+pub fn compare(nodes: &Nodes) -> Figures {
+    let stream = nodes.stream.borrow();
+    let order = Order::of(&stream);
+    assert_once(&order, nodes);
+    let mut figures = Figures { messages: order.messages() as u64, repeats: order.repeats, ..Figures::default() };
+    let kernels: Vec<_> = nodes.nodes.iter().map(|node| (node, node.kernel.borrow())).collect();
+    let mut members = Vec::new();
+    for (node, kernel) in &kernels {
+        for (peer, pair) in kernel.pairs().iter().enumerate() {
+            let stays = node.is_here() && pair.is_alive() && pair.reading && pair.accepted_in.is_some();
+            let author = Author { node: node.number, peer };
+            members.push(Member { node, author, pair, items: heard::items(pair), stays });
+        }
+    }
+    let was_cut_off = |node: &Node| {
+        let mut items = members.iter().filter(|member| member.node.number == node.number).flat_map(|of| &of.items);
+        items.any(|(_, item)| matches!(item, Item::CutOff | Item::Refused))
+    };
+    for member in &members {
+        let who = format!("peer {} of node {}", member.author.peer, member.author.node);
+        let lost = stream.lost(member.node.number);
+        let is_lost = |said: &Said| lost.iter().any(|lost| lost.contains(&said.sequence));
+        for stay in stays(&member.items) {
+            let said = order.room(stay.room);
+            check_stay(&who, member, &stay, said, is_lost, stream.began(member.node.number), &mut figures);
+            check_presence(&who, &stay);
+        }
+        check_own(&who, member, &order, was_cut_off(member.node), &mut figures);
+    }
+    check_counts(&members);
+    figures
+}
+
+/// No line is in the stream twice, and every line was typed.
+fn assert_once(order: &Order, nodes: &Nodes) {
+    let mut seen: HashSet<Key> = HashSet::new();
+    for room in super::talkers::ROOMS {
+        for said in order.room(room) {
+            assert!(seen.insert(said.key), "{} is said twice", said.key);
+            assert!(said.key.author.node < nodes.nodes.len());
+        }
+    }
+}
+
+fn stays(items: &[(usize, Item)]) -> Vec<Stay<'_>> {
+    let is_start = |(_, item): &(usize, Item)| matches!(item, Item::Came { .. });
+    let mut stays = Vec::new();
+    let mut rest = items;
+    while let Some(((turn, Item::Came { room, last, online }), behind)) = rest.split_first() {
+        let end = behind.iter().position(is_start).unwrap_or(behind.len());
+        let items = &behind[..end];
+        stays.push(Stay { room, last: *last, online: *online, turn: *turn, items, is_last: end == behind.len() });
+        rest = &behind[end..];
+    }
+    assert!(rest.is_empty(), "a member is welcomed first: {rest:?}");
+    stays
+}
+
+/// What a member was sent in a room is the order without its own lines, from where it came in, but for what it was told.
+fn check_stay(
+    who: &str,
+    member: &Member<'_>,
+    stay: &Stay<'_>,
+    said: &[Said],
+    is_lost: impl Fn(&Said) -> bool,
+    began: Option<u64>,
+    figures: &mut Figures,
+) {
+    let room = stay.room;
+    let places: HashMap<Key, usize> = said.iter().enumerate().map(|(place, said)| (said.key, place)).collect();
+    let owed = |from: usize, to: usize| {
+        let between = said.get(from..to).unwrap_or_default();
+        between.iter().filter(|said| said.key.author != member.author && !is_lost(said))
+    };
+    // By text it is not known what was said last. It is owed at least what its server had not taken then.
+    let taken = member.node.taken.get(stay.turn).copied().unwrap_or(u64::MAX);
+    let start = match stay.last {
+        Some(last) => said.partition_point(|said| said.number <= last),
+        None => said.partition_point(|said| said.sequence <= taken),
+    };
+    // Who was let in before the node had everything is not told what was said before that.
+    let start = start.max(said.partition_point(|said| began.is_none_or(|began| said.sequence <= began)));
+    let is_exact = stay.last.is_some();
+    let (mut next, mut missed, mut began) = (start, 0, is_exact);
+    for (_, item) in stay.items {
+        match item {
+            Item::Message { key, number, is_action, text } => {
+                figures.deliveries += 1;
+                figures.json += u64::from(number.is_some());
+                let place =
+                    *places.get(key).unwrap_or_else(|| panic!("{who} hears {key} in {room}, which has no such"));
+                let this = &said[place];
+                assert!(key.author != member.author, "{who} hears its own {key}");
+                assert!(place >= next || !began, "{who} hears {key} in {room} again, or too late");
+                assert!(number.is_none_or(|number| number == this.number), "{who}: {key} is {}", this.number);
+                assert_eq!((*is_action, text), (this.kind == "action", &this.text), "{who}: {key}");
+                let gap = owed(next, place).count() as u64;
+                if began {
+                    assert_eq!(
+                        gap,
+                        missed,
+                        "{who} was told of {missed} missed before {key} in {room}, not of {gap}: {:?}",
+                        owed(next, place).map(|said| said.key.to_string()).collect::<Vec<_>>()
+                    );
+                } else {
+                    assert!(gap <= missed, "{who} was told of {missed} missed before {key} in {room}, not of {gap}");
+                }
+                (next, missed, began) = (place + 1, 0, true);
+            }
+            Item::Missed { count } => {
+                missed += count;
+                figures.missed += 1;
+            }
+            Item::CutOff => figures.cut_off += 1,
+            Item::Refused => figures.refused += 1,
+            Item::Back => figures.back += 1,
+            Item::Lost => figures.lost += 1,
+            _ => {}
+        }
+    }
+    if stay.is_last && member.stays {
+        let gap: Vec<&Said> = owed(next, said.len()).collect();
+        let is_told = if began { gap.len() as u64 == missed } else { gap.len() as u64 <= missed };
+        let keys: Vec<_> = gap.iter().map(|said| said.key.to_string()).collect();
+        assert!(is_told, "{who} never hears {keys:?} in {room}, and was told of {missed}");
+    }
+}
+
+/// Entered minus left is the change of the number since the last line that has one.
+fn check_presence(who: &str, stay: &Stay<'_>) {
+    let mut before = Some(stay.online as i64);
+    let mut is_first = true;
+    for (_, item) in stay.items {
+        match item {
+            // What was skipped may have had such lines.
+            Item::Missed { .. } => before = None,
+            Item::Presence { change, online } => {
+                let online = *online as i64;
+                // The first may count some that the welcome has counted already.
+                if let Some(before) = before.filter(|_| !std::mem::take(&mut is_first)) {
+                    assert_eq!(before + change, online, "{who}: the change is told exactly in {}", stay.room);
+                }
+                before = Some(online);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a member typed was said once, in its order, unless it was told that it was not.
+fn check_own(who: &str, member: &Member<'_>, order: &Order, was_cut_off: bool, figures: &mut Figures) {
+    let record = member.pair.record.as_deref().expect("it is recorded");
+    let typed = heard::typed(record);
+    let own = order.by(member.author);
+    let mut lines = typed.iter();
+    let mut skipped = 0;
+    for (room, said) in &own {
+        let skips = lines.position(|(_, key)| *key == said.key);
+        skipped += skips.unwrap_or_else(|| panic!("{who}: {} is said out of order, or was never typed", said.key));
+        let typed = typed.iter().find(|(_, key)| *key == said.key).expect("it was found");
+        assert_eq!(typed.0, *room, "{who}: {} is said in the wrong room", said.key);
+    }
+    let missing = lines.count();
+    let numbers: Vec<u64> = own.iter().map(|(_, said)| said.number).collect();
+    let told: Vec<u64> = member.items.iter().filter_map(|(_, item)| said_number(item)).collect();
+    assert!(numbers.starts_with(&told), "{who} is told that its lines are {told:?}, and they are {numbers:?}");
+    let reads_json = member.items.iter().any(|(_, item)| matches!(item, Item::Came { last: Some(_), .. }));
+    let count = |wanted: Item| member.items.iter().filter(|(_, item)| *item == wanted).count();
+    let pair = member.pair;
+    let leaves_in_order = pair.fin && pair.closed && !pair.peer_closed && !pair.reset && member.node.is_here();
+    if member.stays || leaves_in_order {
+        let refused = if reads_json { count(Item::Refused) } else { count(Item::CutOff) };
+        let unsaid = skipped + missing;
+        // A newcomer of a room is told too.
+        let comes =
+            member.items.windows(2).filter(|two| matches!((&two[0].1, &two[1].1), (Item::Came { .. }, Item::Refused)));
+        let is_right = unsaid <= refused && (!reads_json || refused - comes.count() <= unsaid);
+        let wanted: Vec<_> = typed.iter().filter(|(_, key)| own.iter().all(|(_, said)| said.key != *key)).collect();
+        assert!(is_right, "{who} was told that {refused} lines were not taken, and {unsaid} were not said: {wanted:?}");
+        assert!(!member.stays || !reads_json || told.len() == own.len(), "{who} was told that {told:?} were said");
+    } else {
+        // What its node had not published, or had not taken from it, is not said: nothing behind it either.
+        figures.unsaid += missing as u64;
+        assert!(skipped == 0 || was_cut_off, "{who}: {skipped} lines are not said, and later ones are");
+    }
+}
+
+fn said_number(item: &Item) -> Option<u64> {
+    if let Item::Said { number } = item { Some(*number) } else { None }
+}
+
+/// The last number that a member was told is that of all members of its room.
+fn check_counts(members: &[Member<'_>]) {
+    let mut online: HashMap<(usize, &str), u64> = HashMap::new();
+    let mut told = Vec::new();
+    for member in members.iter().filter(|member| member.stays) {
+        let stays = stays(&member.items);
+        let stay = stays.last().unwrap_or_else(|| panic!("{:?} was not welcomed", member.author));
+        let node = if super::COUNTS_ALL { 0 } else { member.author.node };
+        *online.entry((node, stay.room)).or_default() += 1;
+        let presence = stay.items.iter().rev().find_map(|(_, item)| match item {
+            Item::Presence { online, .. } => Some(*online),
+            _ => None,
+        });
+        told.push((member.author, node, stay.room.to_owned(), presence.unwrap_or(stay.online)));
+    }
+    for (author, node, room, told) in told {
+        assert_eq!(Some(&told), online.get(&(node, room.as_str())), "{author:?} was told of {told} in {room}");
+    }
+}
