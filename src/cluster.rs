@@ -11,6 +11,7 @@ pub mod beat;
 #[cfg(test)]
 pub mod contract;
 pub mod engine;
+pub mod holds;
 pub mod link;
 pub mod names;
 #[cfg(feature = "cluster")]
@@ -22,7 +23,11 @@ pub mod own;
 pub mod peers;
 pub mod record;
 pub mod shown;
+pub mod signature;
+pub mod snapshots;
 pub mod told;
+pub mod token;
+pub mod used;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
