@@ -20,6 +20,7 @@ use crate::limits::{
     CLUSTER_BATCH_BYTES_MAX, CLUSTER_BATCH_RECORDS_MAX, CLUSTER_HELD_BYTES_MAX, CLUSTER_RETRY_PAUSE,
     CLUSTER_WINDOW_MARGIN,
 };
+use crate::metrics::histogram::Histogram;
 use crate::names::RoomName;
 
 /// A batch that the stream is not known to have.
@@ -96,6 +97,8 @@ pub struct Outgoing {
     look: Look,
     /// For how long the stream knows batches again.
     window: Duration,
+    /// From when a batch was published first until the stream was known to have it.
+    latency: Histogram,
 }
 
 impl Outgoing {
@@ -111,6 +114,7 @@ impl Outgoing {
             read_to: 0,
             look: Look::Off { again: None },
             window: Duration::ZERO,
+            latency: Histogram::default(),
         }
     }
 
@@ -237,7 +241,7 @@ impl Outgoing {
         let room = self.room_of(id)?;
         match outcome {
             Published::Stored { sequence } => {
-                let bytes = self.done(room).bytes;
+                let bytes = self.done(room, now).bytes;
                 if *sequence <= self.read_to {
                     return Some(bytes);
                 }
@@ -255,9 +259,9 @@ impl Outgoing {
     }
 
     /// The stream has given a batch of this node back.
-    pub fn on_given_back(&mut self, id: BatchId) {
+    pub fn on_given_back(&mut self, id: BatchId, now: Instant) {
         if let Some(room) = self.room_of(id) {
-            let batch = self.done(room);
+            let batch = self.done(room, now);
             // Others that wait until everything was read that was stored before are as good as read.
             self.on_caught_up(batch.since);
         }
@@ -271,10 +275,11 @@ impl Outgoing {
     }
 
     /// The stream has the batch of a room that is under way.
-    fn done(&mut self, room: RoomName) -> Batch {
+    fn done(&mut self, room: RoomName, now: Instant) -> Batch {
         let queue = self.rooms.get_mut(&room).expect("it was found");
         let batch = queue.under_way.take().expect("it is under way");
         self.bytes -= batch.bytes.len();
+        self.latency.record(now.saturating_duration_since(batch.since));
         if queue.count > 0 {
             self.ready.insert(room);
         } else {
@@ -302,6 +307,16 @@ impl Outgoing {
     /// Batches under way.
     pub fn under_way(&self) -> usize {
         self.rooms.values().filter(|queue| queue.under_way.is_some()).count()
+    }
+
+    /// Records that wait for the batch before theirs.
+    pub fn waiting(&self) -> usize {
+        self.rooms.values().map(|queue| queue.count).sum()
+    }
+
+    /// From when batches were published first until the stream was known to have them.
+    pub fn latency(&self) -> &Histogram {
+        &self.latency
     }
 
     pub fn is_empty(&self) -> bool {
@@ -377,7 +392,7 @@ mod tests {
         assert_eq!((second.number, texts), (2, vec!["2".to_owned(), "3".to_owned()]));
         outgoing.on_published(first, &Published::Unknown, now);
         assert_eq!(next(&mut outgoing, now), None, "the answer was about an earlier one");
-        outgoing.on_given_back(second);
+        outgoing.on_given_back(second, now);
         assert!(!outgoing.is_empty(), "the first is still to be read");
         outgoing.on_read(10);
         assert!(outgoing.is_empty() && outgoing.bytes() == 0);
@@ -457,7 +472,7 @@ mod tests {
         let (id, texts) = next(&mut outgoing, now).unwrap();
         assert_eq!(texts.len(), count);
         assert!(outgoing.has_room(den()), "the next one");
-        outgoing.on_given_back(id);
+        outgoing.on_given_back(id, now);
         for number in 0.. {
             let room = RoomName::parse(&format!("a{number}")).unwrap();
             while outgoing.has_room(room) {

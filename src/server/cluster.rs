@@ -6,6 +6,7 @@
 //! the order in which it typed.
 
 mod deliver;
+mod peers;
 
 use std::borrow::Cow;
 use std::str;
@@ -14,6 +15,7 @@ use super::schedule::Moment;
 use super::speaker::{Done, Speaker};
 use super::{Flow, Server};
 // In a build with links, those are trait objects, which need it not.
+use crate::cluster::beat::Word;
 #[allow(unused_imports)]
 use crate::cluster::link::Link;
 use crate::cluster::link::{AnyLink, News};
@@ -38,6 +40,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.rooms.join_cluster();
         self.cluster = Some(Cluster::new(link, settings, self.now));
+        self.introduce_node();
     }
 
     /// The link may have news.
@@ -59,6 +62,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let turn = cluster.on_time(self.now);
         self.on_turn(turn);
         self.take_news();
+        self.run_nodes();
         if had_news || turn != Turn::Nothing {
             self.resume_waiting();
         }
@@ -97,6 +101,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if is_first {
                     self.rooms.set_stream(stream.created);
                 }
+                self.greet_nodes();
                 self.report(format_args!(
                     "the cluster is there: its stream has messages {} to {}",
                     stream.first, stream.last
@@ -128,7 +133,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 let lost = cluster.outgoing.on_published(id, &outcome, now);
                 lost.iter().for_each(|batch| self.on_own_lost(batch));
             }
-            News::Entry { .. } | News::Stored { .. } | News::Told { .. } | News::Lag { .. } => {}
+            News::Told { bytes } => self.on_told(&bytes),
+            News::Lag { batches } => cluster.nodes.set_lag(batches),
+            News::Entry { .. } | News::Stored { .. } => {}
+        }
+    }
+
+    /// Another node tells all.
+    fn on_told(&mut self, bytes: &[u8]) {
+        if let Some(word) = Word::read(bytes) {
+            self.on_node(word);
         }
     }
 
@@ -292,7 +306,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn set_cluster_moment(&mut self) {
         if let Some(cluster) = &self.cluster {
             let moments = cluster.deadline(self.now).into_iter().chain(self.goodbye_waits_until());
-            self.schedule.set(Moment::Cluster, moments.min());
+            let moment = moments.chain(self.rooms.own_deadline()).min();
+            self.schedule.set(Moment::Cluster, moment);
         }
     }
 }

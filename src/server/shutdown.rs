@@ -67,6 +67,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
             transcript.note("KeyboardInterrupt");
         }
+        self.leave_nodes();
         let until = self.now + flush_time(self.connections.len());
         self.phase = Phase::Stopping { until, goodbye_said: false, at_once: false };
         self.schedule.set(Moment::Stop, Some(until));

@@ -4,6 +4,8 @@
 //! delays, loses and repeats what it can. Then the faults end, and everything has to become quiet and complete. What
 //! each peer was sent is compared with the one order, which is that of the stream.
 
+#[cfg(test)]
+mod counts;
 mod heard;
 mod incidents;
 mod nodes;
@@ -24,14 +26,14 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults as KernelFaults;
 use crate::limits::log_bytes_min;
 use crate::sim::run::caught;
-use crate::sim::stream::{self, Counts, Faults, MILLISECOND, Settings, Stream};
+use crate::sim::stream::{Counts, Faults, MILLISECOND, Settings, Stream};
 use incidents::Incident;
 use nodes::{Nodes, Setting};
 use talkers::{Habits, Talkers};
 use verdict::Figures;
 
 /// Whether members are told the number of members at all nodes.
-const COUNTS_ALL: bool = false;
+const COUNTS_ALL: bool = true;
 
 /// How long everything has, once there are no faults, to become quiet: longer than all pauses and time-outs.
 const QUIET: u64 = 60_000 * MILLISECOND;
@@ -153,7 +155,7 @@ fn play_nodes(nodes: &mut Nodes, count: usize, span: u64, incidents: Vec<(u64, I
         nodes.play_until(at);
         nodes.happen(incident);
     }
-    nodes.stream.borrow_mut().faults = stream::Faults::default();
+    nodes.stream.borrow_mut().faults = Faults::default();
     nodes.set_faults(KernelFaults::default());
     nodes.with_talkers(Talkers::settle);
     nodes.play_until(nodes.now() + QUIET);

@@ -51,10 +51,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// The room that a batch is said in; `None` when it was said already, or cannot be said here.
     fn room_of_batch(&mut self, delivery: &mut Delivery, id: Option<BatchId>) -> Option<RoomId> {
         let is_own = |cluster: &Cluster| id.is_some_and(|id| id.node == cluster.settings.node);
+        let now = self.now;
         let cluster = self.cluster.as_mut()?;
         let (is_own, has_begun) = (is_own(cluster), cluster.has_begun());
         if let Some(id) = id.filter(|_| is_own) {
-            cluster.outgoing.on_given_back(id);
+            cluster.outgoing.on_given_back(id, now);
         }
         let room = self.find_or_open(delivery.room)?;
         if delivery.is_begun {
