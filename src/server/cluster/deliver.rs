@@ -12,6 +12,7 @@ use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::room::{Author, Blocked};
 use crate::server::Server;
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId};
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -37,7 +38,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let bytes = std::mem::take(&mut delivery.bytes);
         let mut batch = Batch::read(&bytes);
         let id = batch.id;
-        let done = match self.room_of_batch(delivery, id) {
+        let done = match self.room_of_batch(delivery, &batch) {
             None => Ok(()),
             Some(room) => {
                 batch.go_on_at(delivery.offset, delivery.place);
@@ -49,7 +50,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// The room that a batch is said in; `None` when it was said already, or cannot be said here.
-    fn room_of_batch(&mut self, delivery: &mut Delivery, id: Option<BatchId>) -> Option<RoomId> {
+    fn room_of_batch(&mut self, delivery: &mut Delivery, batch: &Batch<'_>) -> Option<RoomId> {
+        let id = batch.id;
         let is_own = |cluster: &Cluster| id.is_some_and(|id| id.node == cluster.settings.node);
         let now = self.now;
         let cluster = self.cluster.as_mut()?;
@@ -67,8 +69,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return None;
         }
         if !has_begun && !is_empty {
-            // Those who are here came while the stream was away. What was said before is not said to them.
+            // Those who are here came while the stream was away. What was said before is not said to them, and what it
+            // has changed has changed.
             numbering.note_unknown(number(delivery.sequence + 1, 0) - 1);
+            for (_, record) in batch.clone() {
+                self.change_room(room, record.as_ref(), delivery.time);
+            }
             return None;
         }
         delivery.is_begun = true;
@@ -117,28 +123,39 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Content::Slow(seconds) => {
                 let event = Event::Slow { name, seconds: *seconds };
                 self.rooms.announce(room, Some(id), event)?;
-                self.change_modes(room, |modes| modes.slow_seconds = *seconds);
+                self.change_room(room, Some(record), delivery.time);
                 self.on_said(speaker, None);
                 return Ok(());
             }
             Content::Only(operators) => {
                 let event = Event::Only { name, operators: *operators };
                 self.rooms.announce(room, Some(id), event)?;
-                self.change_modes(room, |modes| modes.only_operators = *operators);
+                self.change_room(room, Some(record), delivery.time);
                 self.on_said(speaker, None);
                 return Ok(());
             }
         };
         self.rooms.deliver(room, (number, author, id), body, self.now)?;
-        if let Content::Topic(text) = &record.content {
-            let topic = Topic { text: (&**text).into(), by: name.to_string().into(), time: delivery.time };
-            self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
-        }
+        self.change_room(room, Some(record), delivery.time);
         self.on_said(speaker, Some(number));
         if let (Some(speaker), Content::Topic(text)) = (speaker, &record.content) {
             self.tell_topic_set(speaker, text);
         }
         Ok(())
+    }
+
+    /// What a record changes in its room, beside what it says.
+    fn change_room(&mut self, room: RoomId, record: Option<&Record<'_>>, time: UnixTime) {
+        let Some(Record { author, content }) = record else { return };
+        match content {
+            Content::Topic(text) => {
+                let topic = Topic { text: (&**text).into(), by: author.name.to_string().into(), time };
+                self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
+            }
+            Content::Slow(seconds) => self.change_modes(room, |modes| modes.slow_seconds = *seconds),
+            Content::Only(operators) => self.change_modes(room, |modes| modes.only_operators = *operators),
+            Content::Line(_) | Content::Action(_) | Content::Announcement(_) => {}
+        }
     }
 
     /// The connection of this node that is meant, if it is still there.
@@ -176,9 +193,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.rooms.ids().for_each(|room| rooms.push_back(room));
             rooms
         });
+        let has_begun = self.cluster.as_ref().is_some_and(Cluster::has_begun);
         for _ in 0..rooms.len().min(GOODBYES_PER_TURN) {
             let room = rooms.pop_front().expect("they were counted");
             if !self.rooms.exists(room) {
+                continue;
+            }
+            if !has_begun && self.rooms.room(room).online() > 0 {
+                // As in `room_of_batch`: it was said before they came.
+                if let Some(numbering) = self.rooms.room_mut(room).numbering_mut() {
+                    numbering.note_unknown(number);
+                }
                 continue;
             }
             let body = Body::Announcement { text: text.as_bytes() };

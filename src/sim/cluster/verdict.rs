@@ -30,6 +30,7 @@ pub struct Figures {
     pub lost: u64,
     pub repeats: u64,
     pub past: u64,
+    pub topics: u64,
     /// Lines that a node had taken and that ended with it.
     pub unsaid: u64,
 }
@@ -93,6 +94,10 @@ pub fn compare(nodes: &Nodes) -> Figures {
     if nodes.setting.keeps_everything {
         check_counts(&members);
     }
+    // What the stream has forgotten is not told to those that begin later.
+    if stream.first() == 1 {
+        check_topics(&members, &order, &mut figures);
+    }
     figures
 }
 
@@ -109,7 +114,8 @@ fn assert_once(order: &Order, nodes: &Nodes) {
     let mut seen: HashSet<Key> = HashSet::new();
     for room in super::talkers::ROOMS {
         for said in order.room(room) {
-            assert!(seen.insert(said.key), "{} is said twice", said.key);
+            let is_new = seen.insert(said.key);
+            assert!(is_new || said.is_announcement(), "{} is said twice", said.key);
             assert!(said.key.author.node < nodes.nodes.len());
         }
     }
@@ -141,12 +147,21 @@ fn check_stay(
 ) {
     let room = stay.room;
     let places: HashMap<Key, usize> = said.iter().enumerate().map(|(place, said)| (said.key, place)).collect();
+    let taken = member.node.taken.get(stay.turn).copied().unwrap_or(u64::MAX);
     let owed = |from: usize, to: usize| {
         let between = said.get(from..to).unwrap_or_default();
-        between.iter().filter(|said| said.key.author != member.author && !is_lost(said.number))
+        // A room that was not there when something was announced does not have that.
+        let is_for_it = |said: &&Said| {
+            if said.is_announcement() { said.sequence > taken } else { said.key.author != member.author }
+        };
+        between.iter().filter(is_for_it).filter(|said| !is_lost(said.number))
+    };
+    let maybe = |from: usize, to: usize| {
+        let between = said.get(from..to).unwrap_or_default();
+        between.iter().filter(|said| said.is_announcement() && said.sequence <= taken && !is_lost(said.number)).count()
+            as u64
     };
     // By text it is not known what was said last. It is owed at least what its server had not taken then.
-    let taken = member.node.taken.get(stay.turn).copied().unwrap_or(u64::MAX);
     let start = match stay.last {
         Some(last) => said.partition_point(|said| said.number <= last),
         None => said.partition_point(|said| said.sequence <= taken),
@@ -173,16 +188,17 @@ fn check_stay(
             }
             Item::Past { count } => past = (*count, None),
             Item::Missed { count } if past.0 > 0 => past.0 = past.0.saturating_sub(*count),
-            Item::Message { key, number, is_action, text } => {
+            Item::Message { key, number, kind, text } => {
                 figures.deliveries += 1;
                 figures.json += u64::from(number.is_some());
                 let place =
                     *places.get(key).unwrap_or_else(|| panic!("{who} hears {key} in {room}, which has no such"));
                 let this = &said[place];
-                assert!(key.author != member.author, "{who} hears its own {key}");
+                let is_own = key.author == member.author && !this.is_announcement();
+                assert!(!is_own, "{who} hears its own {key}");
                 assert!(place >= next || !began, "{who} hears {key} in {room} again, or too late");
                 assert!(number.is_none_or(|number| number == this.number), "{who}: {key} is {}", this.number);
-                assert_eq!((*is_action, text), (this.kind == "action", &this.text), "{who}: {key}");
+                assert_eq!((*kind, text.as_str()), (this.kind.as_str(), this.text.as_str()), "{who}: {key}");
                 let gap = owed(next, place).count() as u64;
                 if began {
                     assert_eq!(
@@ -214,7 +230,8 @@ fn check_stay(
     }
     if stay.is_last && member.stays {
         let gap: Vec<&Said> = owed(next, said.len()).collect();
-        let is_told = if began { gap.len() as u64 == missed } else { gap.len() as u64 <= missed };
+        let most = gap.len() as u64 + maybe(next, said.len());
+        let is_told = if began { (gap.len() as u64..=most).contains(&missed) } else { gap.len() as u64 <= missed };
         let keys: Vec<_> = gap.iter().map(|said| said.key.to_string()).collect();
         assert!(is_told, "{who} never hears {keys:?} in {room}, and was told of {missed}");
     }
@@ -267,7 +284,8 @@ fn check_own(
     }
     let is_said = |typed: &&Typed| own.iter().any(|(_, said)| said.key == typed.key);
     let unsaid: Vec<&Typed> = typed.iter().filter(|typed| !is_said(typed)).collect();
-    let numbers: Vec<u64> = own.iter().map(|(_, said)| said.number).collect();
+    let numbered = own.iter().filter(|(_, said)| !said.is_announcement());
+    let numbers: Vec<u64> = numbered.map(|(_, said)| said.number).collect();
     let told: Vec<u64> = member.items.iter().filter_map(|(_, item)| said_number(item)).collect();
     // What its node was not given it is not told of.
     let numbers: Vec<u64> = numbers.into_iter().filter(|number| told.contains(number) || !is_lost(*number)).collect();
@@ -325,5 +343,23 @@ fn check_counts(members: &[Member<'_>]) {
     }
     for (author, node, room, told) in told {
         assert_eq!(Some(&told), online.get(&(node, room.as_str())), "{author:?} was told of {told} in {room}");
+    }
+}
+
+/// Who comes last is told the topic that was set last, at every node.
+fn check_topics(members: &[Member<'_>], order: &Order, figures: &mut Figures) {
+    for member in members.iter().filter(|member| member.stays) {
+        let is_last =
+            members.iter().all(|other| other.node.number != member.node.number || other.author <= member.author);
+        let stays = stays(&member.items);
+        let stay = stays.last().expect("it was welcomed");
+        let Some((_, Item::Topic { key })) = stay.items.first() else {
+            let is_set = order.room(stay.room).iter().any(|said| said.kind == "topic");
+            assert!(!is_last || !is_set, "{:?} is not told the topic of {}", member.author, stay.room);
+            continue;
+        };
+        figures.topics += 1;
+        let last = order.room(stay.room).iter().rev().find(|said| said.kind == "topic").map(|said| said.key);
+        assert!(!is_last || Some(*key) == last, "{:?} is told of {key}, and {last:?} was set last", member.author);
     }
 }
