@@ -96,6 +96,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Looks whether JetStream is on.
+    pub async fn account(&self) -> Result<(), Failure> {
+        // Of what an account has and may have, versions of servers tell in several ways. That they do is enough.
+        let info = self.context.request::<_, _, serde_json::Value>("INFO", &()).await;
+        let info = info.map_err(|error| self.silence("of any name", &error.to_string()))?;
+        match info.get("error").cloned().map(serde_json::from_value::<jetstream::Error>) {
+            None => Ok(()),
+            Some(Ok(error)) => Err(self.failure("of any name", &error)),
+            Some(Err(_)) => Err(Failure::Lost("NATS does not say whether JetStream is on".to_owned())),
+        }
+    }
+
     /// Looks at the stream and the store, and makes what is not there.
     pub async fn examine(&self, engine: &Engine) -> Result<Found, Failure> {
         self.check_payload()?;

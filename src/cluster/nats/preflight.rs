@@ -54,8 +54,7 @@ async fn look_at(engine: &Engine, seen: &mut Vec<Seen>) -> Result<(), String> {
     });
     connection.check_payload().map_err(text)?;
     let payload = ByteSize(server.max_payload as u64);
-    let account = connection.context.query_account().await;
-    account.map_err(|error| format!("JetStream is off on the NATS server, or for this account: {error}"))?;
+    connection.account().await.map_err(text)?;
     seen.push(Seen::Right(format!("JetStream is on, and takes messages of {payload}")));
     for wanted in [fit::stream(engine), fit::store(engine)] {
         let found = connection.find(&wanted.name).await.map_err(text)?;

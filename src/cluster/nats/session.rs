@@ -22,9 +22,7 @@ use super::queue::{Open, Queue};
 use super::reader::{Behind, Reader, What};
 use crate::cluster::engine::{ClusterName, Engine};
 use crate::cluster::link::{News, Order, StreamState};
-use crate::limits::{
-    CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, CLUSTER_WORD_BYTES_MAX,
-};
+use crate::limits::{CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, WORD_BYTES_MAX};
 use crate::random::Random;
 
 /// What outlives a connection.
@@ -183,7 +181,7 @@ impl Sessions {
                 }
                 word = words.next() => match word {
                     None => return Some(Failure::Lost("the connection to NATS is lost".to_owned())),
-                    Some(word) if word.payload.len() > CLUSTER_WORD_BYTES_MAX => {}
+                    Some(word) if word.payload.len() > WORD_BYTES_MAX => {}
                     Some(word) => self.queue.push_word(word.payload.into()),
                 },
             }
