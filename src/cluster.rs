@@ -5,23 +5,29 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
+pub mod alike;
 pub mod ask;
 pub mod beat;
 #[cfg(test)]
 pub mod contract;
 pub mod engine;
+pub mod holds;
 pub mod link;
 pub mod names;
 #[cfg(feature = "cluster")]
 pub mod nats;
+pub mod nodes;
 pub mod numbering;
-pub mod options;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
 pub mod record;
 pub mod shown;
+pub mod signature;
+pub mod snapshots;
 pub mod told;
+pub mod token;
+pub mod used;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -33,6 +39,7 @@ use crate::pieces::fifo::Fifo;
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId};
 use link::{AnyLink, NodeId, StreamState};
+use nodes::Nodes;
 use outgoing::Outgoing;
 
 /// What a node is told of its cluster.
@@ -57,6 +64,8 @@ pub struct Delivery {
     pub time: UnixTime,
     pub room: RoomName,
     pub bytes: Vec<u8>,
+    /// True once it was found to be new here, and its room to be one that it is said in.
+    pub is_begun: bool,
     /// Where its next record begins, and the place of that.
     pub offset: usize,
     pub place: usize,
@@ -70,6 +79,8 @@ pub struct Cluster {
     pub settings: Settings,
     pub link: AnyLink,
     pub outgoing: Outgoing,
+    /// This node among the others.
+    pub nodes: Nodes,
     /// The batch that is being said.
     pub delivery: Option<Delivery>,
     /// The link may have more news than a turn took.
@@ -108,6 +119,7 @@ impl Cluster {
     pub fn new(link: AnyLink, settings: Settings, now: Instant) -> Self {
         Self {
             outgoing: Outgoing::new(settings.node),
+            nodes: Nodes::new(settings.node, now),
             settings,
             link,
             delivery: None,
@@ -198,7 +210,7 @@ impl Cluster {
 
     /// True when the next turn has something to do although nothing happens.
     pub fn has_work(&self) -> bool {
-        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty()
+        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty() || self.nodes.peers.has_work()
     }
 
     /// When there is something to do although nothing happens.
