@@ -25,8 +25,8 @@ pub mod record;
 pub mod shown;
 pub mod signature;
 pub mod snapshots;
-pub mod told;
 pub mod token;
+pub mod told;
 pub mod used;
 
 use std::collections::BTreeSet;

@@ -217,7 +217,12 @@ mod tests {
         assert_eq!((head.n, head.over), (77, Some(5000)));
         let lifted = lifted_entry(&held.whom, 78, 6000);
         assert_eq!(read_entry(&lifted), Some((Held { until: None, ..held }, None)));
-        for wrong in [&b"{}"[..], b"", br#"{"n":1,"what":"ban","by":"a"}"#, br#"{"n":1,"what":"ban","name":"bob","by":"\u001b"}"#] {
+        for wrong in [
+            &b"{}"[..],
+            b"",
+            br#"{"n":1,"what":"ban","by":"a"}"#,
+            br#"{"n":1,"what":"ban","name":"bob","by":"\u001b"}"#,
+        ] {
             assert_eq!(read_entry(wrong), None);
         }
     }

@@ -41,9 +41,10 @@ pub struct Connection {
     pub client: Client,
     pub context: Context,
     pub server: ServerInfo,
-    /// What ends the connection.
-    pub troubles: mpsc::Receiver<Failure>,
 }
+
+/// What ends a connection.
+pub type Troubles = mpsc::Receiver<Failure>;
 
 /// The stream and the store as they were found or made.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub struct Found {
 }
 
 impl Connection {
-    pub async fn open(engine: &Engine) -> Result<Self, Failure> {
+    pub async fn open(engine: &Engine) -> Result<(Self, Troubles), Failure> {
         let servers: Vec<ServerAddr> = addresses(engine).map_err(Failure::Unfit)?;
         let (tell, troubles) = mpsc::channel(TROUBLES_MAX);
         let was_connected = Arc::new(AtomicBool::new(false));
@@ -81,7 +82,7 @@ impl Connection {
         was_connected.store(true, Ordering::Relaxed);
         let context = jetstream::new(client.clone());
         let server = client.server_info();
-        Ok(Self { client, context, server, troubles })
+        Ok((Self { client, context, server }, troubles))
     }
 
     /// Looks whether the server takes messages of the size that is needed.

@@ -44,7 +44,14 @@ fn text(failure: Failure) -> String {
 }
 
 async fn look_at(engine: &Engine, seen: &mut Vec<Seen>) -> Result<(), String> {
-    let connection = Connection::open(engine).await.map_err(text)?;
+    let (connection, mut troubles) = Connection::open(engine).await.map_err(text)?;
+    tokio::select! {
+        looked = look_through(engine, &connection, seen) => looked,
+        trouble = troubles.recv() => Err(trouble.map_or_else(|| "the connection to NATS is lost".to_owned(), text)),
+    }
+}
+
+async fn look_through(engine: &Engine, connection: &Connection, seen: &mut Vec<Seen>) -> Result<(), String> {
     let server = &connection.server;
     let here = format!("NATS {} answers: {}", server.version, server.server_name);
     seen.push(if is_old(&server.version) {
@@ -68,7 +75,7 @@ async fn look_at(engine: &Engine, seen: &mut Vec<Seen>) -> Result<(), String> {
             },
         });
     }
-    seen.push(timed(engine, &connection).await?);
+    seen.push(timed(engine, connection).await?);
     Ok(())
 }
 
