@@ -773,8 +773,8 @@ pub const CLUSTER_LINK_BYTES_MAX: usize = 2
 pub const CLUSTER_CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// How long the answer to a publish is waited for, and any other answer of NATS. An election takes some 5 s, and what is
-/// asked meanwhile is refused at once or not answered.
-pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// asked meanwhile is refused at once or not answered: two questions in a row that are not must end within the grace.
+pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// How often NATS says of a quiet consumer that it is alive, and the silence after which the consumer is made anew.
 pub const CLUSTER_HEARTBEAT: Duration = Duration::from_secs(1);
