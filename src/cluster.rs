@@ -5,15 +5,18 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
-pub mod alike;
 pub mod ask;
 pub mod beat;
 #[cfg(test)]
 pub mod contract;
+pub mod engine;
 pub mod link;
 pub mod names;
+#[cfg(feature = "cluster")]
+pub mod nats;
 pub mod nodes;
 pub mod numbering;
+pub mod options;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
@@ -56,6 +59,8 @@ pub struct Delivery {
     pub time: UnixTime,
     pub room: RoomName,
     pub bytes: Vec<u8>,
+    /// True once it was found to be new here, and its room to be one that it is said in.
+    pub is_begun: bool,
     /// Where its next record begins, and the place of that.
     pub offset: usize,
     pub place: usize,
@@ -109,7 +114,7 @@ impl Cluster {
     pub fn new(link: AnyLink, settings: Settings, now: Instant) -> Self {
         Self {
             outgoing: Outgoing::new(settings.node),
-            nodes: Nodes::new(settings.node, now),
+            nodes: Nodes::new(settings.node, settings.options.clone(), now),
             settings,
             link,
             delivery: None,

@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::cli::Serve;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults as KernelFaults;
-use crate::limits::{STOP_FLUSH, log_bytes_min};
+use crate::limits::log_bytes_min;
 use crate::sim::run::caught;
 use crate::sim::stream::{self, Counts, Faults, MILLISECOND, Settings, Stream};
 use incidents::Incident;
@@ -70,7 +70,8 @@ pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
 
 fn setting(draw: &mut Draw, readable: bool) -> Setting {
     let line_bytes = 64;
-    let log_bytes = log_bytes_min(line_bytes) * draw.pick(&[64, 64, 1]);
+    let segments = draw.pick(&[64, 64, 1]);
+    let log_bytes = log_bytes_min(line_bytes) * segments;
     let (line_bytes, log_bytes) = (line_bytes.to_string(), log_bytes.to_string());
     let announce_max = draw.pick(&["200", "0", "3"]);
     let options = ["--flood-rate", "0", "--join-rate", "0", "--line-bytes", &line_bytes, "--log-bytes", &log_bytes];
@@ -92,7 +93,14 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
         faults = few;
     }
     let grace = Duration::from_millis(draw.pick(&[10_000, 2000, 100]));
-    Setting { config: serve.config(100), habits: Habits::draw(draw), faults, grace, readable }
+    Setting {
+        config: serve.config(100),
+        habits: Habits::draw(draw),
+        faults,
+        grace,
+        keeps_everything: segments > 1,
+        readable,
+    }
 }
 
 fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {
@@ -156,6 +164,6 @@ fn play_nodes(nodes: &mut Nodes, count: usize, span: u64, incidents: Vec<(u64, I
     nodes.with_talkers(Talkers::latecomer);
     nodes.play_until(nodes.now() + QUIET / 6);
     let figures = verdict::compare(nodes);
-    nodes.stop((STOP_FLUSH + Duration::from_secs(1)).as_nanos() as u64);
+    nodes.stop();
     figures
 }

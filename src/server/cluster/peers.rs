@@ -1,7 +1,6 @@
 //! What this node tells the others of itself, and what follows from what they tell: counts of whole rooms, and whether
 //! this node may stay.
 
-use crate::cluster::alike;
 use crate::cluster::beat::Word;
 // In a build with links, those are trait objects, which need it not.
 #[allow(unused_imports)]
@@ -30,8 +29,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn introduce_node(&mut self) {
         self.rooms.count_for_others(self.now);
         let Some(cluster) = &mut self.cluster else { return };
-        let options = format!("{} {}", alike::of(&self.config), cluster.settings.options);
-        cluster.nodes.introduce(options.trim_end().to_owned(), self.io.unix_time());
+        cluster.nodes.set_started(self.io.unix_time());
     }
 
     /// There is a connection: the others are told of this node, and asked for themselves.
