@@ -5,24 +5,29 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
+pub mod alike;
 pub mod ask;
 pub mod beat;
 #[cfg(test)]
 pub mod contract;
 pub mod engine;
+pub mod holds;
 pub mod link;
 pub mod names;
 #[cfg(feature = "cluster")]
 pub mod nats;
 pub mod nodes;
 pub mod numbering;
-pub mod options;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
 pub mod record;
 pub mod shown;
+pub mod signature;
+pub mod snapshots;
+pub mod token;
 pub mod told;
+pub mod used;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

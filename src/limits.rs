@@ -433,6 +433,25 @@ pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(3600);
 /// Most used tokens of the cluster that a node knows. One beyond it is found out to be used by recording it.
 pub const TOKENS_USED_MAX: usize = 65_536;
 
+/// Records of used tokens whose time is over that a node takes away in a second.
+pub const USED_DROPPED_PER_TURN: usize = 64;
+
+/// Longest token that is good on every node: 127 bytes in base64. It fits a line of `/resume` by default.
+pub const CLUSTER_TOKEN_BYTES_MAX: usize =
+    (1 + 8 + 16 + 4 + 8 + 8 + 8 + 1 + MEMBER_NAME_BYTES_MAX + 1 + ROOM_NAME_BYTES_MAX + 16) * 4 / 3 + 1;
+
+/// Most topics, modes and holds in the store of a cluster that a node knows, those included that were taken away lately.
+pub const SNAPSHOTS_MAX: usize = 4 * (HOLDS_MAX + STATE_ROOMS_MAX);
+
+/// Longest key of one: `hold.mute.NAME.NETWORK`.
+pub const SNAPSHOT_KEY_BYTES_MAX: usize = 10 + MEMBER_NAME_BYTES_MAX + 1 + 43;
+
+/// How long an entry stays in the store that says nothing any more: longer than a node takes to hear of it.
+pub const SNAPSHOT_KEPT: Duration = Duration::from_secs(3600);
+
+/// Entries that a node looks at in a second for those.
+pub const SNAPSHOTS_DROPPED_PER_TURN: usize = 256;
+
 /// Smallest and largest file of `--cluster-key`.
 pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
 pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;

@@ -22,6 +22,11 @@ impl Key {
         Self(secret)
     }
 
+    /// Its bits, for what only a node of the same cluster reads.
+    pub fn secret(self) -> [u8; 16] {
+        self.0
+    }
+
     /// `None` for what no token looks like.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

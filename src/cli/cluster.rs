@@ -9,9 +9,9 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::{Serve, Switch};
 use crate::cluster::Settings;
+use crate::cluster::alike;
 use crate::cluster::engine::{self, ClusterName, Engine, History, Url};
 use crate::cluster::link::NodeId;
-use crate::cluster::options;
 use crate::limits::{CLUSTER_GRACE_DEFAULT, CLUSTER_REPLICAS_MAX, OPTION_TIME_MAX};
 use crate::random::Random;
 use crate::wire::Framing;
@@ -129,7 +129,7 @@ impl Serve {
             name: self.cluster.name().as_str().to_owned(),
             grace: self.cluster.grace(),
             key,
-            options: options::text(&[
+            options: alike::text(&[
                 ("line-bytes", self.line_bytes().to_string()),
                 ("commands", if self.commands == Switch::On { "on" } else { "off" }.to_owned()),
                 ("hide-addresses", self.hide_addresses.to_string()),

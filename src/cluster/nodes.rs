@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::alike::{self, Difference};
 use super::beat::{About, PROTOCOL};
 use super::link::NodeId;
-use super::options::{self, Difference};
 use super::peers::Peers;
 use crate::limits::{NODE_NAME_BYTES_MAX, NODE_NEW};
 use crate::time::UnixTime;
@@ -107,7 +107,7 @@ impl Nodes {
 
     /// Why this node has to end, since another one is as it tells.
     pub fn conflict(&self, there: &About, has_begun: bool, now: Instant) -> Option<Difference> {
-        options::conflict(&self.about(0, has_begun, now), there)
+        alike::conflict(&self.about(0, has_begun, now), there)
     }
 
     /// Members of all nodes, of which this one has so many.

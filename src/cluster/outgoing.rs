@@ -393,6 +393,8 @@ mod tests {
         outgoing.on_published(first, &Published::Unknown, now);
         assert_eq!(next(&mut outgoing, now), None, "the answer was about an earlier one");
         outgoing.on_given_back(second, now);
+        assert!(!outgoing.is_empty(), "the first is still to be read");
+        outgoing.on_read(10);
         assert!(outgoing.is_empty() && outgoing.bytes() == 0);
     }
 

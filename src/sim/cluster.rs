@@ -26,7 +26,7 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults as KernelFaults;
 use crate::limits::log_bytes_min;
 use crate::sim::run::caught;
-use crate::sim::stream::{self, Counts, Faults, MILLISECOND, Settings, Stream};
+use crate::sim::stream::{Counts, Faults, MILLISECOND, Settings, Stream};
 use incidents::Incident;
 use nodes::{Nodes, Setting};
 use talkers::{Habits, Talkers};
@@ -91,6 +91,11 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
     };
     if draw.chance(100) {
         faults = few;
+    }
+    let mut habits = Habits::draw(draw);
+    if segments == 1 {
+        // Where the log forgets, a gap in the past cannot be told from one in what is live.
+        habits.asks = 0;
     }
     let grace = Duration::from_millis(draw.pick(&[10_000, 2000, 100]));
     Setting {
@@ -157,7 +162,7 @@ fn play_nodes(nodes: &mut Nodes, count: usize, span: u64, incidents: Vec<(u64, I
         nodes.play_until(at);
         nodes.happen(incident);
     }
-    nodes.stream.borrow_mut().faults = stream::Faults::default();
+    nodes.stream.borrow_mut().faults = Faults::default();
     nodes.set_faults(KernelFaults::default());
     nodes.with_talkers(Talkers::settle);
     nodes.play_until(nodes.now() + QUIET);

@@ -57,7 +57,7 @@ impl House {
             name: "uproar".to_owned(),
             grace: Duration::from_secs(10),
             key: None,
-            options: cluster::options::text(&[("line-bytes", config.line_bytes.to_string())]),
+            options: cluster::alike::text(&[("line-bytes", config.line_bytes.to_string())]),
         };
         let seed = [number as u8; 32];
         let mut simulation = Simulation::in_cluster(kernel, config, seed, Box::new(link), settings);
