@@ -78,7 +78,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 {
                     return self.fail_in_cluster(&difference.to_string());
                 }
-                if cluster.nodes.peers.on_beat(about, &counts, now) == Heard::New {
+                if cluster.nodes.peers.on_beat(*about, &counts, now) == Heard::New {
                     self.ask_node(own, Some(node));
                 }
             }
@@ -99,7 +99,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     own.wait(now);
                 } else if let Some(counts) = own.next(now) {
                     let about = cluster.nodes.about(members, cluster.has_begun(), now);
-                    cluster.link.order(Order::Tell { bytes: Word::Beat(about, counts).write() });
+                    cluster.link.order(Order::Tell { bytes: Word::Beat(Box::new(about), counts).write() });
                 }
             }
         }
