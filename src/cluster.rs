@@ -119,7 +119,7 @@ impl Cluster {
     pub fn new(link: AnyLink, settings: Settings, now: Instant) -> Self {
         Self {
             outgoing: Outgoing::new(settings.node),
-            nodes: Nodes::new(settings.node, now),
+            nodes: Nodes::new(settings.node, settings.options.clone(), now),
             settings,
             link,
             delivery: None,
