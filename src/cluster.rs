@@ -17,12 +17,13 @@ pub mod options;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
+pub mod people;
 pub mod record;
 pub mod shown;
 pub mod signature;
 pub mod snapshots;
-pub mod told;
 pub mod token;
+pub mod told;
 pub mod used;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId};
 use link::{AnyLink, NodeId, StreamState};
 use outgoing::Outgoing;
+use people::People;
 
 /// What a node is told of its cluster.
 #[derive(Clone, Debug)]
@@ -72,6 +74,7 @@ pub struct Cluster {
     pub settings: Settings,
     pub link: AnyLink,
     pub outgoing: Outgoing,
+    pub people: People,
     /// The batch that is being said.
     pub delivery: Option<Delivery>,
     /// The link may have more news than a turn took.
@@ -107,9 +110,10 @@ pub enum Turn {
 }
 
 impl Cluster {
-    pub fn new(link: AnyLink, settings: Settings, now: Instant) -> Self {
+    pub fn new(link: AnyLink, settings: Settings, people: People, now: Instant) -> Self {
         Self {
             outgoing: Outgoing::new(settings.node),
+            people,
             settings,
             link,
             delivery: None,
@@ -200,13 +204,13 @@ impl Cluster {
 
     /// True when the next turn has something to do although nothing happens.
     pub fn has_work(&self) -> bool {
-        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty()
+        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty() || self.people.has_work()
     }
 
     /// When there is something to do although nothing happens.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let publish = self.outgoing.deadline(now).filter(|_| self.is_up());
-        publish.into_iter().chain(self.read_only_from()).min()
+        publish.into_iter().chain(self.read_only_from()).chain([self.people.deadline()]).min()
     }
 }
 
@@ -242,7 +246,8 @@ mod tests {
             key: None,
             options: String::new(),
         };
-        Cluster::new(Box::new(Silent), settings, now)
+        let people = People::new(settings.node, 10, Duration::from_secs(60), now);
+        Cluster::new(Box::new(Silent), settings, people, now)
     }
 
     #[test]

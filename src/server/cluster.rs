@@ -5,7 +5,11 @@
 //! that says something has lines *under way*, a bounded number. Its commands wait until it has none, so answers come in
 //! the order in which it typed.
 
+mod comeback;
 mod deliver;
+mod elsewhere;
+mod holding;
+mod people;
 
 use std::borrow::Cow;
 use std::str;
@@ -17,6 +21,7 @@ use super::{Flow, Server};
 #[allow(unused_imports)]
 use crate::cluster::link::Link;
 use crate::cluster::link::{AnyLink, News};
+use crate::cluster::people::People;
 use crate::cluster::record::{Author, Content, Record};
 use crate::cluster::{Cluster, Delivery, Settings, Turn};
 use crate::io::{Io, Signal};
@@ -24,10 +29,13 @@ use crate::limits::{
     CLUSTER_LINES_UNDER_WAY_MAX, CLUSTER_NEWS_BYTES_PER_TURN, CLUSTER_NEWS_PER_TURN, GOODBYES_PER_TURN, OWN_RANGES_MAX,
 };
 use crate::message::{Body, Event, Notice};
+use crate::names::RoomName;
 use crate::outlet::Outlet;
 use crate::room::Blocked;
 use crate::token::ConnectionId;
 use crate::wire::sanitise::sanitise;
+
+pub(super) use people::Chosen;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Makes the server a node of a cluster.
@@ -37,7 +45,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.io.watch_link(descriptor);
         }
         self.rooms.join_cluster();
-        self.cluster = Some(Cluster::new(link, settings, self.now));
+        self.sessions.tell_freed();
+        let people = People::new(settings.node, self.config.members_max, self.config.resume_for, self.now);
+        self.cluster = Some(Cluster::new(link, settings, people, self.now));
     }
 
     /// The link may have news.
@@ -59,11 +69,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let turn = cluster.on_time(self.now);
         self.on_turn(turn);
         self.take_news();
+        let goes_on = self.run_people();
         self.tell_rooms();
-        if had_news || turn != Turn::Nothing {
+        if had_news || goes_on || turn != Turn::Nothing {
             self.resume_waiting();
         }
         self.publish_accepted();
+        self.store_people();
     }
 
     fn take_news(&mut self) {
@@ -94,6 +106,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if !cluster.on_up(&stream, now) {
                     return self.fail_in_cluster("the stream was made anew while this server ran");
                 }
+                cluster.people.on_up();
                 if is_first {
                     self.rooms.set_stream(stream.created);
                 }
@@ -104,11 +117,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             News::Down { why } => {
                 cluster.on_down(now);
+                cluster.people.on_down();
                 self.report(format_args!("cut off from the cluster: {why}"));
             }
             News::Unfit { why } => self.fail_in_cluster(&why),
             News::CaughtUp => {
                 let turn = cluster.on_caught_up();
+                cluster.people.on_caught_up(now);
                 self.on_turn(turn);
             }
             News::Record { sequence, time, room, bytes } => {
@@ -117,7 +132,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             News::Lost { first, last } => self.on_lost(first, last),
             News::Published { id, outcome } => cluster.outgoing.on_published(id, &outcome, now),
-            News::Entry { .. } | News::Stored { .. } | News::Told { .. } | News::Lag { .. } => {}
+            News::Entry { key, bytes, revision } => self.on_entry(&key, bytes.as_deref(), revision),
+            News::Stored { key, outcome } => self.on_stored(&key, outcome),
+            News::Told { bytes } => {
+                self.on_told_of_people(&bytes);
+            }
+            News::Lag { .. } => {}
         }
     }
 
@@ -183,6 +203,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn resume_waiting(&mut self) {
         let Some(cluster) = &mut self.cluster else { return };
         for id in std::mem::take(&mut cluster.waiting) {
+            self.resume_greeting(id);
             self.resume(id, None);
         }
     }
@@ -230,16 +251,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Publishes what was admitted, or says that it has to wait.
     pub(super) fn publish(&mut self, speaker: &mut Speaker, body: &Body<'_>) -> Result<Done, Blocked> {
-        let room = self.rooms.room_with(speaker.member).name();
-        let under_way = usize::from(speaker.received.under_way);
-        let ranges = self.rooms.own_ranges(speaker.member);
-        let Some(cluster) = &mut self.cluster else { return Ok(Done::Passed) };
-        if under_way >= CLUSTER_LINES_UNDER_WAY_MAX
-            || under_way + ranges > OWN_RANGES_MAX
-            || !cluster.outgoing.has_room(room)
-        {
-            return Err(Blocked::Cluster);
-        }
         let mut text = Vec::new();
         let is_visible = sanitise(body.text(), &mut text).expect("memory takes everything");
         let text = Cow::Borrowed(str::from_utf8(&text).expect("it is sanitised"));
@@ -253,6 +264,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Body::Event(Event::Only { operators, .. }) => Content::Only(*operators),
             Body::Event(_) => return Ok(Done::Passed),
         };
+        let room = self.rooms.room_with(speaker.member).name();
+        self.publish_content(speaker, room, content)
+    }
+
+    /// Publishes something under the name of a room, or says that it has to wait.
+    pub(super) fn publish_content(
+        &mut self,
+        speaker: &mut Speaker,
+        room: RoomName,
+        content: Content<'_>,
+    ) -> Result<Done, Blocked> {
+        let under_way = usize::from(speaker.received.under_way);
+        let ranges = self.rooms.own_ranges(speaker.member);
+        let Some(cluster) = &mut self.cluster else { return Ok(Done::Passed) };
+        if under_way >= CLUSTER_LINES_UNDER_WAY_MAX
+            || under_way + ranges > OWN_RANGES_MAX
+            || !cluster.outgoing.has_room(room)
+        {
+            return Err(Blocked::Cluster);
+        }
         let author = Author {
             name: speaker.name,
             id: speaker.received.public_id,

@@ -1,6 +1,7 @@
 //! Saying to rooms what the stream gives back, record by record. A record whose room has no space waits, and with it
 //! all that comes behind it: the sweep makes space, so that is never for long.
 
+use super::holding::Cause;
 use crate::cluster::link::BatchId;
 use crate::cluster::record::{Author as Origin, Batch, Content, Record, number};
 use crate::cluster::{Cluster, Delivery};
@@ -98,6 +99,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let speaker = self.connections.in_slot(slot.index()).map(|(id, _)| id).filter(|_| is_own);
         let speaker = speaker.filter(|id| self.connections.serial(*id) == serial);
         let author = speaker.and_then(|speaker| self.author_in(speaker, room, record));
+        let cause = Cause { number, is_own, speaker };
         let body = match &record.content {
             Content::Line(text) => Body::Line { name, text: text.as_bytes() },
             Content::Action(text) => Body::Action { name, text: text.as_bytes() },
@@ -110,22 +112,41 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Content::Slow(seconds) => {
                 let event = Event::Slow { name, seconds: *seconds };
                 self.rooms.announce(room, Some(id), event)?;
-                self.change_modes(room, |modes| modes.slow_seconds = *seconds);
+                if self.may_set_modes(cause, room) {
+                    self.change_modes(room, |modes| modes.slow_seconds = *seconds);
+                    self.store_modes(cause, room);
+                }
                 self.on_said(speaker, None);
                 return Ok(());
             }
             Content::Only(operators) => {
                 let event = Event::Only { name, operators: *operators };
                 self.rooms.announce(room, Some(id), event)?;
-                self.change_modes(room, |modes| modes.only_operators = *operators);
+                if self.may_set_modes(cause, room) {
+                    self.change_modes(room, |modes| modes.only_operators = *operators);
+                    self.store_modes(cause, room);
+                }
                 self.on_said(speaker, None);
+                return Ok(());
+            }
+            Content::Hold(held) => {
+                self.on_said(speaker, None);
+                self.apply_hold(cause, held, name);
+                return Ok(());
+            }
+            Content::Lift(whom, typed) => {
+                self.on_said(speaker, None);
+                self.apply_lift(cause, whom, typed, name);
                 return Ok(());
             }
         };
         self.rooms.deliver(room, (number, author, id), body, self.now)?;
-        if let Content::Topic(text) = &record.content {
+        if let Content::Topic(text) = &record.content
+            && self.may_set_topic(cause, room)
+        {
             let topic = Topic { text: (&**text).into(), by: name.to_string().into(), time: delivery.time };
             self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
+            self.store_topic(cause, room, &record.author);
         }
         self.on_said(speaker, Some(number));
         if let (Some(speaker), Content::Topic(text)) = (speaker, &record.content) {
