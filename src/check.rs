@@ -1,6 +1,7 @@
 //! The preflight: whether this machine is ready to serve N members, and if not, which command makes it ready. It
 //! changes nothing, except that it raises the descriptor limit of its own process as `serve` does.
 
+mod cluster;
 mod descriptors;
 mod kernel;
 mod memory;
@@ -58,9 +59,12 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
     let demand = check.serve.demand(back_end, net::raise_descriptor_limit());
     let demand = Demand { members: Some(members), ..demand };
     let tables = demand.capacity().ok().and_then(|capacity| capacity.tables);
-    let bound = MemoryBound::of(&check.serve.config(members)).with_tables(tables);
+    let is_node = check.serve.cluster.is_wanted();
+    let bound = MemoryBound::of(&check.serve.config(members))
+        .with_tables(tables)
+        .with_cluster(is_node, check.serve.config(members).rooms_max);
     let members = members as u64;
-    let findings = [
+    let of_machine = [
         io_uring(check.serve.backend, ring),
         descriptors::finding(&demand),
         descriptors::nr_open(&demand, tables, kernel::number("fs/nr_open")),
@@ -78,6 +82,7 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
         address(check, variables),
         memory::finding(&bound, back_end, memory::available()),
     ];
+    let findings: Vec<Finding> = of_machine.into_iter().chain(cluster::findings(&check.serve)).collect();
     for finding in &findings {
         match writeln!(out, "{finding}") {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),

@@ -6,6 +6,7 @@
     reason = "comments here are help texts, where [IPv6] is an address and nothing is a link"
 )]
 
+mod cluster;
 mod variables;
 
 use std::ffi::OsString;
@@ -36,6 +37,7 @@ use crate::limits::{
 };
 use crate::wire::Framing;
 use crate::wire::http::{Origin, Origins};
+pub use cluster::Cluster;
 pub use variables::Variables;
 
 /// The address of `serve` and `chat` when none is given, as in the original.
@@ -247,6 +249,9 @@ pub struct Serve {
     /// File whose text newcomers are shown, up to 8 KiB [default: none]
     #[arg(long, value_name = "FILE", env = "UPROAR_MOTD")]
     pub motd: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub cluster: Cluster,
 }
 
 #[derive(Debug, Args)]
@@ -456,7 +461,7 @@ impl Serve {
         if *self.dead_after < DEAD_AFTER_MIN {
             return Err(format!("--dead-after is at least {}", humantime::format_duration(DEAD_AFTER_MIN)));
         }
-        Ok(())
+        self.cluster.validate(self)
     }
 
     /// The server's configuration for at most `members_max` members.

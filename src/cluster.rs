@@ -5,15 +5,19 @@
 //! The loop talks to the stream by a [`Link`](link::Link): it hands over orders and is given news, and waits for
 //! neither. All decisions are made here and in `server::cluster`, which a simulated stream plays without a network.
 
+pub mod alike;
 pub mod ask;
 pub mod beat;
 #[cfg(test)]
 pub mod contract;
+pub mod engine;
 pub mod holds;
 pub mod link;
 pub mod names;
+#[cfg(feature = "cluster")]
+pub mod nats;
+pub mod nodes;
 pub mod numbering;
-pub mod options;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
@@ -36,6 +40,7 @@ use crate::pieces::fifo::Fifo;
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId};
 use link::{AnyLink, NodeId, StreamState};
+use nodes::Nodes;
 use outgoing::Outgoing;
 use people::People;
 
@@ -61,6 +66,8 @@ pub struct Delivery {
     pub time: UnixTime,
     pub room: RoomName,
     pub bytes: Vec<u8>,
+    /// True once it was found to be new here, and its room to be one that it is said in.
+    pub is_begun: bool,
     /// Where its next record begins, and the place of that.
     pub offset: usize,
     pub place: usize,
@@ -75,6 +82,8 @@ pub struct Cluster {
     pub link: AnyLink,
     pub outgoing: Outgoing,
     pub people: People,
+    /// This node among the others.
+    pub nodes: Nodes,
     /// The batch that is being said.
     pub delivery: Option<Delivery>,
     /// The link may have more news than a turn took.
@@ -114,6 +123,7 @@ impl Cluster {
         Self {
             outgoing: Outgoing::new(settings.node),
             people,
+            nodes: Nodes::new(settings.node, now),
             settings,
             link,
             delivery: None,
@@ -204,7 +214,8 @@ impl Cluster {
 
     /// True when the next turn has something to do although nothing happens.
     pub fn has_work(&self) -> bool {
-        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty() || self.people.has_work()
+        let people = self.people.has_work() || self.nodes.peers.has_work();
+        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty() || people
     }
 
     /// When there is something to do although nothing happens.

@@ -264,7 +264,7 @@ pub const NODES_MAX: usize = 64;
 
 /// Rooms that are known of all other nodes together, each counted once for each node that has members in it. What is
 /// told of more is not counted.
-pub const NODES_ROOMS_MAX: usize = 400_000;
+pub const NODES_ROOMS_MAX: usize = 200_000;
 
 /// Memory of such a room: what its node has told, the sum of all nodes, and a change that is not in the room yet. Each
 /// stands in a tree, whose nodes are half full at worst.
@@ -289,7 +289,7 @@ pub const BEAT_ROOM_BYTES_MAX: usize = ROOM_NAME_BYTES_MAX + 2 * 16 + 7;
 pub const BEAT_HEAD_BYTES_MAX: usize = NODE_NAME_BYTES_MAX + NODE_OPTIONS_BYTES_MAX + 512;
 
 /// Most bytes of what a node is called, of its options that others must have too, and of its version.
-pub const NODE_NAME_BYTES_MAX: usize = 128;
+pub const NODE_NAME_BYTES_MAX: usize = 64;
 pub const NODE_OPTIONS_BYTES_MAX: usize = 4096;
 pub const NODE_VERSION_BYTES_MAX: usize = 32;
 
@@ -749,6 +749,82 @@ pub const CLUSTER_WINDOW_MARGIN: Duration = Duration::from_secs(20);
 /// Pieces of news that a turn takes from the link, and bytes of them after which it takes no more.
 pub const CLUSTER_NEWS_PER_TURN: usize = 256;
 pub const CLUSTER_NEWS_BYTES_PER_TURN: usize = 1024 * 1024;
+
+/// Largest message of the stream: a batch, its last record, and NATS's own headers. A NATS server takes 1 MiB by default.
+pub const CLUSTER_MESSAGE_BYTES_MAX: usize = 512 * 1024;
+const _: () = assert!(CLUSTER_BATCH_BYTES_MAX + 2 * LINE_BYTES_MAX + 4096 <= CLUSTER_MESSAGE_BYTES_MAX);
+
+/// Orders that the link has and whose outcome the loop was not told: one batch for each room that speaks, changes of the
+/// store, words.
+pub const CLUSTER_ORDERS_MAX: usize = 1024;
+
+/// Bytes of those orders after which no more are taken.
+pub const CLUSTER_ORDERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// News that wait for the loop, and their bytes, after which nothing more is read of the stream and the store.
+pub const CLUSTER_NEWS_MAX: usize = 1024;
+pub const CLUSTER_NEWS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Words of other nodes that wait for the loop. Beyond that they are dropped: they are of the moment.
+pub const CLUSTER_WORDS_MAX: usize = 1024;
+
+/// Messages that the NATS server may send ahead of being read, of the stream and of the store each.
+pub const CLUSTER_FETCH_MAX: usize = 32;
+
+/// What the link may have in memory: orders, news, what was sent ahead, and as much again in buffers of the connection.
+pub const CLUSTER_LINK_BYTES_MAX: usize = 2
+    * (CLUSTER_ORDERS_BYTES_MAX
+        + CLUSTER_NEWS_BYTES_MAX
+        + CLUSTER_MESSAGE_BYTES_MAX * (1 + 2 * CLUSTER_FETCH_MAX)
+        + CLUSTER_WORDS_MAX * CLUSTER_WORD_BYTES_MAX);
+
+/// Largest word of a node; longer ones are dropped.
+pub const CLUSTER_WORD_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a connection to NATS may take to be made, for each of a server's addresses.
+pub const CLUSTER_CONNECT_WAIT: Duration = Duration::from_secs(3);
+
+/// How long the answer to a publish is waited for, and any other answer of NATS. An election takes some 5 s, and what is
+/// asked meanwhile is refused at once or not answered.
+pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// How often NATS says of a quiet consumer that it is alive, and the silence after which the consumer is made anew.
+pub const CLUSTER_HEARTBEAT: Duration = Duration::from_secs(1);
+pub const CLUSTER_SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// How long NATS holds a request for messages, and how long it keeps a consumer that is not asked for any.
+pub const CLUSTER_FETCH_WAIT: Duration = Duration::from_secs(30);
+
+/// How often NATS is asked whether the connection is alive; it is given up when two questions are not answered.
+pub const CLUSTER_PING: Duration = Duration::from_secs(5);
+
+/// Pauses between attempts to connect: the first and the longest. A third of each is chance, so that nodes do not come
+/// back at the same moment.
+pub const CLUSTER_PAUSE_MIN: Duration = Duration::from_millis(100);
+pub const CLUSTER_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How long a connection has to last for the next pause to be the first again.
+pub const CLUSTER_STEADY_AFTER: Duration = Duration::from_secs(5);
+
+/// How often the loop is told how far behind the stream it is.
+pub const CLUSTER_LAG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// For how long a stream that uproar makes knows batches again. It is what NATS has by default.
+pub const CLUSTER_DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// What the stream keeps when it is not said, at least, and for at least how long: the duplicate window must fit.
+pub const CLUSTER_HISTORY_DEFAULT: u64 = 256 * 1024 * 1024;
+pub const CLUSTER_HISTORY_BYTES_MIN: u64 = 1024 * 1024;
+pub const CLUSTER_HISTORY_TIME_MIN: Duration = Duration::from_secs(600);
+
+/// Servers that hold the stream, at most: what NATS allows.
+pub const CLUSTER_REPLICAS_MAX: usize = 5;
+
+/// Longest name of a cluster. It is a part of names in NATS, which are file names there.
+pub const CLUSTER_NAME_BYTES_MAX: usize = 32;
+
+/// How long lines are held while the cluster is away, before rooms become read-only: longer than an election takes.
+pub const CLUSTER_GRACE_DEFAULT: Duration = Duration::from_secs(10);
 
 /// Longest line in the log, for a limit on typed lines of `line_bytes`: author, sanitised text, line feed.
 pub const fn rendered_bytes_max(line_bytes: usize) -> usize {

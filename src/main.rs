@@ -178,8 +178,15 @@ impl Start<'_> {
         let Self { serve, address, further, journal, name, capacity: Capacity { members_max, tables, .. }, mut kept } =
             self;
         let config = serve.config(members_max);
-        let random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
-        let mut server = Server::new(io, config, journal, random);
+        let mut random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
+        let mut server = match serve.cluster.engine() {
+            None => Server::new(io, config, journal, random),
+            Some(engine) => {
+                let settings = serve.cluster_settings(&mut random)?;
+                // Behind the signals, which the thread of the link must block too.
+                Server::in_cluster(io, config, journal, random, engine.link()?, settings)
+            }
+        };
         let Kept { state_file, .. } = &mut kept;
         let keeper = state_file.take().map(|file| Box::new(file) as Box<dyn Keeper>);
         server.keep_order_with(kept, keeper);
@@ -205,7 +212,8 @@ impl Start<'_> {
                 ));
             }
         }
-        let bound = MemoryBound::of(&config).with_tables(tables);
+        let bound =
+            MemoryBound::of(&config).with_tables(tables).with_cluster(serve.cluster.is_wanted(), config.rooms_max);
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
         server.report(format_args!("memory {bound}"));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {

@@ -7,17 +7,19 @@ use std::fmt;
 use bytesize::ByteSize;
 
 use crate::capacity::TableSizes;
+use crate::cluster::peers::Peers;
 use crate::config::Config;
 use crate::connection::{Connection, Frames, Private, Profile, Received};
 use crate::door::Door;
 use crate::io::uring::Socket;
 use crate::limits::{
-    ADMIN_ANSWER_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ALLOCATION_BYTES, COMPLETION_BYTES, DESCRIPTOR_BYTES,
-    HTTP_HEAD_BYTES_MAX, IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES, KERNEL_SLOT_BYTES,
-    OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX, RECEIVE_CHUNK_BYTES,
-    RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS, SLAB_ENTRY_BYTES,
-    SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES, TABLE_COMPLETIONS,
-    TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TRANSCRIPT_GONE_BYTES, TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
+    ADMIN_ANSWER_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ALLOCATION_BYTES, CLUSTER_LINK_BYTES_MAX, COMPLETION_BYTES,
+    DESCRIPTOR_BYTES, HTTP_HEAD_BYTES_MAX, IRC_ANSWER_BYTES_MAX, JOURNAL_BYTES_MAX, KERNEL_CONNECTION_BYTES,
+    KERNEL_SLOT_BYTES, OWN_RANGES_KEPT, OWN_RANGES_MAX, PAST_PIECE_BYTES, PRIVATE_BYTES_KEPT, PRIVATE_BYTES_MAX,
+    RECEIVE_CHUNK_BYTES, RECEIVES_PER_TURN_MAX, RING_COMPLETIONS, RING_SUBMISSIONS, ROOM_BYTES, SEND_BATCH_MEMBERS,
+    SLAB_ENTRY_BYTES, SOCKET_RECEIVE_BYTES, SOCKET_SEND_BYTES, SPARE_BUFFERS_MAX, STAMP_BYTES, SUBMISSION_BYTES,
+    TABLE_COMPLETIONS, TABLE_SUBMISSIONS, TIMEOUT_ENTRY_BYTES, TOLD_EMPTY_MAX, TOLD_ROOM_BYTES, TRANSCRIPT_GONE_BYTES,
+    TRANSCRIPT_WRITE_BYTES, rendered_bytes_max,
 };
 use crate::moderation::Holds;
 use crate::motd::Motd;
@@ -130,6 +132,16 @@ impl MemoryBound {
             kernel_per_table: usize::from(slots) * KERNEL_SLOT_BYTES,
             ..self
         }
+    }
+
+    /// The bound of the same server as a node of a cluster, if it is one.
+    pub fn with_cluster(self, is_node: bool, rooms_max: usize) -> Self {
+        if !is_node {
+            return self;
+        }
+        let told = (rooms_max + TOLD_EMPTY_MAX).saturating_mul(TOLD_ROOM_BYTES);
+        let fixed = self.fixed.saturating_add(CLUSTER_LINK_BYTES_MAX).saturating_add(Peers::FOOTPRINT_MAX);
+        Self { fixed, rooms: self.rooms.saturating_add(told), ..self }
     }
 
     /// Its parts, by name.

@@ -1,5 +1,8 @@
 //! Messages of a room and notices to one member, as data. `wire` turns them into bytes.
 
+use std::time::Duration;
+
+use crate::cluster::link::NodeId;
 use crate::names::{MemberName, Name, RoomName};
 use crate::time::UnixTime;
 use crate::token::PublicId;
@@ -306,6 +309,20 @@ pub enum Notice<'a> {
     MemberListed {
         name: Name,
     },
+    /// Behind the members that are listed: so many are in the room on other nodes of the cluster.
+    Elsewhere {
+        online: u64,
+    },
+    /// An entry of the list of nodes: how many members it has, how many batches of the stream it has still to read, and
+    /// for how long it has run.
+    NodeListed {
+        name: &'a str,
+        node: NodeId,
+        members: u64,
+        behind: u64,
+        up: Duration,
+    },
+    NoCluster,
     /// Behind the entries of a list.
     Page {
         page: u64,

@@ -93,6 +93,28 @@ pub struct Metrics<'a> {
     pub sweeps: &'a Histogram,
     /// How long ago the sweep began that is not over.
     pub sweep_nanos: u64,
+    /// Of a node of a cluster.
+    pub cluster: Option<ClusterMetrics<'a>>,
+}
+
+/// How a node and its cluster are.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterMetrics<'a> {
+    /// True while there is a connection to the stream.
+    pub is_up: bool,
+    /// Nodes that are there, this one included.
+    pub nodes: u64,
+    /// In all rooms of all nodes.
+    pub members: u64,
+    /// From when a batch was published first until the stream was known to have it.
+    pub latency: &'a Histogram,
+    /// Batches that the stream is not known to have.
+    pub outstanding: u64,
+    /// Lines that wait for these.
+    pub held: u64,
+    /// Batches of the stream that are still to be read.
+    pub lag: u64,
+    pub reconnects: u64,
 }
 
 /// Writes metrics, each with its lines on it in front.
@@ -160,7 +182,8 @@ impl fmt::Display for Metrics<'_> {
             self.sweeps,
         )?;
         out.head("sweep_age_seconds", "gauge", "How long ago the sweep began that is not over.")?;
-        writeln!(out.0, "{PREFIX}_sweep_age_seconds {}", Seconds(self.sweep_nanos))
+        writeln!(out.0, "{PREFIX}_sweep_age_seconds {}", Seconds(self.sweep_nanos))?;
+        self.cluster.as_ref().map_or(Ok(()), |cluster| out.cluster(cluster))
     }
 }
 
@@ -172,6 +195,19 @@ impl Writer<'_, '_> {
         self.head("start_time_seconds", "gauge", "When the server was started, in Unix time.")?;
         let UnixTime(millis) = build.started;
         writeln!(self.0, "{PREFIX}_start_time_seconds {}.{:03}", millis / 1000, millis % 1000)
+    }
+
+    fn cluster(&mut self, cluster: &ClusterMetrics<'_>) -> fmt::Result {
+        self.gauge("cluster_up", "1 while there is a connection to the cluster, 0 while not.", cluster.is_up.into())?;
+        self.gauge("cluster_nodes", "Nodes of the cluster that are there, with this one.", cluster.nodes)?;
+        self.gauge("cluster_members", "Members online in all rooms of all nodes.", cluster.members)?;
+        let help = "From when a batch of lines was published until the stream was known to have it.";
+        self.histogram("cluster_publish_seconds", help, cluster.latency)?;
+        let help = "Batches of lines that the stream is not known to have.";
+        self.gauge("cluster_outstanding_batches", help, cluster.outstanding)?;
+        self.gauge("cluster_held_lines", "Lines accepted that wait for the batch before theirs.", cluster.held)?;
+        self.gauge("cluster_lag_batches", "Batches of the stream that are still to be read.", cluster.lag)?;
+        self.counter("cluster_reconnects", "How often there was a connection again.", cluster.reconnects)
     }
 
     fn crowd(&mut self, metrics: &Metrics<'_>) -> fmt::Result {
@@ -234,6 +270,10 @@ mod tests {
 
     /// A text of a server in which every value is another, counters from 1,000 on.
     fn text() -> String {
+        text_of(true)
+    }
+
+    fn text_of(with_cluster: bool) -> String {
         let mut counters = Counters::default();
         for (place, counter) in Counter::ALL.iter().enumerate() {
             counters.add(*counter, 1000 + place as u64);
@@ -258,6 +298,16 @@ mod tests {
             memory: MemoryUse { logs: 20, rooms: 21, addresses: 22, members: 23, buffers: 24 },
             is_running: true,
             turns: &turns,
+            cluster: with_cluster.then_some(ClusterMetrics {
+                is_up: true,
+                nodes: 25,
+                members: 26,
+                latency: &turns,
+                outstanding: 27,
+                held: 28,
+                lag: 29,
+                reconnects: 30,
+            }),
             sweeps: &sweeps,
             sweep_nanos: 250_000_000,
         };
@@ -320,9 +370,22 @@ mod tests {
             ("uproar_sweep_seconds_bucket{le=\"1\"}", "0"),
             ("uproar_sweep_seconds_bucket{le=\"2.5\"}", "1"),
             ("uproar_sweep_age_seconds", "0.250000000"),
+            ("uproar_cluster_up", "1"),
+            ("uproar_cluster_nodes", "25"),
+            ("uproar_cluster_members", "26"),
+            ("uproar_cluster_publish_seconds_count", "1"),
+            ("uproar_cluster_outstanding_batches", "27"),
+            ("uproar_cluster_held_lines", "28"),
+            ("uproar_cluster_lag_batches", "29"),
+            ("uproar_cluster_reconnects_total", "30"),
         ] {
             assert_eq!(values.get(key).map(String::as_str), Some(expected), "{key}");
         }
+    }
+
+    #[test]
+    fn a_server_by_itself_shows_nothing_of_a_cluster() {
+        assert!(!text_of(false).contains("cluster"));
     }
 
     #[test]

@@ -376,7 +376,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// True when a sweep has made space in a log that held lines, or the goodbye, wait for, or may have.
     fn has_space_to_use(&mut self) -> bool {
         let has_more = self.schedule.held.full_rooms().len() > FULL_LOOKS_MAX;
-        self.phase.owes_goodbye() || has_more || self.room_with_space().is_some()
+        let says_goodbye = self.phase.owes_goodbye() && self.goodbye_waits_until().is_none();
+        says_goodbye || has_more || self.room_with_space().is_some()
     }
 
     /// How long the next turn may wait.

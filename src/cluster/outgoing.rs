@@ -4,7 +4,12 @@
 //!
 //! A batch is done once the stream has said that it has it, or has given it back. Until then it is published again, with
 //! the same number, by which the stream knows what it has. It forgets numbers after a while: a batch that is older than
-//! that is published again only after the stream was read to its end and did not have it. Reads no clock.
+//! that is published again only after the stream was read to its end and did not have it. Where the connection stands all
+//! the while, and nothing else comes back that was published later, that end is found by a *look*: a batch without
+//! records, whose number in its head is 0, so that nobody takes it for a new one. Reads no clock.
+//!
+//! What the stream has, and has not given back, is kept until it is read: it may be lost on the way, and then the lines of
+//! its authors are under way no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,6 +20,7 @@ use crate::limits::{
     CLUSTER_BATCH_BYTES_MAX, CLUSTER_BATCH_RECORDS_MAX, CLUSTER_HELD_BYTES_MAX, CLUSTER_RETRY_PAUSE,
     CLUSTER_WINDOW_MARGIN,
 };
+use crate::metrics::histogram::Histogram;
 use crate::names::RoomName;
 
 /// A batch that the stream is not known to have.
@@ -33,6 +39,32 @@ enum State {
     Asked,
     /// It is not known whether the stream has it. It is published again from this moment on.
     Unknown { again: Instant },
+}
+
+/// What the next batch of a room waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    No,
+    Until(Instant),
+    /// Until the stream was read to its end.
+    Reading,
+}
+
+/// How far the stream has to be read until everything is that it had at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// It is not looked for, before this moment if there is one.
+    Off {
+        again: Option<Instant>,
+    },
+    Asked {
+        id: BatchId,
+        since: Instant,
+    },
+    To {
+        sequence: u64,
+        since: Instant,
+    },
 }
 
 /// The records of a room.
@@ -57,8 +89,16 @@ pub struct Outgoing {
     batches: u64,
     /// When everything was read that the stream had.
     caught_up: Option<Instant>,
+    /// Batches that the stream has and has not given back, by their sequences.
+    stored: BTreeMap<u64, Vec<u8>>,
+    /// The last sequence that was read, or is lost.
+    read_to: u64,
+    /// What is to tell how far the stream has to be read.
+    look: Look,
     /// For how long the stream knows batches again.
     window: Duration,
+    /// From when a batch was published first until the stream was known to have it.
+    latency: Histogram,
 }
 
 impl Outgoing {
@@ -70,7 +110,11 @@ impl Outgoing {
             bytes: 0,
             batches: 0,
             caught_up: None,
+            stored: BTreeMap::new(),
+            read_to: 0,
+            look: Look::Off { again: None },
             window: Duration::ZERO,
+            latency: Histogram::default(),
         }
     }
 
@@ -102,23 +146,38 @@ impl Outgoing {
 
     /// Everything was read that the stream had at `since`.
     pub fn on_caught_up(&mut self, since: Instant) {
-        self.caught_up = Some(since);
+        self.caught_up = self.caught_up.max(Some(since));
+    }
+
+    /// The stream was read to this sequence.
+    pub fn on_read(&mut self, sequence: u64) {
+        self.read_to = self.read_to.max(sequence);
+        while let Some(batch) = self.stored.first_entry()
+            && *batch.key() <= sequence
+        {
+            self.bytes -= batch.remove().len();
+        }
+        if let Look::To { sequence, since } = self.look
+            && sequence <= self.read_to
+        {
+            self.look = Look::Off { again: None };
+            self.on_caught_up(since);
+        }
+    }
+
+    /// What the stream had up to this sequence is lost: the batches of this node among that.
+    pub fn on_lost(&mut self, last: u64) -> Vec<Vec<u8>> {
+        let kept = self.stored.split_off(&(last + 1));
+        let lost: Vec<_> = std::mem::replace(&mut self.stored, kept).into_values().collect();
+        self.bytes -= lost.iter().map(Vec::len).sum::<usize>();
+        self.on_read(last);
+        lost
     }
 
     /// The next batch to be published now.
     pub fn next(&mut self, now: Instant) -> Option<Order> {
-        let (caught_up, window) = (self.caught_up, self.window);
-        let is_due = |queue: &Queue| match &queue.under_way {
-            None => true,
-            Some(batch) => match batch.state {
-                State::Asked => false,
-                State::Unknown { again } => {
-                    let is_known_again = now < batch.since + window;
-                    again <= now && (is_known_again || caught_up.is_some_and(|caught_up| caught_up >= again))
-                }
-            },
-        };
-        let room = *self.ready.iter().find(|room| is_due(&self.rooms[*room]))?;
+        let is_due = |room: &&RoomName| self.wait_of(room, now) == Wait::No;
+        let Some(room) = self.ready.iter().find(is_due).copied() else { return self.next_look(now) };
         self.ready.remove(&room);
         let queue = self.rooms.get_mut(&room).expect("a room that is ready has something");
         let batch = match &mut queue.under_way {
@@ -138,11 +197,57 @@ impl Outgoing {
         Some(Order::Publish { room, id: batch.id, bytes: batch.bytes.clone() })
     }
 
-    /// What became of a batch.
-    pub fn on_published(&mut self, id: BatchId, outcome: &Published, now: Instant) {
-        let Some(room) = self.room_of(id) else { return };
+    /// What the batch of a room that is ready waits for.
+    fn wait_of(&self, room: &RoomName, now: Instant) -> Wait {
+        let Some(batch) = &self.rooms[room].under_way else { return Wait::No };
+        match batch.state {
+            State::Unknown { again } if again > now => Wait::Until(again),
+            State::Unknown { again } => {
+                let is_known_again = now < batch.since + self.window;
+                let was_read = self.caught_up.is_some_and(|caught_up| caught_up >= again);
+                if is_known_again || was_read { Wait::No } else { Wait::Reading }
+            }
+            State::Asked => unreachable!("a room that waits for an answer is not ready"),
+        }
+    }
+
+    /// A look, if a batch waits until the stream was read.
+    fn next_look(&mut self, now: Instant) -> Option<Order> {
+        let Look::Off { again } = self.look else { return None };
+        let room = *self.ready.iter().find(|room| self.wait_of(room, now) == Wait::Reading)?;
+        if again.is_some_and(|again| again > now) {
+            return None;
+        }
+        self.batches += 1;
+        let id = BatchId { node: self.node, number: self.batches };
+        let mut bytes = Vec::new();
+        record::write_head(BatchId { number: 0, ..id }, &mut bytes);
+        self.look = Look::Asked { id, since: now };
+        Some(Order::Publish { room, id, bytes })
+    }
+
+    /// What became of a batch. Its bytes when the stream had it and has lost it.
+    pub fn on_published(&mut self, id: BatchId, outcome: &Published, now: Instant) -> Option<Vec<u8>> {
+        if let Look::Asked { id: look, since } = self.look
+            && look == id
+        {
+            self.look = match outcome {
+                Published::Stored { sequence } => Look::To { sequence: *sequence, since },
+                _ => Look::Off { again: Some(now + CLUSTER_RETRY_PAUSE) },
+            };
+            self.on_read(self.read_to);
+            return None;
+        }
+        let room = self.room_of(id)?;
         match outcome {
-            Published::Stored { .. } => self.done(room),
+            Published::Stored { sequence } => {
+                let bytes = self.done(room, now).bytes;
+                if *sequence <= self.read_to {
+                    return Some(bytes);
+                }
+                self.bytes += bytes.len();
+                self.stored.insert(*sequence, bytes);
+            }
             Published::Unknown | Published::Refused { .. } => {
                 let queue = self.rooms.get_mut(&room).expect("it was found");
                 let batch = queue.under_way.as_mut().expect("it was found");
@@ -150,12 +255,15 @@ impl Outgoing {
                 self.ready.insert(room);
             }
         }
+        None
     }
 
     /// The stream has given a batch of this node back.
-    pub fn on_given_back(&mut self, id: BatchId) {
+    pub fn on_given_back(&mut self, id: BatchId, now: Instant) {
         if let Some(room) = self.room_of(id) {
-            self.done(room);
+            let batch = self.done(room, now);
+            // Others that wait until everything was read that was stored before are as good as read.
+            self.on_caught_up(batch.since);
         }
     }
 
@@ -167,28 +275,31 @@ impl Outgoing {
     }
 
     /// The stream has the batch of a room that is under way.
-    fn done(&mut self, room: RoomName) {
+    fn done(&mut self, room: RoomName, now: Instant) -> Batch {
         let queue = self.rooms.get_mut(&room).expect("it was found");
         let batch = queue.under_way.take().expect("it is under way");
         self.bytes -= batch.bytes.len();
+        self.latency.record(now.saturating_duration_since(batch.since));
         if queue.count > 0 {
             self.ready.insert(room);
         } else {
             self.ready.remove(&room);
             self.rooms.remove(&room);
         }
+        batch
     }
 
     /// When [`Outgoing::next`] has something that it has not now; `None` when only news can change that.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let again = |room: &RoomName| match self.rooms[room].under_way.as_ref()?.state {
-            State::Unknown { again } if again > now => Some(again),
+        let again = |room: &RoomName| match (self.wait_of(room, now), self.look) {
+            (Wait::Until(again), _) => Some(again),
+            (Wait::Reading, Look::Off { again }) => again,
             _ => None,
         };
         self.ready.iter().filter_map(again).min()
     }
 
-    /// Bytes that the stream is not known to have.
+    /// Bytes that the stream is not known to have, or has not given back.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -198,15 +309,27 @@ impl Outgoing {
         self.rooms.values().filter(|queue| queue.under_way.is_some()).count()
     }
 
+    /// Records that wait for the batch before theirs.
+    pub fn waiting(&self) -> usize {
+        self.rooms.values().map(|queue| queue.count).sum()
+    }
+
+    /// From when batches were published first until the stream was known to have them.
+    pub fn latency(&self) -> &Histogram {
+        &self.latency
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty()
+        self.rooms.is_empty() && self.stored.is_empty()
     }
 
     /// Panics when bytes are counted wrong, or a room that has something to publish is not known to have.
     pub fn invariants(&self) {
         let bytes_of =
             |queue: &Queue| queue.records.len() + queue.under_way.as_ref().map_or(0, |batch| batch.bytes.len());
-        assert_eq!(self.bytes, self.rooms.values().map(bytes_of).sum::<usize>(), "bytes are counted");
+        let stored = self.stored.values().map(Vec::len).sum::<usize>();
+        assert_eq!(self.bytes, self.rooms.values().map(bytes_of).sum::<usize>() + stored, "bytes are counted");
+        assert!(self.stored.keys().all(|sequence| *sequence > self.read_to), "what was read is not kept");
         for (room, queue) in &self.rooms {
             assert!(queue.under_way.is_some() || queue.count > 0, "an idle room has no entry");
             let asked = queue.under_way.as_ref().is_some_and(|batch| batch.state == State::Asked);
@@ -269,7 +392,9 @@ mod tests {
         assert_eq!((second.number, texts), (2, vec!["2".to_owned(), "3".to_owned()]));
         outgoing.on_published(first, &Published::Unknown, now);
         assert_eq!(next(&mut outgoing, now), None, "the answer was about an earlier one");
-        outgoing.on_given_back(second);
+        outgoing.on_given_back(second, now);
+        assert!(!outgoing.is_empty(), "the first is still to be read");
+        outgoing.on_read(10);
         assert!(outgoing.is_empty() && outgoing.bytes() == 0);
     }
 
@@ -286,11 +411,52 @@ mod tests {
         let late = start + WINDOW;
         outgoing.on_published(id, &Published::Unknown, late);
         let later = late + WINDOW;
-        assert_eq!(next(&mut outgoing, later), None, "the stream would store it twice");
         outgoing.on_caught_up(late);
-        assert_eq!(next(&mut outgoing, later), None, "that was before the last attempt ended");
+        let (look, texts) = next(&mut outgoing, later).expect("the stream would store it twice");
+        assert!(look != id && texts.is_empty(), "what was read before the last attempt ended is not enough");
+        assert_eq!(next(&mut outgoing, later), None, "there is one look at a time");
         outgoing.on_caught_up(later);
-        assert_eq!(next(&mut outgoing, later).unwrap().0, id);
+        assert_eq!(next(&mut outgoing, later).unwrap().0, id, "a connection was made meanwhile");
+    }
+
+    #[test]
+    fn a_look_tells_how_far_the_stream_has_to_be_read() {
+        let (mut outgoing, start) = (outgoing(), Instant::now());
+        outgoing.push(den(), &line("1"));
+        let (id, _) = next(&mut outgoing, start).unwrap();
+        let late = start + WINDOW;
+        outgoing.on_published(id, &Published::Unknown, late);
+        let later = late + CLUSTER_RETRY_PAUSE;
+        let Some(Order::Publish { id: look, bytes, .. }) = outgoing.next(later) else { panic!("it looks") };
+        assert_eq!(record::Batch::read(&bytes).id, Some(BatchId { node: NODE, number: 0 }), "nobody takes it for new");
+        outgoing.on_published(look, &Published::Unknown, later);
+        assert_eq!(next(&mut outgoing, later), None, "after a pause");
+        let again = later + CLUSTER_RETRY_PAUSE;
+        assert_eq!(outgoing.deadline(later), Some(again));
+        let (look, _) = next(&mut outgoing, again).unwrap();
+        outgoing.on_published(look, &Published::Stored { sequence: 9 }, again);
+        outgoing.on_read(8);
+        assert_eq!(next(&mut outgoing, again), None, "it may be what comes next");
+        outgoing.on_read(9);
+        assert_eq!(next(&mut outgoing, again).unwrap().0, id, "the stream does not have it");
+    }
+
+    #[test]
+    fn what_the_stream_has_and_does_not_give_back_is_told_to_be_lost() {
+        let (mut outgoing, now) = (outgoing(), Instant::now());
+        let publish = |outgoing: &mut Outgoing, sequence| {
+            outgoing.push(den(), &line("1"));
+            let (id, _) = next(outgoing, now).unwrap();
+            outgoing.on_published(id, &Published::Stored { sequence }, now)
+        };
+        assert_eq!(publish(&mut outgoing, 3), None);
+        assert_eq!(publish(&mut outgoing, 5), None);
+        assert!(outgoing.bytes() > 0 && !outgoing.is_empty(), "they are still to come back");
+        outgoing.on_read(3);
+        assert_eq!(outgoing.on_lost(7).len(), 1, "the other was read");
+        assert!(outgoing.is_empty() && outgoing.bytes() == 0);
+        assert!(publish(&mut outgoing, 6).is_some(), "the answer comes after the loss");
+        assert!(outgoing.is_empty() && outgoing.bytes() == 0);
     }
 
     #[test]
@@ -306,7 +472,7 @@ mod tests {
         let (id, texts) = next(&mut outgoing, now).unwrap();
         assert_eq!(texts.len(), count);
         assert!(outgoing.has_room(den()), "the next one");
-        outgoing.on_given_back(id);
+        outgoing.on_given_back(id, now);
         for number in 0.. {
             let room = RoomName::parse(&format!("a{number}")).unwrap();
             while outgoing.has_room(room) {

@@ -106,6 +106,11 @@ impl Own {
         self.due
     }
 
+    /// Nothing can be told now: it is looked again later.
+    pub fn wait(&mut self, now: Instant) {
+        self.due = now + BEAT_INTERVAL;
+    }
+
     /// The count of the last word. That of a word which is no beat is one more.
     pub fn next_count(&mut self) -> u64 {
         self.count += 1;

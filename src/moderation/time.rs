@@ -47,6 +47,13 @@ pub fn spell(time: Duration) -> impl Display {
     })
 }
 
+/// Shows a length of time in its largest unit, less what is over: `3h` is up to four hours.
+pub fn roughly(time: Duration) -> impl Display {
+    let seconds = time.as_secs();
+    let (size, letter) = UNITS.into_iter().find(|(size, _)| *size <= seconds).unwrap_or((1, 's'));
+    fmt::from_fn(move |f| write!(f, "{}{letter}", seconds / size))
+}
+
 /// Shows a moment, in milliseconds of Unix time. A begun second counts as a whole one, so that what lasts until then is
 /// over when a clock shows it.
 pub fn moment(unix_ms: u64) -> impl Display {

@@ -157,6 +157,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             turns: &self.measures.turns,
             sweeps: &self.measures.sweeps,
             sweep_nanos: self.measures.sweep_nanos(self.now),
+            cluster: self.cluster_metrics(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod comeback;
 mod deliver;
 mod elsewhere;
 mod holding;
+mod peers;
 mod people;
 
 use std::borrow::Cow;
@@ -18,11 +19,12 @@ use super::schedule::Moment;
 use super::speaker::{Done, Speaker};
 use super::{Flow, Server};
 // In a build with links, those are trait objects, which need it not.
+use crate::cluster::beat::Word;
 #[allow(unused_imports)]
 use crate::cluster::link::Link;
 use crate::cluster::link::{AnyLink, News};
 use crate::cluster::people::People;
-use crate::cluster::record::{Author, Content, Record};
+use crate::cluster::record::{Author, Batch, Content, Record};
 use crate::cluster::{Cluster, Delivery, Settings, Turn};
 use crate::io::{Io, Signal};
 use crate::limits::{
@@ -48,6 +50,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.sessions.tell_freed();
         let people = People::new(settings.node, self.config.members_max, self.config.resume_for, self.now);
         self.cluster = Some(Cluster::new(link, settings, people, self.now));
+        self.introduce_node();
     }
 
     /// The link may have news.
@@ -69,8 +72,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let turn = cluster.on_time(self.now);
         self.on_turn(turn);
         self.take_news();
+        self.run_nodes();
         let goes_on = self.run_people();
-        self.tell_rooms();
         if had_news || goes_on || turn != Turn::Nothing {
             self.resume_waiting();
         }
@@ -81,7 +84,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn take_news(&mut self) {
         let mut bytes = 0;
         for _ in 0..CLUSTER_NEWS_PER_TURN {
-            if !self.deliver() || bytes >= CLUSTER_NEWS_BYTES_PER_TURN {
+            // What has happened is told before what is said after it.
+            if !self.deliver() || !self.tell_rooms() || bytes >= CLUSTER_NEWS_BYTES_PER_TURN {
                 return;
             }
             let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.has_news) else { return };
@@ -110,6 +114,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if is_first {
                     self.rooms.set_stream(stream.created);
                 }
+                self.greet_nodes();
                 self.report(format_args!(
                     "the cluster is there: its stream has messages {} to {}",
                     stream.first, stream.last
@@ -127,17 +132,36 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.on_turn(turn);
             }
             News::Record { sequence, time, room, bytes } => {
-                cluster.delivery =
-                    Some(Delivery { sequence, time, room, bytes, offset: 0, place: 0, announcing: None });
+                cluster.delivery = Some(Delivery {
+                    sequence,
+                    time,
+                    room,
+                    bytes,
+                    is_begun: false,
+                    offset: 0,
+                    place: 0,
+                    announcing: None,
+                });
             }
             News::Lost { first, last } => self.on_lost(first, last),
-            News::Published { id, outcome } => cluster.outgoing.on_published(id, &outcome, now),
+            News::Published { id, outcome } => {
+                let lost = cluster.outgoing.on_published(id, &outcome, now);
+                lost.iter().for_each(|batch| self.on_own_lost(batch));
+            }
             News::Entry { key, bytes, revision } => self.on_entry(&key, bytes.as_deref(), revision),
             News::Stored { key, outcome } => self.on_stored(&key, outcome),
-            News::Told { bytes } => {
-                self.on_told_of_people(&bytes);
-            }
-            News::Lag { .. } => {}
+            News::Told { bytes } => self.on_told(&bytes),
+            News::Lag { batches } => cluster.nodes.set_lag(batches),
+        }
+    }
+
+    /// Another node tells all.
+    fn on_told(&mut self, bytes: &[u8]) {
+        if self.on_told_of_people(bytes) {
+            return;
+        }
+        if let Some(word) = Word::read(bytes) {
+            self.on_node(word);
         }
     }
 
@@ -170,6 +194,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Batches that this node was not given are lost: every room is told, because it may be one of them.
     fn on_lost(&mut self, first: u64, last: u64) {
         use crate::cluster::record::{last_number, number};
+        let lost_to = last;
         let (first, last) = (number(first, 0), last_number(last));
         for room in self.rooms.ids().collect::<Vec<_>>() {
             if let Some(numbering) = self.rooms.room_mut(room).numbering_mut() {
@@ -178,6 +203,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.report(format_args!("the stream has forgotten what this server was not given"));
         self.tell_all_rooms(Event::Lost { first, last });
+        let lost = self.cluster.as_mut().map(|cluster| cluster.outgoing.on_lost(lost_to)).unwrap_or_default();
+        lost.iter().for_each(|batch| self.on_own_lost(batch));
+    }
+
+    /// The stream had a batch of this node, and this node was not given it: its lines are under way no more.
+    fn on_own_lost(&mut self, batch: &[u8]) {
+        for record in Batch::read(batch).filter_map(|(_, record)| record) {
+            let speaker = self.speaker_of(&record.author);
+            self.on_said(speaker, None);
+        }
     }
 
     /// Rooms with members are told, a number of them a turn.
@@ -188,15 +223,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    fn tell_rooms(&mut self) {
-        let Some(cluster) = &mut self.cluster else { return };
+    /// True once all of them were.
+    fn tell_rooms(&mut self) -> bool {
+        let Some(cluster) = &mut self.cluster else { return true };
         for _ in 0..cluster.to_tell.len().min(GOODBYES_PER_TURN) {
             let (room, event) = cluster.to_tell.pop_front().expect("they were counted");
             if self.rooms.exists(room) && self.rooms.announce(room, None, event).is_err() {
                 cluster.to_tell.push_front((room, event));
-                return;
+                break;
             }
         }
+        cluster.to_tell.is_empty()
     }
 
     /// Connections that wait for the cluster look whether they still have to.
@@ -298,7 +335,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// When the cluster has something to do.
     pub(super) fn set_cluster_moment(&mut self) {
         if let Some(cluster) = &self.cluster {
-            self.schedule.set(Moment::Cluster, cluster.deadline(self.now));
+            let moments = cluster.deadline(self.now).into_iter().chain(self.goodbye_waits_until());
+            let moment = moments.chain(self.rooms.own_deadline()).min();
+            self.schedule.set(Moment::Cluster, moment);
         }
     }
 }

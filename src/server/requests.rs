@@ -117,6 +117,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Request::Bans { page } => self.list_bans(id, page)?,
             Request::Slow { seconds } => self.set_slow(speaker, seconds)?,
             Request::Only { operators } => self.set_only(speaker, operators)?,
+            Request::Nodes { page } => self.list_nodes(speaker, page)?,
             Request::Announce { text } => self.announce_to_all(speaker, text)?,
         }
         Ok(Done::Taken)
@@ -321,8 +322,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let start = usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(LIST_PAGE_ENTRIES);
         let entries = if start < shown { LIST_PAGE_ENTRIES } else { 0 };
         let members = self.rooms.members_of(room).skip(start.min(shown)).take(entries);
-        let listed: Vec<Notice<'_>> =
-            members.map(|id| Notice::MemberListed { name: self.connections.at(id).name() }).collect();
+        let members = members.map(|id| Notice::MemberListed { name: self.connections.at(id).name() });
+        let listed: Vec<Notice<'_>> = members.chain(self.listed_elsewhere(room)).collect();
         self.tell_page(speaker.id, &listed, page, online);
         Ok(())
     }

@@ -67,6 +67,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(transcript) = self.transcript.as_mut().filter(|_| signal == Signal::Interrupt) {
             transcript.note("KeyboardInterrupt");
         }
+        self.leave_nodes();
         let until = self.now + flush_time(self.connections.len());
         self.phase = Phase::Stopping { until, goodbye_said: false, at_once: false };
         self.schedule.set(Moment::Stop, Some(until));
@@ -83,11 +84,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Says goodbye if the server is stopping and has not said it yet.
     pub(super) fn say_goodbye(&mut self) {
-        let Phase::Stopping { goodbye_said, until, .. } = &mut self.phase else { return };
-        // What was accepted is said first, while there is time for it.
-        if self.cluster.as_ref().is_some_and(Cluster::owes) && self.now + STOP_FLUSH / 2 < *until {
+        if self.goodbye_waits_until().is_some() {
             return;
         }
+        let Phase::Stopping { goodbye_said, .. } = &mut self.phase else { return };
         for _ in 0..self.goodbyes.len().min(GOODBYES_PER_TURN) {
             let room = self.goodbyes.pop_front().expect("they were counted");
             if self.rooms.exists(room) && self.rooms.announce(room, None, Event::Stopping).is_err() {
@@ -95,6 +95,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
         }
         *goodbye_said = self.goodbyes.is_empty();
+    }
+
+    /// Until when the goodbye waits for what was accepted and is still to be said, which comes first while there is time.
+    pub(super) fn goodbye_waits_until(&self) -> Option<Instant> {
+        let Phase::Stopping { goodbye_said: false, until, .. } = self.phase else { return None };
+        let late = until - STOP_FLUSH / 2;
+        (self.now < late && self.cluster.as_ref().is_some_and(Cluster::owes)).then_some(late)
     }
 
     /// Reports the last line, once everything is said and sent or the time for it is over.

@@ -4,6 +4,8 @@
 //! delays, loses and repeats what it can. Then the faults end, and everything has to become quiet and complete. What
 //! each peer was sent is compared with the one order, which is that of the stream.
 
+#[cfg(test)]
+mod counts;
 mod heard;
 mod incidents;
 mod nodes;
@@ -22,16 +24,16 @@ use std::time::Duration;
 use crate::cli::Serve;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults as KernelFaults;
-use crate::limits::{STOP_FLUSH, log_bytes_min};
+use crate::limits::log_bytes_min;
 use crate::sim::run::caught;
-use crate::sim::stream::{self, Counts, Faults, MILLISECOND, Settings, Stream};
+use crate::sim::stream::{Counts, Faults, MILLISECOND, Settings, Stream};
 use incidents::Incident;
 use nodes::{Nodes, Setting};
 use talkers::{Habits, Talkers};
 use verdict::Figures;
 
 /// Whether members are told the number of members at all nodes.
-const COUNTS_ALL: bool = false;
+const COUNTS_ALL: bool = true;
 
 /// How long everything has, once there are no faults, to become quiet: longer than all pauses and time-outs.
 const QUIET: u64 = 60_000 * MILLISECOND;
@@ -68,7 +70,8 @@ pub fn replay(seed: u64, mut tell: impl FnMut(&str)) -> Outcome {
 
 fn setting(draw: &mut Draw, readable: bool) -> Setting {
     let line_bytes = 64;
-    let log_bytes = log_bytes_min(line_bytes) * draw.pick(&[64, 64, 1]);
+    let segments = draw.pick(&[64, 64, 1]);
+    let log_bytes = log_bytes_min(line_bytes) * segments;
     let (line_bytes, log_bytes) = (line_bytes.to_string(), log_bytes.to_string());
     let announce_max = draw.pick(&["200", "0", "3"]);
     let options = ["--flood-rate", "0", "--join-rate", "0", "--line-bytes", &line_bytes, "--log-bytes", &log_bytes];
@@ -89,8 +92,20 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
     if draw.chance(100) {
         faults = few;
     }
+    let mut habits = Habits::draw(draw);
+    if segments == 1 {
+        // Where the log forgets, a gap in the past cannot be told from one in what is live.
+        habits.asks = 0;
+    }
     let grace = Duration::from_millis(draw.pick(&[10_000, 2000, 100]));
-    Setting { config: serve.config(100), habits: Habits::draw(draw), faults, grace, readable }
+    Setting {
+        config: serve.config(100),
+        habits: Habits::draw(draw),
+        faults,
+        grace,
+        keeps_everything: segments > 1,
+        readable,
+    }
 }
 
 fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {
@@ -147,13 +162,13 @@ fn play_nodes(nodes: &mut Nodes, count: usize, span: u64, incidents: Vec<(u64, I
         nodes.play_until(at);
         nodes.happen(incident);
     }
-    nodes.stream.borrow_mut().faults = stream::Faults::default();
+    nodes.stream.borrow_mut().faults = Faults::default();
     nodes.set_faults(KernelFaults::default());
     nodes.with_talkers(Talkers::settle);
     nodes.play_until(nodes.now() + QUIET);
     nodes.with_talkers(Talkers::latecomer);
     nodes.play_until(nodes.now() + QUIET / 6);
     let figures = verdict::compare(nodes);
-    nodes.stop((STOP_FLUSH + Duration::from_secs(1)).as_nanos() as u64);
+    nodes.stop();
     figures
 }

@@ -16,7 +16,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -141,7 +141,8 @@ impl Stream {
     pub fn link(this: &Rc<RefCell<Self>>) -> SimLink {
         let mut stream = this.borrow_mut();
         let number = stream.clients.len();
-        stream.clients.push(Client::default());
+        let out_since = stream.now;
+        stream.clients.push(Client::new(out_since));
         stream.on_change();
         SimLink::new(Rc::clone(this), number)
     }
@@ -245,6 +246,12 @@ impl Stream {
     /// The batches that a link could not be given.
     pub fn lost(&self, link: usize) -> &[RangeInclusive<u64>] {
         &self.clients[link].lost
+    }
+
+    /// When a link's server had not everything, as it knew.
+    pub fn outs(&self, link: usize) -> Vec<Range<u64>> {
+        let client = &self.clients[link];
+        client.outs.iter().cloned().chain(client.out_since.map(|since| since..u64::MAX)).collect()
     }
 
     /// What a link's server had taken when it had everything for the first time, if it ever had.

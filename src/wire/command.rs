@@ -84,6 +84,9 @@ pub enum Request<'a> {
     Announce {
         text: &'a str,
     },
+    Nodes {
+        page: u64,
+    },
 }
 
 impl Request<'_> {
@@ -162,6 +165,7 @@ const COMMANDS: &[Command] = &[
     operators("slow", "/slow SECONDS", "one line of each in SECONDS; 0 for no bound"),
     operators("only", "/only operators|all", "who may speak in this room"),
     operators("announce", "/announce TEXT", "say something in every room"),
+    operators("nodes", "/nodes [PAGE]", "the servers of this cluster, and how many members each has"),
 ];
 
 /// The lines of the list of commands.
@@ -261,6 +265,7 @@ fn arguments<'a>(name: &str, rest: &'a str) -> Option<Request<'a>> {
             _ => return None,
         },
         "announce" => Request::Announce { text: visible(rest)? },
+        "nodes" => Request::Nodes { page: page()? },
         _ => unreachable!("every command of the list is read"),
     })
 }
@@ -342,6 +347,8 @@ mod tests {
             ("ban bob s", usage("/ban NAME|ADDRESS[/PREFIX] [TIME]")),
             ("slow 10", Ok(Request::Slow { seconds: 10 })),
             ("only all", Ok(Request::Only { operators: false })),
+            ("nodes", Ok(Request::Nodes { page: 1 })),
+            ("nodes x", usage("/nodes [PAGE]")),
             ("Quit", Err(Wrong::Unknown { name: "Quit" })),
             ("", Err(Wrong::Unknown { name: "" })),
             ("tell bob", Err(Wrong::Unknown { name: "tell" })),

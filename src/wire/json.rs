@@ -201,6 +201,16 @@ pub fn notice(notice: Notice<'_>, out: &mut impl Write) -> io::Result<()> {
             object.online = Some(*online);
         }
         Notice::MemberListed { name } => object.name = Some(Shown(name)),
+        Notice::Elsewhere { online } => object.online = Some(*online),
+        Notice::NodeListed { name, node, members, behind, up } => {
+            let words = notice.to_string();
+            let (id, seconds) = (node.to_string(), up.as_secs());
+            let text = words.strip_prefix("! ").unwrap_or(&words);
+            let (members, behind) = (*members, *behind);
+            let (kind, code) = ("notice", notice.code());
+            let node = NodeListed { kind, code, name, node: &id, members, behind, seconds, text };
+            return node_listed(&node, out);
+        }
         Notice::Page { page, pages } => (object.page, object.pages) = (Some(*page), Some(*pages)),
         Notice::History { count } => object.count = Some(*count),
         notice if notice.is_error() => object.kind = "error",
@@ -224,6 +234,24 @@ fn welcome(arrival: &Arrival, out: &mut impl Write) -> io::Result<()> {
         ..Object::new("welcome")
     };
     object.write(out)
+}
+
+/// An entry of the list of nodes.
+#[derive(Serialize)]
+struct NodeListed<'a> {
+    kind: &'a str,
+    code: &'a str,
+    name: &'a str,
+    node: &'a str,
+    members: u64,
+    behind: u64,
+    seconds: u64,
+    text: &'a str,
+}
+
+fn node_listed(node: &NodeListed<'_>, mut out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut out, node)?;
+    out.write_all(b"\n")
 }
 
 /// A gap, with the numbers of the first and the last message of it where they are known.
@@ -252,8 +280,10 @@ fn missed(
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use super::*;
+    use crate::cluster::link::NodeId;
     use crate::names::{MemberName, Name, RoomName};
 
     const TIME: UnixTime = UnixTime(1_732_448_000_123);
@@ -362,6 +392,20 @@ mod tests {
             (
                 Notice::RoomListed { room, online: 3 },
                 r#"{"kind":"notice","code":"room","room":"den","online":3,"text":"den 3"}"#,
+            ),
+            (
+                Notice::Elsewhere { online: 12 },
+                r#"{"kind":"notice","code":"elsewhere","online":12,"text":"and 12 more on other nodes"}"#,
+            ),
+            (
+                Notice::NodeListed {
+                    name: "box1:8888",
+                    node: NodeId(0xaa),
+                    members: 5000,
+                    behind: 2,
+                    up: Duration::from_secs(11_520),
+                },
+                r#"{"kind":"notice","code":"node","name":"box1:8888","node":"00000000000000aa","members":5000,"behind":2,"seconds":11520,"text":"box1:8888 00000000000000aa: 5000 members, 2 behind, up 3h"}"#,
             ),
             (
                 Notice::Joined(Arrival {

@@ -10,6 +10,7 @@ use super::foreign::Foreign;
 use super::sanitise::sanitise;
 use crate::limits::{EVENT_BYTES_MAX, PREFIX_BYTES_MAX, rendered_bytes_max};
 use crate::message::{Arrival, Body, Event, Kind, Message, Notice};
+use crate::moderation::time;
 use crate::names::Name;
 use crate::room::log::Entry;
 
@@ -180,6 +181,11 @@ impl fmt::Display for Notice<'_> {
             Self::TooManyLines => write!(f, "! you sent too many lines before you joined"),
             Self::RoomListed { room, online } => write!(f, "! {room} {online}"),
             Self::MemberListed { name } => write!(f, "! {name}"),
+            Self::Elsewhere { online } => write!(f, "! and {online} more on other nodes"),
+            Self::NodeListed { name, node, members, behind, up } => {
+                write!(f, "! {name} {node}: {members} members, {behind} behind, up {}", time::roughly(up))
+            }
+            Self::NoCluster => write!(f, "! this server is in no cluster"),
             Self::Page { page, pages } => write!(f, "! page {page} of {pages}"),
             Self::Nobody { name } => write!(f, "! nobody is called {name}"),
             Self::Sent { name } => write!(f, "! sent to {name}"),
@@ -261,6 +267,9 @@ impl Notice<'_> {
             Self::TooManyLines => "too_many_lines",
             Self::RoomListed { .. } => "room",
             Self::MemberListed { .. } => "member",
+            Self::Elsewhere { .. } => "elsewhere",
+            Self::NodeListed { .. } => "node",
+            Self::NoCluster => "no_cluster",
             Self::Page { .. } => "page",
             Self::Nobody { .. } => "nobody",
             Self::Sent { .. } => "sent",
@@ -327,6 +336,7 @@ impl Notice<'_> {
                 | Self::Nobody { .. }
                 | Self::NotReading { .. }
                 | Self::CutOff
+                | Self::NoCluster
                 | Self::NotOperator
                 | Self::WrongKey
                 | Self::NoOperators

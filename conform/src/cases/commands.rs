@@ -225,6 +225,7 @@ const WRONG: &[(&str, &str)] = &[
     ("/slow 10", FOR_OPERATORS),
     ("/only operators", FOR_OPERATORS),
     ("/announce hi", FOR_OPERATORS),
+    ("/nodes", FOR_OPERATORS),
     ("/token", FOR_PROGRAMS),
     ("/resume 00000000000000000000000000000000 0", FOR_PROGRAMS),
 ];

@@ -20,6 +20,7 @@ pub(super) fn cases() -> impl Iterator<Item = Case> {
         about("modes", with_key(modes())),
         about("announce", with_key(announce())),
         about("topic", with_key(topic())),
+        about("nodes", with_key(vec![nodes()])),
     ];
     sections.into_iter().flatten()
 }
@@ -40,6 +41,15 @@ fn with_operator(others: &[&'static str], steps: Vec<Step>) -> Vec<Step> {
     all.extend(steps);
     all
 }
+
+fn nodes() -> Draft {
+    case(
+        "a server by itself is in no cluster",
+        with_operator(&[], vec![sends("a", "/nodes\n/nodes 0\n"), reads("a", &NO_NODES)]),
+    )
+}
+
+const NO_NODES: [&str; 2] = ["! this server is in no cluster", "! usage: /nodes [PAGE]"];
 
 fn no_operators() -> Draft {
     case(
@@ -74,7 +84,10 @@ fn operators() -> Vec<Draft> {
             "operators are told of their commands too",
             with_operator(
                 &[],
-                vec![sends("a", "/help\n"), reads_until("a", "! /announce TEXT: say something in every room")],
+                vec![
+                    sends("a", "/help\n"),
+                    reads_until("a", "! /nodes [PAGE]: the servers of this cluster, and how many members each has"),
+                ],
             ),
         ),
     ]

@@ -23,8 +23,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.rooms.set_time(delivery.time);
         let is_done = self.deliver_batch(&mut delivery).is_ok();
         self.rooms.set_time(now);
-        if let Some(cluster) = self.cluster.as_mut().filter(|_| !is_done) {
-            cluster.delivery = Some(delivery);
+        if let Some(cluster) = &mut self.cluster {
+            if is_done {
+                cluster.outgoing.on_read(delivery.sequence);
+            } else {
+                cluster.delivery = Some(delivery);
+            }
         }
         is_done
     }
@@ -46,18 +50,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// The room that a batch is said in; `None` when it was said already, or cannot be said here.
-    fn room_of_batch(&mut self, delivery: &Delivery, id: Option<BatchId>) -> Option<RoomId> {
-        let is_begun = delivery.place > 0 || delivery.announcing.is_some();
+    fn room_of_batch(&mut self, delivery: &mut Delivery, id: Option<BatchId>) -> Option<RoomId> {
         let is_own = |cluster: &Cluster| id.is_some_and(|id| id.node == cluster.settings.node);
+        let now = self.now;
         let cluster = self.cluster.as_mut()?;
         let (is_own, has_begun) = (is_own(cluster), cluster.has_begun());
         if let Some(id) = id.filter(|_| is_own) {
-            cluster.outgoing.on_given_back(id);
+            cluster.outgoing.on_given_back(id, now);
         }
         let room = self.find_or_open(delivery.room)?;
+        if delivery.is_begun {
+            return Some(room);
+        }
         let is_empty = self.rooms.room(room).online() == 0;
         let numbering = self.rooms.room_mut(room).numbering_mut()?;
-        if !is_begun && id.is_some_and(|id| !numbering.is_new(id)) {
+        if id.is_some_and(|id| !numbering.is_new(id)) {
             return None;
         }
         if !has_begun && !is_empty {
@@ -65,6 +72,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             numbering.note_unknown(number(delivery.sequence + 1, 0) - 1);
             return None;
         }
+        delivery.is_begun = true;
         Some(room)
     }
 
@@ -95,9 +103,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         is_own: bool,
         record: &Record<'_>,
     ) -> Result<(), Blocked> {
-        let Origin { name, id, slot, serial } = record.author;
-        let speaker = self.connections.in_slot(slot.index()).map(|(id, _)| id).filter(|_| is_own);
-        let speaker = speaker.filter(|id| self.connections.serial(*id) == serial);
+        let Origin { name, id, .. } = record.author;
+        let speaker = if is_own { self.speaker_of(&record.author) } else { None };
         let author = speaker.and_then(|speaker| self.author_in(speaker, room, record));
         let cause = Cause { number, is_own, speaker };
         let body = match &record.content {
@@ -155,6 +162,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(())
     }
 
+    /// The connection of this node that is meant, if it is still there.
+    pub(super) fn speaker_of(&mut self, author: &Origin) -> Option<ConnectionId> {
+        let (id, _) = self.connections.in_slot(author.slot.index())?;
+        (self.connections.serial(id) == author.serial).then_some(id)
+    }
+
     /// The author of a record that is a member of this room here.
     fn author_in(&self, id: ConnectionId, room: RoomId, record: &Record<'_>) -> Option<Author> {
         let connection = self.connections.at(id);
@@ -166,7 +179,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A record of a connection of this node was said, perhaps as a message with a number.
-    fn on_said(&mut self, speaker: Option<ConnectionId>, number: Option<u64>) {
+    pub(super) fn on_said(&mut self, speaker: Option<ConnectionId>, number: Option<u64>) {
         let Some(id) = speaker else { return };
         let connection = self.connections.at_mut(id);
         let Some(received) = &mut connection.inbound.received else { return };

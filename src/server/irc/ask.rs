@@ -68,11 +68,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     pub(super) fn irc_lusers(&mut self, id: ConnectionId) {
         let members = self.rooms.online() + self.rooms.outside();
+        let (all, servers) = self.in_all_nodes();
         let rooms = self.rooms.count();
         self.answer(id, |to| {
-            to.numeric(251, format_args!(":There are {members} users and 0 invisible on 1 servers"));
+            to.numeric(251, format_args!(":There are {all} users and 0 invisible on {servers} servers"));
             to.numeric(254, format_args!("{rooms} :channels formed"));
-            to.numeric(255, format_args!(":I have {members} clients and 0 servers"));
+            to.numeric(255, format_args!(":I have {members} clients and {} servers", servers - 1));
         });
     }
 

@@ -27,6 +27,10 @@ pub enum Item {
     Missed {
         count: u64,
     },
+    /// As many messages of the past follow.
+    Past {
+        count: u64,
+    },
     Presence {
         change: i64,
         online: u64,
@@ -73,6 +77,9 @@ fn text(line: &str) -> Option<Item> {
     }
     if let Some(rest) = line.strip_prefix("! you missed ") {
         return Some(Item::Missed { count: first_number(rest) });
+    }
+    if let Some(rest) = line.strip_prefix("! the last ") {
+        return Some(Item::Past { count: first_number(rest) });
     }
     let online = || line.rsplit_once('(').map_or(0, |(_, rest)| first_number(rest));
     if line.starts_with("> Connected ") {
@@ -132,23 +139,35 @@ fn object(line: &str) -> Option<Item> {
         "cut_off" => Some(Item::CutOff),
         "back" => Some(Item::Back),
         "lost" => Some(Item::Lost),
+        "notice" if words("code") == "history" => Some(Item::Past { count: number("count") }),
         "error" if words("code") == "cut_off" => Some(Item::Refused),
         _ => None,
     }
 }
 
-/// The lines to be said that a server was handed whole, each with the room that its author was in.
-pub fn typed(record: &Record) -> Vec<(String, Key)> {
+/// A line to be said that a server was handed whole.
+#[derive(Clone, Debug)]
+pub struct Typed {
+    pub key: Key,
+    /// Where its author was.
+    pub room: String,
+    /// The turn in which its end was handed over.
+    pub turn: usize,
+}
+
+pub fn typed(record: &Record) -> Vec<Typed> {
     let mut room = "lobby".to_owned();
-    let mut typed = Vec::new();
+    let (mut typed, mut end) = (Vec::new(), 0);
     for line in record.heard.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
         let Some((b'\n', line)) = line.split_last() else { break };
         let line = str::from_utf8(line).expect("peers type text");
         if let Some(to) = line.strip_prefix("/join ") {
             room = to.to_lowercase();
         }
         let text = line.strip_prefix("/me ").unwrap_or(line);
-        typed.extend(Key::read(text).map(|key| (room.clone(), key)));
+        let turn = record.chunk_ends.iter().find(|(chunk, _)| *chunk >= end).expect("it was handed over").1;
+        typed.extend(Key::read(text).map(|key| Typed { key, room: room.clone(), turn }));
     }
     typed
 }

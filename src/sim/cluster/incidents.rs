@@ -28,6 +28,10 @@ pub enum Incident {
     Kill {
         node: usize,
     },
+    /// A node is told to stop.
+    Stop {
+        node: usize,
+    },
     Start,
     /// The stream forgets its oldest batches.
     Forget {
@@ -67,7 +71,8 @@ pub fn draw(draw: &mut Draw, nodes: usize, span: u64) -> Vec<(u64, Incident)> {
             2 => incidents.push((at, Incident::Silence { node, nanoseconds: lasts })),
             3 => incidents.push((at, Incident::Pause { node, nanoseconds: lasts.min(15_000 * MILLISECOND) })),
             4 => {
-                incidents.push((at, Incident::Kill { node }));
+                let stops = draw.chance(64);
+                incidents.push((at, if stops { Incident::Stop { node } } else { Incident::Kill { node } }));
                 if draw.chance(200) {
                     incidents.push((at + lasts.min(20_000 * MILLISECOND), Incident::Start));
                 }

@@ -16,15 +16,19 @@ use crate::io::sim::UNIX_START;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
+use crate::limits::STOP_FLUSH;
 use crate::server::Flow;
 use crate::sim::simulation::Simulation;
-use crate::sim::stream::Stream;
+use crate::sim::stream::{MILLISECOND, Stream};
 
 /// Most turns of all nodes in a run.
 const TURNS_MAX: usize = 2_000_000;
 
 /// Turns of all nodes at the same moment, but for the time that they take: something goes round in circles.
 const BUSY_TURNS_MAX: usize = 200_000;
+
+/// Within this time a node that was told to stop has stopped, in nanoseconds.
+const STOPS_WITHIN: u64 = (STOP_FLUSH.as_secs() + 1) * 1000 * MILLISECOND;
 
 /// How a run begins.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Setting {
     pub faults: Faults,
     /// For how long a node that is cut off takes lines.
     pub grace: Duration,
+    /// The logs are so large that nobody is skipped.
+    pub keeps_everything: bool,
     pub readable: bool,
 }
 
@@ -50,7 +56,10 @@ pub struct Node {
     paused_until: u64,
     /// By turn of its kernel: the last sequence that its server had taken.
     pub taken: Vec<u64>,
-    pub was_killed: bool,
+    /// By turn of its kernel: when the turn had begun.
+    pub times: Vec<u64>,
+    /// When it was told to stop.
+    stopping: Option<u64>,
 }
 
 impl Node {
@@ -61,7 +70,7 @@ impl Node {
 
 #[derive(Debug)]
 pub struct Nodes {
-    setting: Setting,
+    pub setting: Setting,
     pub stream: Rc<RefCell<Stream>>,
     /// All that there ever were.
     pub nodes: Vec<Node>,
@@ -70,14 +79,12 @@ pub struct Nodes {
     draw: Draw,
     faults: Faults,
     turns: usize,
-    /// True once nodes were told to stop.
-    stopping: bool,
 }
 
 impl Nodes {
     pub fn new(draw: Draw, stream: Rc<RefCell<Stream>>, setting: Setting) -> Self {
         let faults = setting.faults;
-        Self { setting, stream, nodes: Vec::new(), now: 0, draw, faults, turns: 0, stopping: false }
+        Self { setting, stream, nodes: Vec::new(), now: 0, draw, faults, turns: 0 }
     }
 
     pub fn now(&self) -> u64 {
@@ -145,7 +152,8 @@ impl Nodes {
             talkers,
             paused_until: 0,
             taken: vec![0],
-            was_killed: false,
+            times: vec![0],
+            stopping: None,
         });
     }
 
@@ -176,7 +184,8 @@ impl Nodes {
             Incident::Silence { node, nanoseconds } => self.stream.borrow_mut().silence(node, nanoseconds),
             Incident::Pause { node, nanoseconds } => self.nodes[node].paused_until = self.now + nanoseconds,
             Incident::Kill { node } if is_here(node) => self.kill(node),
-            Incident::Kill { .. } => {}
+            Incident::Stop { node } if is_here(node) => self.tell_to_stop(node),
+            Incident::Kill { .. } | Incident::Stop { .. } => {}
             Incident::Start => self.start(),
             Incident::Forget { batches } => self.stream.borrow_mut().forget(batches),
         }
@@ -184,7 +193,6 @@ impl Nodes {
 
     fn kill(&mut self, node: usize) {
         let node = &mut self.nodes[node];
-        node.was_killed = true;
         node.kernel.borrow_mut().strict = false;
         node.simulation = None;
         assert_eq!(node.kernel.borrow().open_sockets(), 0, "the end of a process closes its sockets");
@@ -249,26 +257,36 @@ impl Nodes {
         }
         let flow = simulation.turn();
         let taken = self.stream.borrow().taken(node.number);
-        node.taken.resize(node.kernel.borrow().turn + 1, taken);
+        let turn = node.kernel.borrow().turn;
+        node.taken.resize(turn + 1, taken);
+        node.times.resize(turn + 1, self.now);
         self.now = u64::try_from(node.kernel.borrow().time().as_nanos()).expect("runs are short");
         self.stream.borrow_mut().advance(self.now);
+        let node = &mut self.nodes[index];
+        let stopping = node.stopping.map(|since| since.max(node.paused_until));
+        if let Some(since) = stopping {
+            assert!(self.now < since + STOPS_WITHIN, "node {index} was told to stop at {since} and goes on");
+        }
         if flow != Flow::On {
-            assert!(self.stopping && flow == Flow::Stop, "node {index} ends with {flow:?}");
-            let node = &mut self.nodes[index];
+            assert!(stopping.is_some() && flow == Flow::Stop, "node {index} ends with {flow:?}");
             node.kernel.borrow_mut().strict = false;
             node.simulation = None;
             assert_eq!(node.kernel.borrow().open_sockets(), 0, "every socket is closed");
         }
     }
 
-    /// Stops all nodes in good order, which must not take longer than `nanoseconds`.
-    pub fn stop(&mut self, nanoseconds: u64) {
-        self.stopping = true;
-        for node in self.nodes.iter().filter(|node| node.is_here()) {
-            node.kernel.borrow_mut().set_time(self.now);
-            node.kernel.borrow_mut().signal_after(0, Signal::Terminate);
-        }
-        self.play_until(self.now + nanoseconds);
+    fn tell_to_stop(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.stopping.get_or_insert(self.now);
+        node.kernel.borrow_mut().set_time(self.now);
+        node.kernel.borrow_mut().signal_after(0, Signal::Terminate);
+    }
+
+    /// Stops all nodes in good order.
+    pub fn stop(&mut self) {
+        let here: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_here()).collect();
+        here.into_iter().for_each(|node| self.tell_to_stop(node));
+        self.play_until(self.now + STOPS_WITHIN);
         assert!(self.nodes.iter().all(|node| !node.is_here()), "a node that was told to stop goes on");
     }
 }

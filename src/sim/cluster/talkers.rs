@@ -27,6 +27,7 @@ pub struct Habits {
     pub joins: u8,
     pub stops_reading: u8,
     pub leaves: u8,
+    pub asks: u8,
     pub json: u8,
 }
 
@@ -41,6 +42,7 @@ impl Habits {
             joins: draw.pick(&[0, 24, 80]),
             stops_reading: draw.pick(&[0, 0, 8]),
             leaves: draw.pick(&[0, 4, 24]),
+            asks: draw.pick(&[0, 16]),
             json: draw.pick(&[128, 255, 0]),
         }
     }
@@ -166,6 +168,9 @@ impl Steps for Talkers {
         } else if kernel.draw.chance(self.habits.joins) {
             let room = kernel.draw.pick(&ROOMS);
             kernel.peer_writes(peer, format!("/join {room}\n").as_bytes());
+        } else if kernel.draw.chance(self.habits.asks) {
+            let count = kernel.draw.between(1, 30);
+            kernel.peer_writes(peer, format!("/history {count}\n").as_bytes());
         } else {
             let lines = if kernel.draw.chance(40) { kernel.draw.between(2, 12) } else { 1 };
             let text: String = (0..lines).map(|_| self.line(&mut kernel.draw, peer)).collect();

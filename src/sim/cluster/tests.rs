@@ -3,7 +3,7 @@
 use super::{Outcome, check, run};
 
 /// Seeds of an ordinary test run.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 
 #[test]
 fn seeds() {
@@ -16,6 +16,18 @@ fn seeds() {
     let happened = [
         ("messages", total(|outcome| outcome.figures.messages)),
         ("deliveries", total(|outcome| outcome.figures.deliveries)),
+        ("JSON", total(|outcome| outcome.figures.json)),
+        ("of the past", total(|outcome| outcome.figures.past)),
+        ("missed", total(|outcome| outcome.figures.missed)),
+        ("cut off", total(|outcome| outcome.figures.cut_off)),
+        ("refused", total(|outcome| outcome.figures.refused)),
+        ("back", total(|outcome| outcome.figures.back)),
+        ("lost", total(|outcome| outcome.figures.lost)),
+        ("in the stream twice", total(|outcome| outcome.figures.repeats)),
+        ("ended with their node", total(|outcome| outcome.figures.unsaid)),
+        ("known again", total(|outcome| outcome.stream.known_again)),
+        ("unknown", total(|outcome| outcome.stream.unknown)),
+        ("downs", total(|outcome| outcome.stream.downs)),
     ];
     println!("{happened:?}, {} turns", total(|outcome| outcome.turns));
     assert!(happened.iter().all(|(_, count)| *count > 0), "something never happens: {happened:?}");

@@ -1,11 +1,21 @@
 //! Compares what every peer was sent with the one order, and what was said with what was typed.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::time::Duration;
 
 use super::heard::{self, Item};
 use super::nodes::{Node, Nodes};
 use super::order::{Author, Key, Order, Said};
 use crate::io::sim::pair::Pair;
+use crate::limits::CLUSTER_START_WAIT;
+use crate::sim::stream::MILLISECOND;
+
+/// Within this time a server notices that time has passed, unless it does not run.
+const NOTICED_WITHIN: Duration = Duration::from_millis(10);
+
+/// Within this time, in nanoseconds, a line that waits behind others of its author is looked at, if that reads.
+const HELD_WITHIN: u64 = 2000 * MILLISECOND;
 
 /// How often what was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,6 +29,7 @@ pub struct Figures {
     pub back: u64,
     pub lost: u64,
     pub repeats: u64,
+    pub past: u64,
     /// Lines that a node had taken and that ended with it.
     pub unsaid: u64,
 }
@@ -31,6 +42,8 @@ struct Member<'a> {
     items: Vec<(usize, Item)>,
     /// It is there in the end, and has read everything.
     stays: bool,
+    /// It reads all the time, so that none of its lines waits until it does.
+    takes_at_once: bool,
 }
 
 /// One stay in a room.
@@ -55,7 +68,8 @@ pub fn compare(nodes: &Nodes) -> Figures {
         for (peer, pair) in kernel.pairs().iter().enumerate() {
             let stays = node.is_here() && pair.is_alive() && pair.reading && pair.accepted_in.is_some();
             let author = Author { node: node.number, peer };
-            members.push(Member { node, author, pair, items: heard::items(pair), stays });
+            let takes_at_once = nodes.setting.habits.stops_reading == 0;
+            members.push(Member { node, author, pair, items: heard::items(pair), stays, takes_at_once });
         }
     }
     let was_cut_off = |node: &Node| {
@@ -65,16 +79,27 @@ pub fn compare(nodes: &Nodes) -> Figures {
     for member in &members {
         let who = format!("peer {} of node {}", member.author.peer, member.author.node);
         let lost = stream.lost(member.node.number);
-        let is_lost = |said: &Said| lost.iter().any(|lost| lost.contains(&said.sequence));
+        let is_lost = |number: u64| lost.iter().any(|lost| lost.contains(&(number >> 12)));
         for stay in stays(&member.items) {
             let said = order.room(stay.room);
             check_stay(&who, member, &stay, said, is_lost, stream.began(member.node.number), &mut figures);
-            check_presence(&who, &stay);
+            if nodes.setting.keeps_everything {
+                check_presence(&who, &stay);
+            }
         }
-        check_own(&who, member, &order, was_cut_off(member.node), &mut figures);
+        let outs = read_only(nodes, member.node.number);
+        check_own(&who, member, &order, is_lost, &outs, was_cut_off(member.node), &mut figures);
     }
     check_counts(&members);
     figures
+}
+
+/// When nothing can be said at a node. A server may notice both ends of it a little later.
+fn read_only(nodes: &Nodes, node: usize) -> Vec<Range<u64>> {
+    let outs = nodes.stream.borrow().outs(node).into_iter().enumerate();
+    let grace = |index| if index == 0 { CLUSTER_START_WAIT } else { nodes.setting.grace };
+    let late = |index| u64::try_from((grace(index) + NOTICED_WITHIN).as_nanos()).expect("it is short");
+    outs.map(|(index, out)| out.start + late(index)..out.end.saturating_sub(HELD_WITHIN)).collect()
 }
 
 /// No line is in the stream twice, and every line was typed.
@@ -108,15 +133,15 @@ fn check_stay(
     member: &Member<'_>,
     stay: &Stay<'_>,
     said: &[Said],
-    is_lost: impl Fn(&Said) -> bool,
-    began: Option<u64>,
+    is_lost: impl Fn(u64) -> bool,
+    began_at: Option<u64>,
     figures: &mut Figures,
 ) {
     let room = stay.room;
     let places: HashMap<Key, usize> = said.iter().enumerate().map(|(place, said)| (said.key, place)).collect();
     let owed = |from: usize, to: usize| {
         let between = said.get(from..to).unwrap_or_default();
-        between.iter().filter(|said| said.key.author != member.author && !is_lost(said))
+        between.iter().filter(|said| said.key.author != member.author && !is_lost(said.number))
     };
     // By text it is not known what was said last. It is owed at least what its server had not taken then.
     let taken = member.node.taken.get(stay.turn).copied().unwrap_or(u64::MAX);
@@ -125,11 +150,27 @@ fn check_stay(
         None => said.partition_point(|said| said.sequence <= taken),
     };
     // Who was let in before the node had everything is not told what was said before that.
-    let start = start.max(said.partition_point(|said| began.is_none_or(|began| said.sequence <= began)));
+    let start = start.max(said.partition_point(|said| began_at.is_none_or(|began| said.sequence <= began)));
     let is_exact = stay.last.is_some();
-    let (mut next, mut missed, mut began) = (start, 0, is_exact);
+    let (mut next, mut missed, mut began, mut told_lost) = (start, 0, is_exact, false);
+    // Of messages of the past that are still to come: how many, and where the one before stands.
+    let mut past: (u64, Option<usize>) = (0, None);
     for (_, item) in stay.items {
         match item {
+            Item::Message { key, number, .. } if past.0 > 0 => {
+                let place = *places.get(key).unwrap_or_else(|| panic!("{who} hears {key} of the past of {room}"));
+                let from = past.1.map_or(place, |before| before + 1);
+                assert!(from <= place, "{who}: the past of {room} is in order at {key}");
+                assert!(number.is_none_or(|number| number == said[place].number), "{who}: {key} of the past");
+                let mut between = said[from..place].iter();
+                let is_unknown =
+                    |said: &Said| is_lost(said.number) || began_at.is_none_or(|began| said.sequence <= began);
+                assert!(between.all(is_unknown), "{who}: the past of {room} lacks something before {key}");
+                past = (past.0 - 1, Some(place));
+                figures.past += 1;
+            }
+            Item::Past { count } => past = (*count, None),
+            Item::Missed { count } if past.0 > 0 => past.0 = past.0.saturating_sub(*count),
             Item::Message { key, number, is_action, text } => {
                 figures.deliveries += 1;
                 figures.json += u64::from(number.is_some());
@@ -151,7 +192,9 @@ fn check_stay(
                 } else {
                     assert!(gap <= missed, "{who} was told of {missed} missed before {key} in {room}, not of {gap}");
                 }
-                (next, missed, began) = (place + 1, 0, true);
+                let has_lost = said.get(next..place).unwrap_or_default().iter().any(|said| is_lost(said.number));
+                assert!(told_lost || !has_lost, "{who} is not told that what was said before {key} in {room} is lost");
+                (next, missed, began, told_lost) = (place + 1, 0, true, false);
             }
             Item::Missed { count } => {
                 missed += count;
@@ -160,7 +203,10 @@ fn check_stay(
             Item::CutOff => figures.cut_off += 1,
             Item::Refused => figures.refused += 1,
             Item::Back => figures.back += 1,
-            Item::Lost => figures.lost += 1,
+            Item::Lost => {
+                told_lost = true;
+                figures.lost += 1;
+            }
             _ => {}
         }
     }
@@ -194,26 +240,45 @@ fn check_presence(who: &str, stay: &Stay<'_>) {
 }
 
 /// What a member typed was said once, in its order, unless it was told that it was not.
-fn check_own(who: &str, member: &Member<'_>, order: &Order, was_cut_off: bool, figures: &mut Figures) {
+fn check_own(
+    who: &str,
+    member: &Member<'_>,
+    order: &Order,
+    is_lost: impl Fn(u64) -> bool,
+    outs: &[Range<u64>],
+    was_cut_off: bool,
+    figures: &mut Figures,
+) {
     let record = member.pair.record.as_deref().expect("it is recorded");
     let typed = heard::typed(record);
     let own = order.by(member.author);
     let mut lines = typed.iter();
     let mut skipped = 0;
     for (room, said) in &own {
-        let skips = lines.position(|(_, key)| *key == said.key);
+        let skips = lines.position(|typed| typed.key == said.key);
         skipped += skips.unwrap_or_else(|| panic!("{who}: {} is said out of order, or was never typed", said.key));
-        let typed = typed.iter().find(|(_, key)| *key == said.key).expect("it was found");
-        assert_eq!(typed.0, *room, "{who}: {} is said in the wrong room", said.key);
+        let typed = typed.iter().find(|typed| typed.key == said.key).expect("it was found");
+        assert_eq!(typed.room, *room, "{who}: {} is said in the wrong room", said.key);
+        let at = member.node.times[typed.turn];
+        let is_out = outs.iter().any(|out| out.contains(&at));
+        assert!(!is_out || !member.takes_at_once, "{who}: {} is said, and nothing could be said at {at}", said.key);
     }
     let missing = lines.count();
     let numbers: Vec<u64> = own.iter().map(|(_, said)| said.number).collect();
     let told: Vec<u64> = member.items.iter().filter_map(|(_, item)| said_number(item)).collect();
+    // What its node was not given it is not told of.
+    let numbers: Vec<u64> = numbers.into_iter().filter(|number| told.contains(number) || !is_lost(*number)).collect();
     assert!(numbers.starts_with(&told), "{who} is told that its lines are {told:?}, and they are {numbers:?}");
     let reads_json = member.items.iter().any(|(_, item)| matches!(item, Item::Came { last: Some(_), .. }));
     let count = |wanted: Item| member.items.iter().filter(|(_, item)| *item == wanted).count();
     let pair = member.pair;
     let leaves_in_order = pair.fin && pair.closed && !pair.peer_closed && !pair.reset && member.node.is_here();
+    let comes = record
+        .heard
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(b"/join ") || line.starts_with(b"/format "));
+    let came = member.items.iter().filter(|(_, item)| matches!(item, Item::Came { .. })).count();
+    assert!(!member.stays || came == 1 + comes.count(), "{who} still waits for a room");
     if member.stays || leaves_in_order {
         let refused = if reads_json { count(Item::Refused) } else { count(Item::CutOff) };
         let unsaid = skipped + missing;
@@ -221,9 +286,11 @@ fn check_own(who: &str, member: &Member<'_>, order: &Order, was_cut_off: bool, f
         let comes =
             member.items.windows(2).filter(|two| matches!((&two[0].1, &two[1].1), (Item::Came { .. }, Item::Refused)));
         let is_right = unsaid <= refused && (!reads_json || refused - comes.count() <= unsaid);
-        let wanted: Vec<_> = typed.iter().filter(|(_, key)| own.iter().all(|(_, said)| said.key != *key)).collect();
+        let is_said = |key: Key| own.iter().any(|(_, said)| said.key == key);
+        let wanted: Vec<_> =
+            typed.iter().filter(|typed| !is_said(typed.key)).map(|typed| typed.key.to_string()).collect();
         assert!(is_right, "{who} was told that {refused} lines were not taken, and {unsaid} were not said: {wanted:?}");
-        assert!(!member.stays || !reads_json || told.len() == own.len(), "{who} was told that {told:?} were said");
+        assert!(!member.stays || !reads_json || told == numbers, "{who} was told that {told:?} were said");
     } else {
         // What its node had not published, or had not taken from it, is not said: nothing behind it either.
         figures.unsaid += missing as u64;

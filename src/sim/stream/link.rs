@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
@@ -34,6 +34,9 @@ pub struct Client {
     pub taken: u64,
     /// What was taken when the link had caught up for the first time.
     pub began: Option<u64>,
+    /// Since when its server has not everything, by what it has taken; and when that was so before.
+    pub out_since: Option<u64>,
+    pub outs: Vec<Range<u64>>,
     /// The highest revision given since the connection stands.
     entries_to: u64,
     /// The sequence and the revision that are to be given before everything is.
@@ -44,8 +47,9 @@ pub struct Client {
     is_fed: bool,
 }
 
-impl Default for Client {
-    fn default() -> Self {
+impl Client {
+    /// Of a node that starts at a moment.
+    pub fn new(start: u64) -> Self {
         Self {
             is_here: true,
             is_reachable: true,
@@ -56,6 +60,8 @@ impl Default for Client {
             next: None,
             taken: 0,
             began: None,
+            out_since: Some(start),
+            outs: Vec::new(),
             entries_to: 0,
             target: None,
             silent_until: 0,
@@ -296,12 +302,19 @@ impl Link for SimLink {
 
     fn news(&mut self) -> Option<News> {
         let mut stream = self.stream.borrow_mut();
+        let now = stream.now;
         let client = &mut stream.clients[self.number];
         let news = client.news.pop_front()?;
         match news {
             News::Record { sequence, .. } => client.taken = sequence,
+            // What the stream had forgotten before the first connection is nothing to this link.
+            News::Up(state) if client.began.is_none() => client.taken = client.taken.max(state.first - 1),
             News::Lost { last, .. } => client.taken = last,
-            News::CaughtUp => _ = client.began.get_or_insert(client.taken),
+            News::Down { .. } => _ = client.out_since.get_or_insert(now),
+            News::CaughtUp => {
+                client.began.get_or_insert(client.taken);
+                client.outs.extend(client.out_since.take().map(|since| since..now));
+            }
             _ => {}
         }
         stream.feed_soon(self.number);

@@ -78,6 +78,7 @@ const COMMANDS: &[&str] = &[
     "/ban x",
     "/unban x",
     "/bans",
+    "/nodes",
     "/slow 1",
     "/only all",
     "/announce x",

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::beat::About;
+use crate::config::Config;
 
 /// An option that two nodes have set otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,16 @@ pub fn text(options: &[(&str, String)]) -> String {
     options.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
+/// The text of a server with this configuration. A line that one takes has to fit the logs of all, addresses that one
+/// hides are shown by none, and a token is as good at one as at another.
+pub fn of(config: &Config) -> String {
+    text(&[
+        ("line-bytes", config.line_bytes.to_string()),
+        ("hide-addresses", config.hide_addresses.to_string()),
+        ("resume-for", humantime::format_duration(config.resume_for).to_string()),
+    ])
+}
+
 /// The first option that both have and not alike. One that only one of them has is of another version of the program.
 fn difference(here: &About, there: &About) -> Option<Difference> {
     let options = |text: &'_ str| -> Vec<(String, String)> {
@@ -41,14 +52,11 @@ fn difference(here: &About, there: &About) -> Option<Difference> {
     })
 }
 
-/// True when this node is the one of two that has to end: the one that has not settled, or where both have or neither
-/// has, the one that was started later by its clock. Both come to the same result, since a node that has settled stays
-/// so, and what else is compared does not change.
+/// True when this node is the one of two that has to end: the one that has not settled, or where both have, the one that
+/// was started later by its clock. Both come to the same result, since a node that has settled stays so, and what else
+/// is compared does not change. Two that have not settled wait: one of them may have to end for the sake of others.
 fn gives_way(here: &About, there: &About) -> bool {
-    if here.settled != there.settled {
-        return there.settled;
-    }
-    (here.started, here.node) > (there.started, there.node)
+    there.settled && (!here.settled || (here.started, here.node) > (there.started, there.node))
 }
 
 /// Why this node has to end, of two of which one has to.
@@ -61,6 +69,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cli::Serve;
     use crate::cluster::link::NodeId;
     use crate::time::UnixTime;
 
@@ -90,17 +99,26 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_differ_exactly_one_gives_way() {
+    fn what_lines_names_and_tokens_depend_on_has_to_be_alike() {
+        let text = |options: &[&str]| of(&Serve::with(options).unwrap().config(1));
+        assert_eq!(text(&[]), "line-bytes=4096 hide-addresses=false resume-for=1m");
+        let other = text(&["--line-bytes", "1KiB", "--hide-addresses", "--resume-for", "90s", "--history", "3"]);
+        assert_eq!(other, "line-bytes=1024 hide-addresses=true resume-for=1m_30s");
+    }
+
+    #[test]
+    fn of_two_that_differ_exactly_one_gives_way_once_one_has_settled() {
         let all: Vec<About> = [(1, 5, false), (2, 5, false), (3, 4, true), (4, 9, true), (5, 1, false)]
             .map(|(node, started, settled)| about(node, &format!("history={node}"), started, settled))
             .into();
         for here in &all {
             for there in all.iter().filter(|there| there.node != here.node) {
-                assert_ne!(conflict(here, there).is_some(), conflict(there, here).is_some(), "{here:?} {there:?}");
+                let give_way = [conflict(here, there), conflict(there, here)].into_iter().flatten().count();
+                assert_eq!(give_way, usize::from(here.settled || there.settled), "{here:?} {there:?}");
             }
         }
         let gives_way = |here: usize, there: usize| conflict(&all[here], &all[there]).is_some();
         assert!(gives_way(4, 3), "it has not settled, whatever its clock says");
-        assert!(gives_way(3, 2) && gives_way(1, 0), "it was started later");
+        assert!(gives_way(3, 2), "it was started later");
     }
 }
