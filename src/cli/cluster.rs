@@ -9,9 +9,9 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::{Serve, Switch};
 use crate::cluster::Settings;
+use crate::cluster::alike;
 use crate::cluster::engine::{self, ClusterName, Engine, History, Url};
 use crate::cluster::link::NodeId;
-use crate::cluster::alike;
 use crate::limits::{CLUSTER_GRACE_DEFAULT, CLUSTER_REPLICAS_MAX, OPTION_TIME_MAX};
 use crate::random::Random;
 use crate::wire::Framing;

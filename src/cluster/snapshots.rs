@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::link::{Order, Stored};
-use crate::limits::{SNAPSHOT_KEY_BYTES_MAX, SNAPSHOT_KEPT, SNAPSHOTS_DROPPED_PER_TURN, SNAPSHOTS_MAX};
+use crate::limits::{SNAPSHOT_KEPT, SNAPSHOT_KEY_BYTES_MAX, SNAPSHOTS_DROPPED_PER_TURN, SNAPSHOTS_MAX};
 use crate::pieces::fifo::Fifo;
 
 #[derive(Debug, Default)]
@@ -64,7 +64,9 @@ impl Snapshots {
     /// Stores what holds since a record of this number. To be called by the node of which the record is, after
     /// [`Snapshots::apply`].
     pub fn store(&mut self, key: &str, n: u64, bytes: Vec<u8>) {
-        let Some(known) = self.known.get_mut(key).filter(|known| known.applied <= n && known.stored < n) else { return };
+        let Some(known) = self.known.get_mut(key).filter(|known| known.applied <= n && known.stored < n) else {
+            return;
+        };
         known.wanted = Some((n, bytes));
         if !known.ordered {
             self.to_do.push_back(key.to_owned());
@@ -214,7 +216,9 @@ mod tests {
     fn what_has_the_higher_number_holds() {
         let mut snapshots = up();
         assert!(snapshots.on_entry("topic.den", Some(&value(5, None)), 1));
-        assert!(!snapshots.apply("topic.den", 4) && !snapshots.apply("topic.den", 5) && snapshots.apply("topic.den", 6));
+        assert!(
+            !snapshots.apply("topic.den", 4) && !snapshots.apply("topic.den", 5) && snapshots.apply("topic.den", 6)
+        );
         assert!(!snapshots.on_entry("topic.den", Some(&value(5, None)), 2), "an entry that comes late");
         assert!(snapshots.on_entry("topic.den", Some(&value(7, None)), 3));
     }
@@ -224,7 +228,9 @@ mod tests {
         let mut snapshots = up();
         assert!(snapshots.apply("topic.den", 5));
         snapshots.store("topic.den", 5, value(5, None));
-        let order = |bytes: &[u8], expected| Some(Order::Store { key: "topic.den".into(), bytes: Some(bytes.into()), expected });
+        let order = |bytes: &[u8], expected| {
+            Some(Order::Store { key: "topic.den".into(), bytes: Some(bytes.into()), expected })
+        };
         assert_eq!((snapshots.next_order(0), snapshots.next_order(0)), (order(&value(5, None), 0), None));
         snapshots.on_stored("topic.den", Stored::Conflict);
         assert_eq!(snapshots.next_order(0), None);

@@ -218,7 +218,9 @@ impl Used {
     /// Has some records taken away whose time is over. To be called now and then.
     pub fn drop_old(&mut self, now_ms: u64) {
         for _ in 0..USED_DROPPED_PER_TURN {
-            let Some((_, mark)) = self.ends.first().copied().filter(|(end, _)| *end <= now_ms && self.up) else { return };
+            let Some((_, mark)) = self.ends.first().copied().filter(|(end, _)| *end <= now_ms && self.up) else {
+                return;
+            };
             self.ends.pop_first();
             self.to_do.push_back(mark);
         }
