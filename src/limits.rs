@@ -452,6 +452,18 @@ pub const SNAPSHOT_KEPT: Duration = Duration::from_secs(3600);
 /// Entries that a node looks at in a second for those.
 pub const SNAPSHOTS_DROPPED_PER_TURN: usize = 256;
 
+/// How often a node looks after names, used tokens and what else it has in the store.
+pub const CLUSTER_TICK: Duration = Duration::from_secs(1);
+
+/// Parts of the table of names elsewhere that it looks at then: all of them in some 16 s.
+pub const NAME_PARTS_PER_TICK: usize = 16;
+
+/// How long a node that is there may be silent: it tells something every second.
+pub const NODE_SILENT: Duration = Duration::from_secs(10);
+
+/// Nodes of which it is remembered when they were last heard of, also when they have ended.
+pub const NODES_HEARD_MAX: usize = 1024;
+
 /// Smallest and largest file of `--cluster-key`.
 pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
 pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;
@@ -773,8 +785,8 @@ pub const CLUSTER_LINK_BYTES_MAX: usize = 2
 pub const CLUSTER_CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// How long the answer to a publish is waited for, and any other answer of NATS. An election takes some 5 s, and what is
-/// asked meanwhile is refused at once or not answered.
-pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// asked meanwhile is refused at once or not answered: two questions in a row that are not must end within the grace.
+pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// How often NATS says of a quiet consumer that it is alive, and the silence after which the consumer is made anew.
 pub const CLUSTER_HEARTBEAT: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
-use std::{env, error, io};
+use std::{env, error, fs, io};
 
 use uproar::capacity::{Capacity, Demand, TableSizes};
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
@@ -187,6 +187,9 @@ impl Start<'_> {
                 Server::in_cluster(io, config, journal, random, engine.link()?, settings)
             }
         };
+        // Without a name people know the machine by its address alone.
+        let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| address.ip().to_string());
+        server.name_node(&format!("{}:{}", machine.trim(), address.port()));
         let Kept { state_file, .. } = &mut kept;
         let keeper = state_file.take().map(|file| Box::new(file) as Box<dyn Keeper>);
         server.keep_order_with(kept, keeper);

@@ -134,13 +134,13 @@ impl MemoryBound {
         }
     }
 
-    /// The bound of the same server as a node of a cluster, if it is one.
+    /// The bound of the same server as a node of a cluster, if it is one. `rooms_max` is that of its configuration.
     pub fn with_cluster(self, is_node: bool, rooms_max: usize) -> Self {
         if !is_node {
             return self;
         }
         let told = (rooms_max + TOLD_EMPTY_MAX).saturating_mul(TOLD_ROOM_BYTES);
-        let fixed = self.fixed.saturating_add(CLUSTER_LINK_BYTES_MAX).saturating_add(Peers::FOOTPRINT_MAX);
+        let fixed = self.fixed + CLUSTER_LINK_BYTES_MAX + Peers::FOOTPRINT_MAX;
         Self { fixed, rooms: self.rooms.saturating_add(told), ..self }
     }
 
