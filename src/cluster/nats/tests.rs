@@ -548,7 +548,7 @@ fn what_does_not_fit_is_said_with_what_mends_it() {
     let Some(closed) = Server::with(&["authorization { user: a, password: b }"], true) else { return };
     let why = unfit(engine(&closed.url()));
     assert!(why.contains("does not let us in"), "{why}");
-    let rule = "authorization { user: a, password: b, permissions: { publish: { deny: [\"$JS.API.>\"] } } }";
+    let rule = "authorization { users: [{ user: a, password: b, permissions: { publish: { deny: \"$JS.API.>\" } } }] }";
     let Some(strict) = Server::with(&[rule], true) else { return };
     let why = unfit(engine(&strict.url().replace("nats://", "nats://a:b@")));
     assert!(why.contains("does not allow what a node does"), "{why}");
