@@ -123,7 +123,7 @@ impl Cluster {
         Self {
             outgoing: Outgoing::new(settings.node),
             people,
-            nodes: Nodes::new(settings.node, now),
+            nodes: Nodes::new(settings.node, settings.options.clone(), now),
             settings,
             link,
             delivery: None,

@@ -748,7 +748,8 @@ pub const CLUSTER_NEWS_BYTES_PER_TURN: usize = 1024 * 1024;
 
 /// Largest message of the stream: a batch, its last record, and NATS's own headers. A NATS server takes 1 MiB by default.
 pub const CLUSTER_MESSAGE_BYTES_MAX: usize = 512 * 1024;
-const _: () = assert!(CLUSTER_BATCH_BYTES_MAX + 2 * LINE_BYTES_MAX + 4096 <= CLUSTER_MESSAGE_BYTES_MAX);
+const _: () =
+    assert!(CLUSTER_BATCH_BYTES_MAX + sanitised_bytes_max(LINE_BYTES_MAX) + 4096 <= CLUSTER_MESSAGE_BYTES_MAX);
 
 /// Orders that the link has and whose outcome the loop was not told: one batch for each room that speaks, changes of the
 /// store, words.
@@ -761,8 +762,10 @@ pub const CLUSTER_ORDERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const CLUSTER_NEWS_MAX: usize = 1024;
 pub const CLUSTER_NEWS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Words of other nodes that wait for the loop. Beyond that they are dropped: they are of the moment.
+/// Words of other nodes that wait for the loop, and their bytes. Beyond that they are dropped: they are of the moment.
 pub const CLUSTER_WORDS_MAX: usize = 1024;
+pub const CLUSTER_WORDS_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(BEAT_BYTES_MAX <= WORD_BYTES_MAX && 16 * WORD_BYTES_MAX <= CLUSTER_WORDS_BYTES_MAX);
 
 /// Messages that the NATS server may send ahead of being read, of the stream and of the store each.
 pub const CLUSTER_FETCH_MAX: usize = 32;
@@ -772,17 +775,14 @@ pub const CLUSTER_LINK_BYTES_MAX: usize = 2
     * (CLUSTER_ORDERS_BYTES_MAX
         + CLUSTER_NEWS_BYTES_MAX
         + CLUSTER_MESSAGE_BYTES_MAX * (1 + 2 * CLUSTER_FETCH_MAX)
-        + CLUSTER_WORDS_MAX * CLUSTER_WORD_BYTES_MAX);
-
-/// Largest word of a node; longer ones are dropped.
-pub const CLUSTER_WORD_BYTES_MAX: usize = 16 * 1024;
+        + CLUSTER_WORDS_BYTES_MAX);
 
 /// How long a connection to NATS may take to be made, for each of a server's addresses.
 pub const CLUSTER_CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// How long the answer to a publish is waited for, and any other answer of NATS. An election takes some 5 s, and what is
-/// asked meanwhile is refused at once or not answered.
-pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// asked meanwhile is refused at once or not answered: two questions in a row that are not must end within the grace.
+pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// How often NATS says of a quiet consumer that it is alive, and the silence after which the consumer is made anew.
 pub const CLUSTER_HEARTBEAT: Duration = Duration::from_secs(1);

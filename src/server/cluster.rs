@@ -336,8 +336,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn set_cluster_moment(&mut self) {
         if let Some(cluster) = &self.cluster {
             let moments = cluster.deadline(self.now).into_iter().chain(self.goodbye_waits_until());
-            let moment = moments.chain(self.rooms.own_deadline()).min();
-            self.schedule.set(Moment::Cluster, moment);
+            self.schedule.set(Moment::Cluster, moments.chain(self.rooms.own_deadline()).min());
         }
     }
 }

@@ -487,6 +487,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::NoMoreKept);
             return Ok(());
         }
+        if let Some(notice) = self.cut_off() {
+            self.tell(speaker.id, notice);
+            return Ok(());
+        }
         if self.cluster.is_some() {
             self.publish(speaker, &Body::Event(event))?;
         } else {
@@ -542,6 +546,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn announce_to_all(&mut self, speaker: &mut Speaker, text: &str) -> Result<(), Blocked> {
         if self.keeping.announcement.is_some() {
             self.tell(speaker.id, Notice::AnnouncementUnderWay);
+            return Ok(());
+        }
+        if let Some(notice) = self.cut_off() {
+            self.tell(speaker.id, notice);
             return Ok(());
         }
         if self.cluster.is_some() {

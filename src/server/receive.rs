@@ -296,7 +296,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.await_slow_mode(speaker)?;
         self.admit(speaker, Piece::Said(&body))?;
         if self.cluster.is_some() {
-            return self.publish(speaker, &body);
+            let done = self.publish(speaker, &body)?;
+            if done == Done::Taken {
+                speaker.received.spoke_at = Some(self.now);
+            }
+            return Ok(done);
         }
         if !self.rooms.publish(self.author(speaker), body, self.now) {
             return Ok(Done::Passed);

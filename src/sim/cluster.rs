@@ -100,14 +100,7 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
         habits.asks = 0;
     }
     let grace = Duration::from_millis(draw.pick(&[10_000, 2000, 100]));
-    Setting {
-        config: serve.config(100),
-        habits: Habits::draw(draw),
-        faults,
-        grace,
-        keeps_everything: segments > 1,
-        readable,
-    }
+    Setting { config: serve.config(100), habits, faults, grace, keeps_everything: segments > 1, readable }
 }
 
 fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {

@@ -200,6 +200,11 @@ impl Stream {
         self.batches.len() as u64
     }
 
+    /// The lowest sequence that it has not forgotten.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
     fn state(&self) -> StreamState {
         StreamState {
             created: UNIX_START * MILLISECOND,

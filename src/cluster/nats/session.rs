@@ -17,14 +17,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::answer::{Appended, takes_away};
-use super::connection::{Connection, Failure, Found};
+use super::connection::{Connection, Failure, Found, Troubles};
 use super::queue::{Open, Queue};
 use super::reader::{Behind, Reader, What};
 use crate::cluster::engine::{ClusterName, Engine};
 use crate::cluster::link::{News, Order, StreamState};
-use crate::limits::{
-    CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, CLUSTER_WORD_BYTES_MAX,
-};
+use crate::limits::{CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, WORD_BYTES_MAX};
 use crate::random::Random;
 
 /// What outlives a connection.
@@ -119,11 +117,15 @@ impl Sessions {
         let pause = self.pause - chance;
         let connecting = async {
             sleep(pause).await;
-            let connection = Connection::open(&engine).await?;
-            let found = connection.examine(&engine).await?;
-            Ok((connection, found))
+            let (connection, mut troubles) = Connection::open(&engine).await?;
+            // What is not allowed is not answered either, and is told here.
+            let found = tokio::select! {
+                found = connection.examine(&engine) => found?,
+                trouble = next_trouble(&mut troubles) => return Err(trouble),
+            };
+            Ok((connection, troubles, found))
         };
-        let (connection, found) = match self.answering_until(connecting).await {
+        let (connection, troubles, found) = match self.answering_until(connecting).await {
             None => return End::Closed,
             Some(Err(failure)) => return End::Failed(failure, None),
             Some(Ok(connected)) => connected,
@@ -133,7 +135,7 @@ impl Sessions {
             return End::Closed;
         }
         let since = Instant::now();
-        match self.serve(connection, &found).await {
+        match self.serve(connection, troubles, &found).await {
             None => End::Closed,
             Some(failure) => End::Failed(failure, Some(since)),
         }
@@ -152,7 +154,7 @@ impl Sessions {
     }
 
     /// Says what was found, and works until something fails. `None` when the link was dropped.
-    async fn serve(&mut self, mut connection: Connection, found: &Found) -> Option<Failure> {
+    async fn serve(&mut self, connection: Connection, mut troubles: Troubles, found: &Found) -> Option<Failure> {
         let mut words = match connection.client.subscribe(self.engine.name.words()).await {
             Ok(words) => words,
             Err(error) => return Some(Failure::Lost(error.to_string())),
@@ -165,9 +167,7 @@ impl Sessions {
         let mut requests = JoinSet::new();
         loop {
             tokio::select! {
-                trouble = connection.troubles.recv() => {
-                    return Some(trouble.unwrap_or_else(|| Failure::Lost("the connection to NATS is lost".to_owned())));
-                }
+                trouble = next_trouble(&mut troubles) => return Some(trouble),
                 order = self.orders.recv() => {
                     let order = order?;
                     let open = Open::of(&self.queue, &order);
@@ -183,7 +183,7 @@ impl Sessions {
                 }
                 word = words.next() => match word {
                     None => return Some(Failure::Lost("the connection to NATS is lost".to_owned())),
-                    Some(word) if word.payload.len() > CLUSTER_WORD_BYTES_MAX => {}
+                    Some(word) if word.payload.len() > WORD_BYTES_MAX => {}
                     Some(word) => self.queue.push_word(word.payload.into()),
                 },
             }
@@ -233,6 +233,10 @@ impl Sessions {
         }
         readers
     }
+}
+
+async fn next_trouble(troubles: &mut Troubles) -> Failure {
+    troubles.recv().await.unwrap_or_else(|| Failure::Lost("the connection to NATS is lost".to_owned()))
 }
 
 /// Twice as long as the last one.

@@ -13,6 +13,7 @@ use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::room::{Author, Blocked};
 use crate::server::Server;
+use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId};
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -38,7 +39,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let bytes = std::mem::take(&mut delivery.bytes);
         let mut batch = Batch::read(&bytes);
         let id = batch.id;
-        let done = match self.room_of_batch(delivery, id) {
+        let done = match self.room_of_batch(delivery, &batch) {
             None => Ok(()),
             Some(room) => {
                 batch.go_on_at(delivery.offset, delivery.place);
@@ -50,7 +51,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// The room that a batch is said in; `None` when it was said already, or cannot be said here.
-    fn room_of_batch(&mut self, delivery: &mut Delivery, id: Option<BatchId>) -> Option<RoomId> {
+    fn room_of_batch(&mut self, delivery: &mut Delivery, batch: &Batch<'_>) -> Option<RoomId> {
+        let id = batch.id;
         let is_own = |cluster: &Cluster| id.is_some_and(|id| id.node == cluster.settings.node);
         let now = self.now;
         let cluster = self.cluster.as_mut()?;
@@ -68,8 +70,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return None;
         }
         if !has_begun && !is_empty {
-            // Those who are here came while the stream was away. What was said before is not said to them.
+            // Those who are here came while the stream was away. What was said before is not said to them, and what it
+            // has changed has changed.
             numbering.note_unknown(number(delivery.sequence + 1, 0) - 1);
+            for (place, record) in batch.clone() {
+                let cause = Cause { number: number(delivery.sequence, place), is_own: false, speaker: None };
+                if let Some(record) = record {
+                    self.change_room(room, cause, &record, delivery.time);
+                }
+            }
             return None;
         }
         delivery.is_begun = true;
@@ -119,47 +128,57 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Content::Slow(seconds) => {
                 let event = Event::Slow { name, seconds: *seconds };
                 self.rooms.announce(room, Some(id), event)?;
-                if self.may_set_modes(cause, room) {
-                    self.change_modes(room, |modes| modes.slow_seconds = *seconds);
-                    self.store_modes(cause, room);
-                }
+                self.change_room(room, cause, record, delivery.time);
                 self.on_said(speaker, None);
                 return Ok(());
             }
             Content::Only(operators) => {
                 let event = Event::Only { name, operators: *operators };
                 self.rooms.announce(room, Some(id), event)?;
-                if self.may_set_modes(cause, room) {
-                    self.change_modes(room, |modes| modes.only_operators = *operators);
-                    self.store_modes(cause, room);
-                }
+                self.change_room(room, cause, record, delivery.time);
                 self.on_said(speaker, None);
                 return Ok(());
             }
-            Content::Hold(held) => {
+            Content::Hold(_) | Content::Lift(..) => {
                 self.on_said(speaker, None);
-                self.apply_hold(cause, held, name);
-                return Ok(());
-            }
-            Content::Lift(whom, typed) => {
-                self.on_said(speaker, None);
-                self.apply_lift(cause, whom, typed, name);
+                self.change_room(room, cause, record, delivery.time);
                 return Ok(());
             }
         };
         self.rooms.deliver(room, (number, author, id), body, self.now)?;
-        if let Content::Topic(text) = &record.content
-            && self.may_set_topic(cause, room)
-        {
-            let topic = Topic { text: (&**text).into(), by: name.to_string().into(), time: delivery.time };
-            self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
-            self.store_topic(cause, room, &record.author);
-        }
+        self.change_room(room, cause, record, delivery.time);
         self.on_said(speaker, Some(number));
         if let (Some(speaker), Content::Topic(text)) = (speaker, &record.content) {
             self.tell_topic_set(speaker, text);
         }
         Ok(())
+    }
+
+    /// What a record changes beside what it says, unless something later has changed it already.
+    fn change_room(&mut self, room: RoomId, cause: Cause, record: &Record<'_>, time: UnixTime) {
+        let Record { author, content } = record;
+        match content {
+            Content::Topic(text) => {
+                if self.may_set_topic(cause, room) {
+                    let topic = Topic { text: (&**text).into(), by: author.name.to_string().into(), time };
+                    self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
+                    self.store_topic(cause, room, author);
+                }
+            }
+            Content::Slow(_) | Content::Only(_) => {
+                if self.may_set_modes(cause, room) {
+                    self.change_modes(room, |modes| match content {
+                        Content::Slow(seconds) => modes.slow_seconds = *seconds,
+                        Content::Only(operators) => modes.only_operators = *operators,
+                        _ => {}
+                    });
+                    self.store_modes(cause, room);
+                }
+            }
+            Content::Hold(held) => self.apply_hold(cause, held, author.name),
+            Content::Lift(whom, typed) => self.apply_lift(cause, whom, typed, author.name),
+            Content::Line(_) | Content::Action(_) | Content::Announcement(_) => {}
+        }
     }
 
     /// The connection of this node that is meant, if it is still there.
@@ -197,9 +216,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.rooms.ids().for_each(|room| rooms.push_back(room));
             rooms
         });
+        let has_begun = self.cluster.as_ref().is_some_and(Cluster::has_begun);
         for _ in 0..rooms.len().min(GOODBYES_PER_TURN) {
             let room = rooms.pop_front().expect("they were counted");
             if !self.rooms.exists(room) {
+                continue;
+            }
+            if !has_begun && self.rooms.room(room).online() > 0 {
+                // As in `room_of_batch`: it was said before they came.
+                if let Some(numbering) = self.rooms.room_mut(room).numbering_mut() {
+                    numbering.note_unknown(number);
+                }
                 continue;
             }
             let body = Body::Announcement { text: text.as_bytes() };

@@ -51,14 +51,14 @@ impl House {
         kernel.set_time(self.now);
         kernel.is_paced = true;
         let link = Stream::link(&self.stream);
+        let config = Serve::with(options).expect("options are known").config(100);
         let settings = cluster::Settings {
             node: NodeId(0xa0 + number as u64),
             name: "uproar".to_owned(),
             grace: Duration::from_secs(10),
             key: Some([7; 32]),
-            options: String::new(),
+            options: cluster::alike::text(&[("line-bytes", config.line_bytes.to_string())]),
         };
-        let config = Serve::with(options).expect("options are known").config(100);
         let seed = [number as u8; 32];
         let mut simulation = Simulation::in_cluster(kernel, config, seed, Box::new(link), settings);
         simulation.server.name_node(&format!("box{number}"));

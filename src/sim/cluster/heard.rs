@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::order::Key;
 use crate::io::sim::pair::{Pair, Record};
 
+/// Stands for the room of an announcement.
+pub const EVERY_ROOM: &str = "*";
+
 /// One thing that a peer was told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
@@ -17,7 +20,7 @@ pub enum Item {
     Message {
         key: Key,
         number: Option<u64>,
-        is_action: bool,
+        kind: &'static str,
         text: String,
     },
     /// By JSON: its own line has this number.
@@ -26,6 +29,10 @@ pub enum Item {
     },
     Missed {
         count: u64,
+    },
+    /// What the room is about.
+    Topic {
+        key: Key,
     },
     /// As many messages of the past follow.
     Past {
@@ -63,11 +70,11 @@ pub fn items(pair: &Pair) -> Vec<(usize, Item)> {
 fn text(line: &str) -> Option<Item> {
     if let Some(rest) = line.strip_prefix('[') {
         let (_, text) = rest.split_once("] ").expect("a message has a name");
-        return Some(message(text, None, false));
+        return Some(message(text, None, "line"));
     }
     if let Some(rest) = line.strip_prefix("* ") {
         let (_, text) = rest.split_once(' ').expect("an action has a name");
-        return Some(message(text, None, true));
+        return Some(message(text, None, "action"));
     }
     match line {
         "! this server is cut off from its cluster: nothing can be said until it is back" => return Some(Item::CutOff),
@@ -82,6 +89,15 @@ fn text(line: &str) -> Option<Item> {
         return Some(Item::Past { count: first_number(rest) });
     }
     let online = || line.rsplit_once('(').map_or(0, |(_, rest)| first_number(rest));
+    if let Some(text) = line.strip_prefix("> announcement: ") {
+        return Some(message(text, None, "announcement"));
+    }
+    if let Some((_, text)) = line.strip_prefix("> ").and_then(|rest| rest.split_once(" set the topic: ")) {
+        return Some(message(text, None, "topic"));
+    }
+    if let Some(text) = line.strip_prefix("! topic: ") {
+        return Key::read(text).map(|key| Item::Topic { key });
+    }
     if line.starts_with("> Connected ") {
         return Some(Item::Came { room: "lobby".to_owned(), last: None, online: online() });
     }
@@ -113,9 +129,9 @@ fn first_number(text: &str) -> u64 {
     text[..digits].parse().expect("a number")
 }
 
-fn message(text: &str, number: Option<u64>, is_action: bool) -> Item {
+fn message(text: &str, number: Option<u64>, kind: &'static str) -> Item {
     let key = Key::read(text).unwrap_or_else(|| panic!("nobody says {text:?}"));
-    Item::Message { key, number, is_action, text: text.to_owned() }
+    Item::Message { key, number, kind, text: text.to_owned() }
 }
 
 fn object(line: &str) -> Option<Item> {
@@ -127,7 +143,10 @@ fn object(line: &str) -> Option<Item> {
             let room = words("room").to_lowercase();
             Some(Item::Came { room, last: Some(number("n")), online: number("online") })
         }
-        kind @ ("message" | "action") => Some(message(words("text"), Some(number("n")), kind == "action")),
+        "message" => Some(message(words("text"), Some(number("n")), "line")),
+        "action" => Some(message(words("text"), Some(number("n")), "action")),
+        "topic" => Some(message(words("text"), Some(number("n")), "topic")),
+        "announcement" => Some(message(words("text"), Some(number("n")), "announcement")),
         "said" => Some(Item::Said { number: number("n") }),
         "missed" => Some(Item::Missed { count: number("count") }),
         "entered" => Some(Item::Presence { change: 1, online: number("online") }),
@@ -140,6 +159,10 @@ fn object(line: &str) -> Option<Item> {
         "back" => Some(Item::Back),
         "lost" => Some(Item::Lost),
         "notice" if words("code") == "history" => Some(Item::Past { count: number("count") }),
+        "notice" if words("code") == "topic" => {
+            let text = words("text").strip_prefix("topic: ").expect("it is a topic");
+            Key::read(text).map(|key| Item::Topic { key })
+        }
         "error" if words("code") == "cut_off" => Some(Item::Refused),
         _ => None,
     }
@@ -165,9 +188,15 @@ pub fn typed(record: &Record) -> Vec<Typed> {
         if let Some(to) = line.strip_prefix("/join ") {
             room = to.to_lowercase();
         }
-        let text = line.strip_prefix("/me ").unwrap_or(line);
+        let text =
+            ["/me ", "/topic ", "/announce "].iter().find_map(|command| line.strip_prefix(command)).unwrap_or(line);
+        let is_announcement = line.starts_with("/announce ");
         let turn = record.chunk_ends.iter().find(|(chunk, _)| *chunk >= end).expect("it was handed over").1;
-        typed.extend(Key::read(text).map(|key| Typed { key, room: room.clone(), turn }));
+        typed.extend(Key::read(text).map(|key| Typed {
+            key,
+            room: if is_announcement { EVERY_ROOM.to_owned() } else { room.clone() },
+            turn,
+        }));
     }
     typed
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::incidents::Incident;
-use super::talkers::{Habits, Talkers};
+use super::talkers::{Habits, KEY, Talkers};
 use crate::cluster::{self, link::NodeId};
 use crate::config::Config;
 use crate::io::Signal;
@@ -17,6 +17,7 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
 use crate::limits::STOP_FLUSH;
+use crate::moderation::{Kept, OperatorKey};
 use crate::server::Flow;
 use crate::sim::simulation::Simulation;
 use crate::sim::stream::{MILLISECOND, Stream};
@@ -143,7 +144,10 @@ impl Nodes {
             key: None,
             options: String::new(),
         };
-        let simulation = Simulation::in_cluster(kernel, self.setting.config, seed, Box::new(link), settings);
+        let config = self.setting.config;
+        let mut simulation = Simulation::in_cluster(kernel, config, seed, Box::new(link), settings);
+        let key = OperatorKey::of(KEY.as_bytes(), config.line_bytes).expect("it is a key");
+        simulation.server.keep_order_with(Kept { operator_key: Some(key), ..Kept::default() }, None);
         let kernel = Rc::clone(&simulation.kernel);
         self.nodes.push(Node {
             number,

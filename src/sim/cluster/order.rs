@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::heard::EVERY_ROOM;
+use super::talkers::ROOMS;
 use crate::sim::stream::Stream;
 
 /// A line that is like no other of the run.
@@ -47,6 +49,13 @@ pub struct Said {
     pub text: String,
 }
 
+impl Said {
+    /// An announcement is said in every room, and to its author too.
+    pub fn is_announcement(&self) -> bool {
+        self.kind == "announcement"
+    }
+}
+
 /// The messages of all rooms, each in its order.
 #[derive(Debug, Default)]
 pub struct Order {
@@ -87,6 +96,15 @@ impl Order {
             });
             order.rooms.entry(room.to_owned()).or_default().extend(said);
         }
+        // What is announced is said in every room.
+        let everywhere = order.rooms.values().flatten().filter(|said| said.is_announcement()).cloned();
+        let everywhere: Vec<Said> = everywhere.collect();
+        for room in ROOMS {
+            let said = order.rooms.entry(room.to_owned()).or_default();
+            said.retain(|said| !said.is_announcement());
+            said.extend(everywhere.iter().cloned());
+            said.sort_by_key(|said| said.number);
+        }
         order
     }
 
@@ -97,8 +115,11 @@ impl Order {
     /// What an author has said, in the order of the stream, each with its room.
     pub fn by(&self, author: Author) -> Vec<(&str, &Said)> {
         let all = self.rooms.iter().flat_map(|(room, said)| said.iter().map(move |said| (room.as_str(), said)));
-        let mut by: Vec<_> = all.filter(|(_, said)| said.key.author == author).collect();
+        let by = all.filter(|(_, said)| said.key.author == author);
+        let room = |room, said: &Said| if said.is_announcement() { EVERY_ROOM } else { room };
+        let mut by: Vec<_> = by.map(|(name, said)| (room(name, said), said)).collect();
         by.sort_by_key(|(_, said)| said.number);
+        by.dedup_by_key(|(_, said)| said.number);
         by
     }
 

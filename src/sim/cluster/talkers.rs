@@ -9,6 +9,9 @@ use crate::sim::script::{ARRIVAL, Steps};
 
 pub const ROOMS: [&str; 3] = ["lobby", "den", "attic"];
 
+/// The operators' key of every node.
+pub const KEY: &str = "the key of this house";
+
 /// More peers than a node ever has: the address of a peer is its own in the whole run.
 const PEERS_MAX: u32 = 1000;
 
@@ -28,7 +31,11 @@ pub struct Habits {
     pub stops_reading: u8,
     pub leaves: u8,
     pub asks: u8,
+    /// A step of an operator is a topic or an announcement.
+    pub orders: u8,
     pub json: u8,
+    /// Out of 256: how many peers are operators.
+    pub operators: u8,
 }
 
 impl Habits {
@@ -43,7 +50,9 @@ impl Habits {
             stops_reading: draw.pick(&[0, 0, 8]),
             leaves: draw.pick(&[0, 4, 24]),
             asks: draw.pick(&[0, 16]),
+            orders: 60,
             json: draw.pick(&[128, 255, 0]),
+            operators: draw.pick(&[0, 0, 100]),
         }
     }
 }
@@ -53,6 +62,7 @@ struct Talker {
     steps_left: usize,
     lines: usize,
     reads_json: bool,
+    is_operator: bool,
 }
 
 #[derive(Debug)]
@@ -113,7 +123,7 @@ impl Talkers {
         let peer = kernel.connect(address(self.node as u32 * PEERS_MAX + number, false), capacity, true);
         assert_eq!(peer, number);
         let steps_left = kernel.draw.between(1, self.habits.steps);
-        self.talkers.push(Talker { steps_left, lines: 0, reads_json });
+        self.talkers.push(Talker { steps_left, lines: 0, reads_json, is_operator: false });
         peer
     }
 }
@@ -136,6 +146,10 @@ impl Steps for Talkers {
         let peer = self.connect(kernel, capacity, reads_json);
         if reads_json {
             kernel.peer_writes(peer, b"/format json\n");
+        }
+        if kernel.draw.chance(self.habits.operators) {
+            self.talkers[peer as usize].is_operator = true;
+            kernel.peer_writes(peer, format!("/op {KEY}\n").as_bytes());
         }
         self.pause(kernel, peer);
     }
@@ -168,6 +182,11 @@ impl Steps for Talkers {
         } else if kernel.draw.chance(self.habits.joins) {
             let room = kernel.draw.pick(&ROOMS);
             kernel.peer_writes(peer, format!("/join {room}\n").as_bytes());
+        } else if self.talkers[peer as usize].is_operator && kernel.draw.chance(self.habits.orders) {
+            let order = kernel.draw.pick(&["/topic", "/announce"]);
+            let line = self.line(&mut kernel.draw, peer);
+            let text = line.strip_prefix("/me ").unwrap_or(&line);
+            kernel.peer_writes(peer, format!("{order} {text}").as_bytes());
         } else if kernel.draw.chance(self.habits.asks) {
             let count = kernel.draw.between(1, 30);
             kernel.peer_writes(peer, format!("/history {count}\n").as_bytes());

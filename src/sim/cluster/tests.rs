@@ -18,6 +18,7 @@ fn seeds() {
         ("deliveries", total(|outcome| outcome.figures.deliveries)),
         ("JSON", total(|outcome| outcome.figures.json)),
         ("of the past", total(|outcome| outcome.figures.past)),
+        ("topics", total(|outcome| outcome.figures.topics)),
         ("missed", total(|outcome| outcome.figures.missed)),
         ("cut off", total(|outcome| outcome.figures.cut_off)),
         ("refused", total(|outcome| outcome.figures.refused)),
