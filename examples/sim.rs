@@ -79,12 +79,12 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { seeds, first, threads, time, commands, cluster } => {
             let end = time.map(|time| Instant::now() + *time);
-            let play = match (commands, cluster) {
-                (true, _) => play_commands,
-                (_, true) => play_cluster,
-                _ => play,
+            let (play, option): (fn(u64) -> Result<Counts, String>, _) = match (commands, cluster) {
+                (true, _) => (play_commands, " --commands"),
+                (_, true) => (play_cluster, " --cluster"),
+                _ => (play, ""),
             };
-            run(first, seeds, threads, end, play)
+            run(first, seeds, threads, end, play, option)
         }
         Command::Replay { seed, cluster: true, .. } => {
             let outcome = cluster::replay(seed, |line| println!("{line}"));
@@ -152,6 +152,7 @@ fn run(
     threads: usize,
     end: Option<Instant>,
     play: fn(u64) -> Result<Counts, String>,
+    option: &str,
 ) -> ExitCode {
     // Panics are printed with their seeds instead.
     panic::set_hook(Box::new(|_| {}));
@@ -183,7 +184,7 @@ fn run(
                             }
                         }
                         Err(wrong) => {
-                            println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}");
+                            println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}{option}");
                             failed.lock().expect("nobody panics with it").push(seed);
                         }
                     }

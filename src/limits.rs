@@ -464,10 +464,6 @@ pub const NODE_SILENT: Duration = Duration::from_secs(10);
 /// Nodes of which it is remembered when they were last heard of, also when they have ended.
 pub const NODES_HEARD_MAX: usize = 1024;
 
-/// Smallest and largest file of `--cluster-key`.
-pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
-pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;
-
 /// Largest file of `--motd`: a screenful or two.
 pub const MOTD_BYTES_MAX: usize = 8 * 1024;
 

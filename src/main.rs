@@ -215,8 +215,11 @@ impl Start<'_> {
                 ));
             }
         }
-        let bound =
-            MemoryBound::of(&config).with_tables(tables).with_cluster(serve.cluster.is_wanted(), config.rooms_max);
+        let bound = MemoryBound::of(&config).with_tables(tables).with_cluster(
+            serve.cluster.is_wanted(),
+            config.rooms_max,
+            config.members_max,
+        );
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
         server.report(format_args!("memory {bound}"));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
