@@ -90,8 +90,7 @@ bench-cluster *options: build-cluster
     target/release/bench-client run --no-progress -c 15k -p 6 -r 5 -d 60s -w 5s --lag-limit 10s --nodes 3 --stream-cmd '{{stream}}' \
         --server-cmd '{{node}} --cluster nats://{stream}' --expect lost=0,duplicate=0,out_of_order=0,echoed=0,foreign=0 {{options}}
 
-# What the way through the stream costs a room of 1,000: the same server alone and as a node, in turn, some three minutes; leaves
-# results/<date>-cluster-cost
+# What the way through the stream costs a room of 1,000: a server alone and as a node, in turn, some three minutes; leaves results/<date>-cluster-cost
 bench-cluster-cost *options: build-cluster
     target/release/bench-client cluster-cost --pin 0,1 -c 1k -r 20 -p 4 -d 10s -w 2s --repeat 5 --limit 2ms --server-cmd '{{node}}' \
         --stream-cmd '{{stream}}' {{options}}
@@ -104,12 +103,6 @@ bench-cluster-rate *options: build-cluster
 # Several nodes and NATS, with all faults, two rounds of each or UPROAR_ROUNDS; says loudly what did not run
 cluster *tests:
     cargo test --features cluster --test cluster -- {{tests}}
-
-# The same in seconds, by the node that the tests have built; timings of a busy machine do not fail it
-bench-smoke-cluster results: build
-    target/release/bench-client run --no-progress -c 90 -p 6 -r 50 -d 2s -w 1s --nodes 3 --stream-cmd '{{stream}}' \
-        --server-cmd 'target/debug/uproar serve {addr} --transcript off --flood-rate 0 --cluster nats://{stream}' \
-        -o '{{results}}/cluster' || [ $? -eq 3 ]
 
 # What a delivery costs by each door, with as many bytes on the wire, in turn; leaves results/<date>-costs-doors
 bench-costs-doors *options: build
@@ -190,6 +183,12 @@ bench-smoke-rooms results: build
 bench-smoke-doors results: build
     target/release/bench-client run --no-progress -c 100 --also websocket:100 --also irc:100 -r 50 -p 6 -d 2s -w 1s \
         --server-cmd '{{doors}}' -o '{{results}}/doors' || [ $? -eq 3 ]
+
+# The same in one room on three nodes, by the program that `cargo test --features cluster` has built
+bench-smoke-cluster results: build
+    target/release/bench-client run --no-progress -c 90 -p 6 -r 50 -d 2s -w 1s --nodes 3 --stream-cmd '{{stream}}' \
+        --server-cmd 'target/debug/uproar serve {addr} --transcript off --flood-rate 0 --cluster nats://{stream}' \
+        -o '{{results}}/cluster' || [ $? -eq 3 ]
 
 sim := "cargo run --quiet --profile sim --features sim --example sim --"
 

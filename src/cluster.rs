@@ -21,6 +21,7 @@ pub mod numbering;
 pub mod outgoing;
 pub mod own;
 pub mod peers;
+pub mod people;
 pub mod record;
 pub mod shown;
 pub mod signature;
@@ -41,6 +42,7 @@ use crate::token::{ConnectionId, RoomId};
 use link::{AnyLink, NodeId, StreamState};
 use nodes::Nodes;
 use outgoing::Outgoing;
+use people::People;
 
 /// What a node is told of its cluster.
 #[derive(Clone, Debug)]
@@ -79,6 +81,7 @@ pub struct Cluster {
     pub settings: Settings,
     pub link: AnyLink,
     pub outgoing: Outgoing,
+    pub people: People,
     /// This node among the others.
     pub nodes: Nodes,
     /// The batch that is being said.
@@ -116,10 +119,11 @@ pub enum Turn {
 }
 
 impl Cluster {
-    pub fn new(link: AnyLink, settings: Settings, now: Instant) -> Self {
+    pub fn new(link: AnyLink, settings: Settings, people: People, now: Instant) -> Self {
         Self {
             outgoing: Outgoing::new(settings.node),
-            nodes: Nodes::new(settings.node, now),
+            people,
+            nodes: Nodes::new(settings.node, settings.options.clone(), now),
             settings,
             link,
             delivery: None,
@@ -210,13 +214,14 @@ impl Cluster {
 
     /// True when the next turn has something to do although nothing happens.
     pub fn has_work(&self) -> bool {
-        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty() || self.nodes.peers.has_work()
+        let people = self.people.has_work() || self.nodes.peers.has_work();
+        self.has_news || self.delivery.is_some() || !self.to_tell.is_empty() || people
     }
 
     /// When there is something to do although nothing happens.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let publish = self.outgoing.deadline(now).filter(|_| self.is_up());
-        publish.into_iter().chain(self.read_only_from()).min()
+        publish.into_iter().chain(self.read_only_from()).chain([self.people.deadline()]).min()
     }
 }
 
@@ -252,7 +257,8 @@ mod tests {
             key: None,
             options: String::new(),
         };
-        Cluster::new(Box::new(Silent), settings, now)
+        let people = People::new(settings.node, 10, Duration::from_secs(60), now);
+        Cluster::new(Box::new(Silent), settings, people, now)
     }
 
     #[test]

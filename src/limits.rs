@@ -452,9 +452,17 @@ pub const SNAPSHOT_KEPT: Duration = Duration::from_secs(3600);
 /// Entries that a node looks at in a second for those.
 pub const SNAPSHOTS_DROPPED_PER_TURN: usize = 256;
 
-/// Smallest and largest file of `--cluster-key`.
-pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
-pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;
+/// How often a node looks after names, used tokens and what else it has in the store.
+pub const CLUSTER_TICK: Duration = Duration::from_secs(1);
+
+/// Parts of the table of names elsewhere that it looks at then: all of them in some 16 s.
+pub const NAME_PARTS_PER_TICK: usize = 16;
+
+/// How long a node that is there may be silent: it tells something every second.
+pub const NODE_SILENT: Duration = Duration::from_secs(10);
+
+/// Nodes of which it is remembered when they were last heard of, also when they have ended.
+pub const NODES_HEARD_MAX: usize = 1024;
 
 /// Largest file of `--motd`: a screenful or two.
 pub const MOTD_BYTES_MAX: usize = 8 * 1024;
@@ -740,7 +748,8 @@ pub const CLUSTER_NEWS_BYTES_PER_TURN: usize = 1024 * 1024;
 
 /// Largest message of the stream: a batch, its last record, and NATS's own headers. A NATS server takes 1 MiB by default.
 pub const CLUSTER_MESSAGE_BYTES_MAX: usize = 512 * 1024;
-const _: () = assert!(CLUSTER_BATCH_BYTES_MAX + 2 * LINE_BYTES_MAX + 4096 <= CLUSTER_MESSAGE_BYTES_MAX);
+const _: () =
+    assert!(CLUSTER_BATCH_BYTES_MAX + sanitised_bytes_max(LINE_BYTES_MAX) + 4096 <= CLUSTER_MESSAGE_BYTES_MAX);
 
 /// Orders that the link has and whose outcome the loop was not told: one batch for each room that speaks, changes of the
 /// store, words.
@@ -753,8 +762,10 @@ pub const CLUSTER_ORDERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const CLUSTER_NEWS_MAX: usize = 1024;
 pub const CLUSTER_NEWS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Words of other nodes that wait for the loop. Beyond that they are dropped: they are of the moment.
+/// Words of other nodes that wait for the loop, and their bytes. Beyond that they are dropped: they are of the moment.
 pub const CLUSTER_WORDS_MAX: usize = 1024;
+pub const CLUSTER_WORDS_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(BEAT_BYTES_MAX <= WORD_BYTES_MAX && 16 * WORD_BYTES_MAX <= CLUSTER_WORDS_BYTES_MAX);
 
 /// Messages that the NATS server may send ahead of being read, of the stream and of the store each.
 pub const CLUSTER_FETCH_MAX: usize = 32;
@@ -764,17 +775,14 @@ pub const CLUSTER_LINK_BYTES_MAX: usize = 2
     * (CLUSTER_ORDERS_BYTES_MAX
         + CLUSTER_NEWS_BYTES_MAX
         + CLUSTER_MESSAGE_BYTES_MAX * (1 + 2 * CLUSTER_FETCH_MAX)
-        + CLUSTER_WORDS_MAX * CLUSTER_WORD_BYTES_MAX);
-
-/// Largest word of a node; longer ones are dropped.
-pub const CLUSTER_WORD_BYTES_MAX: usize = 16 * 1024;
+        + CLUSTER_WORDS_BYTES_MAX);
 
 /// How long a connection to NATS may take to be made, for each of a server's addresses.
 pub const CLUSTER_CONNECT_WAIT: Duration = Duration::from_secs(3);
 
 /// How long the answer to a publish is waited for, and any other answer of NATS. An election takes some 5 s, and what is
-/// asked meanwhile is refused at once or not answered.
-pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// asked meanwhile is refused at once or not answered: two questions in a row that are not must end within the grace.
+pub const CLUSTER_ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// How often NATS says of a quiet consumer that it is alive, and the silence after which the consumer is made anew.
 pub const CLUSTER_HEARTBEAT: Duration = Duration::from_secs(1);
@@ -793,6 +801,10 @@ pub const CLUSTER_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// How long a connection has to last for the next pause to be the first again.
 pub const CLUSTER_STEADY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a stream may have fewer messages than it gave before: a server that has just become its leader may still be
+/// taking them from its log. After that they are lost, and it counts as another stream.
+pub const CLUSTER_SHORT_MAX: Duration = Duration::from_secs(8);
 
 /// How often the loop is told how far behind the stream it is.
 pub const CLUSTER_LAG_INTERVAL: Duration = Duration::from_secs(1);

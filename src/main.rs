@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
-use std::{env, error, io};
+use std::{env, error, fs, io};
 
 use uproar::capacity::{Capacity, Demand, TableSizes};
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
@@ -187,6 +187,9 @@ impl Start<'_> {
                 Server::in_cluster(io, config, journal, random, engine.link()?, settings)
             }
         };
+        // Without a name people know the machine by its address alone.
+        let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| address.ip().to_string());
+        server.name_node(&format!("{}:{}", machine.trim(), address.port()));
         let Kept { state_file, .. } = &mut kept;
         let keeper = state_file.take().map(|file| Box::new(file) as Box<dyn Keeper>);
         server.keep_order_with(kept, keeper);
@@ -212,8 +215,11 @@ impl Start<'_> {
                 ));
             }
         }
-        let bound =
-            MemoryBound::of(&config).with_tables(tables).with_cluster(serve.cluster.is_wanted(), config.rooms_max);
+        let bound = MemoryBound::of(&config).with_tables(tables).with_cluster(
+            serve.cluster.is_wanted(),
+            config.rooms_max,
+            config.members_max,
+        );
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
         server.report(format_args!("memory {bound}"));
         if io::stdin().is_terminal() && io::stderr().is_terminal() {

@@ -153,7 +153,7 @@ pub enum Event {
     /// To the others when a member has left.
     Left { name: Name, online: u64 },
     /// To the others when a member has chosen a name.
-    Renamed { before: Name, name: MemberName, online: u64 },
+    Renamed { before: Name, name: Name, online: u64 },
     /// Joins and leaves of a large room since its last presence line.
     Summary { entered: u64, left: u64, online: u64 },
     /// To everybody when an operator has set how many seconds lie between two lines of a member; 0 for no bound.
@@ -285,6 +285,12 @@ pub enum Notice<'a> {
     NameTaken {
         name: &'a str,
     },
+    /// Another node has the member's name, and it is called by its address again.
+    NameLost {
+        name: MemberName,
+        now: Name,
+    },
+    NamesCutOff,
     NameRefused,
     RoomNameRefused,
     NoMoreRooms,

@@ -278,6 +278,14 @@ impl Origin {
         Self { ip, mark: Mark::Hidden(guest) }
     }
 
+    /// The address and the port, where they are not hidden.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.mark {
+            Mark::Shown { port, .. } => Some(SocketAddr::new(self.ip, port)),
+            Mark::Hidden(_) => None,
+        }
+    }
+
     /// What a member that has chosen no name is called.
     pub fn name(&self) -> Name {
         match self.mark {

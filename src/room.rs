@@ -29,7 +29,7 @@ use crate::config::{RoomSettings, SlowPolicy};
 use crate::limits::{HEARTBEAT_AFTER, rendered_bytes_max};
 use crate::message::{Body, Event, Kind, Message};
 use crate::moderation::{Modes, Topic};
-use crate::names::{MemberName, Name, RoomName};
+use crate::names::{Name, RoomName};
 use crate::token::{ConnectionId, PublicId, RoomId, TableId};
 use crate::wire::{Encoding, text};
 pub use feed::Batch;
@@ -312,7 +312,7 @@ impl Room {
 
     /// Tells everybody but the member itself that it has chosen a name, if the room is small enough and the log has
     /// space.
-    pub fn rename(&mut self, members: &mut Members, author: Author, name: MemberName, now: Instant) {
+    pub fn rename(&mut self, members: &mut Members, author: Author, name: Name, now: Instant) {
         let online = self.online_everywhere();
         if self.speaks && self.presence.announces(online, now) {
             let body = Body::Event(Event::Renamed { before: author.who.name, name, online });

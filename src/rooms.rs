@@ -27,7 +27,7 @@ use crate::config::RoomSettings;
 use crate::flood::Bucket;
 use crate::limits::{HEARTBEAT_AFTER, HEARTBEATS_PER_TURN, LOBBY, QUIET_LOOKS_MAX};
 use crate::message::{Body, Event};
-use crate::names::{MemberName, RoomName};
+use crate::names::{Name, RoomName};
 use crate::pieces::fifo::Fifo;
 use crate::pieces::hashed::Hashed;
 use crate::pieces::slots::Slots;
@@ -494,7 +494,7 @@ impl Rooms {
     }
 
     /// Tells the others in its room that a member has chosen a name.
-    pub fn rename(&mut self, author: Author, name: MemberName, now: Instant) {
+    pub fn rename(&mut self, author: Author, name: Name, now: Instant) {
         self.prepare_event(self.room_of(author.member));
         self.change(self.room_of(author.member), |room, members| room.rename(members, author, name, now));
     }

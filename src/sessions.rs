@@ -82,6 +82,8 @@ pub struct Sessions {
     resume_for: Duration,
     /// Most tokens at a time.
     keys_max: usize,
+    /// Names that are reserved no longer, where somebody wants to know.
+    freed: Option<Fifo<MemberName>>,
 }
 
 impl Sessions {
@@ -95,7 +97,18 @@ impl Sessions {
             ended: Fifo::new(),
             resume_for,
             keys_max,
+            freed: None,
         }
+    }
+
+    /// Tells from now on which names are reserved no longer, by [`Sessions::next_freed`].
+    pub fn tell_freed(&mut self) {
+        self.freed.get_or_insert_default();
+    }
+
+    /// A name that is not reserved any more since it was last asked.
+    pub fn next_freed(&mut self) -> Option<MemberName> {
+        self.freed.as_mut()?.pop_front()
     }
 
     pub fn resume_for(&self) -> Duration {
@@ -143,6 +156,9 @@ impl Sessions {
         if let Some(name) = session.name {
             let hash_of = |name: &MemberName| hasher.hash_one(name);
             self.reserved.remove(hasher.hash_one(name), |other| *other == name, hash_of).expect("it was reserved");
+            if let Some(freed) = &mut self.freed {
+                freed.push_back(name);
+            }
         }
     }
 

@@ -259,7 +259,7 @@ mod tests {
             serve.cluster_settings(&mut Random::new([1; 32])).unwrap().options
         };
         let defaults = text(&[]);
-        assert_eq!(defaults, "line-bytes=4096 commands=on hide-addresses=false resume-for=2m cluster-key=none");
+        assert_eq!(defaults, "line-bytes=4096 commands=on hide-addresses=false resume-for=1m cluster-key=none");
         for options in
             [&["--line-bytes", "8KiB"][..], &["--commands", "off"], &["--hide-addresses"], &["--resume-for", "1s"]]
         {

@@ -4,7 +4,6 @@
 use std::fmt;
 
 use super::beat::About;
-use crate::config::Config;
 
 /// An option that two nodes have set otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,16 +26,6 @@ impl fmt::Display for Difference {
 pub fn text(options: &[(&str, String)]) -> String {
     let one = |(name, value): &(&str, String)| format!("{name}={}", value.replace(' ', "_"));
     options.iter().map(one).collect::<Vec<_>>().join(" ")
-}
-
-/// The text of a server with this configuration. A line that one takes has to fit the logs of all, addresses that one
-/// hides are shown by none, and a token is as good at one as at another.
-pub fn of(config: &Config) -> String {
-    text(&[
-        ("line-bytes", config.line_bytes.to_string()),
-        ("hide-addresses", config.hide_addresses.to_string()),
-        ("resume-for", humantime::format_duration(config.resume_for).to_string()),
-    ])
 }
 
 /// The first option that both have and not alike. One that only one of them has is of another version of the program.
@@ -69,7 +58,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::Serve;
     use crate::cluster::link::NodeId;
     use crate::time::UnixTime;
 
@@ -96,14 +84,6 @@ mod tests {
         assert_eq!(found.to_string(), "nodes of a cluster need the same --history: it is 20 here and 30 at n2");
         assert_eq!(conflict(&about(1, "line-bytes=4096 taste=sour", 2, false), &there), None, "each has one more");
         assert_eq!(conflict(&about(1, "", 2, false), &there), None);
-    }
-
-    #[test]
-    fn what_lines_names_and_tokens_depend_on_has_to_be_alike() {
-        let text = |options: &[&str]| of(&Serve::with(options).unwrap().config(1));
-        assert_eq!(text(&[]), "line-bytes=4096 hide-addresses=false resume-for=1m");
-        let other = text(&["--line-bytes", "1KiB", "--hide-addresses", "--resume-for", "90s", "--history", "3"]);
-        assert_eq!(other, "line-bytes=1024 hide-addresses=true resume-for=1m_30s");
     }
 
     #[test]

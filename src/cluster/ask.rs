@@ -92,6 +92,11 @@ impl Questions {
         Outcome::Asked(Ask { number, question: question.clone() }.encode())
     }
 
+    /// True when a connection has asked something whose outcome it was not given.
+    pub fn has_asked(&self, asker: ConnectionId) -> bool {
+        self.asked.contains_key(&asker)
+    }
+
     /// A node has answered. Returns who goes on: nobody when the question is another node's, or has an answer, or waits
     /// no longer.
     pub fn on_answer(&mut self, answer: Answer) -> Option<ConnectionId> {

@@ -96,7 +96,7 @@ pub struct Counts {
 /// What nodes tell each other of themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    Beat(About, Counts),
+    Beat(Box<About>, Counts),
     /// Asks all others to beat and to tell of all rooms, or the one node `to`.
     Hello {
         node: NodeId,
@@ -209,7 +209,7 @@ impl Word {
                     up: Duration::from_secs(read.up.min(u32::MAX.into())),
                 };
                 let rooms = read.rooms.into_iter().filter_map(|room| room.0).collect();
-                Some(Self::Beat(about, Counts { count: read.count?, rooms, span: read.all.and_then(span) }))
+                Some(Self::Beat(Box::new(about), Counts { count: read.count?, rooms, span: read.all.and_then(span) }))
             }
             _ => None,
         }
@@ -322,7 +322,7 @@ mod tests {
         let span = Some(Span { behind: None, last: Some(room("lobby")) });
         for (word, text) in [
             (
-                Word::Beat(about(), Counts { count: 3, rooms, span }),
+                Word::Beat(Box::new(about()), Counts { count: 3, rooms, span }),
                 r#"{"k":"beat","v":1,"node":"0000000000009f3a","count":3,"name":"10.0.0.1:8888","version":"0.2.0","options":"line-bytes=4096 hide-addresses=no","started":1732448000123,"settled":true,"members":5,"lag":2,"up":90,"rooms":[["den",7,3],["lobby",1,0]],"all":["","lobby"]}"#,
             ),
             (Word::Hello { node: NodeId(1), to: None }, r#"{"k":"hello","v":1,"node":"0000000000000001"}"#),
@@ -390,7 +390,8 @@ mod tests {
             up: Duration::from_secs(u64::MAX),
         };
         let span = Some(Span { behind: Some(name), last: Some(name) });
-        let word = Word::Beat(about, Counts { count: u64::MAX, rooms: vec![(name, total); BEAT_ROOMS_MAX], span });
+        let word =
+            Word::Beat(Box::new(about), Counts { count: u64::MAX, rooms: vec![(name, total); BEAT_ROOMS_MAX], span });
         assert!(word.write().len() <= BEAT_BYTES_MAX, "{} bytes", word.write().len());
     }
 
@@ -407,7 +408,7 @@ mod tests {
         fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0..400usize) {
             let _ = Word::read(&bytes);
             let rooms = vec![(room("den"), Totals { entered: 7, left: 3 })];
-            let mut word = Word::Beat(about(), Counts { count: 3, rooms, span: Some(Span::default()) }).write();
+            let mut word = Word::Beat(Box::new(about()), Counts { count: 3, rooms, span: Some(Span::default()) }).write();
             let at = at.min(word.len());
             word.splice(at..(at + bytes.len()).min(word.len()), bytes);
             let _ = Word::read(&word);

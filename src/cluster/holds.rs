@@ -43,6 +43,7 @@ pub struct Whom {
 pub struct At {
     #[serde(with = "shown")]
     pub node: NodeId,
+    pub slot: u32,
     pub serial: u64,
 }
 
@@ -54,6 +55,9 @@ pub struct Held {
     /// Milliseconds of Unix time; `None` without end.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "moment")]
     pub until: Option<u64>,
+    /// For how long it was set, in seconds, as whom it holds is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
 }
 
 /// What is stored of a hold. Where `by` is missing it was lifted.
@@ -92,6 +96,19 @@ impl Whom {
         Some(format!("{KEY}{}.{}.{}", what.shown(), name.as_deref().unwrap_or(NONE), network_part(*network)))
     }
 
+    /// Whom the entry of a key is about.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (what, rest) = key.strip_prefix(KEY)?.split_once('.')?;
+        let what = [Kind::Ban, Kind::Mute].into_iter().find(|kind| kind.shown() == what)?;
+        let (name, network) = rest.split_once('.')?;
+        let name = if name == NONE { None } else { Some(MemberName::parse(name)?) };
+        let network = match network {
+            NONE => None,
+            network => Some(Network::parse(&network.replace('=', ":").replace('_', "/")).ok()?),
+        };
+        (name.is_some() || network.is_some()).then_some(Self { what, name, network, at: None })
+    }
+
     /// Whether the entry of a key is of a hold of this name, or of this network: what is lifted with it.
     pub fn is_lifted_with(&self, key: &str) -> bool {
         let Some(rest) = key.strip_prefix(KEY).and_then(|rest| rest.strip_prefix(self.what.shown())?.strip_prefix('.'))
@@ -113,12 +130,6 @@ fn network_part(network: Option<Network>) -> String {
 }
 
 impl Held {
-    /// A hold as it is told to all nodes.
-    pub fn of(what: Kind, hold: &Hold, node: NodeId) -> Self {
-        let at = hold.connection.map(|serial| At { node, serial });
-        Self { whom: Whom { what, name: hold.name, network: hold.network, at }, until: hold.until }
-    }
-
     /// What it holds at a node; `None` where that is nothing.
     pub fn at(&self, node: NodeId, by: &str) -> Option<Hold> {
         let Whom { name, network, at, .. } = self.whom;
@@ -130,14 +141,14 @@ impl Held {
 
     /// The value of its entry.
     pub fn entry(&self, n: u64, by: &str) -> Vec<u8> {
-        let held = Self { whom: Whom { at: None, ..self.whom }, until: self.until };
+        let held = Self { whom: Whom { at: None, ..self.whom }, until: self.until, seconds: None };
         json(&Entry { head: Head { n, over: self.until }, held, by: Some(by.into()) })
     }
 }
 
 /// The value of an entry of what was lifted at a moment.
 pub fn lifted_entry(whom: &Whom, n: u64, now_ms: u64) -> Vec<u8> {
-    let held = Held { whom: Whom { at: None, ..*whom }, until: None };
+    let held = Held { whom: Whom { at: None, ..*whom }, until: None, seconds: None };
     json(&Entry { head: Head { n, over: Some(now_ms) }, held, by: None })
 }
 
@@ -180,13 +191,16 @@ mod tests {
     #[test]
     fn a_hold_is_told_and_holds_its_connection_at_its_own_node_alone() {
         let hold = Hold::of_member(MemberName::parse("bob"), "127.0.0.1".parse().unwrap(), 7, Some(5000), "alice");
-        let held = Held::of(Kind::Mute, &hold, HERE);
+        let at = Some(At { node: HERE, slot: 3, serial: 7 });
+        let held =
+            Held { whom: Whom { at, ..whom(Kind::Mute, Some("bob"), None) }, until: Some(5000), seconds: Some(5) };
         let told = serde_json::to_string(&held).unwrap();
-        assert_eq!(told, r#"{"what":"mute","name":"bob","at":{"node":"0000000000000001","serial":7},"until":5000}"#);
+        let at = r#"{"node":"0000000000000001","slot":3,"serial":7}"#;
+        assert_eq!(told, format!(r#"{{"what":"mute","name":"bob","at":{at},"until":5000,"seconds":5}}"#));
         let read: Held = serde_json::from_str(&told).unwrap();
         assert_eq!((read.at(HERE, "alice"), &read), (Some(hold.clone()), &held));
         assert_eq!(read.at(NodeId(2), "alice"), Some(Hold { connection: None, ..hold.clone() }));
-        let nameless = Held::of(Kind::Ban, &Hold { name: None, ..hold }, HERE);
+        let nameless = Held { whom: Whom { name: None, ..held.whom }, ..held };
         assert_eq!((nameless.at(NodeId(2), "alice"), nameless.whom.key()), (None, None));
     }
 
@@ -198,7 +212,7 @@ mod tests {
             (Some("b_-b"), Some("2001:db8::/64"), "hold.ban.b_-b.2001=db8==_64"),
         ] {
             let whom = whom(Kind::Ban, name, network);
-            assert_eq!(whom.key().as_deref(), Some(key));
+            assert_eq!((whom.key().as_deref(), Whom::of_key(key)), (Some(key), Some(whom)));
             assert!(whom.is_lifted_with(key) && !Whom { what: Kind::Mute, ..whom }.is_lifted_with(key));
         }
         let bob = whom(Kind::Mute, Some("bob"), None);
@@ -210,7 +224,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_back_and_says_what_was_lifted() {
-        let held = Held { whom: whom(Kind::Ban, Some("bob"), Some("192.0.2.7")), until: Some(5000) };
+        let whom = whom(Kind::Ban, Some("bob"), Some("192.0.2.7"));
+        let held = Held { whom, until: Some(5000), seconds: None };
         let entry = held.entry(77, "alice");
         assert_eq!(read_entry(&entry), Some((held.clone(), Some("alice".into()))));
         let head: Head = serde_json::from_slice(&entry).unwrap();

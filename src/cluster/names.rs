@@ -205,6 +205,15 @@ impl ClusterNames {
         Claim::Waits
     }
 
+    /// A member here has a name that another one here had, or that was kept. False when it is not this node's.
+    pub fn keep(&mut self, name: MemberName) -> bool {
+        let is_ours = self.find(name).is_some_and(|own| own.ours && own.order == Under::None);
+        if is_ours {
+            self.change(name, |own| own.wanted = true);
+        }
+        is_ours
+    }
+
     /// Nobody here has a name any more, and it is kept for nobody.
     pub fn release(&mut self, name: MemberName) {
         if self.find(name).is_some() && !self.askers.contains_key(&name) {
@@ -272,7 +281,7 @@ impl ClusterNames {
 
     /// Looks at a part of all names: those whose entries have gone during a break are wanted again, and entries of nodes
     /// of which `is_gone` is true are taken away. To be called now and then, and while there is work.
-    pub fn look_at_a_part(&mut self, is_gone: impl Fn(NodeId) -> bool) {
+    pub fn look_at_a_part(&mut self, mut is_gone: impl FnMut(NodeId) -> bool) {
         if !self.up {
             return;
         }

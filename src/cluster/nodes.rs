@@ -28,13 +28,13 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// A node that is called by its number.
-    pub fn new(id: NodeId, now: Instant) -> Self {
+    /// A node that is called by its number, and what it has to have alike with others.
+    pub fn new(id: NodeId, options: String, now: Instant) -> Self {
         Self {
             peers: Peers::new(id, now),
             id,
             name: format!("node-{:08x}", id.0 >> 32),
-            options: String::new(),
+            options,
             started: UnixTime::default(),
             since: now,
             first_up: None,
@@ -44,9 +44,8 @@ impl Nodes {
         }
     }
 
-    /// What it has to have alike with others, and when it was started.
-    pub fn introduce(&mut self, options: String, started: UnixTime) {
-        self.options = options;
+    /// It was started at this time of day.
+    pub fn set_started(&mut self, started: UnixTime) {
         self.started = started;
     }
 
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn a_node_settles_once_it_has_caught_up_and_has_heard_the_others() {
         let start = Instant::now();
-        let mut nodes = Nodes::new(NodeId(1), start);
+        let mut nodes = Nodes::new(NodeId(1), String::new(), start);
         let settled = |nodes: &Nodes, has_begun, now| nodes.about(0, has_begun, now).settled;
         assert!(!settled(&nodes, false, start + 2 * NODE_NEW), "it has no connection");
         nodes.on_up(start + NODE_NEW);
@@ -138,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_name_can_be_seen_and_is_short() {
-        let mut nodes = Nodes::new(NodeId(0x0102_0304_0506_0708), Instant::now());
+        let mut nodes = Nodes::new(NodeId(0x0102_0304_0506_0708), String::new(), Instant::now());
         assert_eq!(nodes.name, "node-01020304");
         nodes.set_name(&format!("b\u{e9}x 1\x1b{}", "a".repeat(NODE_NAME_BYTES_MAX)));
         assert_eq!(nodes.name, format!("bx1{}", "a".repeat(NODE_NAME_BYTES_MAX - 3)));

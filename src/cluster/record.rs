@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::holds::{Held, Whom};
 use super::link::{BatchId, NodeId};
 use crate::limits::CLUSTER_BATCH_RECORDS_MAX;
 use crate::names::Name;
@@ -58,6 +59,10 @@ pub enum Content<'a> {
     Slow(u64),
     /// Whether only operators may speak.
     Only(bool),
+    /// A ban or a mute.
+    Hold(Held),
+    /// What is held of somebody is held no longer, and what was typed for that.
+    Lift(Whom, Cow<'a, str>),
 }
 
 /// A record.
@@ -89,6 +94,10 @@ struct Line<'a> {
     seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operators: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lift: Option<Whom>,
 }
 
 /// Writes the head of a batch.
@@ -113,6 +122,14 @@ pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) {
         Content::Only(operators) => {
             line.operators = Some(*operators);
             ("only", None)
+        }
+        Content::Hold(held) => {
+            line.hold = Some(held.clone());
+            ("hold", None)
+        }
+        Content::Lift(whom, typed) => {
+            line.lift = Some(*whom);
+            ("lift", Some(typed))
         }
     };
     line.k = kind.into();
@@ -205,6 +222,8 @@ fn read_record(line: &[u8]) -> Option<Record<'_>> {
         ("announcement", Some(text)) => Content::Announcement(text),
         ("slow", _) => Content::Slow(line.seconds?),
         ("only", _) => Content::Only(line.operators?),
+        ("hold", _) => Content::Hold(line.hold?),
+        ("lift", Some(text)) => Content::Lift(line.lift?, text),
         _ => return None,
     };
     Some(Record { author, content })

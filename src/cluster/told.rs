@@ -24,9 +24,7 @@ const VERSION: u32 = 1;
 
 /// What a node hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Word<'a> {
-    /// How a node is, as JSON that is read elsewhere.
-    Beat(&'a [u8]),
+pub enum Word {
     Ask(Ask),
     Answer(Answer),
 }
@@ -123,6 +121,7 @@ pub struct Here {
     pub name: Option<MemberName>,
     #[serde(with = "shown")]
     pub ip: IpAddr,
+    pub slot: u32,
     pub serial: u64,
 }
 
@@ -138,10 +137,22 @@ pub struct Had {
     pub room: RoomName,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Head<'a> {
-    k: &'a str,
+#[derive(Deserialize)]
+struct Head {
+    k: Box<str>,
     v: u32,
+}
+
+/// What each word has: the node that tells it.
+#[derive(Deserialize)]
+struct Teller {
+    #[serde(with = "shown")]
+    node: NodeId,
+}
+
+/// The node that tells a word, of whatever kind.
+pub fn teller(bytes: &[u8]) -> Option<NodeId> {
+    serde_json::from_slice(bytes).ok().map(|Teller { node }| node)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,15 +177,14 @@ struct AnswerWord {
     answer: Reply,
 }
 
-impl<'a> Word<'a> {
-    /// Reads what another node tells. `None` for what is not understood.
-    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+impl Word {
+    /// Reads what another node tells. `None` for what is not understood, or is understood elsewhere.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > WORD_BYTES_MAX {
             return None;
         }
-        let head: Head<'_> = serde_json::from_slice(bytes).ok()?;
-        match (head.k, head.v) {
-            ("beat", _) => Some(Self::Beat(bytes)),
+        let head: Head = serde_json::from_slice(bytes).ok()?;
+        match (&*head.k, head.v) {
             ("ask", VERSION) => {
                 let AskWord { node, count, ask, .. } = serde_json::from_slice(bytes).ok()?;
                 Some(Self::Ask(Ask { number: Number { node, count }, question: ask }))
@@ -239,8 +249,8 @@ mod tests {
             Reply::Sent { name: name("carol") },
             Reply::Full { name: name("carol") },
             Reply::Kicked { name: name("127.0.0.1:1") },
-            Reply::Here(Here { name: MemberName::parse("bob"), ip, serial: u64::MAX }),
-            Reply::Here(Here { name: None, ip, serial: 1 }),
+            Reply::Here(Here { name: MemberName::parse("bob"), ip, slot: 7, serial: u64::MAX }),
+            Reply::Here(Here { name: None, ip, slot: 0, serial: 1 }),
             Reply::Session(Had { name: MemberName::parse("bob"), revision: 5, room }),
             Reply::Session(Had { name: None, revision: 0, room }),
             Reply::Nothing,
@@ -257,8 +267,7 @@ mod tests {
             let answer = Answer { to: ASKER, by: OTHER, reply };
             assert_eq!(Word::parse(&answer.encode()), Some(Word::Answer(answer.clone())));
         }
-        let beat = br#"{"k":"beat","v":3,"members":7}"#;
-        assert_eq!(Word::parse(beat), Some(Word::Beat(beat)));
+        assert_eq!(Word::parse(br#"{"k":"beat","v":1,"node":"00000000000000aa"}"#), None, "it is read elsewhere");
     }
 
     #[test]

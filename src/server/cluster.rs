@@ -5,8 +5,12 @@
 //! that says something has lines *under way*, a bounded number. Its commands wait until it has none, so answers come in
 //! the order in which it typed.
 
+mod comeback;
 mod deliver;
+mod elsewhere;
+mod holding;
 mod peers;
+mod people;
 
 use std::borrow::Cow;
 use std::str;
@@ -19,6 +23,7 @@ use crate::cluster::beat::Word;
 #[allow(unused_imports)]
 use crate::cluster::link::Link;
 use crate::cluster::link::{AnyLink, News};
+use crate::cluster::people::People;
 use crate::cluster::record::{Author, Batch, Content, Record};
 use crate::cluster::{Cluster, Delivery, Settings, Turn};
 use crate::io::{Io, Signal};
@@ -26,10 +31,13 @@ use crate::limits::{
     CLUSTER_LINES_UNDER_WAY_MAX, CLUSTER_NEWS_BYTES_PER_TURN, CLUSTER_NEWS_PER_TURN, GOODBYES_PER_TURN, OWN_RANGES_MAX,
 };
 use crate::message::{Body, Event, Notice};
+use crate::names::RoomName;
 use crate::outlet::Outlet;
 use crate::room::Blocked;
 use crate::token::ConnectionId;
 use crate::wire::sanitise::sanitise;
+
+pub(super) use people::Chosen;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Makes the server a node of a cluster.
@@ -39,7 +47,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.io.watch_link(descriptor);
         }
         self.rooms.join_cluster();
-        self.cluster = Some(Cluster::new(link, settings, self.now));
+        self.sessions.tell_freed();
+        let people = People::new(settings.node, self.config.members_max, self.config.resume_for, self.now);
+        self.cluster = Some(Cluster::new(link, settings, people, self.now));
         self.introduce_node();
     }
 
@@ -63,10 +73,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.on_turn(turn);
         self.take_news();
         self.run_nodes();
-        if had_news || turn != Turn::Nothing {
+        let goes_on = self.run_people();
+        if had_news || goes_on || turn != Turn::Nothing {
             self.resume_waiting();
         }
         self.publish_accepted();
+        self.store_people();
     }
 
     fn take_news(&mut self) {
@@ -98,6 +110,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if !cluster.on_up(&stream, now) {
                     return self.fail_in_cluster("the stream was made anew while this server ran");
                 }
+                cluster.people.on_up();
                 if is_first {
                     self.rooms.set_stream(stream.created);
                 }
@@ -109,11 +122,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             News::Down { why } => {
                 cluster.on_down(now);
+                cluster.people.on_down();
                 self.report(format_args!("cut off from the cluster: {why}"));
             }
             News::Unfit { why } => self.fail_in_cluster(&why),
             News::CaughtUp => {
                 let turn = cluster.on_caught_up();
+                cluster.people.on_caught_up(now);
                 self.on_turn(turn);
             }
             News::Record { sequence, time, room, bytes } => {
@@ -133,14 +148,18 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 let lost = cluster.outgoing.on_published(id, &outcome, now);
                 lost.iter().for_each(|batch| self.on_own_lost(batch));
             }
+            News::Entry { key, bytes, revision } => self.on_entry(&key, bytes.as_deref(), revision),
+            News::Stored { key, outcome } => self.on_stored(&key, outcome),
             News::Told { bytes } => self.on_told(&bytes),
             News::Lag { batches } => cluster.nodes.set_lag(batches),
-            News::Entry { .. } | News::Stored { .. } => {}
         }
     }
 
     /// Another node tells all.
     fn on_told(&mut self, bytes: &[u8]) {
+        if self.on_told_of_people(bytes) {
+            return;
+        }
         if let Some(word) = Word::read(bytes) {
             self.on_node(word);
         }
@@ -221,6 +240,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn resume_waiting(&mut self) {
         let Some(cluster) = &mut self.cluster else { return };
         for id in std::mem::take(&mut cluster.waiting) {
+            self.resume_greeting(id);
             self.resume(id, None);
         }
     }
@@ -268,16 +288,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Publishes what was admitted, or says that it has to wait.
     pub(super) fn publish(&mut self, speaker: &mut Speaker, body: &Body<'_>) -> Result<Done, Blocked> {
-        let room = self.rooms.room_with(speaker.member).name();
-        let under_way = usize::from(speaker.received.under_way);
-        let ranges = self.rooms.own_ranges(speaker.member);
-        let Some(cluster) = &mut self.cluster else { return Ok(Done::Passed) };
-        if under_way >= CLUSTER_LINES_UNDER_WAY_MAX
-            || under_way + ranges > OWN_RANGES_MAX
-            || !cluster.outgoing.has_room(room)
-        {
-            return Err(Blocked::Cluster);
-        }
         let mut text = Vec::new();
         let is_visible = sanitise(body.text(), &mut text).expect("memory takes everything");
         let text = Cow::Borrowed(str::from_utf8(&text).expect("it is sanitised"));
@@ -291,6 +301,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Body::Event(Event::Only { operators, .. }) => Content::Only(*operators),
             Body::Event(_) => return Ok(Done::Passed),
         };
+        let room = self.rooms.room_with(speaker.member).name();
+        self.publish_content(speaker, room, content)
+    }
+
+    /// Publishes something under the name of a room, or says that it has to wait.
+    pub(super) fn publish_content(
+        &mut self,
+        speaker: &mut Speaker,
+        room: RoomName,
+        content: Content<'_>,
+    ) -> Result<Done, Blocked> {
+        let under_way = usize::from(speaker.received.under_way);
+        let ranges = self.rooms.own_ranges(speaker.member);
+        let Some(cluster) = &mut self.cluster else { return Ok(Done::Passed) };
+        if under_way >= CLUSTER_LINES_UNDER_WAY_MAX
+            || under_way + ranges > OWN_RANGES_MAX
+            || !cluster.outgoing.has_room(room)
+        {
+            return Err(Blocked::Cluster);
+        }
         let author = Author {
             name: speaker.name,
             id: speaker.received.public_id,
@@ -306,8 +336,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn set_cluster_moment(&mut self) {
         if let Some(cluster) = &self.cluster {
             let moments = cluster.deadline(self.now).into_iter().chain(self.goodbye_waits_until());
-            let moment = moments.chain(self.rooms.own_deadline()).min();
-            self.schedule.set(Moment::Cluster, moment);
+            self.schedule.set(Moment::Cluster, moments.chain(self.rooms.own_deadline()).min());
         }
     }
 }

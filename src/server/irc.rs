@@ -12,15 +12,17 @@ mod registration;
 mod talk;
 
 use super::Server;
+use super::cluster::Chosen;
 use super::speaker::{Done, Speaker};
 use crate::counters::Counter;
 use crate::io::Io;
 use crate::limits::{IRC_LINE_BYTES_MAX, IRC_TAGS_BYTES_MAX};
 use crate::message::Notice;
-use crate::names::{MemberName, RoomName};
+use crate::names::{MemberName, Name, RoomName};
 use crate::outlet::Outlet;
 use crate::room::Blocked;
 use crate::token::ConnectionId;
+use crate::wire::irc::message::Plain;
 use crate::wire::irc::reply::{Replies, Shown};
 use crate::wire::irc::{self, Nick, Request, Wrong, parse};
 
@@ -28,6 +30,8 @@ use crate::wire::irc::{self, Nick, Request, Wrong, parse};
 enum Unnamed {
     Refused,
     Taken,
+    /// Nobody can choose one now.
+    CutOff,
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -65,7 +69,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 self.answer(id, |to| to.numeric(462, format_args!(":You may not reregister")));
             }
             Request::Cap { verb, rest } => self.irc_cap_of_member(speaker, verb, rest)?,
-            Request::Nick { name } => self.irc_nick(speaker, name),
+            Request::Nick { name } => self.irc_nick(speaker, name)?,
             Request::Ping { token } => self.irc_pong(id, token),
             Request::Join { channels } => self.irc_join(speaker, channels)?,
             Request::JoinNone => self.irc_part(speaker, None)?,
@@ -75,7 +79,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Request::Who { mask, options } => self.irc_who(speaker, mask, options)?,
             Request::List { channels } => self.irc_list(speaker, channels)?,
             Request::Mode { target, change, argument } => self.irc_mode(speaker, target, change, argument)?,
-            Request::Kick { channel, nick, why } => return Ok(self.irc_kick(speaker, channel, nick, why)),
+            Request::Kick { channel, nick, why } => return self.irc_kick(speaker, channel, nick, why),
             Request::Oper { key } => self.irc_oper(speaker, key)?,
             Request::Whois { nick } => self.irc_whois(speaker, nick),
             Request::Ison { nicks } => self.irc_ison(id, &nicks),
@@ -100,7 +104,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn answer(&mut self, id: ConnectionId, write: impl FnOnce(&mut Replies<'_>)) {
         // Until a client has chosen a name it is told so by a `*`.
         let profile = self.connections.at(id).profile.as_deref();
-        let name = profile.and_then(|profile| profile.name).map(crate::names::Name::Chosen);
+        let name = profile.and_then(|profile| profile.name).map(Name::Chosen);
         self.write_always(id, |out| write(&mut Replies::new(out, name)));
     }
 
@@ -125,12 +129,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.answer(id, |to| match why {
             Unnamed::Refused => to.numeric(432, format_args!("{typed} :Erroneous nickname")),
             Unnamed::Taken => to.numeric(433, format_args!("{typed} :Nickname is already in use")),
+            Unnamed::CutOff => to.numeric(437, format_args!("{typed} :{}", Plain(&Notice::NamesCutOff.to_string()))),
         });
     }
 
     /// A member chooses another name.
-    fn irc_nick(&mut self, speaker: &mut Speaker, typed: &[u8]) {
-        match self.irc_name(speaker.id, typed) {
+    fn irc_nick(&mut self, speaker: &mut Speaker, typed: &[u8]) -> Result<(), Blocked> {
+        let name = match self.irc_name(speaker.id, typed) {
+            Ok(name) => self.choose_irc_name(speaker.id, name)?,
+            Err(why) => Err(why),
+        };
+        match name {
             Err(why) => self.tell_unnamed(speaker.id, typed, &why),
             Ok(name) => {
                 let before = speaker.name;
@@ -139,6 +148,23 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.answer(speaker.id, |to| to.of_member(before, format_args!("NICK :{name}")));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Asks the cluster for a name that a client may have here.
+    fn choose_irc_name(&mut self, id: ConnectionId, name: MemberName) -> Result<Result<MemberName, Unnamed>, Blocked> {
+        Ok(match self.choose_name(id, name)? {
+            Chosen::Yours => Ok(name),
+            Chosen::Taken => Err(Unnamed::Taken),
+            Chosen::CutOff => Err(Unnamed::CutOff),
+        })
+    }
+
+    /// Tells a member that it is called differently, where its client has to know.
+    pub(super) fn tell_unnamed_member(&mut self, id: ConnectionId, before: Name, after: Name) {
+        if self.connections.at(id).inbound.encoding.is_irc() {
+            self.answer(id, |to| to.of_member(before, format_args!("NICK :{}", Nick(after))));
         }
     }
 

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use super::Server;
 use super::speaker::{Done, Speaker};
+use crate::cluster::holds::{At, Held, Kind, Whom};
+use crate::cluster::record::Content;
+use crate::cluster::told::{Question, Reply};
 use crate::counters::{CloseReason, Counter};
 use crate::flood::Rate;
 use crate::io::Io;
@@ -18,10 +21,10 @@ use crate::limits::{
 };
 use crate::message::{Body, Event, Notice};
 use crate::moderation::{
-    Hold, Holds, Keeper, Kept, Modes, Network, OperatorKey, Report, RoomState, State, Topic, Upkeep, time,
+    Hold, Holds, HoldsFull, Keeper, Kept, Modes, Network, OperatorKey, Report, RoomState, State, Topic, Upkeep, time,
 };
 use crate::motd::Motd;
-use crate::names::MemberName;
+use crate::names::{MemberName, Name};
 use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::room::Blocked;
@@ -64,13 +67,6 @@ impl Keeping {
 
 /// What an operator types to take the topic away.
 const NO_TOPIC: &str = "-";
-
-/// What an operator does to a member: both hold its name and where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Ban,
-    Mute,
-}
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Takes what an operator has prepared, and what an earlier server has kept. To be called before the first turn.
@@ -236,35 +232,56 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.journal.report(self.now, format_args!("{} {what}", speaker.name));
     }
 
-    pub(super) fn kick(&mut self, speaker: &Speaker, name: &str, why: &str) -> Done {
+    pub(super) fn kick(&mut self, speaker: &Speaker, name: &str, why: &str) -> Result<Done, Blocked> {
         let Some(other) = self.find_member(name) else {
-            self.tell(speaker.id, Notice::Nobody { name });
-            return Done::Taken;
+            let kicked = self.kick_elsewhere(speaker, name, why)?;
+            match kicked {
+                Some(shown) => {
+                    self.tell(speaker.id, Notice::KickedOther { name: shown });
+                    self.log_action(speaker, format_args!("kicked {shown}, at another node"));
+                }
+                None => {
+                    self.tell(speaker.id, Notice::Nobody { name });
+                }
+            }
+            return Ok(Done::Taken);
         };
         if other == speaker.id {
-            return Done::Leaves;
+            return Ok(Done::Leaves);
         }
         let shown = self.connections.at(other).name();
         self.close_with(other, Notice::Kicked { by: speaker.name, why }, CloseReason::Kicked);
         self.tell(speaker.id, Notice::KickedOther { name: shown });
         self.log_action(speaker, format_args!("kicked {shown}"));
-        Done::Taken
+        Ok(Done::Taken)
     }
 
-    pub(super) fn mute(&mut self, speaker: &Speaker, name: &str, time: Option<Duration>) {
-        self.hold(speaker, Kind::Mute, name, time);
+    fn kick_elsewhere(&mut self, speaker: &Speaker, name: &str, why: &str) -> Result<Option<Name>, Blocked> {
+        let Some(name) = Name::parse(name).filter(|_| self.cluster.is_some()) else { return Ok(None) };
+        let answer = self.ask(speaker.id, &Question::Kick { name, by: speaker.name, why: why.into() })?;
+        Ok(answer.and_then(|answer| if let Reply::Kicked { name } = answer.reply { Some(name) } else { None }))
     }
 
-    pub(super) fn ban(&mut self, speaker: &Speaker, whom: &str, time: Option<Duration>) {
-        self.hold(speaker, Kind::Ban, whom, time);
+    pub(super) fn mute(&mut self, speaker: &mut Speaker, name: &str, time: Option<Duration>) -> Result<(), Blocked> {
+        self.hold(speaker, Kind::Mute, name, time)
+    }
+
+    pub(super) fn ban(&mut self, speaker: &mut Speaker, whom: &str, time: Option<Duration>) -> Result<(), Blocked> {
+        self.hold(speaker, Kind::Ban, whom, time)
     }
 
     /// Holds a member that is here, or a name that nobody has, or, as a ban, a network.
-    fn hold(&mut self, speaker: &Speaker, kind: Kind, whom: &str, time: Option<Duration>) {
+    fn hold(&mut self, speaker: &mut Speaker, kind: Kind, whom: &str, time: Option<Duration>) -> Result<(), Blocked> {
         let now = self.rooms.time().0;
         let (until, by) = (time::end(now, time), speaker.name.to_string());
         let member = self.find_member(whom);
-        let hold = if let Some(id) = member {
+        let elsewhere = match member {
+            None if self.cluster.is_some() => self.ask_where(speaker.id, Name::parse(whom))?,
+            _ => None,
+        };
+        let hold = if let Some((_, here)) = &elsewhere {
+            Hold::of_member(here.name, here.ip, here.serial, until, &by)
+        } else if let Some(id) = member {
             let connection = self.connections.at(id);
             let name = connection.name().chosen();
             Hold::of_member(name, connection.origin.ip, self.connections.serial(id).0, until, &by)
@@ -272,28 +289,35 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Hold::of_name(name, until, &by)
         } else if kind == Kind::Mute {
             self.tell(speaker.id, Notice::Nobody { name: whom });
-            return;
+            return Ok(());
         } else {
             match Network::parse(whom) {
                 Ok(network) => Hold::of_network(network, until, &by),
                 Err(error) => {
                     self.tell(speaker.id, Notice::NoNetwork { why: &error.to_string() });
-                    return;
+                    return Ok(());
                 }
             }
         };
-        let (held, end) = (hold.to_string(), hold.end_shown().to_string());
-        let holds = match kind {
-            Kind::Ban => &mut self.keeping.bans,
-            Kind::Mute => &mut self.keeping.mutes,
-        };
-        if holds.insert(hold, now).is_err() {
-            self.tell(speaker.id, Notice::HoldsFull);
-            return;
+        if let Some(cluster) = &self.cluster {
+            let at = match (elsewhere, member) {
+                (Some((answer, here)), _) => Some(At { node: answer.by, slot: here.slot, serial: here.serial }),
+                (None, Some(id)) => {
+                    let (node, serial) = (cluster.settings.node, self.connections.serial(id).0);
+                    Some(At { node, slot: id.slot.0, serial })
+                }
+                (None, None) => None,
+            };
+            let whom = Whom { what: kind, name: hold.name, network: hold.network, at };
+            let held = Held { whom, until, seconds: time.map(|time| time.as_secs()) };
+            return self.publish_hold(speaker, Content::Hold(held));
         }
-        self.on_state_changed();
+        let (held, end) = (hold.to_string(), hold.end_shown().to_string());
+        if self.insert_hold(kind, hold, now).is_err() {
+            self.tell(speaker.id, Notice::HoldsFull);
+            return Ok(());
+        }
         if kind == Kind::Ban {
-            self.keeping.ban_look = Some(0);
             self.tell(speaker.id, Notice::BannedOther { held: &held, end: &end });
             self.log_action(speaker, format_args!("banned {held} {end}"));
         } else {
@@ -304,9 +328,68 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::MutedOther { held: &held, end: &end });
             self.log_action(speaker, format_args!("muted {held} {end}"));
         }
+        Ok(())
     }
 
-    pub(super) fn unmute(&mut self, speaker: &Speaker, name: &str) {
+    /// Something is held from now on.
+    pub(super) fn insert_hold(&mut self, kind: Kind, hold: Hold, now_ms: u64) -> Result<(), HoldsFull> {
+        let holds = match kind {
+            Kind::Ban => &mut self.keeping.bans,
+            Kind::Mute => &mut self.keeping.mutes,
+        };
+        holds.insert(hold, now_ms)?;
+        if kind == Kind::Ban {
+            self.keeping.ban_look = Some(0);
+        }
+        self.on_state_changed();
+        Ok(())
+    }
+
+    /// Lets go of all that is held of a name, a network and a connection here, and says what it was.
+    pub(super) fn remove_holds(&mut self, whom: &Whom, serial: Option<u64>) -> Vec<Hold> {
+        let holds = match whom.what {
+            Kind::Ban => &mut self.keeping.bans,
+            Kind::Mute => &mut self.keeping.mutes,
+        };
+        let mut lifted = whom.name.map_or_else(Vec::new, |name| holds.remove_name(name.as_str()));
+        lifted.extend(serial.map_or_else(Vec::new, |serial| holds.remove_connection(serial)));
+        lifted.extend(whom.network.map_or_else(Vec::new, |network| holds.remove_network(network)));
+        if !lifted.is_empty() {
+            self.on_state_changed();
+        }
+        lifted
+    }
+
+    /// Lets go, on all nodes, of what is held of a member, or of a name or a network.
+    fn lift(&mut self, speaker: &mut Speaker, what: Kind, typed: &str) -> Result<(), Blocked> {
+        let member = self.find_member(typed).filter(|_| what == Kind::Mute);
+        let elsewhere = match member {
+            None if what == Kind::Mute => self.ask_where(speaker.id, Name::parse(typed))?,
+            _ => None,
+        };
+        let node = self.cluster.as_ref().map(|cluster| cluster.settings.node);
+        let (ip, at) = match (elsewhere, member) {
+            (Some((answer, here)), _) => {
+                (Some(here.ip), Some(At { node: answer.by, slot: here.slot, serial: here.serial }))
+            }
+            (None, Some(id)) => {
+                let (ip, serial) = (self.connections.at(id).origin.ip, self.connections.serial(id).0);
+                (Some(ip), node.map(|node| At { node, slot: id.slot.0, serial }))
+            }
+            (None, None) => (None, None),
+        };
+        let network = match what {
+            Kind::Mute => ip.and_then(Network::of_subscriber),
+            Kind::Ban => Network::parse(typed).ok(),
+        };
+        let whom = Whom { what, name: MemberName::parse(typed), network, at };
+        self.publish_hold(speaker, Content::Lift(whom, typed.into()))
+    }
+
+    pub(super) fn unmute(&mut self, speaker: &mut Speaker, name: &str) -> Result<(), Blocked> {
+        if self.cluster.is_some() {
+            return self.lift(speaker, Kind::Mute, name);
+        }
         let member = self.find_member(name);
         let mut lifted = self.keeping.mutes.remove_name(name);
         if let Some(id) = member {
@@ -320,14 +403,19 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(id, Notice::Unmuted);
         }
         self.on_lifted(speaker, Kind::Mute, name, &lifted);
+        Ok(())
     }
 
-    pub(super) fn unban(&mut self, speaker: &Speaker, whom: &str) {
+    pub(super) fn unban(&mut self, speaker: &mut Speaker, whom: &str) -> Result<(), Blocked> {
+        if self.cluster.is_some() {
+            return self.lift(speaker, Kind::Ban, whom);
+        }
         let mut lifted = self.keeping.bans.remove_name(whom);
         if let Ok(network) = Network::parse(whom) {
             lifted.extend(self.keeping.bans.remove_network(network));
         }
         self.on_lifted(speaker, Kind::Ban, whom, &lifted);
+        Ok(())
     }
 
     fn on_lifted(&mut self, speaker: &Speaker, kind: Kind, name: &str, lifted: &[Hold]) {
@@ -439,7 +527,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// True when one more room may have a topic or a mode, or this one has one already.
-    fn may_keep(&self, room: RoomId) -> bool {
+    pub(super) fn may_keep(&self, room: RoomId) -> bool {
         self.keeping.rooms.contains(&room) || self.keeping.rooms.len() < STATE_ROOMS_MAX
     }
 

@@ -222,6 +222,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.free_room_if_unused(room);
         }
         self.connections.at_mut(id).profile = None;
+        self.forget_person(id, name);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken | CloseReason::Answered) {
             self.report_close(name, reason);

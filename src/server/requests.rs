@@ -6,7 +6,9 @@
 //! member to another log waits until the member was sent all of the one that it is in.
 
 use super::Server;
+use super::cluster::Chosen;
 use super::speaker::{Done, Speaker};
+use crate::cluster::told::{Question, Reply};
 use crate::connection::State;
 use crate::counters::Counter;
 use crate::door::Door;
@@ -89,11 +91,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.tell_always(id, Notice::Help { line: &line });
                 }
             }
-            Request::Nick { name } => self.nick(speaker, name),
+            Request::Nick { name } => self.nick(speaker, name)?,
             Request::Join { room } => self.go_to_room(speaker, room)?,
             Request::Rooms { page } => self.list_rooms(id, page)?,
             Request::Who { page } => self.list_members(speaker, page)?,
-            Request::Msg { name, text } => self.say_to(speaker, name, text),
+            Request::Msg { name, text } => self.say_to(speaker, name, text)?,
             Request::History { count } => self.repeat_history(speaker, count)?,
             Request::Topic { text: None } => self.tell_topic(id, speaker.member, true),
             Request::Op { key } => self.become_operator(speaker, key)?,
@@ -107,11 +109,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 return Ok(Done::Passed);
             }
             Request::Topic { text: Some(text) } => return self.set_topic(speaker, text),
-            Request::Kick { name, why } => return Ok(self.kick(speaker, name, why)),
-            Request::Mute { name, time } => self.mute(speaker, name, time),
-            Request::Unmute { name } => self.unmute(speaker, name),
-            Request::Ban { whom, time } => self.ban(speaker, whom, time),
-            Request::Unban { whom } => self.unban(speaker, whom),
+            Request::Kick { name, why } => return self.kick(speaker, name, why),
+            Request::Mute { name, time } => self.mute(speaker, name, time)?,
+            Request::Unmute { name } => self.unmute(speaker, name)?,
+            Request::Ban { whom, time } => self.ban(speaker, whom, time)?,
+            Request::Unban { whom } => self.unban(speaker, whom)?,
             Request::Bans { page } => self.list_bans(id, page)?,
             Request::Slow { seconds } => self.set_slow(speaker, seconds)?,
             Request::Only { operators } => self.set_only(speaker, operators)?,
@@ -137,17 +139,26 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A member chooses a name.
-    fn nick(&mut self, speaker: &mut Speaker, typed: &str) {
+    fn nick(&mut self, speaker: &mut Speaker, typed: &str) -> Result<(), Blocked> {
         let Some(name) = MemberName::choose(typed) else {
             self.tell(speaker.id, Notice::NameRefused);
-            return;
+            return Ok(());
         };
-        if !self.may_be_called(speaker.id, name) {
-            self.tell(speaker.id, Notice::NameTaken { name: typed });
-            return;
+        let chosen =
+            if self.may_be_called(speaker.id, name) { self.choose_name(speaker.id, name)? } else { Chosen::Taken };
+        match chosen {
+            Chosen::Yours => {
+                self.rename(speaker, name);
+                self.tell(speaker.id, Notice::Named { name });
+            }
+            Chosen::Taken => {
+                self.tell(speaker.id, Notice::NameTaken { name: typed });
+            }
+            Chosen::CutOff => {
+                self.tell(speaker.id, Notice::NamesCutOff);
+            }
         }
-        self.rename(speaker, name);
-        self.tell(speaker.id, Notice::Named { name });
+        Ok(())
     }
 
     /// True when nobody else has a name, and nobody is kept from having it.
@@ -164,7 +175,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.set_name(speaker.id, name);
         speaker.name = Name::Chosen(name);
         if shown_before != name.as_str() {
-            self.rooms.rename(author, name, self.now);
+            self.rooms.rename(author, Name::Chosen(name), self.now);
         }
     }
 
@@ -174,6 +185,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.names.remove(before, id.slot, |slot| self.connections.name_in(slot));
         self.connections.at_mut(id).profile_mut().name = Some(name);
         self.names.insert(Name::Chosen(name), id.slot, |slot| self.connections.name_in(slot));
+        if let Some(before) = before.chosen().filter(|before| *before != name) {
+            self.free_name(before);
+        }
     }
 
     /// A member leaves its room and joins another.
@@ -321,20 +335,34 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// A member says something to another alone.
-    pub(super) fn say_to(&mut self, speaker: &Speaker, name: &str, text: &str) {
+    pub(super) fn say_to(&mut self, speaker: &Speaker, name: &str, text: &str) -> Result<(), Blocked> {
         if self.is_muted(speaker) {
             self.tell(speaker.id, Notice::Muted);
-            return;
+            return Ok(());
         }
         let Some(to) = self.find_member(name) else {
-            self.tell(speaker.id, Notice::Nobody { name });
-            return;
+            let answer = self.say_elsewhere(speaker, name, text)?;
+            self.tell_always(speaker.id, answer.unwrap_or(Notice::Nobody { name }));
+            return Ok(());
         };
         let private = Notice::Private { from: speaker.name, id: speaker.who().id, time: self.rooms.time(), text };
         let told = self.tell(to, private);
         let name = self.connections.at(to).name();
         // It may have said it to itself, and so have filled the place that the answer was admitted for.
         self.tell_always(speaker.id, if told { Notice::Sent { name } } else { Notice::NotReading { name } });
+        Ok(())
+    }
+
+    /// The same where that one is at another node. `None` when nobody is called so.
+    fn say_elsewhere(&mut self, speaker: &Speaker, name: &str, text: &str) -> Result<Option<Notice<'static>>, Blocked> {
+        let Some(to) = Name::parse(name).filter(|_| self.cluster.is_some()) else { return Ok(None) };
+        let question = Question::Msg { to, from: speaker.name, id: speaker.who().id, text: text.into() };
+        let answer = self.ask(speaker.id, &question)?;
+        Ok(answer.and_then(|answer| match answer.reply {
+            Reply::Sent { name } => Some(Notice::Sent { name }),
+            Reply::Full { name } => Some(Notice::NotReading { name }),
+            _ => None,
+        }))
     }
 
     /// The member that somebody means that typed `name`.

@@ -10,6 +10,8 @@ mod heard;
 mod incidents;
 mod nodes;
 mod order;
+#[cfg(test)]
+mod people;
 mod talkers;
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,7 @@ struct Object<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<Shown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<&'a str>,
+    to: Option<Shown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<PublicId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,7 +139,7 @@ pub fn message(message: &Message<'_>, out: &mut impl Write) -> io::Result<()> {
     match &event {
         Event::Entered { online, .. } | Event::Left { online, .. } => object.online = Some(*online),
         Event::Renamed { name, online, .. } => {
-            object.to = Some(name.as_str());
+            object.to = Some(Shown(name));
             object.online = Some(*online);
         }
         Event::Summary { entered, left, online } => {
@@ -328,7 +328,7 @@ mod tests {
             (
                 Body::Event(Event::Renamed {
                     before: Name::first(SocketAddr::from(([127, 0, 0, 1], 63155))),
-                    name: MemberName::choose("bob").expect("it may be chosen"),
+                    name: Name::Chosen(MemberName::choose("bob").expect("it may be chosen")),
                     online: 3,
                 }),
                 r#"{"after":48212,"t":1732448000123,"kind":"renamed","from":"127.0.0.1:63155","to":"bob","id":"9f3a","online":3}"#,
@@ -443,7 +443,7 @@ mod tests {
             }
         }
         for event in [
-            Event::Renamed { before: name, name: longest, online: u64::MAX },
+            Event::Renamed { before: name, name: Name::Chosen(longest), online: u64::MAX },
             Event::Summary { entered: u64::MAX, left: u64::MAX, online: u64::MAX },
             Event::Slow { name, seconds: u64::MAX },
         ] {

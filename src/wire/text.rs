@@ -165,6 +165,10 @@ impl fmt::Display for Notice<'_> {
             }
             Self::Named { name } => write!(f, "! you are {name}"),
             Self::NameTaken { name } => write!(f, "! the name {name} is taken"),
+            Self::NameLost { name, now } => {
+                write!(f, "! the name {name} was given to somebody else while this server was cut off: you are {now}")
+            }
+            Self::NamesCutOff => write!(f, "! names cannot be chosen while this server is cut off from its cluster"),
             Self::NameRefused => {
                 write!(f, "! a name is 1 to 24 letters, digits, _ or -, not digits alone and not one of the server's")
             }
@@ -253,6 +257,8 @@ impl Notice<'_> {
             Self::BlankBeforeCommand => "blank_before_command",
             Self::Named { .. } => "nick",
             Self::NameTaken { .. } => "name_taken",
+            Self::NameLost { .. } => "name_lost",
+            Self::NamesCutOff => "names_cut_off",
             Self::NameRefused => "name_refused",
             Self::RoomNameRefused => "room_name_refused",
             Self::NoMoreRooms => "no_more_rooms",
@@ -319,6 +325,8 @@ impl Notice<'_> {
                 | Self::Usage { .. }
                 | Self::BlankBeforeCommand
                 | Self::NameTaken { .. }
+                | Self::NameLost { .. }
+                | Self::NamesCutOff
                 | Self::NameRefused
                 | Self::RoomNameRefused
                 | Self::NoMoreRooms

@@ -76,6 +76,16 @@ impl Cluster {
     }
 }
 
+/// What it has logged is told where a test fails.
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.server.log_so_far();
+            eprintln!("the node at {} has logged {:#?}", self.server.address, &log[log.len().saturating_sub(20)..]);
+        }
+    }
+}
+
 impl Node {
     pub fn join(&self, door: Door) -> Member {
         Member::join(&self.server, door)

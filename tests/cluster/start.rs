@@ -60,8 +60,8 @@ fn a_node_with_other_options_than_the_others_is_refused_with_the_name_of_the_opt
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(said.contains("--line-bytes"), "{said}");
         assert!(listener.say("still here") && !listener.is_over(), "the others go on");
-        let more = cluster.start(1);
-        let mut talk = Talk::gather(&[node, more]);
+        let nodes = [node, cluster.start(1)];
+        let mut talk = Talk::gather(&nodes);
         talk.say(0, 5);
         talk.expect_all_heard();
     });

@@ -195,13 +195,18 @@ impl Talk {
             if missing.is_empty() {
                 return;
             }
+            let told = || -> Vec<(String, Vec<String>)> {
+                let notices = |seat: &Seat| seat.member.others(|text| text.contains(" cluster"));
+                self.seats.iter().map(|seat| (name(seat), notices(seat).into_iter().take(3).collect())).collect()
+            };
             assert!(
                 has_come && Instant::now() < deadline,
-                "{} has not heard {} of {} lines, the first is {:?}",
+                "{} has not heard {} of {} lines, the first is {:?}; of the cluster were told {:#?}",
                 name(seat),
                 missing.len(),
                 of_others.len(),
-                missing[0]
+                missing[0],
+                told()
             );
             // Lines of the dead are among those that came, or a line came twice.
             count = seat.member.lines().len() + 1;

@@ -200,6 +200,11 @@ impl Server {
         self.stderr.recv_timeout(PATIENCE).expect("the server logs a line")
     }
 
+    /// What it has logged and nobody has looked at.
+    pub fn log_so_far(&self) -> Vec<String> {
+        self.stderr.try_iter().collect()
+    }
+
     /// A field of `/proc/PID/status` in KiB, such as `VmRSS`.
     pub fn memory_kib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

@@ -41,9 +41,10 @@ pub struct Connection {
     pub client: Client,
     pub context: Context,
     pub server: ServerInfo,
-    /// What ends the connection.
-    pub troubles: mpsc::Receiver<Failure>,
 }
+
+/// What ends a connection.
+pub type Troubles = mpsc::Receiver<Failure>;
 
 /// The stream and the store as they were found or made.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub struct Found {
 }
 
 impl Connection {
-    pub async fn open(engine: &Engine) -> Result<Self, Failure> {
+    pub async fn open(engine: &Engine) -> Result<(Self, Troubles), Failure> {
         let servers: Vec<ServerAddr> = addresses(engine).map_err(Failure::Unfit)?;
         let (tell, troubles) = mpsc::channel(TROUBLES_MAX);
         let was_connected = Arc::new(AtomicBool::new(false));
@@ -81,7 +82,7 @@ impl Connection {
         was_connected.store(true, Ordering::Relaxed);
         let context = jetstream::new(client.clone());
         let server = client.server_info();
-        Ok(Self { client, context, server, troubles })
+        Ok((Self { client, context, server }, troubles))
     }
 
     /// Looks whether the server takes messages of the size that is needed.
@@ -94,6 +95,18 @@ impl Connection {
             )));
         }
         Ok(())
+    }
+
+    /// Looks whether JetStream is on.
+    pub async fn account(&self) -> Result<(), Failure> {
+        // Of what an account has and may have, versions of servers tell in several ways. That they do is enough.
+        let info = self.context.request::<_, _, serde_json::Value>("INFO", &()).await;
+        let info = info.map_err(|error| self.silence("of any name", &error.to_string()))?;
+        match info.get("error").cloned().map(serde_json::from_value::<jetstream::Error>) {
+            None => Ok(()),
+            Some(Ok(error)) => Err(self.failure("of any name", &error)),
+            Some(Err(_)) => Err(Failure::Lost("NATS does not say whether JetStream is on".to_owned())),
+        }
     }
 
     /// Looks at the stream and the store, and makes what is not there.

@@ -44,7 +44,14 @@ fn text(failure: Failure) -> String {
 }
 
 async fn look_at(engine: &Engine, seen: &mut Vec<Seen>) -> Result<(), String> {
-    let connection = Connection::open(engine).await.map_err(text)?;
+    let (connection, mut troubles) = Connection::open(engine).await.map_err(text)?;
+    tokio::select! {
+        looked = look_through(engine, &connection, seen) => looked,
+        trouble = troubles.recv() => Err(trouble.map_or_else(|| "the connection to NATS is lost".to_owned(), text)),
+    }
+}
+
+async fn look_through(engine: &Engine, connection: &Connection, seen: &mut Vec<Seen>) -> Result<(), String> {
     let server = &connection.server;
     let here = format!("NATS {} answers: {}", server.version, server.server_name);
     seen.push(if is_old(&server.version) {
@@ -54,8 +61,7 @@ async fn look_at(engine: &Engine, seen: &mut Vec<Seen>) -> Result<(), String> {
     });
     connection.check_payload().map_err(text)?;
     let payload = ByteSize(server.max_payload as u64);
-    let account = connection.context.query_account().await;
-    account.map_err(|error| format!("JetStream is off on the NATS server, or for this account: {error}"))?;
+    connection.account().await.map_err(text)?;
     seen.push(Seen::Right(format!("JetStream is on, and takes messages of {payload}")));
     for wanted in [fit::stream(engine), fit::store(engine)] {
         let found = connection.find(&wanted.name).await.map_err(text)?;
@@ -69,7 +75,7 @@ async fn look_at(engine: &Engine, seen: &mut Vec<Seen>) -> Result<(), String> {
             },
         });
     }
-    seen.push(timed(engine, &connection).await?);
+    seen.push(timed(engine, connection).await?);
     Ok(())
 }
 

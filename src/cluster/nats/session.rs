@@ -17,13 +17,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::answer::{Appended, takes_away};
-use super::connection::{Connection, Failure, Found};
+use super::connection::{Connection, Failure, Found, Troubles};
 use super::queue::{Open, Queue};
 use super::reader::{Behind, Reader, What};
 use crate::cluster::engine::{ClusterName, Engine};
 use crate::cluster::link::{News, Order, StreamState};
 use crate::limits::{
-    CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, CLUSTER_WORD_BYTES_MAX,
+    CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_SHORT_MAX, CLUSTER_STEADY_AFTER, WORD_BYTES_MAX,
 };
 use crate::random::Random;
 
@@ -39,6 +39,8 @@ pub struct Sessions {
     /// The last message of the stream that was given, and of the store.
     last: Arc<AtomicU64>,
     last_entry: Arc<AtomicU64>,
+    /// Since when the stream has fewer messages than it gave.
+    short_since: Option<Instant>,
     /// The pause before the next connection.
     pause: Duration,
     /// Why there is no connection, as the loop was told last.
@@ -64,6 +66,7 @@ impl Sessions {
             streams: None,
             last: Arc::default(),
             last_entry: Arc::default(),
+            short_since: None,
             pause: Duration::ZERO,
             told: None,
         }
@@ -119,11 +122,15 @@ impl Sessions {
         let pause = self.pause - chance;
         let connecting = async {
             sleep(pause).await;
-            let connection = Connection::open(&engine).await?;
-            let found = connection.examine(&engine).await?;
-            Ok((connection, found))
+            let (connection, mut troubles) = Connection::open(&engine).await?;
+            // What is not allowed is not answered either, and is told here.
+            let found = tokio::select! {
+                found = connection.examine(&engine) => found?,
+                trouble = next_trouble(&mut troubles) => return Err(trouble),
+            };
+            Ok((connection, troubles, found))
         };
-        let (connection, found) = match self.answering_until(connecting).await {
+        let (connection, troubles, found) = match self.answering_until(connecting).await {
             None => return End::Closed,
             Some(Err(failure)) => return End::Failed(failure, None),
             Some(Ok(connected)) => connected,
@@ -132,8 +139,12 @@ impl Sessions {
         if self.answering_until(queue.space()).await.is_none() {
             return End::Closed;
         }
+        if self.is_short(&found.state()) {
+            let why = "the stream has fewer messages than it had".to_owned();
+            return End::Failed(Failure::Lost(why), None);
+        }
         let since = Instant::now();
-        match self.serve(connection, &found).await {
+        match self.serve(connection, troubles, &found).await {
             None => End::Closed,
             Some(failure) => End::Failed(failure, Some(since)),
         }
@@ -152,22 +163,17 @@ impl Sessions {
     }
 
     /// Says what was found, and works until something fails. `None` when the link was dropped.
-    async fn serve(&mut self, mut connection: Connection, found: &Found) -> Option<Failure> {
+    async fn serve(&mut self, connection: Connection, mut troubles: Troubles, found: &Found) -> Option<Failure> {
         let mut words = match connection.client.subscribe(self.engine.name.words()).await {
             Ok(words) => words,
             Err(error) => return Some(Failure::Lost(error.to_string())),
         };
-        let state = found.state();
-        self.queue.push(News::Up(state));
-        self.told = None;
-        self.take_up(&state, found.store_created());
+        self.take_up(found.state(), found.store_created());
         let mut readers = self.start_readers(&connection, found);
         let mut requests = JoinSet::new();
         loop {
             tokio::select! {
-                trouble = connection.troubles.recv() => {
-                    return Some(trouble.unwrap_or_else(|| Failure::Lost("the connection to NATS is lost".to_owned())));
-                }
+                trouble = next_trouble(&mut troubles) => return Some(trouble),
                 order = self.orders.recv() => {
                     let order = order?;
                     let open = Open::of(&self.queue, &order);
@@ -183,31 +189,44 @@ impl Sessions {
                 }
                 word = words.next() => match word {
                     None => return Some(Failure::Lost("the connection to NATS is lost".to_owned())),
-                    Some(word) if word.payload.len() > CLUSTER_WORD_BYTES_MAX => {}
+                    Some(word) if word.payload.len() > WORD_BYTES_MAX => {}
                     Some(word) => self.queue.push_word(word.payload.into()),
                 },
             }
         }
     }
 
-    /// Goes on behind the last message that was given, if this is the stream of then, and otherwise from its start.
-    fn take_up(&mut self, state: &StreamState, store_created: u64) {
-        let (created, store) = self.streams.unwrap_or_default();
+    /// True when this is the stream of before and has not what it gave, which may still come back.
+    fn is_short(&mut self, state: &StreamState) -> bool {
+        let is_same = self.streams.is_some_and(|(created, _)| created == state.created);
+        if !is_same || state.last >= self.last.load(Ordering::Relaxed) {
+            self.short_since = None;
+            return false;
+        }
+        self.short_since.get_or_insert_with(Instant::now).elapsed() < CLUSTER_SHORT_MAX
+    }
+
+    /// Says that there is a connection, and goes on behind the last message that was given, if this is the stream of
+    /// then, and otherwise from its start.
+    fn take_up(&mut self, mut state: StreamState, store_created: u64) {
+        let (created, store) = self.streams.replace((state.created, store_created)).unwrap_or_default();
+        self.told = None;
         if store != store_created {
             self.last_entry.store(0, Ordering::Relaxed);
         }
         let before = state.first - 1;
         let last = self.last.load(Ordering::Relaxed);
+        if created == state.created && last > state.last {
+            // It has lost its end, and gives these numbers to other messages. So it is not the stream of then.
+            state.created += 1;
+        }
+        self.queue.push(News::Up(state));
         if created != state.created {
             self.last.store(before, Ordering::Relaxed);
         } else if last < before {
             self.queue.push(News::Lost { first: last + 1, last: before });
             self.last.store(before, Ordering::Relaxed);
-        } else if last > state.last {
-            // The stream has lost its end, and gives these numbers again.
-            self.last.store(state.last, Ordering::Relaxed);
         }
-        self.streams = Some((state.created, store_created));
     }
 
     fn start_readers(&self, connection: &Connection, found: &Found) -> JoinSet<String> {
@@ -233,6 +252,10 @@ impl Sessions {
         }
         readers
     }
+}
+
+async fn next_trouble(troubles: &mut Troubles) -> Failure {
+    troubles.recv().await.unwrap_or_else(|| Failure::Lost("the connection to NATS is lost".to_owned()))
 }
 
 /// Twice as long as the last one.

@@ -351,6 +351,28 @@ fn a_server_with_an_empty_store_has_another_stream() {
 }
 
 #[test]
+fn a_stream_that_has_lost_its_end_counts_as_another() {
+    let Some(mut server) = Server::start() else { return };
+    let mut node = Node::up(1, engine(&server.url()));
+    node.publish_surely("lobby", "kept");
+    server.kill();
+    server.keep_copy();
+    server.start_again();
+    node.publish_surely("lobby", "lost");
+    node.read_to(2);
+    server.kill();
+    server.restore_copy();
+    server.start_again();
+    let before = node.ups();
+    node.until("the stream", |news| matches!(news, News::Up(_)));
+    let after = *node.ups().last().expect("it is up");
+    assert!(before.iter().all(|state| state.created == before[0].created && state.created != after.created));
+    assert_eq!(after.last, 1);
+    node.until("everything", |news| matches!(news, News::CaughtUp));
+    assert_eq!(node.texts(), ["kept", "lost", "kept"]);
+}
+
+#[test]
 fn a_server_that_stands_still_is_down_and_comes_back() {
     let Some(server) = Server::start() else { return };
     let mut nodes = [1, 2].map(|id| Node::up(id, engine(&server.url())));
@@ -526,6 +548,10 @@ fn what_does_not_fit_is_said_with_what_mends_it() {
     let Some(closed) = Server::with(&["authorization { user: a, password: b }"], true) else { return };
     let why = unfit(engine(&closed.url()));
     assert!(why.contains("does not let us in"), "{why}");
+    let rule = "authorization { users: [{ user: a, password: b, permissions: { publish: { deny: \"$JS.API.>\" } } }] }";
+    let Some(strict) = Server::with(&[rule], true) else { return };
+    let why = unfit(engine(&strict.url().replace("nats://", "nats://a:b@")));
+    assert!(why.contains("does not allow what a node does"), "{why}");
     let with_password = closed.url().replace("nats://", "nats://a:b@");
     let node = Node::up(1, engine(&with_password));
     drop(node);
@@ -592,4 +618,49 @@ fn the_preflight_sees_what_a_node_would_meet_and_leaves_nothing() {
     expect(engine("nats://127.0.0.1:1"), &["fail no connection to NATS"]);
     let Some(without) = Server::with(&[], false) else { return };
     expect(engine(&without.url()), &["ok NATS 2.", "fail JetStream is off"]);
+}
+
+#[test]
+fn a_server_with_a_certificate_is_trusted_by_its_authority() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(path("ca.pem"), authority.self_signed(&key).unwrap().pem()).unwrap();
+    let own = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let signed = certificate.signed_by(&own, &Issuer::new(authority, key)).unwrap();
+    std::fs::write(path("cert.pem"), signed.pem()).unwrap();
+    std::fs::write(path("key.pem"), own.serialize_pem()).unwrap();
+    let tls = format!("tls {{ cert_file: {:?}, key_file: {:?} }}", path("cert.pem"), path("key.pem"));
+    let Some(server) = Server::with(&[&tls], true) else { return };
+    let authority = Some(path("ca.pem"));
+    for scheme in ["nats", "tls"] {
+        let url = server.url().replace("nats", scheme);
+        let mut node = Node::up(1, Engine { authority: authority.clone(), ..engine(&url) });
+        node.publish_surely("lobby", scheme);
+    }
+    let mut node = Node::start(1, engine(&server.url()));
+    let News::Down { why } = node.until("no trust", |_| true) else { panic!("{:?}", node.seen) };
+    assert!(why.to_lowercase().contains("tls") || why.contains("certificate"), "{why}");
+    // A server without TLS is none that was asked for.
+    let Some(plain) = Server::start() else { return };
+    let mut node = Node::start(1, Engine { authority, ..engine(&plain.url()) });
+    assert!(matches!(node.until("no TLS", |_| true), News::Down { .. }));
+}
+
+#[test]
+fn files_that_cannot_be_used_end_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "nothing of use").unwrap();
+    let missing = folder.path().join("missing");
+    for path in [&file, &missing] {
+        let started = NatsLink::start(Engine { credentials: Some(path.clone()), ..engine("nats://127.0.0.1:1") });
+        assert!(started.unwrap_err().starts_with("--cluster-creds "));
+        let started = NatsLink::start(Engine { authority: Some(path.clone()), ..engine("nats://127.0.0.1:1") });
+        assert!(started.unwrap_err().starts_with("--cluster-ca "));
+    }
 }

@@ -301,7 +301,7 @@ impl History {
                     }
                 }
             }
-            if self.turns % 5 == 0 && faults != 0 {
+            if self.turns.is_multiple_of(5) && faults != 0 {
                 for (about, counts) in std::mem::take(&mut self.late) {
                     self.peers.on_beat(about, &counts, self.now);
                 }

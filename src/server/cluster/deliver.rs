@@ -1,6 +1,7 @@
 //! Saying to rooms what the stream gives back, record by record. A record whose room has no space waits, and with it
 //! all that comes behind it: the sweep makes space, so that is never for long.
 
+use super::holding::Cause;
 use crate::cluster::link::BatchId;
 use crate::cluster::record::{Author as Origin, Batch, Content, Record, number};
 use crate::cluster::{Cluster, Delivery};
@@ -72,8 +73,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             // Those who are here came while the stream was away. What was said before is not said to them, and what it
             // has changed has changed.
             numbering.note_unknown(number(delivery.sequence + 1, 0) - 1);
-            for (_, record) in batch.clone() {
-                self.change_room(room, record.as_ref(), delivery.time);
+            for (place, record) in batch.clone() {
+                let cause = Cause { number: number(delivery.sequence, place), is_own: false, speaker: None };
+                if let Some(record) = record {
+                    self.change_room(room, cause, &record, delivery.time);
+                }
             }
             return None;
         }
@@ -111,6 +115,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let Origin { name, id, .. } = record.author;
         let speaker = if is_own { self.speaker_of(&record.author) } else { None };
         let author = speaker.and_then(|speaker| self.author_in(speaker, room, record));
+        let cause = Cause { number, is_own, speaker };
         let body = match &record.content {
             Content::Line(text) => Body::Line { name, text: text.as_bytes() },
             Content::Action(text) => Body::Action { name, text: text.as_bytes() },
@@ -123,20 +128,25 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Content::Slow(seconds) => {
                 let event = Event::Slow { name, seconds: *seconds };
                 self.rooms.announce(room, Some(id), event)?;
-                self.change_room(room, Some(record), delivery.time);
+                self.change_room(room, cause, record, delivery.time);
                 self.on_said(speaker, None);
                 return Ok(());
             }
             Content::Only(operators) => {
                 let event = Event::Only { name, operators: *operators };
                 self.rooms.announce(room, Some(id), event)?;
-                self.change_room(room, Some(record), delivery.time);
+                self.change_room(room, cause, record, delivery.time);
                 self.on_said(speaker, None);
+                return Ok(());
+            }
+            Content::Hold(_) | Content::Lift(..) => {
+                self.on_said(speaker, None);
+                self.change_room(room, cause, record, delivery.time);
                 return Ok(());
             }
         };
         self.rooms.deliver(room, (number, author, id), body, self.now)?;
-        self.change_room(room, Some(record), delivery.time);
+        self.change_room(room, cause, record, delivery.time);
         self.on_said(speaker, Some(number));
         if let (Some(speaker), Content::Topic(text)) = (speaker, &record.content) {
             self.tell_topic_set(speaker, text);
@@ -144,16 +154,29 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(())
     }
 
-    /// What a record changes in its room, beside what it says.
-    fn change_room(&mut self, room: RoomId, record: Option<&Record<'_>>, time: UnixTime) {
-        let Some(Record { author, content }) = record else { return };
+    /// What a record changes beside what it says, unless something later has changed it already.
+    fn change_room(&mut self, room: RoomId, cause: Cause, record: &Record<'_>, time: UnixTime) {
+        let Record { author, content } = record;
         match content {
             Content::Topic(text) => {
-                let topic = Topic { text: (&**text).into(), by: author.name.to_string().into(), time };
-                self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
+                if self.may_set_topic(cause, room) {
+                    let topic = Topic { text: (&**text).into(), by: author.name.to_string().into(), time };
+                    self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
+                    self.store_topic(cause, room, author);
+                }
             }
-            Content::Slow(seconds) => self.change_modes(room, |modes| modes.slow_seconds = *seconds),
-            Content::Only(operators) => self.change_modes(room, |modes| modes.only_operators = *operators),
+            Content::Slow(_) | Content::Only(_) => {
+                if self.may_set_modes(cause, room) {
+                    self.change_modes(room, |modes| match content {
+                        Content::Slow(seconds) => modes.slow_seconds = *seconds,
+                        Content::Only(operators) => modes.only_operators = *operators,
+                        _ => {}
+                    });
+                    self.store_modes(cause, room);
+                }
+            }
+            Content::Hold(held) => self.apply_hold(cause, held, author.name),
+            Content::Lift(whom, typed) => self.apply_lift(cause, whom, typed, author.name),
             Content::Line(_) | Content::Action(_) | Content::Announcement(_) => {}
         }
     }

@@ -1,7 +1,6 @@
 //! What this node tells the others of itself, and what follows from what they tell: counts of whole rooms, and whether
 //! this node may stay.
 
-use crate::cluster::alike;
 use crate::cluster::beat::Word;
 // In a build with links, those are trait objects, which need it not.
 #[allow(unused_imports)]
@@ -30,8 +29,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn introduce_node(&mut self) {
         self.rooms.count_for_others(self.now);
         let Some(cluster) = &mut self.cluster else { return };
-        let options = format!("{} {}", alike::of(&self.config), cluster.settings.options);
-        cluster.nodes.introduce(options.trim_end().to_owned(), self.io.unix_time());
+        cluster.nodes.set_started(self.io.unix_time());
     }
 
     /// There is a connection: the others are told of this node, and asked for themselves.
@@ -80,7 +78,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 {
                     return self.fail_in_cluster(&difference.to_string());
                 }
-                if cluster.nodes.peers.on_beat(about, &counts, now) == Heard::New {
+                if cluster.nodes.peers.on_beat(*about, &counts, now) == Heard::New {
                     self.ask_node(own, Some(node));
                 }
             }
@@ -101,7 +99,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     own.wait(now);
                 } else if let Some(counts) = own.next(now) {
                     let about = cluster.nodes.about(members, cluster.has_begun(), now);
-                    cluster.link.order(Order::Tell { bytes: Word::Beat(about, counts).write() });
+                    cluster.link.order(Order::Tell { bytes: Word::Beat(Box::new(about), counts).write() });
                 }
             }
         }

@@ -78,8 +78,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             _ if !self.is_operator(id) => self.tell_not_operator(id, &channel.to_string()),
             (Some(b'm'), _) => self.set_only(speaker, on)?,
             (Some(b'b'), Some(mask)) => match held(mask) {
-                Some(whom) if on => self.ban(speaker, &whom, None),
-                Some(whom) => self.unban(speaker, &whom),
+                Some(whom) if on => self.ban(speaker, &whom, None)?,
+                Some(whom) => self.unban(speaker, &whom)?,
                 None => self.answer(id, |to| to.notice(format_args!("a ban needs a name, an address or a network"))),
             },
             (Some(b'o'), _) => self.answer(id, |to| {
@@ -101,16 +101,22 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(())
     }
 
-    pub(super) fn irc_kick(&mut self, speaker: &mut Speaker, channel: &[u8], nick: &[u8], why: &[u8]) -> Done {
+    pub(super) fn irc_kick(
+        &mut self,
+        speaker: &mut Speaker,
+        channel: &[u8],
+        nick: &[u8],
+        why: &[u8],
+    ) -> Result<Done, Blocked> {
         let id = speaker.id;
-        let Some(room) = self.irc_room_or_tell(speaker, channel) else { return Done::Passed };
+        let Some(room) = self.irc_room_or_tell(speaker, channel) else { return Ok(Done::Passed) };
         if !self.is_operator(id) {
             self.tell_not_operator(id, &Channel(room).to_string());
-            return Done::Passed;
+            return Ok(Done::Passed);
         }
         let Some(name) = str::from_utf8(nick).ok().and_then(Nick::parse) else {
             self.answer(id, |to| to.numeric(401, format_args!("{} :No such nick/channel", Shown(nick))));
-            return Done::Passed;
+            return Ok(Done::Passed);
         };
         let why = super::clean(why);
         self.kick(speaker, &name.to_string(), &why)

@@ -3,11 +3,12 @@
 use std::mem;
 
 use super::{Server, Shown, is_too_long, tell_wrong};
-use crate::connection::State;
+use crate::connection::{Hold, State};
 use crate::counters::CloseReason;
 use crate::io::Io;
 use crate::limits::{IRC_INPUT_BYTES_MAX, IRC_REGISTRATION_LINES_MAX};
 use crate::message::Notice;
+use crate::names::MemberName;
 use crate::outlet::Outlet;
 use crate::room::Blocked;
 use crate::server::speaker::Speaker;
@@ -30,7 +31,21 @@ pub(super) const VERSION: &str = concat!("uproar-", env!("CARGO_PKG_VERSION"));
 impl<I: Io, W: Outlet> Server<I, W> {
     /// A client that is no member yet has sent some bytes.
     pub(in crate::server) fn greet_irc(&mut self, id: ConnectionId) {
-        while let Some(next) = self.next_of_registration(id) {
+        if let Some(name) = self
+            .connections
+            .at_mut(id)
+            .profile
+            .as_deref_mut()
+            .and_then(|profile| profile.registration.as_deref_mut()?.asks_for.take())
+        {
+            self.take_irc_name(id, name);
+            if self.is_registered(id) {
+                return self.take_greeted(id);
+            }
+        }
+        while !self.asks_for_name(id)
+            && let Some(next) = self.next_of_registration(id)
+        {
             match next {
                 Next::Foreign(foreign) => return self.close_with(id, Notice::Foreign(foreign), CloseReason::Foreign),
                 Next::TooLong => {
@@ -52,7 +67,40 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 return self.close_with(id, Notice::TooManyLines, CloseReason::HandshakeTimeout);
             }
         }
+        if self.asks_for_name(id) {
+            self.connections.at_mut(id).inbound.held = Some(Hold::Cluster);
+            return self.await_cluster(id);
+        }
         self.ask_for_chunk(id);
+    }
+
+    /// True while the cluster has not answered whether a client may have a name.
+    fn asks_for_name(&self, id: ConnectionId) -> bool {
+        let profile = self.connections.at(id).profile.as_deref();
+        profile.and_then(|profile| profile.registration.as_deref()).is_some_and(|known| known.asks_for.is_some())
+    }
+
+    /// A client that registers gets a name, or is told why not, or waits for the cluster.
+    fn take_irc_name(&mut self, id: ConnectionId, name: MemberName) {
+        let chosen = match self.irc_name(id, name.as_str().as_bytes()) {
+            Ok(name) => self.choose_irc_name(id, name),
+            Err(why) => Ok(Err(why)),
+        };
+        match chosen {
+            Ok(Ok(name)) => {
+                self.set_name(id, name);
+                self.finish_registration(id);
+            }
+            Ok(Err(why)) => self.tell_unnamed(id, name.as_str().as_bytes(), &why),
+            Err(_) => {
+                let registration = self.connections.at_mut(id).profile_mut().registration.get_or_insert_default();
+                registration.asks_for = Some(name);
+            }
+        }
+    }
+
+    fn is_registered(&mut self, id: ConnectionId) -> bool {
+        matches!(self.connections.find(id).map(|connection| connection.state), Some(State::Joined(_)))
     }
 
     fn next_of_registration(&mut self, id: ConnectionId) -> Option<Next> {
@@ -92,7 +140,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 }
             }
             Ok(Request::Nick { name }) => match self.irc_name(id, name) {
-                Ok(name) => self.set_name(id, name),
+                Ok(name) => self.take_irc_name(id, name),
                 Err(why) => self.tell_unnamed(id, name, &why),
             },
             Ok(Request::User) => registration.has_user = true,
@@ -103,6 +151,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             Ok(_) | Err(_) => self.answer(id, |to| to.numeric(451, format_args!(":You have not registered"))),
         }
+        self.finish_registration(id);
+    }
+
+    /// A client becomes a member once it has told all that is needed.
+    fn finish_registration(&mut self, id: ConnectionId) {
         let profile = self.connections.at_mut(id).profile_mut();
         let is_ready = profile.registration.as_deref().is_some_and(|known| known.has_user && !known.negotiates);
         if is_ready && profile.name.is_some() {

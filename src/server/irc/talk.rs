@@ -87,7 +87,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 match to {
                     Some(name) => {
                         if let Some(text) = private_text(said) {
-                            self.say_to(speaker, &name.to_string(), &text);
+                            self.say_to(speaker, &name.to_string(), &text)?;
                         }
                     }
                     None => self.answer(id, |to| to.numeric(401, format_args!("{shown} :No such nick/channel"))),

@@ -128,7 +128,7 @@ pub fn message(message: &Message<'_>, timed: bool, out: &mut impl Write) -> io::
     match event {
         Event::Entered { name, .. } => write!(out, ":{}{USER_AND_HOST} JOIN {channel}\r\n", Nick(name)),
         Event::Left { name, .. } => write!(out, ":{}{USER_AND_HOST} PART {channel}\r\n", Nick(name)),
-        Event::Renamed { before, name, .. } => write!(out, ":{}{USER_AND_HOST} NICK :{name}\r\n", Nick(before)),
+        Event::Renamed { before, name, .. } => write!(out, ":{}{USER_AND_HOST} NICK :{}\r\n", Nick(before), Nick(name)),
         Event::Only { name, operators } => {
             let sign = if operators { '+' } else { '-' };
             write!(out, ":{}{USER_AND_HOST} MODE {channel} {sign}m\r\n", Nick(name))

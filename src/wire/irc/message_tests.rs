@@ -47,7 +47,7 @@ fn what_a_room_says_is_what_clients_know() {
         (Body::Event(Event::Entered { name, online: 2 }), ":bob!~u@uproar JOIN #den\r\n"),
         (Body::Event(Event::Left { name, online: 2 }), ":bob!~u@uproar PART #den\r\n"),
         (
-            Body::Event(Event::Renamed { before: address, name: alice, online: 2 }),
+            Body::Event(Event::Renamed { before: address, name: Name::Chosen(alice), online: 2 }),
             ":127.0.0.1|63155!~u@uproar NICK :alice\r\n",
         ),
         (Body::Event(Event::Only { name, operators: true }), ":bob!~u@uproar MODE #den +m\r\n"),
@@ -110,7 +110,7 @@ fn the_longest_messages_fit() {
         }
     }
     for event in [
-        Event::Renamed { before: name, name: long, online: u64::MAX },
+        Event::Renamed { before: name, name: Name::Chosen(long), online: u64::MAX },
         Event::Entered { name, online: u64::MAX },
         Event::Only { name, operators: true },
         Event::Slow { name, seconds: u64::MAX },

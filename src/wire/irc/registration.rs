@@ -2,6 +2,7 @@
 //! negotiation). What its name may be the server decides.
 
 use super::reply::CAPABILITIES;
+use crate::names::MemberName;
 
 /// What a client is sent otherwise than others because it asked for it. Times in front of lines are an encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Registration {
     pub negotiates: bool,
     /// Lines that it has sent.
     pub lines: u32,
+    /// A name of which the cluster has not said whether it may have it.
+    pub asks_for: Option<MemberName>,
 }
 
 /// Which capabilities a client wants: those and no others.

@@ -143,7 +143,7 @@ mod tests {
         let events = [
             Event::Entered { name, online: most },
             Event::Left { name, online: most },
-            Event::Renamed { before: name, name: chosen, online: most },
+            Event::Renamed { before: name, name: Name::Chosen(chosen), online: most },
             Event::Summary { entered: most, left: most, online: most },
             Event::Slow { name, seconds: most },
             Event::Only { name, operators: false },
