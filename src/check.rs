@@ -61,7 +61,8 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
     let tables = demand.capacity().ok().and_then(|capacity| capacity.tables);
     let is_node = check.serve.cluster.is_wanted();
     let config = check.serve.config(members);
-    let bound = MemoryBound::of(&config).with_tables(tables).with_cluster(is_node, config.rooms_max);
+    let bound =
+        MemoryBound::of(&config).with_tables(tables).with_cluster(is_node, config.rooms_max, config.members_max);
     let members = members as u64;
     let of_machine = [
         io_uring(check.serve.backend, ring),

@@ -464,10 +464,6 @@ pub const NODE_SILENT: Duration = Duration::from_secs(10);
 /// Nodes of which it is remembered when they were last heard of, also when they have ended.
 pub const NODES_HEARD_MAX: usize = 1024;
 
-/// Smallest and largest file of `--cluster-key`.
-pub const CLUSTER_KEY_BYTES_MIN: usize = 32;
-pub const CLUSTER_KEY_BYTES_MAX: usize = 4096;
-
 /// Largest file of `--motd`: a screenful or two.
 pub const MOTD_BYTES_MAX: usize = 8 * 1024;
 
@@ -805,6 +801,10 @@ pub const CLUSTER_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// How long a connection has to last for the next pause to be the first again.
 pub const CLUSTER_STEADY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a stream may have fewer messages than it gave before: a server that has just become its leader may still be
+/// taking them from its log. After that they are lost, and it counts as another stream.
+pub const CLUSTER_SHORT_MAX: Duration = Duration::from_secs(8);
 
 /// How often the loop is told how far behind the stream it is.
 pub const CLUSTER_LAG_INTERVAL: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 
 use crate::capacity::TableSizes;
 use crate::cluster::peers::Peers;
+use crate::cluster::people::People;
 use crate::config::Config;
 use crate::connection::{Connection, Frames, Private, Profile, Received};
 use crate::door::Door;
@@ -135,12 +136,13 @@ impl MemoryBound {
     }
 
     /// The bound of the same server as a node of a cluster, if it is one. `rooms_max` is that of its configuration.
-    pub fn with_cluster(self, is_node: bool, rooms_max: usize) -> Self {
+    pub fn with_cluster(self, is_node: bool, rooms_max: usize, members_max: usize) -> Self {
         if !is_node {
             return self;
         }
         let told = (rooms_max + TOLD_EMPTY_MAX).saturating_mul(TOLD_ROOM_BYTES);
-        let fixed = self.fixed + CLUSTER_LINK_BYTES_MAX + Peers::FOOTPRINT_MAX;
+        let nodes = CLUSTER_LINK_BYTES_MAX + Peers::FOOTPRINT_MAX;
+        let fixed = self.fixed.saturating_add(nodes).saturating_add(People::footprint_max(members_max));
         Self { fixed, rooms: self.rooms.saturating_add(told), ..self }
     }
 

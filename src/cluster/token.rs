@@ -4,18 +4,12 @@
 //! of the session is in it, so a token is a secret like those of a server alone; what it says otherwise is not hidden.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use super::link::NodeId;
 use super::signature::{SIGNATURE_BYTES, digest, is_signed, sign};
-use crate::limits::{
-    CLOCKS_APART_MAX, CLUSTER_KEY_BYTES_MAX, CLUSTER_KEY_BYTES_MIN, CLUSTER_TOKEN_BYTES_MAX, TOKEN_LIFE,
-};
+use crate::limits::{CLOCKS_APART_MAX, CLUSTER_TOKEN_BYTES_MAX, TOKEN_LIFE};
 use crate::names::{MemberName, RoomName};
 use crate::sessions::Key;
 use crate::time::UnixTime;
@@ -23,9 +17,6 @@ use crate::token::{PublicId, Serial, Slot};
 
 /// The first byte of a token.
 const VERSION: u8 = 1;
-
-/// Others may read the file, or change it.
-const MODE_OF_OTHERS: u32 = 0o006;
 
 /// What a token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,49 +136,8 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     str::from_utf8(text).ok()
 }
 
-/// Why a file has no key that can be used.
-#[derive(Debug)]
-pub enum KeyError {
-    Unreadable(io::Error),
-    Short,
-    Long,
-}
-
-/// Reads the key of `--cluster-key`: all bytes of the file, from which the key is made. Also returns a warning where
-/// others may read or change it.
-pub fn load_key(path: &Path) -> Result<([u8; 32], Option<String>), KeyError> {
-    let file = File::open(path).map_err(KeyError::Unreadable)?;
-    let mode = file.metadata().map_err(KeyError::Unreadable)?.mode();
-    let mut bytes = Vec::new();
-    file.take(CLUSTER_KEY_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(KeyError::Unreadable)?;
-    if bytes.len() < CLUSTER_KEY_BYTES_MIN {
-        return Err(KeyError::Short);
-    }
-    if bytes.len() > CLUSTER_KEY_BYTES_MAX {
-        return Err(KeyError::Long);
-    }
-    let is_of_others = mode & MODE_OF_OTHERS != 0;
-    let warning = || format!("others may read or change {}: chmod o= {}", path.display(), path.display());
-    Ok((digest(&bytes), is_of_others.then(warning)))
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => error.fmt(f),
-            Self::Short => write!(f, "the file has fewer than {CLUSTER_KEY_BYTES_MIN} bytes"),
-            Self::Long => write!(f, "the file has more than {CLUSTER_KEY_BYTES_MAX} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for KeyError {}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -239,23 +189,6 @@ mod tests {
         assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
         assert_ne!(mark, Mark::of(Key::new([8; 16])));
         assert!(mark.to_string().len() == 32 && Mark::parse("07").is_none() && Mark::parse("").is_none());
-    }
-
-    #[test]
-    fn a_key_is_made_of_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        fs::write(&path, "short").unwrap();
-        assert!(matches!(load_key(&path), Err(KeyError::Short)));
-        fs::write(&path, [1; CLUSTER_KEY_BYTES_MAX + 1]).unwrap();
-        assert!(matches!(load_key(&path), Err(KeyError::Long)));
-        fs::write(&path, [1; 32]).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let (key, warning) = load_key(&path).unwrap();
-        assert_eq!((key, warning), (digest(&[1; 32]), None));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
-        assert!(load_key(&path).unwrap().1.unwrap().contains("chmod o= "));
-        assert!(matches!(load_key(&folder.path().join("none")), Err(KeyError::Unreadable(_))));
     }
 
     proptest! {

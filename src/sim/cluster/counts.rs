@@ -29,15 +29,15 @@ struct Node {
 }
 
 /// Nodes on one clock, which nothing disturbs but the test.
-struct House {
-    stream: Rc<RefCell<Stream>>,
+pub(super) struct House {
+    pub(super) stream: Rc<RefCell<Stream>>,
     nodes: Vec<Node>,
     now: u64,
 }
 
 impl House {
     /// Has a node for each list of options.
-    fn new(options: &[&[&str]]) -> Self {
+    pub(super) fn new(options: &[&[&str]]) -> Self {
         let stream = Rc::new(RefCell::new(Stream::new(Draw::seeded(1), Settings::default())));
         let mut house = Self { stream, nodes: Vec::new(), now: 0 };
         options.iter().for_each(|options| house.start(options));
@@ -45,7 +45,7 @@ impl House {
         house
     }
 
-    fn start(&mut self, options: &[&str]) {
+    pub(super) fn start(&mut self, options: &[&str]) {
         let number = self.nodes.len();
         let mut kernel = Kernel::new(Draw::seeded(number as u64), false);
         kernel.set_time(self.now);
@@ -56,7 +56,7 @@ impl House {
             node: NodeId(0xa0 + number as u64),
             name: "uproar".to_owned(),
             grace: Duration::from_secs(10),
-            key: None,
+            key: Some([7; 32]),
             options: cluster::alike::text(&[("line-bytes", config.line_bytes.to_string())]),
         };
         let seed = [number as u8; 32];
@@ -68,7 +68,7 @@ impl House {
     }
 
     /// Time goes on by so many milliseconds.
-    fn play(&mut self, milliseconds: u64) {
+    pub(super) fn play(&mut self, milliseconds: u64) {
         let end = self.now + milliseconds * MILLISECOND;
         while self.now < end {
             let wakes: Vec<u64> = (0..self.nodes.len()).map(|node| self.wakes_at(node)).collect();
@@ -113,7 +113,7 @@ impl House {
     }
 
     /// Somebody joins a node, and has read its welcome.
-    fn join(&mut self, node: usize) -> u32 {
+    pub(super) fn join(&mut self, node: usize) -> u32 {
         let number = self.nodes[node].peers;
         self.nodes[node].peers += 1;
         let address = address(number * 4 + 1, false);
@@ -122,24 +122,29 @@ impl House {
         peer
     }
 
-    fn say(&mut self, node: usize, peer: u32, text: &str) {
+    pub(super) fn say(&mut self, node: usize, peer: u32, text: &str) {
         self.kernel(node).borrow_mut().peer_writes(peer, text.as_bytes());
         self.play(100);
     }
 
+    /// The same, and no time goes on.
+    pub(super) fn write(&mut self, node: usize, peer: u32, text: &str) {
+        self.kernel(node).borrow_mut().peer_writes(peer, text.as_bytes());
+    }
+
     /// The lines that somebody was sent since it was last asked.
-    fn heard(&self, node: usize, peer: u32) -> Vec<String> {
+    pub(super) fn heard(&self, node: usize, peer: u32) -> Vec<String> {
         let bytes = self.kernel(node).borrow_mut().pair_mut(peer).look();
         String::from_utf8(bytes).expect("it is text").lines().map(str::to_owned).collect()
     }
 
-    fn kill(&mut self, node: usize) {
+    pub(super) fn kill(&mut self, node: usize) {
         self.kernel(node).borrow_mut().strict = false;
         self.nodes[node].simulation = None;
     }
 
     /// What a node has written in its own log.
-    fn log(&self, node: usize) -> String {
+    pub(super) fn log(&self, node: usize) -> String {
         let simulation = self.nodes[node].simulation.as_ref().expect("it was not killed");
         String::from_utf8(simulation.log.written()).expect("it is text")
     }
