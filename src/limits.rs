@@ -739,6 +739,9 @@ pub const CLUSTER_START_WAIT: Duration = Duration::from_secs(2);
 /// Pause before a batch is published again of which it is not known whether the stream has it.
 pub const CLUSTER_RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// Pause before a batch is published again that the stream has acknowledged and does not give back.
+pub const CLUSTER_GIVE_BACK_WAIT: Duration = Duration::from_secs(2);
+
 /// How much of the stream's duplicate window is not used: for clocks that differ, and for an attempt under way.
 pub const CLUSTER_WINDOW_MARGIN: Duration = Duration::from_secs(20);
 

@@ -2,14 +2,15 @@
 //! everything that was accepted meanwhile. So the lines of an author, and of a node, keep their order without any
 //! counting of windows, however often a batch has to be published again.
 //!
-//! A batch is done once the stream has said that it has it, or has given it back. Until then it is published again, with
-//! the same number, by which the stream knows what it has. It forgets numbers after a while: a batch that is older than
+//! A batch is done once the stream has given it back: an acknowledgement alone may be of what a leader had and its
+//! successor has not. Until then it is published again, with the same number, by which the stream knows what it has: soon
+//! where that is not known, and after a longer while, or once the stream has given what comes behind it, where the stream
+//! has acknowledged it. It forgets numbers after a while: a batch that is older than
 //! that is published again only after the stream was read to its end and did not have it. Where the connection stands all
 //! the while, and nothing else comes back that was published later, that end is found by a *look*: a batch without
 //! records, whose number in its head is 0, so that nobody takes it for a new one. Reads no clock.
 //!
-//! What the stream has, and has not given back, is kept until it is read: it may be lost on the way, and then the lines of
-//! its authors are under way no more.
+//! What the stream had and has forgotten before it gave it back is done too: it was said, elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 use super::link::{BatchId, NodeId, Order, Published};
 use super::record::{self, Record};
 use crate::limits::{
-    CLUSTER_BATCH_BYTES_MAX, CLUSTER_BATCH_RECORDS_MAX, CLUSTER_HELD_BYTES_MAX, CLUSTER_RETRY_PAUSE,
-    CLUSTER_WINDOW_MARGIN,
+    CLUSTER_BATCH_BYTES_MAX, CLUSTER_BATCH_RECORDS_MAX, CLUSTER_GIVE_BACK_WAIT, CLUSTER_HELD_BYTES_MAX,
+    CLUSTER_RETRY_PAUSE, CLUSTER_WINDOW_MARGIN,
 };
 use crate::metrics::histogram::Histogram;
 use crate::names::RoomName;
@@ -31,13 +32,16 @@ struct Batch {
     /// When it was published first.
     since: Instant,
     state: State,
+    /// Where the stream has it, by its last acknowledgement.
+    acknowledged: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// An answer is awaited.
     Asked,
-    /// It is not known whether the stream has it. It is published again from this moment on.
+    /// It is not known whether the stream has it, or that was acknowledged and has still to come true. It is published
+    /// again from this moment on.
     Unknown { again: Instant },
 }
 
@@ -89,15 +93,17 @@ pub struct Outgoing {
     batches: u64,
     /// When everything was read that the stream had.
     caught_up: Option<Instant>,
-    /// Batches that the stream has and has not given back, by their sequences.
-    stored: BTreeMap<u64, Vec<u8>>,
+    /// Rooms whose batch is acknowledged and was not given back, by its sequence.
+    acknowledged: BTreeMap<u64, RoomName>,
     /// The last sequence that was read, or is lost.
     read_to: u64,
+    /// The last sequence that is lost.
+    lost_to: u64,
     /// What is to tell how far the stream has to be read.
     look: Look,
     /// For how long the stream knows batches again.
     window: Duration,
-    /// From when a batch was published first until the stream was known to have it.
+    /// From when a batch was published first until the stream gave it back.
     latency: Histogram,
 }
 
@@ -110,8 +116,9 @@ impl Outgoing {
             bytes: 0,
             batches: 0,
             caught_up: None,
-            stored: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
             read_to: 0,
+            lost_to: 0,
             look: Look::Off { again: None },
             window: Duration::ZERO,
             latency: Histogram::default(),
@@ -149,13 +156,16 @@ impl Outgoing {
         self.caught_up = self.caught_up.max(Some(since));
     }
 
-    /// The stream was read to this sequence.
-    pub fn on_read(&mut self, sequence: u64) {
+    /// The stream was read to this sequence. A batch that it said to have there, or before, it has not.
+    pub fn on_read(&mut self, sequence: u64, now: Instant) {
         self.read_to = self.read_to.max(sequence);
-        while let Some(batch) = self.stored.first_entry()
-            && *batch.key() <= sequence
+        while let Some(entry) = self.acknowledged.first_entry()
+            && *entry.key() <= sequence
         {
-            self.bytes -= batch.remove().len();
+            let room = entry.remove();
+            if let Some(batch) = self.rooms.get_mut(&room).and_then(|queue| queue.under_way.as_mut()) {
+                batch.state = State::Unknown { again: now };
+            }
         }
         if let Look::To { sequence, since } = self.look
             && sequence <= self.read_to
@@ -166,11 +176,12 @@ impl Outgoing {
     }
 
     /// What the stream had up to this sequence is lost: the batches of this node among that.
-    pub fn on_lost(&mut self, last: u64) -> Vec<Vec<u8>> {
-        let kept = self.stored.split_off(&(last + 1));
-        let lost: Vec<_> = std::mem::replace(&mut self.stored, kept).into_values().collect();
-        self.bytes -= lost.iter().map(Vec::len).sum::<usize>();
-        self.on_read(last);
+    pub fn on_lost(&mut self, last: u64, now: Instant) -> Vec<Vec<u8>> {
+        self.lost_to = self.lost_to.max(last);
+        let kept = self.acknowledged.split_off(&(last + 1));
+        let lost = std::mem::replace(&mut self.acknowledged, kept);
+        let lost = lost.into_values().map(|room| self.done(room, now).bytes).collect();
+        self.on_read(last, now);
         lost
     }
 
@@ -190,7 +201,7 @@ impl Outgoing {
                 self.bytes += bytes.len();
                 bytes.append(&mut queue.records);
                 queue.count = 0;
-                none.insert(Batch { id, bytes, since: now, state: State::Asked })
+                none.insert(Batch { id, bytes, since: now, state: State::Asked, acknowledged: None })
             }
         };
         batch.state = State::Asked;
@@ -235,26 +246,31 @@ impl Outgoing {
                 Published::Stored { sequence } => Look::To { sequence: *sequence, since },
                 _ => Look::Off { again: Some(now + CLUSTER_RETRY_PAUSE) },
             };
-            self.on_read(self.read_to);
+            self.on_read(self.read_to, now);
             return None;
         }
         let room = self.room_of(id)?;
-        match outcome {
+        let read_to = self.read_to;
+        let queue = self.rooms.get_mut(&room).expect("it was found");
+        let batch = queue.under_way.as_mut().expect("it was found");
+        let pause = match outcome {
             Published::Stored { sequence } => {
-                let bytes = self.done(room, now).bytes;
-                if *sequence <= self.read_to {
-                    return Some(bytes);
+                let is_said_again = batch.acknowledged == Some(*sequence) && *sequence <= read_to;
+                if *sequence <= self.lost_to || is_said_again {
+                    return Some(self.done(room, now).bytes);
                 }
-                self.bytes += bytes.len();
-                self.stored.insert(*sequence, bytes);
+                batch.acknowledged = Some(*sequence);
+                if *sequence > read_to {
+                    self.acknowledged.insert(*sequence, room);
+                    CLUSTER_GIVE_BACK_WAIT
+                } else {
+                    CLUSTER_RETRY_PAUSE
+                }
             }
-            Published::Unknown | Published::Refused { .. } => {
-                let queue = self.rooms.get_mut(&room).expect("it was found");
-                let batch = queue.under_way.as_mut().expect("it was found");
-                batch.state = State::Unknown { again: now + CLUSTER_RETRY_PAUSE };
-                self.ready.insert(room);
-            }
-        }
+            Published::Unknown | Published::Refused { .. } => CLUSTER_RETRY_PAUSE,
+        };
+        batch.state = State::Unknown { again: now + pause };
+        self.ready.insert(room);
         None
     }
 
@@ -278,6 +294,7 @@ impl Outgoing {
     fn done(&mut self, room: RoomName, now: Instant) -> Batch {
         let queue = self.rooms.get_mut(&room).expect("it was found");
         let batch = queue.under_way.take().expect("it is under way");
+        batch.acknowledged.map(|sequence| self.acknowledged.remove(&sequence));
         self.bytes -= batch.bytes.len();
         self.latency.record(now.saturating_duration_since(batch.since));
         if queue.count > 0 {
@@ -299,7 +316,7 @@ impl Outgoing {
         self.ready.iter().filter_map(again).min()
     }
 
-    /// Bytes that the stream is not known to have, or has not given back.
+    /// Bytes that the stream has not given back.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -314,22 +331,25 @@ impl Outgoing {
         self.rooms.values().map(|queue| queue.count).sum()
     }
 
-    /// From when batches were published first until the stream was known to have them.
+    /// From when batches were published first until the stream gave them back.
     pub fn latency(&self) -> &Histogram {
         &self.latency
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.stored.is_empty()
+        self.rooms.is_empty()
     }
 
     /// Panics when bytes are counted wrong, or a room that has something to publish is not known to have.
     pub fn invariants(&self) {
         let bytes_of =
             |queue: &Queue| queue.records.len() + queue.under_way.as_ref().map_or(0, |batch| batch.bytes.len());
-        let stored = self.stored.values().map(Vec::len).sum::<usize>();
-        assert_eq!(self.bytes, self.rooms.values().map(bytes_of).sum::<usize>() + stored, "bytes are counted");
-        assert!(self.stored.keys().all(|sequence| *sequence > self.read_to), "what was read is not kept");
+        assert_eq!(self.bytes, self.rooms.values().map(bytes_of).sum::<usize>(), "bytes are counted");
+        for (sequence, room) in &self.acknowledged {
+            let batch = self.rooms.get(room).and_then(|queue| queue.under_way.as_ref());
+            assert!(batch.is_some_and(|batch| batch.acknowledged == Some(*sequence)), "what is awaited is under way");
+            assert!(*sequence > self.read_to, "what was read is not awaited");
+        }
         for (room, queue) in &self.rooms {
             assert!(queue.under_way.is_some() || queue.count > 0, "an idle room has no entry");
             let asked = queue.under_way.as_ref().is_some_and(|batch| batch.state == State::Asked);
@@ -388,13 +408,13 @@ mod tests {
         outgoing.push(den(), &line("3"));
         assert_eq!(next(&mut outgoing, now), None, "one is under way");
         outgoing.on_published(first, &Published::Stored { sequence: 9 }, now);
+        assert_eq!(next(&mut outgoing, now), None, "that has still to come true");
+        outgoing.on_given_back(first, now);
         let (second, texts) = next(&mut outgoing, now).unwrap();
         assert_eq!((second.number, texts), (2, vec!["2".to_owned(), "3".to_owned()]));
         outgoing.on_published(first, &Published::Unknown, now);
         assert_eq!(next(&mut outgoing, now), None, "the answer was about an earlier one");
         outgoing.on_given_back(second, now);
-        assert!(!outgoing.is_empty(), "the first is still to be read");
-        outgoing.on_read(10);
         assert!(outgoing.is_empty() && outgoing.bytes() == 0);
     }
 
@@ -435,28 +455,63 @@ mod tests {
         assert_eq!(outgoing.deadline(later), Some(again));
         let (look, _) = next(&mut outgoing, again).unwrap();
         outgoing.on_published(look, &Published::Stored { sequence: 9 }, again);
-        outgoing.on_read(8);
+        outgoing.on_read(8, again);
         assert_eq!(next(&mut outgoing, again), None, "it may be what comes next");
-        outgoing.on_read(9);
+        outgoing.on_read(9, again);
         assert_eq!(next(&mut outgoing, again).unwrap().0, id, "the stream does not have it");
     }
 
     #[test]
-    fn what_the_stream_has_and_does_not_give_back_is_told_to_be_lost() {
+    fn what_the_stream_had_and_forgot_is_done() {
         let (mut outgoing, now) = (outgoing(), Instant::now());
         let publish = |outgoing: &mut Outgoing, sequence| {
             outgoing.push(den(), &line("1"));
             let (id, _) = next(outgoing, now).unwrap();
             outgoing.on_published(id, &Published::Stored { sequence }, now)
         };
-        assert_eq!(publish(&mut outgoing, 3), None);
         assert_eq!(publish(&mut outgoing, 5), None);
-        assert!(outgoing.bytes() > 0 && !outgoing.is_empty(), "they are still to come back");
-        outgoing.on_read(3);
-        assert_eq!(outgoing.on_lost(7).len(), 1, "the other was read");
+        assert!(outgoing.bytes() > 0 && !outgoing.is_empty(), "it is still to come back");
+        assert_eq!(outgoing.on_lost(7, now).len(), 1);
         assert!(outgoing.is_empty() && outgoing.bytes() == 0);
         assert!(publish(&mut outgoing, 6).is_some(), "the answer comes after the loss");
         assert!(outgoing.is_empty() && outgoing.bytes() == 0);
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_is_not_there_is_published_again() {
+        let (mut outgoing, start) = (outgoing(), Instant::now());
+        outgoing.push(den(), &line("1"));
+        let (id, _) = next(&mut outgoing, start).unwrap();
+        outgoing.on_published(id, &Published::Stored { sequence: 5 }, start);
+        outgoing.on_read(4, start);
+        assert_eq!(next(&mut outgoing, start), None, "it comes next");
+        // The leader that had it is gone, and another has put something else there.
+        outgoing.on_read(5, start);
+        assert_eq!(next(&mut outgoing, start).unwrap().0, id);
+        outgoing.on_published(id, &Published::Stored { sequence: 6 }, start);
+        assert_eq!(next(&mut outgoing, start), None);
+        // Nothing comes behind it that would tell.
+        let late = start + CLUSTER_GIVE_BACK_WAIT;
+        assert_eq!(outgoing.deadline(start), Some(late));
+        assert_eq!(next(&mut outgoing, late).unwrap().0, id);
+        outgoing.on_published(id, &Published::Stored { sequence: 6 }, late);
+        outgoing.on_given_back(id, late);
+        assert!(outgoing.is_empty() && outgoing.bytes() == 0);
+        outgoing.invariants();
+    }
+
+    #[test]
+    fn a_stream_that_insists_on_what_it_has_not_is_believed_at_last() {
+        let (mut outgoing, start) = (outgoing(), Instant::now());
+        outgoing.push(den(), &line("1"));
+        let (id, _) = next(&mut outgoing, start).unwrap();
+        outgoing.on_read(9, start);
+        assert_eq!(outgoing.on_published(id, &Published::Stored { sequence: 5 }, start), None);
+        let again = start + CLUSTER_RETRY_PAUSE;
+        assert_eq!(next(&mut outgoing, again).unwrap().0, id);
+        assert!(outgoing.on_published(id, &Published::Stored { sequence: 5 }, again).is_some());
+        assert!(outgoing.is_empty());
+        outgoing.invariants();
     }
 
     #[test]

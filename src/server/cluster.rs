@@ -203,7 +203,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.report(format_args!("the stream has forgotten what this server was not given"));
         self.tell_all_rooms(Event::Lost { first, last });
-        let lost = self.cluster.as_mut().map(|cluster| cluster.outgoing.on_lost(lost_to)).unwrap_or_default();
+        let now = self.now;
+        let lost = self.cluster.as_mut().map(|cluster| cluster.outgoing.on_lost(lost_to, now)).unwrap_or_default();
         lost.iter().for_each(|batch| self.on_own_lost(batch));
     }
 

@@ -26,7 +26,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.rooms.set_time(now);
         if let Some(cluster) = &mut self.cluster {
             if is_done {
-                cluster.outgoing.on_read(delivery.sequence);
+                cluster.outgoing.on_read(delivery.sequence, self.now);
             } else {
                 cluster.delivery = Some(delivery);
             }
