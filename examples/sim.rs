@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { seeds, first, threads, time, commands, cluster } => {
             let end = time.map(|time| Instant::now() + *time);
-            let (play, option): (fn(u64) -> Result<Counts, String>, _) = match (commands, cluster) {
+            let (play, option): (Play, _) = match (commands, cluster) {
                 (true, _) => (play_commands, " --commands"),
                 (_, true) => (play_cluster, " --cluster"),
                 _ => (play, ""),
@@ -131,6 +131,9 @@ fn main() -> ExitCode {
 /// The events, messages and deliveries of a seed.
 type Counts = [u64; 3];
 
+/// Plays a seed.
+type Play = fn(u64) -> Result<Counts, String>;
+
 fn play(seed: u64) -> Result<Counts, String> {
     let outcome = check(seed)?;
     Ok([outcome.events, outcome.statistics.messages, outcome.statistics.deliveries])
@@ -146,14 +149,7 @@ fn play_cluster(seed: u64) -> Result<Counts, String> {
     Ok([outcome.events, outcome.figures.messages, outcome.figures.deliveries])
 }
 
-fn run(
-    first: u64,
-    seeds: u64,
-    threads: usize,
-    end: Option<Instant>,
-    play: fn(u64) -> Result<Counts, String>,
-    option: &str,
-) -> ExitCode {
+fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>, play: Play, option: &str) -> ExitCode {
     // Panics are printed with their seeds instead.
     panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();

@@ -222,7 +222,7 @@ impl Cluster {
     /// When there is something to do although nothing happens.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let publish = self.outgoing.deadline(now).filter(|_| self.is_up());
-        publish.into_iter().chain(self.read_only_from()).chain([self.people.deadline()]).min()
+        publish.into_iter().chain(self.read_only_from()).min()
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Whom {
     pub name: Option<MemberName>,
     #[serde(default, with = "shown::option", skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// A connection, by its serial number, and the node that it is at.
+    /// The connection that it was set for, and the node that this is at. It is held where no network is, which is the
+    /// case at a loopback address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
 }
@@ -133,7 +134,7 @@ impl Held {
     /// What it holds at a node; `None` where that is nothing.
     pub fn at(&self, node: NodeId, by: &str) -> Option<Hold> {
         let Whom { name, network, at, .. } = self.whom;
-        let connection = at.filter(|at| at.node == node).map(|at| at.serial);
+        let connection = at.filter(|at| at.node == node && network.is_none()).map(|at| at.serial);
         let by = by[..by.floor_char_boundary(PREFIX_BYTES_MAX)].into();
         let hold = Hold { name, network, connection, until: self.until, by };
         (connection.is_some() || hold.outlives_restart()).then_some(hold)
@@ -170,7 +171,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 impl Display for Whom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, network, at, .. } = *self;
-        let connection = at.map(|at| at.serial);
+        let connection = at.filter(|_| network.is_none()).map(|at| at.serial);
         Hold { name, network, connection, until: None, by: "".into() }.fmt(f)
     }
 }

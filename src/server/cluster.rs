@@ -336,7 +336,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn set_cluster_moment(&mut self) {
         if let Some(cluster) = &self.cluster {
             let moments = cluster.deadline(self.now).into_iter().chain(self.goodbye_waits_until());
-            self.schedule.set(Moment::Cluster, moments.chain(self.rooms.own_deadline()).min());
+            let others = self.rooms.own_deadline().into_iter().chain([cluster.people.deadline()]);
+            self.schedule.set(Moment::Cluster, moments.chain(others).min());
         }
     }
 }

@@ -191,11 +191,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_used_elsewhere(&mut self, mark: Mark, slot: Slot, serial: Serial) {
         let Some((id, connection)) = self.connections.in_slot(slot.index()) else { return };
         let key = connection.profile.as_deref().and_then(|profile| profile.key);
-        let Some(key) = key.filter(|key| Mark::of(*key) == mark) else { return };
+        if key.is_none_or(|key| Mark::of(key) != mark) {
+            return;
+        }
         let is_member = connection.member().is_some();
         if self.connections.serial(id) == serial && is_member {
+            // What it had is kept for the question of that node, which may come later than the entry.
             self.close_with(id, Notice::Replaced, CloseReason::Replaced);
-            self.sessions.take(key);
         }
     }
 
