@@ -103,9 +103,23 @@ impl Server {
         kill(Pid::from_raw(i32::try_from(process.id()).expect("a number of a process")), signal).expect("it is ours");
     }
 
-    /// Stops it until [`Server::go_on`].
+    /// Stops it until [`Server::go_on`]. Its threads have stopped when it returns.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
+        let process = self.process.as_ref().expect("it runs").id();
+        let is_stopped = |thread: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it is there");
+            if threads.all(|thread| is_stopped(thread.expect("it can be read"))) {
+                return;
+            }
+            assert!(Instant::now() < end, "nats-server does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn go_on(&self) {
