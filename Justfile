@@ -192,13 +192,13 @@ bench-smoke-cluster results: build
 
 sim := "cargo run --quiet --profile sim --features sim --example sim --"
 
-# Play seeds on the simulated kernel
-sim seeds="10000":
-    {{sim}} run {{seeds}}
+# Play seeds on the simulated kernel; with --cluster those of several nodes
+sim seeds="10000" *options:
+    {{sim}} run {{seeds}} {{options}}
 
 # Play one seed and print what happens
-sim-replay seed:
-    {{sim}} replay {{seed}}
+sim-replay seed *options:
+    {{sim}} replay {{seed}} {{options}}
 
 # Have a thousand members lose their connections in the middle of talk, 20 times, and come back without a gap
 sim-comeback:
@@ -217,9 +217,10 @@ mutants *names:
 browser *tests:
     UPROAR_BROWSER=1 cargo test --test browser -- {{tests}}
 
-# As many seeds as 30 minutes on two cores allow, others every night; members that come back and all faults of a cluster, 20 times; three nodes with 15,000 members; a minute of a busy room in a browser; then all mutants
+# As many seeds as 30 minutes on two cores allow, others every night, and 10 minutes of those of several nodes; members that come back and all faults of a cluster, 20 times; three nodes with 15,000 members; a minute of a busy room in a browser; then all mutants
 nightly:
     {{sim}} run 1000000000 --first $(date +%s)000000 --time 30m
+    {{sim}} run 1000000000 --first $(date +%s)000000 --time 10m --cluster
     {{sim}} comeback 1000 20 --first $(date +%s)
     UPROAR_ROUNDS=20 cargo test --test suite resume
     UPROAR_ROUNDS=20 just cluster

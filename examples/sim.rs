@@ -79,12 +79,12 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { seeds, first, threads, time, commands, cluster } => {
             let end = time.map(|time| Instant::now() + *time);
-            let play = match (commands, cluster) {
-                (true, _) => play_commands,
-                (_, true) => play_cluster,
-                _ => play,
+            let (play, option): (Play, _) = match (commands, cluster) {
+                (true, _) => (play_commands, " --commands"),
+                (_, true) => (play_cluster, " --cluster"),
+                _ => (play, ""),
             };
-            run(first, seeds, threads, end, play)
+            run(first, seeds, threads, end, play, option)
         }
         Command::Replay { seed, cluster: true, .. } => {
             let outcome = cluster::replay(seed, |line| println!("{line}"));
@@ -131,6 +131,9 @@ fn main() -> ExitCode {
 /// The events, messages and deliveries of a seed.
 type Counts = [u64; 3];
 
+/// Plays a seed.
+type Play = fn(u64) -> Result<Counts, String>;
+
 fn play(seed: u64) -> Result<Counts, String> {
     let outcome = check(seed)?;
     Ok([outcome.events, outcome.statistics.messages, outcome.statistics.deliveries])
@@ -146,13 +149,7 @@ fn play_cluster(seed: u64) -> Result<Counts, String> {
     Ok([outcome.events, outcome.figures.messages, outcome.figures.deliveries])
 }
 
-fn run(
-    first: u64,
-    seeds: u64,
-    threads: usize,
-    end: Option<Instant>,
-    play: fn(u64) -> Result<Counts, String>,
-) -> ExitCode {
+fn run(first: u64, seeds: u64, threads: usize, end: Option<Instant>, play: Play, option: &str) -> ExitCode {
     // Panics are printed with their seeds instead.
     panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();
@@ -183,7 +180,7 @@ fn run(
                             }
                         }
                         Err(wrong) => {
-                            println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}");
+                            println!("seed {seed} failed: {wrong}\n  just sim-replay {seed}{option}");
                             failed.lock().expect("nobody panics with it").push(seed);
                         }
                     }

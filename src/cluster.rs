@@ -26,6 +26,7 @@ pub mod record;
 pub mod shown;
 pub mod signature;
 pub mod snapshots;
+pub mod start;
 pub mod token;
 pub mod told;
 pub mod used;

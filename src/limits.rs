@@ -802,6 +802,10 @@ pub const CLUSTER_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long a connection has to last for the next pause to be the first again.
 pub const CLUSTER_STEADY_AFTER: Duration = Duration::from_secs(5);
 
+/// How long a stream may have fewer messages than it gave before: a server that has just become its leader may still be
+/// taking them from its log. After that they are lost, and it counts as another stream.
+pub const CLUSTER_SHORT_MAX: Duration = Duration::from_secs(8);
+
 /// How often the loop is told how far behind the stream it is.
 pub const CLUSTER_LAG_INTERVAL: Duration = Duration::from_secs(1);
 

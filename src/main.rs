@@ -8,6 +8,7 @@ use std::{env, error, fs, io};
 
 use uproar::capacity::{Capacity, Demand, TableSizes};
 use uproar::cli::{BackendChoice, Check, Command, Serve, Variables};
+use uproar::cluster::start;
 use uproar::config::BackEnd;
 use uproar::door::Door;
 use uproar::io::epoll::Epoll;
@@ -184,7 +185,7 @@ impl Start<'_> {
             Some(engine) => {
                 let settings = serve.cluster_settings(&mut random)?;
                 // Behind the signals, which the thread of the link must block too.
-                Server::in_cluster(io, config, journal, random, engine.link()?, settings)
+                Server::in_cluster(io, config, journal, random, start::link(engine)?, settings)
             }
         };
         // Without a name people know the machine by its address alone.

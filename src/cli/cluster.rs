@@ -10,8 +10,9 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use super::{Serve, Switch};
 use crate::cluster::Settings;
 use crate::cluster::alike;
-use crate::cluster::engine::{self, ClusterName, Engine, History, Url};
+use crate::cluster::engine::{ClusterName, Engine, History, Url};
 use crate::cluster::link::NodeId;
+use crate::cluster::start;
 use crate::limits::{CLUSTER_GRACE_DEFAULT, CLUSTER_REPLICAS_MAX, OPTION_TIME_MAX};
 use crate::random::Random;
 use crate::wire::Framing;
@@ -80,8 +81,8 @@ impl Cluster {
                 None => Ok(()),
             };
         }
-        if !engine::IS_BUILT_IN {
-            return Err(engine::NOT_BUILT_IN.to_owned());
+        if !start::IS_BUILT_IN {
+            return Err(start::NOT_BUILT_IN.to_owned());
         }
         if serve.state.is_some() {
             return Err("--state is of one server; with --cluster the cluster keeps bans, topics and modes".to_owned());
@@ -259,7 +260,7 @@ mod tests {
             serve.cluster_settings(&mut Random::new([1; 32])).unwrap().options
         };
         let defaults = text(&[]);
-        assert_eq!(defaults, "line-bytes=4096 commands=on hide-addresses=false resume-for=2m cluster-key=none");
+        assert_eq!(defaults, "line-bytes=4096 commands=on hide-addresses=false resume-for=1m cluster-key=none");
         for options in
             [&["--line-bytes", "8KiB"][..], &["--commands", "off"], &["--hide-addresses"], &["--resume-for", "1s"]]
         {

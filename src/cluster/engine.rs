@@ -7,18 +7,10 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::link::AnyLink;
 use crate::limits::{
     CLUSTER_HISTORY_BYTES_MIN, CLUSTER_HISTORY_DEFAULT, CLUSTER_HISTORY_TIME_MIN, CLUSTER_NAME_BYTES_MAX,
     OPTION_TIME_MAX,
 };
-
-/// Whether this program can be a node of a cluster.
-pub const IS_BUILT_IN: bool = cfg!(feature = "cluster");
-
-/// How to get one that can.
-pub const NOT_BUILT_IN: &str =
-    "--cluster is not in this program, which was built without it: cargo build --release --features cluster";
 
 /// How to reach the engine, and what is made there where it is not.
 #[derive(Clone, Debug)]
@@ -31,31 +23,6 @@ pub struct Engine {
     pub authority: Option<PathBuf>,
     pub replicas: usize,
     pub history: History,
-}
-
-impl Engine {
-    /// A link to the engine, which connects from now on. Signals that the server takes from a descriptor must be blocked
-    /// already.
-    #[cfg(feature = "cluster")]
-    pub fn link(self) -> Result<AnyLink, String> {
-        Ok(Box::new(super::nats::NatsLink::start(self)?))
-    }
-
-    #[cfg(not(feature = "cluster"))]
-    pub fn link(self) -> Result<AnyLink, String> {
-        Err(NOT_BUILT_IN.to_owned())
-    }
-
-    /// What stands in the way of a node, seen from here, and what does not. It makes nothing that stays.
-    #[cfg(feature = "cluster")]
-    pub fn preflight(self) -> Vec<Seen> {
-        super::nats::preflight::look(&self)
-    }
-
-    #[cfg(not(feature = "cluster"))]
-    pub fn preflight(self) -> Vec<Seen> {
-        vec![Seen::Wrong(NOT_BUILT_IN.to_owned())]
-    }
 }
 
 /// What was seen of an engine.

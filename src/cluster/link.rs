@@ -10,7 +10,9 @@
 //! 2. Each [`Order::Publish`] and each [`Order::Store`] is answered once, also when there is no connection.
 //! 3. After [`News::Up`] come the entries of the store and the records of the stream behind the last one that was given,
 //!    and then [`News::CaughtUp`]. Records and entries that arrive later follow as they come.
-//! 4. The first `Up` of a link is followed by everything that the stream and the store have.
+//! 4. The first `Up` of a link is followed by everything that the stream and the store have. A later one may be followed
+//!    by entries that were given before.
+//! 5. Sequences rise, and one that is neither given nor lost is of no room: somebody else has put it there.
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -80,7 +82,8 @@ pub enum Stored {
 /// The stream, as a connection found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamState {
-    /// When the stream was made, in nanoseconds since 1970: another number is another stream.
+    /// When the stream was made, in nanoseconds since 1970: another number is another stream, or one that has not what it
+    /// gave.
     pub created: u64,
     /// The lowest sequence that it has, and the highest; 0 for `last` when it never had any.
     pub first: u64,
@@ -94,7 +97,8 @@ pub struct StreamState {
 pub enum News {
     /// There is a connection, and the stream was looked at.
     Up(StreamState),
-    /// The connection is gone, or the stream has no leader. The link goes on trying.
+    /// The connection is gone, or the stream has no leader; or there is none yet, and now for another reason. The link
+    /// goes on trying.
     Down {
         why: String,
     },

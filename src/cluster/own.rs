@@ -30,6 +30,8 @@ pub struct Own {
     /// When the last beat was said.
     said: Option<Instant>,
     round: Round,
+    /// True when all rooms are to be told once more after this round.
+    again: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +63,7 @@ impl Own {
             due: now,
             said: None,
             round: Round::Asked,
+            again: false,
         }
     }
 
@@ -89,9 +92,14 @@ impl Own {
         }
     }
 
-    /// Tells of all rooms at once, since somebody asks.
+    /// Tells of all rooms at once, since somebody asks. A round that goes on is told to its end first, so that nobody
+    /// who asks all the time keeps the last rooms from being told.
     pub fn ask(&mut self, now: Instant) {
-        self.round = Round::Asked;
+        if matches!(self.round, Round::Goes { .. }) {
+            self.again = true;
+        } else {
+            self.round = Round::Asked;
+        }
         let soon = self.said.map_or(now, |said| said + BEAT_PAUSE);
         self.due = self.due.min(soon.max(now));
     }
@@ -135,7 +143,7 @@ impl Own {
         let mut rooms = Vec::new();
         self.tell_changed(&mut rooms);
         let span = behind.and_then(|(began, behind)| self.tell_all(began, behind, &mut rooms));
-        let has_more = !self.changed.is_empty() || matches!(self.round, Round::Goes { .. });
+        let has_more = !self.changed.is_empty() || !matches!(self.round, Round::Over { .. });
         self.due = now + if has_more { BEAT_PAUSE } else { BEAT_INTERVAL };
         self.said = Some(now);
         Some(Counts { count: self.next_count(), rooms, span })
@@ -181,7 +189,11 @@ impl Own {
             self.rooms.remove(&room);
             self.empty.remove(&room);
         }
-        self.round = if is_over { Round::Over { began } } else { Round::Goes { began, behind: last } };
+        self.round = match is_over {
+            false => Round::Goes { began, behind: last },
+            true if std::mem::take(&mut self.again) => Round::Asked,
+            true => Round::Over { began },
+        };
         Some(Span { behind, last: last.filter(|_| !is_over) })
     }
 
@@ -242,6 +254,22 @@ mod tests {
         assert_eq!(own.next(now).unwrap().rooms, [(room("den"), totals(1, 0))]);
         own.ask(now);
         assert_eq!((own.deadline(), own.next(now)), (now + BEAT_PAUSE, None), "asking all the time costs no more");
+    }
+
+    #[test]
+    fn who_asks_all_the_time_keeps_no_room_from_being_told() {
+        let start = Instant::now();
+        let mut own = Own::new(start);
+        let rooms: Vec<RoomName> = (0..3 * BEAT_ROOMS_MAX).map(|number| room(&format!("r{number:05}"))).collect();
+        rooms.iter().for_each(|room| own.entered(*room));
+        let (mut ends, mut now) = (0, start);
+        for _ in 0..20 {
+            let counts = own.next(now).unwrap();
+            ends += usize::from(counts.span.is_some_and(|span| span.last.is_none()));
+            own.ask(now);
+            now = own.deadline();
+        }
+        assert_eq!(ends, 5, "three beats of changes, and then a round in three");
     }
 
     #[test]

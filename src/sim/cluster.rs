@@ -77,7 +77,10 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
     let (line_bytes, log_bytes) = (line_bytes.to_string(), log_bytes.to_string());
     let announce_max = draw.pick(&["200", "0", "3"]);
     let options = ["--flood-rate", "0", "--join-rate", "0", "--line-bytes", &line_bytes, "--log-bytes", &log_bytes];
-    let serve = Serve::with(&[&options[..], &["--announce-max", announce_max]].concat()).expect("options are known");
+    let few_rooms = draw.chance(40);
+    let rooms_max = if few_rooms { "2" } else { "1000" };
+    let serve = Serve::with(&[&options[..], &["--announce-max", announce_max, "--rooms-max", rooms_max]].concat())
+        .expect("options are known");
     let mut faults = KernelFaults::draw(draw);
     let few = KernelFaults::default();
     faults = KernelFaults {
@@ -100,7 +103,7 @@ fn setting(draw: &mut Draw, readable: bool) -> Setting {
         habits.asks = 0;
     }
     let grace = Duration::from_millis(draw.pick(&[10_000, 2000, 100]));
-    Setting { config: serve.config(100), habits, faults, grace, keeps_everything: segments > 1, readable }
+    Setting { config: serve.config(100), habits, faults, grace, keeps_everything: segments > 1, few_rooms, readable }
 }
 
 fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {
@@ -117,6 +120,10 @@ fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {
     let mut faults = Faults::draw(&mut draw);
     if draw.chance(64) {
         faults = Faults::default();
+    }
+    if setting.few_rooms {
+        // A node that has freed a room does not know its batches again.
+        (faults.twice, faults.late_order) = (0, 0);
     }
     let stream = Rc::new(RefCell::new(Stream::new(draw.apart(), settings)));
     stream.borrow_mut().faults = faults;

@@ -31,6 +31,9 @@ impl Appended {
             Err(error) => return Self::Unknown(reason(&error)),
         };
         match serde_json::from_slice::<Response<PublishAck>>(&message.payload) {
+            // What several servers are still agreeing on is known again by its name and has no place yet (seen of NATS
+            // 2.9). Whether they agree is not known: when the leader has changed meanwhile they may never.
+            Ok(Response::Ok(ack)) if ack.sequence == 0 => Self::Unknown("it is not stored yet".to_owned()),
             Ok(Response::Ok(ack)) => Self::At(ack.sequence),
             Ok(Response::Err { error }) => Self::of_error(&error),
             Err(_) => Self::Unknown("an acknowledgement was not understood".to_owned()),

@@ -22,7 +22,9 @@ use super::queue::{Open, Queue};
 use super::reader::{Behind, Reader, What};
 use crate::cluster::engine::{ClusterName, Engine};
 use crate::cluster::link::{News, Order, StreamState};
-use crate::limits::{CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_STEADY_AFTER, WORD_BYTES_MAX};
+use crate::limits::{
+    CLUSTER_ANSWER_WAIT, CLUSTER_PAUSE_MAX, CLUSTER_PAUSE_MIN, CLUSTER_SHORT_MAX, CLUSTER_STEADY_AFTER, WORD_BYTES_MAX,
+};
 use crate::random::Random;
 
 /// What outlives a connection.
@@ -37,6 +39,8 @@ pub struct Sessions {
     /// The last message of the stream that was given, and of the store.
     last: Arc<AtomicU64>,
     last_entry: Arc<AtomicU64>,
+    /// Since when the stream has fewer messages than it gave.
+    short_since: Option<Instant>,
     /// The pause before the next connection.
     pause: Duration,
     /// Why there is no connection, as the loop was told last.
@@ -62,6 +66,7 @@ impl Sessions {
             streams: None,
             last: Arc::default(),
             last_entry: Arc::default(),
+            short_since: None,
             pause: Duration::ZERO,
             told: None,
         }
@@ -134,6 +139,10 @@ impl Sessions {
         if self.answering_until(queue.space()).await.is_none() {
             return End::Closed;
         }
+        if self.is_short(&found.state()) {
+            let why = "the stream has fewer messages than it had".to_owned();
+            return End::Failed(Failure::Lost(why), None);
+        }
         let since = Instant::now();
         match self.serve(connection, troubles, &found).await {
             None => End::Closed,
@@ -159,10 +168,7 @@ impl Sessions {
             Ok(words) => words,
             Err(error) => return Some(Failure::Lost(error.to_string())),
         };
-        let state = found.state();
-        self.queue.push(News::Up(state));
-        self.told = None;
-        self.take_up(&state, found.store_created());
+        self.take_up(found.state(), found.store_created());
         let mut readers = self.start_readers(&connection, found);
         let mut requests = JoinSet::new();
         loop {
@@ -190,24 +196,37 @@ impl Sessions {
         }
     }
 
-    /// Goes on behind the last message that was given, if this is the stream of then, and otherwise from its start.
-    fn take_up(&mut self, state: &StreamState, store_created: u64) {
-        let (created, store) = self.streams.unwrap_or_default();
+    /// True when this is the stream of before and has not what it gave, which may still come back.
+    fn is_short(&mut self, state: &StreamState) -> bool {
+        let is_same = self.streams.is_some_and(|(created, _)| created == state.created);
+        if !is_same || state.last >= self.last.load(Ordering::Relaxed) {
+            self.short_since = None;
+            return false;
+        }
+        self.short_since.get_or_insert_with(Instant::now).elapsed() < CLUSTER_SHORT_MAX
+    }
+
+    /// Says that there is a connection, and goes on behind the last message that was given, if this is the stream of
+    /// then, and otherwise from its start.
+    fn take_up(&mut self, mut state: StreamState, store_created: u64) {
+        let (created, store) = self.streams.replace((state.created, store_created)).unwrap_or_default();
+        self.told = None;
         if store != store_created {
             self.last_entry.store(0, Ordering::Relaxed);
         }
         let before = state.first - 1;
         let last = self.last.load(Ordering::Relaxed);
+        if created == state.created && last > state.last {
+            // It has lost its end, and gives these numbers to other messages. So it is not the stream of then.
+            state.created += 1;
+        }
+        self.queue.push(News::Up(state));
         if created != state.created {
             self.last.store(before, Ordering::Relaxed);
         } else if last < before {
             self.queue.push(News::Lost { first: last + 1, last: before });
             self.last.store(before, Ordering::Relaxed);
-        } else if last > state.last {
-            // The stream has lost its end, and gives these numbers again.
-            self.last.store(state.last, Ordering::Relaxed);
         }
-        self.streams = Some((state.created, store_created));
     }
 
     fn start_readers(&self, connection: &Connection, found: &Found) -> JoinSet<String> {

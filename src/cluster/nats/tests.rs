@@ -351,6 +351,28 @@ fn a_server_with_an_empty_store_has_another_stream() {
 }
 
 #[test]
+fn a_stream_that_has_lost_its_end_counts_as_another() {
+    let Some(mut server) = Server::start() else { return };
+    let mut node = Node::up(1, engine(&server.url()));
+    node.publish_surely("lobby", "kept");
+    server.kill();
+    server.keep_copy();
+    server.start_again();
+    node.publish_surely("lobby", "lost");
+    node.read_to(2);
+    server.kill();
+    server.restore_copy();
+    server.start_again();
+    let before = node.ups();
+    node.until("the stream", |news| matches!(news, News::Up(_)));
+    let after = *node.ups().last().expect("it is up");
+    assert!(before.iter().all(|state| state.created == before[0].created && state.created != after.created));
+    assert_eq!(after.last, 1);
+    node.until("everything", |news| matches!(news, News::CaughtUp));
+    assert_eq!(node.texts(), ["kept", "lost", "kept"]);
+}
+
+#[test]
 fn a_server_that_stands_still_is_down_and_comes_back() {
     let Some(server) = Server::start() else { return };
     let mut nodes = [1, 2].map(|id| Node::up(id, engine(&server.url())));
@@ -526,7 +548,7 @@ fn what_does_not_fit_is_said_with_what_mends_it() {
     let Some(closed) = Server::with(&["authorization { user: a, password: b }"], true) else { return };
     let why = unfit(engine(&closed.url()));
     assert!(why.contains("does not let us in"), "{why}");
-    let rule = "authorization { user: a, password: b, permissions: { publish: { deny: [\"$JS.API.>\"] } } }";
+    let rule = "authorization { users: [{ user: a, password: b, permissions: { publish: { deny: \"$JS.API.>\" } } }] }";
     let Some(strict) = Server::with(&[rule], true) else { return };
     let why = unfit(engine(&strict.url().replace("nats://", "nats://a:b@")));
     assert!(why.contains("does not allow what a node does"), "{why}");

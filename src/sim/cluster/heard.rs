@@ -30,6 +30,8 @@ pub enum Item {
     Missed {
         count: u64,
     },
+    /// The room that it wanted to go to is one too many.
+    NoRoom,
     /// What the room is about.
     Topic {
         key: Key,
@@ -78,6 +80,7 @@ fn text(line: &str) -> Option<Item> {
     }
     match line {
         "! this server is cut off from its cluster: nothing can be said until it is back" => return Some(Item::CutOff),
+        "! no more rooms" => return Some(Item::NoRoom),
         "! this server is back in its cluster" => return Some(Item::Back),
         "! what was said meanwhile is lost: the cluster does not have it any more" => return Some(Item::Lost),
         _ => {}
@@ -163,6 +166,7 @@ fn object(line: &str) -> Option<Item> {
             let text = words("text").strip_prefix("topic: ").expect("it is a topic");
             Key::read(text).map(|key| Item::Topic { key })
         }
+        "error" if words("code") == "no_more_rooms" => Some(Item::NoRoom),
         "error" if words("code") == "cut_off" => Some(Item::Refused),
         _ => None,
     }
@@ -178,15 +182,21 @@ pub struct Typed {
     pub turn: usize,
 }
 
-pub fn typed(record: &Record) -> Vec<Typed> {
+/// `items` are what the peer was sent.
+pub fn typed(record: &Record, items: &[(usize, Item)]) -> Vec<Typed> {
     let mut room = "lobby".to_owned();
+    // The answers to what may bring it to another room, behind its welcome.
+    let mut answers = items.iter().filter(|(_, item)| matches!(item, Item::Came { .. } | Item::NoRoom)).skip(1);
     let (mut typed, mut end) = (Vec::new(), 0);
     for line in record.heard.split_inclusive(|byte| *byte == b'\n') {
         end += line.len();
         let Some((b'\n', line)) = line.split_last() else { break };
         let line = str::from_utf8(line).expect("peers type text");
         if let Some(to) = line.strip_prefix("/join ") {
-            room = to.to_lowercase();
+            let is_refused = matches!(answers.next(), Some((_, Item::NoRoom)));
+            room = if is_refused { room } else { to.to_lowercase() };
+        } else if line.starts_with("/format ") {
+            answers.next();
         }
         let text =
             ["/me ", "/topic ", "/announce "].iter().find_map(|command| line.strip_prefix(command)).unwrap_or(line);

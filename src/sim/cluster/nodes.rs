@@ -42,6 +42,8 @@ pub struct Setting {
     pub grace: Duration,
     /// The logs are so large that nobody is skipped.
     pub keeps_everything: bool,
+    /// Rooms are freed to make place for others.
+    pub few_rooms: bool,
     pub readable: bool,
 }
 

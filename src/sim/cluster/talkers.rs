@@ -1,4 +1,5 @@
-//! The peers of one node: each says numbered lines, and may go to other rooms, stop reading for a while, or leave.
+//! The peers of one node: each says numbered lines, and may go to other rooms, ask for the past, set topics and make
+//! announcements if it is an operator, stop reading for a while, or leave.
 //!
 //! Every line begins with the number of its node, of its peer and of the line, so no two of a run are the same.
 
@@ -61,7 +62,6 @@ impl Habits {
 struct Talker {
     steps_left: usize,
     lines: usize,
-    reads_json: bool,
     is_operator: bool,
 }
 
@@ -110,20 +110,20 @@ impl Talkers {
         }
     }
 
-    /// A peer that nothing was said to before comes, says a line, and stays.
+    /// A peer comes when everything is quiet, says a line, and stays.
     pub fn latecomer(&mut self, kernel: &mut Kernel) {
-        let peer = self.connect(kernel, 1 << 16, true);
+        let peer = self.connect(kernel, 1 << 16);
         let line = self.line(&mut kernel.draw, peer);
         kernel.peer_writes(peer, format!("/format json\n{line}").as_bytes());
     }
 
-    fn connect(&mut self, kernel: &mut Kernel, capacity: usize, reads_json: bool) -> u32 {
+    fn connect(&mut self, kernel: &mut Kernel, capacity: usize) -> u32 {
         let number = self.number();
         assert!(number < PEERS_MAX, "there are few peers");
         let peer = kernel.connect(address(self.node as u32 * PEERS_MAX + number, false), capacity, true);
         assert_eq!(peer, number);
         let steps_left = kernel.draw.between(1, self.habits.steps);
-        self.talkers.push(Talker { steps_left, lines: 0, reads_json, is_operator: false });
+        self.talkers.push(Talker { steps_left, lines: 0, is_operator: false });
         peer
     }
 }
@@ -143,7 +143,7 @@ impl Steps for Talkers {
         let roomy = kernel.draw.chance(128);
         let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.habits.capacity as u64) as usize };
         let reads_json = kernel.draw.chance(self.habits.json);
-        let peer = self.connect(kernel, capacity, reads_json);
+        let peer = self.connect(kernel, capacity);
         if reads_json {
             kernel.peer_writes(peer, b"/format json\n");
         }

@@ -8,7 +8,7 @@ const SEEDS: u64 = 300;
 #[test]
 fn seeds() {
     let play = |seed| {
-        check(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}; replay it: just sim-replay --cluster {seed}"))
+        check(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}; replay it: just sim-replay {seed} --cluster"))
     };
     let outcomes: Vec<Outcome> = (0..SEEDS).map(play).collect();
     // Each thing that can happen has happened in some run.

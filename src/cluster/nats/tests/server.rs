@@ -80,6 +80,24 @@ impl Server {
         std::fs::remove_dir_all(self.folder.path().join("store")).expect("it can be removed");
     }
 
+    /// Keeps a copy of what it has stored.
+    pub fn keep_copy(&self) {
+        self.copy("store", "copy");
+    }
+
+    /// Stores what it had when the copy was made, and nothing else.
+    pub fn restore_copy(&self) {
+        self.forget();
+        self.copy("copy", "store");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        assert!(self.process.is_none(), "it does not run");
+        let paths = [from, to].map(|name| self.folder.path().join(name));
+        let copied = Command::new("cp").arg("-a").args(&paths).status().expect("cp is there");
+        assert!(copied.success());
+    }
+
     fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("it runs");
         kill(Pid::from_raw(i32::try_from(process.id()).expect("a number of a process")), signal).expect("it is ours");
