@@ -294,12 +294,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let text = Cow::Borrowed(str::from_utf8(&text).expect("it is sanitised"));
         let content = match body {
             Body::Topic { .. } => Content::Topic(text),
+            Body::Event(Event::Slow { seconds, .. }) => Content::Slow(*seconds),
+            Body::Event(Event::Only { operators, .. }) => Content::Only(*operators),
             _ if !is_visible => return Ok(Done::Passed),
             Body::Line { .. } => Content::Line(text),
             Body::Action { .. } => Content::Action(text),
             Body::Announcement { .. } => Content::Announcement(text),
-            Body::Event(Event::Slow { seconds, .. }) => Content::Slow(*seconds),
-            Body::Event(Event::Only { operators, .. }) => Content::Only(*operators),
             Body::Event(_) => return Ok(Done::Passed),
         };
         let room = self.rooms.room_with(speaker.member).name();
