@@ -60,7 +60,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(id) = id.filter(|_| is_own) {
             cluster.outgoing.on_given_back(id, now);
         }
-        let room = self.find_or_open(delivery.room)?;
+        let Some(room) = self.find_or_open(delivery.room) else {
+            // It is not said here; its lines are under way no more.
+            let records = batch.clone().filter(|_| is_own && !delivery.is_begun).filter_map(|(_, record)| record);
+            records.for_each(|record| {
+                let speaker = self.speaker_of(&record.author);
+                self.on_said(speaker, None);
+            });
+            return None;
+        };
         if delivery.is_begun {
             return Some(room);
         }
