@@ -126,7 +126,9 @@ fn paths(code: &str) -> Vec<Module> {
     let mut statement = String::new();
     let mut is_for_tests = false;
     for line in code.lines().map(str::trim) {
-        let visibility = line.find("use ").filter(|at| line[..*at].is_empty() || (line.starts_with("pub") && line[..*at].ends_with(' ')));
+        let visibility = line
+            .find("use ")
+            .filter(|at| line[..*at].is_empty() || (line.starts_with("pub") && line[..*at].ends_with(' ')));
         if statement.is_empty() && visibility.is_none() {
             is_for_tests = line == "#[cfg(test)]";
             rest.push_str(line);
