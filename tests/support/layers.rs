@@ -126,7 +126,9 @@ fn paths(code: &str) -> Vec<Module> {
     let mut statement = String::new();
     let mut is_for_tests = false;
     for line in code.lines().map(str::trim) {
-        let visibility = line.find("use ").filter(|at| line[..*at].is_empty() || line.starts_with("pub"));
+        let visibility = line
+            .find("use ")
+            .filter(|at| line[..*at].is_empty() || (line.starts_with("pub") && line[..*at].ends_with(' ')));
         if statement.is_empty() && visibility.is_none() {
             is_for_tests = line == "#[cfg(test)]";
             rest.push_str(line);
@@ -212,6 +214,7 @@ fn imports_are_read_from_use_lines_and_paths() {
          use crate::only_tests;\n\
          pub(crate) use crate::a::{\n    b::{self, c},\n    d as e,\n};\n\
          use log::Log;\n\
+         pub(super) struct House {\n}\n\
          mod k;\n\
          fn f(x: super::g::H) { crate::i::j(); k::l(); other_k::l() }\n\
          #[cfg(test)]\n\

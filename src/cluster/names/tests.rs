@@ -1,3 +1,5 @@
+//! Tests of names that are one member's in the whole cluster.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;

@@ -2,11 +2,8 @@
 
 use serde_json::Value;
 
-use super::order::Key;
+use super::order::{EVERY_ROOM, Key};
 use crate::io::sim::pair::{Pair, Record};
-
-/// Stands for the room of an announcement.
-pub const EVERY_ROOM: &str = "*";
 
 /// One thing that a peer was told.
 #[derive(Clone, Debug, PartialEq)]

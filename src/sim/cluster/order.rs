@@ -5,9 +5,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::heard::EVERY_ROOM;
 use super::talkers::ROOMS;
 use crate::sim::stream::Stream;
+
+/// Stands for the room of an announcement.
+pub const EVERY_ROOM: &str = "*";
 
 /// A line that is like no other of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
