@@ -1,5 +1,8 @@
+# Where programs are that are measured. Where UPROAR_BUILT names another folder, what is there is used as it is, and nothing is
+# built: counts are the same in every build, and timings of such a run mean nothing.
+built := env("UPROAR_BUILT", "target/release")
 # The load generator's publishers say more than a person may.
-server := "target/release/uproar serve {addr} --transcript off --flood-rate 0"
+server := built + "/uproar serve {addr} --transcript off --flood-rate 0"
 
 # List the recipes
 default:
@@ -100,6 +103,11 @@ bench-cluster-rate *options: build-cluster
     target/release/bench-client run --no-progress -c 15 -p 10 -r 50k -d 10s -w 2s --lag-limit 10s --nodes 3 --stream-cmd '{{stream}}' \
         --server-cmd '{{node}} --cluster nats://{stream}' --expect lost=0,duplicate=0,out_of_order=0,echoed=0,foreign=0,room.p99<2s {{options}}
 
+# The plain build has no cluster, and says how to build one that has
+plain: build
+    ! target/release/uproar serve 127.0.0.1:0 --cluster nats://127.0.0.1:1 2> target/plain.txt
+    grep -q -- '--features cluster' target/plain.txt
+
 # Several nodes and NATS, with all faults, two rounds of each or UPROAR_ROUNDS; says loudly what did not run
 cluster *tests:
     cargo test --features cluster --test cluster -- {{tests}}
@@ -141,7 +149,7 @@ peers-installed:
 
 # Build server and load generator as they are measured
 build:
-    cargo build --release --workspace
+    @[ -n "${UPROAR_BUILT:-}" ] || cargo build --release --workspace
 
 # The same, and beside it a server that can be a node of a cluster: in a folder of its own, so that the plain one stays what it is
 [private]
@@ -171,22 +179,22 @@ crowd-churn: build
 
 # Whether every delivery is as it should be, in seconds; timings of a busy machine do not fail it
 bench-smoke results: build
-    target/release/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 2s -w 1s {{uring}} {{epoll}} {{select}} \
+    {{built}}/bench-client sweep --rungs 100,1k,2k --deliveries 50k --repeat 1 -d 2s -w 1s {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
 # The same in rooms of five
 bench-smoke-rooms results: build
-    target/release/bench-client many-rooms -c 500 --rooms 100 -r 1k --repeat 1 -d 1s -w 500ms {{uring}} {{epoll}} {{select}} \
+    {{built}}/bench-client many-rooms -c 500 --rooms 100 -r 1k --repeat 1 -d 1s -w 500ms {{uring}} {{epoll}} {{select}} \
         -o '{{results}}' || [ $? -eq 3 ]
 
 # The same in one room by three doors
 bench-smoke-doors results: build
-    target/release/bench-client run --no-progress -c 100 --also websocket:100 --also irc:100 -r 50 -p 6 -d 2s -w 1s \
+    {{built}}/bench-client run --no-progress -c 100 --also websocket:100 --also irc:100 -r 50 -p 6 -d 2s -w 1s \
         --server-cmd '{{doors}}' -o '{{results}}/doors' || [ $? -eq 3 ]
 
 # The same in one room on three nodes, by the program that `cargo test --features cluster` has built
 bench-smoke-cluster results: build
-    target/release/bench-client run --no-progress -c 90 -p 6 -r 50 -d 2s -w 1s --nodes 3 --stream-cmd '{{stream}}' \
+    {{built}}/bench-client run --no-progress -c 90 -p 6 -r 50 -d 2s -w 1s --nodes 3 --stream-cmd '{{stream}}' \
         --server-cmd 'target/debug/uproar serve {addr} --transcript off --flood-rate 0 --cluster nats://{stream}' \
         -o '{{results}}/cluster' || [ $? -eq 3 ]
 
@@ -225,6 +233,7 @@ nightly:
     UPROAR_ROUNDS=20 cargo test --test suite resume
     UPROAR_ROUNDS=20 just cluster
     just bench-cluster
+    just plain
     UPROAR_BUSY_SECONDS=60 just browser --nocapture two_thousand_lines
     just mutants
 
@@ -263,7 +272,7 @@ fuzz-installed:
 autobahn:
     test -x target/autobahn/bin/kosoku || python3 -m venv target/autobahn
     target/autobahn/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .ci/autobahn.txt
-    cargo build --locked --example websocket_echo
+    @[ -n "${UPROAR_BUILT:-}" ] || cargo build --locked --example websocket_echo
     python3 contrib/autobahn.py target/autobahn/bin/kosoku target/debug/examples/websocket_echo
 
 # The back ends' own tests under the address sanitizer; needs nightly

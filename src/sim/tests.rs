@@ -21,11 +21,11 @@ use crate::message::Event;
 /// Seeds that failed once, each with the fault that it found. Every test run plays them.
 const KEPT: &str = include_str!("seeds.txt");
 
-/// Seeds of an ordinary test run, some 50 seconds of two cores. `just nightly` plays others for half an hour.
-const SEEDS: u64 = 2000;
+/// Seeds of an ordinary test run, some 30 seconds of two cores. `just nightly` plays others for half an hour.
+const SEEDS: u64 = 1200;
 
 /// Runs with commands, beside those that these seeds have.
-const COMMAND_SEEDS: u64 = 300;
+const COMMAND_SEEDS: u64 = 200;
 
 /// Rounds in which members lose their connections, each with other faults.
 const COMEBACK_ROUNDS: u64 = 20;
