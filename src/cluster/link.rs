@@ -8,10 +8,10 @@
 //! 1. No call waits. Orders that find the link's queue full are handed back by [`Link::has_room`] being false before
 //!    they are given, and news stay in the link until they are taken: a link that is not asked for news reads no more.
 //! 2. Each [`Order::Publish`] and each [`Order::Store`] is answered once, also when there is no connection.
-//! 3. After [`News::Up`] come the entries of the store and the records of the stream behind the last one that was given,
-//!    and then [`News::CaughtUp`]. Records and entries that arrive later follow as they come.
-//! 4. The first `Up` of a link is followed by everything that the stream and the store have. A later one may be followed
-//!    by entries that were given before.
+//! 3. After [`News::Up`] come all entries of the store, also those that came before: what does not come is gone. With
+//!    them come the records of the stream behind the last one that was given, and then [`News::CaughtUp`]. Records and
+//!    entries that arrive later follow as they come.
+//! 4. The first `Up` of a link is followed by everything that the stream has.
 //! 5. Sequences rise, and one that is neither given nor lost is of no room: somebody else has put it there.
 
 use std::fmt;

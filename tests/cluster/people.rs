@@ -48,6 +48,34 @@ fn of_members_that_choose_a_name_at_the_same_time_one_has_it() {
     });
 }
 
+#[test]
+fn names_are_kept_while_the_store_is_away() {
+    with_each_version(|version| {
+        let mut nats = Nats::one(version);
+        let nodes = Cluster::new(&nats, &["--cluster-grace", "1s"]).start_all(2);
+        let (mut bob, mut carol) = (nodes[0].join(Door::Text), nodes[1].join(Door::Text));
+        for (member, name) in [(&mut bob, "bob"), (&mut carol, "carol")] {
+            assert!(member.say(&format!("/nick {name}")));
+            member.wait_for(|text| text == format!("! you are {name}"));
+        }
+        nats.kill(0);
+        for member in [&bob, &carol] {
+            member.wait_for(|text| text.starts_with("! this server is cut off"));
+        }
+        nats.start(0);
+        for member in [&bob, &carol] {
+            member.wait_for(|text| text == "! this server is back in its cluster");
+        }
+        // What the store says of names is looked at a part at a time, soon after.
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(bob.say("/msg carol psst"));
+        carol.wait_for(|text| text == "[bob to you] psst");
+        for member in [&bob, &carol] {
+            assert!(member.others(|text| text.contains("was given to somebody else")).is_empty());
+        }
+    });
+}
+
 /// A program that has asked for a token.
 fn with_token(node: &Node) -> (Member, String) {
     let mut member = node.join(Door::Json);

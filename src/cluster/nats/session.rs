@@ -209,11 +209,10 @@ impl Sessions {
     /// Says that there is a connection, and goes on behind the last message that was given, if this is the stream of
     /// then, and otherwise from its start.
     fn take_up(&mut self, mut state: StreamState, store_created: u64) {
-        let (created, store) = self.streams.replace((state.created, store_created)).unwrap_or_default();
+        let (created, _) = self.streams.replace((state.created, store_created)).unwrap_or_default();
         self.told = None;
-        if store != store_created {
-            self.last_entry.store(0, Ordering::Relaxed);
-        }
+        // All entries come again: what does not is gone.
+        self.last_entry.store(0, Ordering::Relaxed);
         let before = state.first - 1;
         let last = self.last.load(Ordering::Relaxed);
         if created == state.created && last > state.last {
