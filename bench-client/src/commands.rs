@@ -16,3 +16,20 @@ pub mod run;
 pub mod sweep;
 pub mod two_rooms;
 mod values;
+
+use crate::error::exit;
+use crate::results::summary::Summary;
+
+/// What the program ends with after these runs: an unclean one is worse than an invalid one.
+fn exit_code_of<'a>(runs: impl IntoIterator<Item = &'a Summary>) -> u8 {
+    let (mut unclean, mut invalid) = (false, false);
+    for run in runs {
+        unclean |= !run.clean;
+        invalid |= !run.valid;
+    }
+    match (unclean, invalid) {
+        (true, _) => exit::UNCLEAN,
+        (_, true) => exit::INVALID,
+        _ => exit::GOOD,
+    }
+}

@@ -1,5 +1,6 @@
 //! One measured run, from the start of the server to its summary; or two at the same time on one server.
 
+pub mod again;
 pub mod beside;
 
 use std::collections::BTreeMap;

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::commands::exit_code_of;
 use crate::commands::load_args::LoadArgs;
 use crate::error::{Result, exit};
 use crate::figures::median;
 use crate::load::Room;
+use crate::measure::again::again_if_spoiled;
 use crate::measure::{self, Run};
 use crate::plan::Length;
 use crate::protocol::Protocol;
@@ -21,9 +23,6 @@ use crate::report::{self, block, run_files};
 use crate::results::cluster_cost::{self, Round, differences_ns};
 use crate::results::folder;
 use crate::target::NamedServer;
-
-/// Attempts at one run: the first, and another when the client spoiled it.
-const ATTEMPTS_MAX: u32 = 2;
 
 #[derive(Debug, Clone, Args)]
 pub struct ClusterCostArgs {
@@ -103,29 +102,20 @@ pub fn command(arguments: &ClusterCostArgs) -> Result<u8> {
 fn run(arguments: &ClusterCostArgs, server: &NamedServer, number: u32, folder: &Path) -> Result<Run> {
     let length = Length::Time(arguments.load.duration);
     let room = Room { members: arguments.connections as usize, rate_per_s: arguments.rate, length };
-    let mut attempts = 1;
-    loop {
-        let run = measure::once(&server.target(), room, &arguments.load.load())?;
-        let line = block::run_line(&run.summary, number as usize);
-        eprint!("{}: {line}\n{}", server.name, block::problem_lines(&run.summary));
-        if attempts == ATTEMPTS_MAX || !run.summary.client_spoiled_it() {
-            let rows = folder::rows_directory(folder, &server.name, arguments.connections, number as usize);
-            run_files::write_rows(&rows, &run.plan, &run.outcome)?;
-            return Ok(run);
-        }
-        eprintln!("this tool was late, so it is measured again");
-        attempts += 1;
-    }
+    let measure = || measure::once(&server.target(), room, &arguments.load.load());
+    let run = again_if_spoiled(measure, |run| run.summary.client_spoiled_it())?;
+    let line = block::run_line(&run.summary, number as usize);
+    eprint!("{}: {line}\n{}", server.name, block::problem_lines(&run.summary));
+    let rows = folder::rows_directory(folder, &server.name, arguments.connections, number as usize);
+    run_files::write_rows(&rows, &run.plan, &run.outcome)?;
+    Ok(run)
 }
 
 /// What the program ends with after `rounds`, in which the median difference may be `limit`.
 fn exit_code(rounds: &[Round], limit: Option<Duration>) -> u8 {
-    let runs = || rounds.iter().flat_map(|round| [&round.alone, &round.node]);
-    if runs().any(|run| !run.clean) {
-        return exit::UNCLEAN;
-    }
-    if runs().any(|run| !run.valid) {
-        return exit::INVALID;
+    let code = exit_code_of(rounds.iter().flat_map(|round| [&round.alone, &round.node]));
+    if code != exit::GOOD {
+        return code;
     }
     let Some(limit) = limit else { return exit::GOOD };
     match median(differences_ns(rounds)) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::commands::exit_code_of;
 use crate::commands::load_args::LoadArgs;
 use crate::commands::values::{parse_address, parse_also, parse_nodes, parse_rooms};
 use crate::environment;
@@ -241,14 +242,9 @@ fn judge(summaries: &[Summary], arguments: &RunArgs) -> u8 {
     for failure in &failures {
         eprintln!("expected {failure}");
     }
-    if summaries.iter().any(|summary| !summary.clean) {
-        exit::UNCLEAN
-    } else if summaries.iter().any(|summary| !summary.valid) {
-        exit::INVALID
-    } else if !failures.is_empty() {
-        exit::UNEXPECTED
-    } else {
-        exit::GOOD
+    match exit_code_of(summaries) {
+        exit::GOOD if !failures.is_empty() => exit::UNEXPECTED,
+        code => code,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::commands::doctor;
+use crate::commands::exit_code_of;
 use crate::commands::load_args::LoadArgs;
 use crate::commands::values::parse_server;
 use crate::error::{Result, exit};
@@ -179,16 +180,7 @@ pub fn exit_code(rungs: &[Rung]) -> u8 {
     if runs.peek().is_none() {
         return exit::FAILED;
     }
-    let (mut unclean, mut invalid) = (false, false);
-    for run in runs {
-        unclean |= !run.clean;
-        invalid |= !run.valid;
-    }
-    match (unclean, invalid) {
-        (true, _) => exit::UNCLEAN,
-        (_, true) => exit::INVALID,
-        _ => exit::GOOD,
-    }
+    exit_code_of(runs)
 }
 
 #[cfg(test)]

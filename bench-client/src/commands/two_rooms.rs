@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::commands::exit_code_of;
 use crate::commands::load_args::LoadArgs;
 use crate::commands::values::parse_server;
 use crate::engine::shape::Shape;
-use crate::error::{Result, exit};
+use crate::error::Result;
 use crate::load::{Load, Room};
 use crate::measure::Run;
+use crate::measure::again::again_if_spoiled;
 use crate::measure::beside::{self, Both};
 use crate::plan::Length;
 use crate::quantities::{parse_count, parse_rate};
@@ -23,8 +25,6 @@ use crate::target::NamedServer;
 
 /// What the room of the few is called.
 const ROOM: &str = "few";
-/// Attempts at one measurement: the first, and another when the client spoiled it.
-const ATTEMPTS_MAX: u32 = 2;
 
 #[derive(Debug, Clone, Args)]
 pub struct TwoRoomsArgs {
@@ -143,26 +143,8 @@ fn few_beside(arguments: &TwoRoomsArgs, server: &NamedServer) -> Result<Both> {
     )
 }
 
-fn again_if_spoiled<T>(mut measure: impl FnMut() -> Result<T>, is_spoiled: impl Fn(&T) -> bool) -> Result<T> {
-    for _ in 1..ATTEMPTS_MAX {
-        let measured = measure()?;
-        if !is_spoiled(&measured) {
-            return Ok(measured);
-        }
-        eprintln!("this tool was late, so it is measured again");
-    }
-    measure()
-}
-
 fn exit_code(rounds: &[Round]) -> u8 {
-    let runs = || rounds.iter().flat_map(|round| [&round.alone, &round.beside, &round.many]);
-    if runs().any(|run| !run.clean) {
-        exit::UNCLEAN
-    } else if runs().any(|run| !run.valid) {
-        exit::INVALID
-    } else {
-        exit::GOOD
-    }
+    exit_code_of(rounds.iter().flat_map(|round| [&round.alone, &round.beside, &round.many]))
 }
 
 #[cfg(test)]
