@@ -24,6 +24,11 @@ use crate::token::{ConnectionId, PublicId, RoomId};
 use crate::wire::Encoding;
 use crate::wire::command::{self, Request, Typed, Wrong};
 
+/// How many entries of a list are on the pages before this one, of which the first is 1.
+pub(super) fn start_of_page(page: u64) -> usize {
+    usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(LIST_PAGE_ENTRIES)
+}
+
 impl<I: Io, W: Outlet> Server<I, W> {
     /// The number under which members know a connection.
     pub(super) fn public_id(&self, id: ConnectionId) -> PublicId {
@@ -319,7 +324,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         // To find a page the members before it are walked over, which only a small room allows.
         let shown =
             if online > self.config.room.announce_max.min(LIST_MEMBERS_MAX) { LIST_PAGE_ENTRIES } else { online };
-        let start = usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(LIST_PAGE_ENTRIES);
+        let start = start_of_page(page);
         let entries = if start < shown { LIST_PAGE_ENTRIES } else { 0 };
         let members = self.rooms.members_of(room).skip(start.min(shown)).take(entries);
         let members = members.map(|id| Notice::MemberListed { name: self.connections.at(id).name() });

@@ -204,8 +204,7 @@ impl Steps for Peers {
         } else if kernel.draw.chance(workload.finishes) {
             kernel.peer_finishes(peer);
         } else if kernel.draw.chance(workload.stops_reading) {
-            let listens = kernel.pairs()[peer as usize].reading;
-            kernel.peer_listens(peer, !listens);
+            self.start_or_stop_reading(kernel, peer);
         } else {
             let mut bytes = Vec::new();
             self.compose(kernel, peer, &mut bytes);

@@ -38,6 +38,26 @@ pub trait Steps {
     /// A peer does something: it sends, stops reading, or leaves.
     fn step(&mut self, kernel: &mut Kernel, peer: u32);
 
+    /// How much a new peer takes that it has not read, up to `most` where that is little.
+    fn capacity(&self, kernel: &mut Kernel, most: usize) -> usize {
+        if kernel.draw.chance(128) { 1 << 16 } else { 1 + kernel.draw.below(most as u64) as usize }
+    }
+
+    /// A peer leaves, in one of the ways in which peers do.
+    fn leave(&self, kernel: &mut Kernel, peer: u32) {
+        match kernel.draw.below(3) {
+            0 => kernel.peer_goes(peer),
+            1 => kernel.peer_finishes(peer),
+            _ => kernel.peer_resets(peer),
+        }
+    }
+
+    /// A peer that reads stops reading, and one that does not reads again.
+    fn start_or_stop_reading(&self, kernel: &mut Kernel, peer: u32) {
+        let listens = kernel.pairs()[peer as usize].reading;
+        kernel.peer_listens(peer, !listens);
+    }
+
     /// The next step of a peer is taken after a pause.
     fn pause(&self, kernel: &mut Kernel, peer: u32) {
         let pause = kernel.draw.below(self.pause_max() + 1);

@@ -205,8 +205,7 @@ impl Steps for Typists {
 
     fn arrive(&mut self, kernel: &mut Kernel) {
         let number = self.number();
-        let roomy = kernel.draw.chance(128);
-        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.habits.capacity as u64) as usize };
+        let capacity = self.capacity(kernel, self.habits.capacity);
         let peer = kernel.connect(address(number, false), capacity, true);
         assert_eq!(peer, number);
         let steps_left = kernel.draw.between(1, self.habits.steps);
@@ -242,14 +241,9 @@ impl Steps for Typists {
 
     fn step(&mut self, kernel: &mut Kernel, peer: u32) {
         if kernel.draw.chance(self.habits.leaves) {
-            match kernel.draw.below(3) {
-                0 => kernel.peer_goes(peer),
-                1 => kernel.peer_finishes(peer),
-                _ => kernel.peer_resets(peer),
-            }
+            self.leave(kernel, peer);
         } else if kernel.draw.chance(self.habits.stops_reading) {
-            let listens = kernel.pairs()[peer as usize].reading;
-            kernel.peer_listens(peer, !listens);
+            self.start_or_stop_reading(kernel, peer);
         } else {
             let bytes = self.compose(kernel, peer);
             if !bytes.is_empty() {

@@ -140,8 +140,7 @@ impl Steps for Talkers {
     }
 
     fn arrive(&mut self, kernel: &mut Kernel) {
-        let roomy = kernel.draw.chance(128);
-        let capacity = if roomy { 1 << 16 } else { 1 + kernel.draw.below(self.habits.capacity as u64) as usize };
+        let capacity = self.capacity(kernel, self.habits.capacity);
         let reads_json = kernel.draw.chance(self.habits.json);
         let peer = self.connect(kernel, capacity);
         if reads_json {
@@ -171,14 +170,9 @@ impl Steps for Talkers {
 
     fn step(&mut self, kernel: &mut Kernel, peer: u32) {
         if kernel.draw.chance(self.habits.leaves) {
-            match kernel.draw.below(3) {
-                0 => kernel.peer_goes(peer),
-                1 => kernel.peer_finishes(peer),
-                _ => kernel.peer_resets(peer),
-            }
+            self.leave(kernel, peer);
         } else if kernel.draw.chance(self.habits.stops_reading) {
-            let listens = kernel.pairs()[peer as usize].reading;
-            kernel.peer_listens(peer, !listens);
+            self.start_or_stop_reading(kernel, peer);
         } else if kernel.draw.chance(self.habits.joins) {
             let room = kernel.draw.pick(&ROOMS);
             kernel.peer_writes(peer, format!("/join {room}\n").as_bytes());
