@@ -27,11 +27,13 @@ pub mod shown;
 pub mod signature;
 pub mod snapshots;
 pub mod start;
+pub mod to_do;
 pub mod token;
 pub mod told;
 pub mod used;
 
 use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::limits::CLUSTER_START_WAIT;
@@ -40,7 +42,10 @@ use crate::names::RoomName;
 use crate::pieces::fifo::Fifo;
 use crate::time::UnixTime;
 use crate::token::{ConnectionId, RoomId};
-use link::{AnyLink, NodeId, StreamState};
+// In a build with links, those are trait objects, which need it not.
+#[allow(unused_imports)]
+use link::Link;
+use link::{AnyLink, News, NodeId, Order, StreamState};
 use nodes::Nodes;
 use outgoing::Outgoing;
 use people::People;
@@ -80,7 +85,7 @@ pub struct Delivery {
 #[derive(Debug)]
 pub struct Cluster {
     pub settings: Settings,
-    pub link: AnyLink,
+    link: AnyLink,
     pub outgoing: Outgoing,
     pub people: People,
     /// This node among the others.
@@ -141,6 +146,21 @@ impl Cluster {
         }
     }
 
+    /// What is readable while there may be news, where the kernel's back end does not know by itself.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.link.descriptor()
+    }
+
+    /// True when other nodes can be told something.
+    pub fn can_tell(&self) -> bool {
+        self.is_up() && self.link.has_room()
+    }
+
+    /// Tells all other nodes, which hear it now or never; nobody while the link has no room.
+    pub fn tell(&mut self, bytes: Vec<u8>) {
+        self.link.order(Order::Tell { bytes });
+    }
+
     /// True while nothing can be said, and members are told so.
     pub fn is_read_only(&self) -> bool {
         self.is_read_only
@@ -154,6 +174,22 @@ impl Cluster {
     /// True while there is a connection.
     pub fn is_up(&self) -> bool {
         self.up_since.is_some()
+    }
+
+    /// The next piece of news, as long as there may be some.
+    pub fn next_news(&mut self) -> Option<News> {
+        let news = if self.has_news { self.link.news() } else { None };
+        self.has_news = news.is_some();
+        news
+    }
+
+    /// Hands over what is due, as far as the link takes it: batches, one for each room, and what is to be stored.
+    pub fn order_due(&mut self, now: Instant, now_ms: u64) {
+        while self.is_up() && self.link.has_room() {
+            let order = self.outgoing.next(now).or_else(|| self.people.next_order(now_ms));
+            let Some(order) = order else { return };
+            self.link.order(order);
+        }
     }
 
     /// True once newcomers can be let in: what the rooms had before is there, or takes too long.
@@ -242,7 +278,7 @@ mod tests {
         fn news(&mut self) -> Option<News> {
             None
         }
-        fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        fn descriptor(&self) -> Option<BorrowedFd<'_>> {
             None
         }
     }

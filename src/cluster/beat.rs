@@ -14,6 +14,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::link::NodeId;
+use super::shown::Shown;
 use crate::limits::{BEAT_BYTES_MAX, MEMBERS_MAX, NODE_NAME_BYTES_MAX, NODE_OPTIONS_BYTES_MAX, NODE_VERSION_BYTES_MAX};
 use crate::names::RoomName;
 use crate::time::UnixTime;
@@ -189,11 +190,12 @@ impl Word {
             return None;
         }
         let read: Read = serde_json::from_slice(bytes).ok()?;
-        let node = node_id(&read.node)?;
+        let node = NodeId::read(&read.node)?;
         match read.k.as_str() {
-            "hello" => {
-                Some(Self::Hello { node, to: read.to.as_deref().map(|to| node_id(to).ok_or(())).transpose().ok()? })
-            }
+            "hello" => Some(Self::Hello {
+                node,
+                to: read.to.as_deref().map(|to| NodeId::read(to).ok_or(())).transpose().ok()?,
+            }),
             "bye" => Some(Self::Bye { node, count: read.count? }),
             "beat" => {
                 let about = About {
@@ -269,12 +271,6 @@ impl<'de> Deserialize<'de> for ReadRoom {
         }
         deserializer.deserialize_seq(Parts)
     }
-}
-
-/// The number that stands for a node: sixteen digits.
-pub fn node_id(text: &str) -> Option<NodeId> {
-    let is_number = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_number.then(|| u64::from_str_radix(text, 16).ok().map(NodeId)).flatten()
 }
 
 /// A text that may be shown to people: `None` for one that is longer, or has other characters than those of ASCII that

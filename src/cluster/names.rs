@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::link::{NodeId, Order, Stored};
 use super::shown;
+use super::to_do::ToDo;
 use crate::limits::{NAME_CLAIMS_MAX, NAMES_ELSEWHERE_MAX, NAMES_FREED_PER_TURN, SESSIONS_SLACK};
 use crate::names::MemberName;
 use crate::pieces::fifo::Fifo;
@@ -60,14 +61,10 @@ pub struct ClusterNames {
     asked: BTreeMap<ConnectionId, (MemberName, Option<Claim>)>,
     /// Who asks for a name whose entry is not made yet.
     askers: BTreeMap<MemberName, ConnectionId>,
-    /// Names of which what is wanted may differ from what the store has. Those of `own` are in it, or in `later`, once.
-    to_do: Fifo<MemberName>,
-    /// Names of an order whose outcome is not known, which is given again after a while.
-    later: Fifo<MemberName>,
+    /// Names of which what is wanted may differ from what the store has. Those of `own` are in it once.
+    to_do: ToDo<MemberName>,
     /// Names of nodes that have gone, whose entries are to be taken away.
     freed: Fifo<MemberName>,
-    /// True from when the store was read until the connection breaks.
-    up: bool,
     /// Counts connections: an entry that did not come again by the end of one is not there any more.
     look: u16,
     /// Parts of the tables that were not looked at since the store was read.
@@ -141,10 +138,8 @@ impl ClusterNames {
             hasher: RandomState::new(),
             asked: BTreeMap::new(),
             askers: BTreeMap::new(),
-            to_do: Fifo::new(),
-            later: Fifo::new(),
+            to_do: ToDo::default(),
             freed: Fifo::new(),
-            up: false,
             look: 0,
             parts_left: 0,
         }
@@ -173,12 +168,12 @@ impl ClusterNames {
             if own.wanted && (self.askers.contains_key(&name) || !own.ours) {
                 return Claim::Taken;
             }
-            if own.ours && own.order == Under::None && (own.wanted || self.up) {
+            if own.ours && own.order == Under::None && (own.wanted || self.to_do.is_up()) {
                 self.change(name, |own| own.wanted = true);
                 return Claim::Yours;
             }
         }
-        if !self.up {
+        if !self.to_do.is_up() {
             return Claim::CutOff;
         }
         let other = self.find_other(name).copied();
@@ -251,27 +246,24 @@ impl ClusterNames {
 
     /// There is a connection to the store, whose entries come.
     pub fn on_up(&mut self) {
-        self.up = false;
+        self.to_do.on_down();
         self.look = self.look.wrapping_add(1);
     }
 
     /// All entries have come.
     pub fn on_caught_up(&mut self) {
-        self.up = true;
         self.parts_left = self.own.parts().max(self.others.parts());
-        self.try_again();
+        self.to_do.on_caught_up();
     }
 
     pub fn on_down(&mut self) {
-        self.up = false;
+        self.to_do.on_down();
         self.parts_left = 0;
     }
 
     /// Has orders given again whose outcome was not known. To be called now and then.
     pub fn try_again(&mut self) {
-        while let Some(name) = self.later.pop_front() {
-            self.to_do.push_back(name);
-        }
+        self.to_do.try_again();
     }
 
     /// True while entries are to be looked at that may have gone during a break.
@@ -282,7 +274,7 @@ impl ClusterNames {
     /// Looks at a part of all names: those whose entries have gone during a break are wanted again, and entries of nodes
     /// of which `is_gone` is true are taken away. To be called now and then, and while there is work.
     pub fn look_at_a_part(&mut self, mut is_gone: impl FnMut(NodeId) -> bool) {
-        if !self.up {
+        if !self.to_do.is_up() {
             return;
         }
         self.parts_left = self.parts_left.saturating_sub(1);
@@ -428,8 +420,8 @@ impl ClusterNames {
 
     /// The next order, if there is one to be given.
     pub fn next_order(&mut self) -> Option<Order> {
-        while self.up {
-            let Some(name) = self.to_do.pop_front() else { return self.next_freed() };
+        while self.to_do.is_up() {
+            let Some(name) = self.to_do.take() else { return self.next_freed() };
             self.change(name, |own| own.queued = false);
             let Some(own) = self.find(name).copied().filter(|own| own.order == Under::None) else { continue };
             match (own.wanted, own.ours) {
@@ -487,7 +479,7 @@ impl ClusterNames {
     /// An entry that did not come again after a break is not there.
     fn find_other(&self, name: MemberName) -> Option<&Other> {
         let other = self.others.find(self.hasher.hash_one(name), |other| other.name == name)?;
-        (other.seen == self.look || !self.up).then_some(other)
+        (other.seen == self.look || !self.to_do.is_up()).then_some(other)
     }
 
     fn insert(&mut self, own: Own) {
@@ -507,17 +499,21 @@ impl ClusterNames {
     }
 
     fn queue(&mut self, name: MemberName) {
-        let Some(own) = self.own.find_mut(self.hasher.hash_one(name), |own| own.name == name) else { return };
-        if !std::mem::replace(&mut own.queued, true) {
-            self.to_do.push_back(name);
+        if self.mark_queued(name) {
+            self.to_do.push(name);
         }
     }
 
     fn queue_later(&mut self, name: MemberName) {
-        let Some(own) = self.own.find_mut(self.hasher.hash_one(name), |own| own.name == name) else { return };
-        if !std::mem::replace(&mut own.queued, true) {
-            self.later.push_back(name);
+        if self.mark_queued(name) {
+            self.to_do.push_later(name);
         }
+    }
+
+    /// False when a name is queued already, or is not this node's.
+    fn mark_queued(&mut self, name: MemberName) -> bool {
+        let own = self.own.find_mut(self.hasher.hash_one(name), |own| own.name == name);
+        own.is_some_and(|own| !std::mem::replace(&mut own.queued, true))
     }
 
     fn put_other(&mut self, name: MemberName, node: NodeId, revision: u64) {
@@ -562,7 +558,7 @@ impl ClusterNames {
 
     /// Memory in use, in bytes.
     pub fn footprint(&self) -> usize {
-        let queues = self.to_do.footprint() + self.later.footprint() + self.freed.footprint();
+        let queues = self.to_do.footprint() + self.freed.footprint();
         self.own.footprint() + self.others.footprint() + queues + self.asked.len() * Self::CLAIM_BYTES
     }
 
@@ -581,7 +577,7 @@ impl ClusterNames {
             assert!(is_settled || own.queued || own.order != Under::None, "{own:?} is not forgotten");
         }
         let queued = self.own.iter().filter(|own| own.queued).count();
-        assert_eq!(queued, self.to_do.len() + self.later.len(), "a name is in one queue, once");
+        assert_eq!(queued, self.to_do.len(), "a name is in one queue, once");
     }
 }
 

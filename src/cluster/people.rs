@@ -25,14 +25,28 @@ pub struct People {
     coming_back: BTreeMap<ConnectionId, ComingBack>,
     /// Names that other nodes take over, each until when it is kept for that.
     handed_over: BTreeMap<MemberName, Instant>,
-    /// When a node was last heard of.
-    heard: BTreeMap<NodeId, Instant>,
-    /// When everything that store and stream had was last heard; `None` before that.
-    caught_up: Option<Instant>,
+    heard: Heard,
     /// When something is next done that is done now and then.
     tick: Instant,
     /// For how long members may come back.
     resume_for: Duration,
+}
+
+/// When nodes were heard of.
+#[derive(Debug, Default)]
+struct Heard {
+    nodes: BTreeMap<NodeId, Instant>,
+    /// When everything that store and stream had was last heard; `None` before that.
+    caught_up: Option<Instant>,
+}
+
+impl Heard {
+    /// When a node was last heard of, as far as that can be said: what was told while this node did not listen counts as
+    /// told until it did again. `None` before it has ever listened.
+    fn last(&self, node: NodeId) -> Option<Instant> {
+        let caught_up = self.caught_up?;
+        Some(self.nodes.get(&node).map_or(caught_up, |at| (*at).max(caught_up)))
+    }
 }
 
 /// How far a member has come that comes back with a token of another node. Each step is done once.
@@ -55,8 +69,7 @@ impl People {
             snapshots: Snapshots::default(),
             coming_back: BTreeMap::new(),
             handed_over: BTreeMap::new(),
-            heard: BTreeMap::new(),
-            caught_up: None,
+            heard: Heard::default(),
             tick: now,
             resume_for,
         }
@@ -67,7 +80,7 @@ impl People {
     }
 
     pub fn on_caught_up(&mut self, now: Instant) {
-        self.caught_up = Some(now);
+        self.heard.caught_up = Some(now);
         self.names.on_caught_up();
         self.used.on_caught_up();
         self.snapshots.on_caught_up();
@@ -81,34 +94,34 @@ impl People {
 
     /// A node has told something.
     pub fn on_heard(&mut self, node: NodeId, now: Instant) {
-        if self.heard.len() >= NODES_HEARD_MAX && !self.heard.contains_key(&node) {
-            let oldest = self.heard.iter().min_by_key(|(_, at)| **at).map(|(node, _)| *node);
-            oldest.and_then(|node| self.heard.remove(&node));
+        let nodes = &mut self.heard.nodes;
+        if nodes.len() >= NODES_HEARD_MAX && !nodes.contains_key(&node) {
+            let oldest = nodes.iter().min_by_key(|(_, at)| **at).map(|(node, _)| *node);
+            oldest.and_then(|node| nodes.remove(&node));
         }
-        self.heard.insert(node, now);
+        nodes.insert(node, now);
     }
 
-    /// When a node was last heard of, as far as that can be said: what was told while this node did not listen counts as
-    /// told until it did again. `None` before it has ever listened.
-    fn last_heard(&self, node: NodeId) -> Option<Instant> {
-        let caught_up = self.caught_up?;
-        Some(self.heard.get(&node).map_or(caught_up, |at| (*at).max(caught_up)))
+    /// For how long a node is silent that has gone for so long that none of its members may come back.
+    fn gone_after(&self) -> Duration {
+        self.resume_for + NODE_SILENT
     }
 
     /// True when a node has gone for so long that none of its members may come back.
     pub fn is_gone(&self, node: NodeId, now: Instant) -> bool {
-        self.last_heard(node).is_some_and(|at| at + self.resume_for + NODE_SILENT <= now)
+        self.heard.last(node).is_some_and(|at| at + self.gone_after() <= now)
     }
 
     /// True when a node has been silent for a while, or never was heard of.
     pub fn is_silent(&self, node: NodeId, now: Instant) -> bool {
-        self.heard.get(&node).is_none_or(|at| *at + NODE_SILENT <= now)
-            && self.caught_up.is_none_or(|at| at + NODE_SILENT <= now)
+        let Heard { nodes, caught_up } = &self.heard;
+        let is_past = |at: &Instant| *at + NODE_SILENT <= now;
+        nodes.get(&node).is_none_or(is_past) && caught_up.as_ref().is_none_or(is_past)
     }
 
     /// True when there may be somebody to ask.
     pub fn has_others(&self, now: Instant) -> bool {
-        self.heard.values().any(|at| *at + NODE_SILENT > now)
+        self.heard.nodes.values().any(|at| *at + NODE_SILENT > now)
     }
 
     /// Whether a token says something that still counts, where its node cannot be asked.
@@ -170,12 +183,9 @@ impl People {
         self.snapshots.try_again();
         self.used.drop_old(now_ms);
         self.snapshots.drop_old(now_ms);
-        let (heard, caught_up, silent) = (&self.heard, self.caught_up, self.resume_for + NODE_SILENT);
+        let (heard, gone_after) = (&self.heard, self.gone_after());
         for _ in 0..NAME_PARTS_PER_TICK {
-            self.names.look_at_a_part(|node| {
-                let at = caught_up.map(|caught_up| heard.get(&node).map_or(caught_up, |at| (*at).max(caught_up)));
-                at.is_some_and(|at| at + silent <= now)
-            });
+            self.names.look_at_a_part(|node| heard.last(node).is_some_and(|at| at + gone_after <= now));
         }
         let late: Vec<MemberName> =
             self.handed_over.iter().filter(|(_, until)| **until <= now).map(|(name, _)| *name).collect();
@@ -247,7 +257,8 @@ mod tests {
         let start = Instant::now();
         let mut people = People::new(NodeId(1), 10, Duration::from_secs(60), start);
         (0..NODES_HEARD_MAX as u64 + 9).for_each(|n| people.on_heard(NodeId(n), start + Duration::from_millis(n)));
-        assert!(people.heard.len() == NODES_HEARD_MAX && !people.heard.contains_key(&NodeId(0)));
+        let nodes = &people.heard.nodes;
+        assert!(nodes.len() == NODES_HEARD_MAX && !nodes.contains_key(&NodeId(0)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::holds::{Held, Whom};
 use super::link::{BatchId, NodeId};
+use super::shown::Shown;
 use crate::limits::CLUSTER_BATCH_RECORDS_MAX;
 use crate::names::Name;
 use crate::token::{PublicId, Serial, Slot};
@@ -211,7 +212,7 @@ fn read_record(line: &[u8]) -> Option<Record<'_>> {
     let line: Line<'_> = serde_json::from_slice(line).ok()?;
     let author = Author {
         name: Name::parse(&line.from)?,
-        id: PublicId(u64::from_str_radix(&line.id, 16).ok()?),
+        id: PublicId::read(&line.id)?,
         slot: Slot(line.c.0),
         serial: Serial(line.c.1),
     };

@@ -9,18 +9,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::link::{Order, Stored};
+use super::to_do::ToDo;
 use crate::limits::{SNAPSHOT_KEPT, SNAPSHOT_KEY_BYTES_MAX, SNAPSHOTS_DROPPED_PER_TURN, SNAPSHOTS_MAX};
-use crate::pieces::fifo::Fifo;
 
 #[derive(Debug, Default)]
 pub struct Snapshots {
     /// At most [`SNAPSHOTS_MAX`].
     known: BTreeMap<String, Known>,
-    to_do: Fifo<String>,
-    later: Fifo<String>,
+    to_do: ToDo<String>,
     /// The key that is looked at next for one that is over.
     looked_at: String,
-    up: bool,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +67,7 @@ impl Snapshots {
         };
         known.wanted = Some((n, bytes));
         if !known.ordered {
-            self.to_do.push_back(key.to_owned());
+            self.to_do.push(key.to_owned());
         }
     }
 
@@ -87,7 +85,7 @@ impl Snapshots {
         (known.revision, known.stored, known.over) = (revision, head.n, head.over);
         known.wanted.take_if(|(n, _)| *n <= head.n);
         if known.wanted.is_some() && !known.ordered {
-            self.to_do.push_back(key.to_owned());
+            self.to_do.push(key.to_owned());
         }
         is_later
     }
@@ -106,38 +104,34 @@ impl Snapshots {
                     None => (known.revision, known.stored) = (0, 0),
                 }
                 if known.wanted.is_some() {
-                    self.to_do.push_back(key.to_owned());
+                    self.to_do.push(key.to_owned());
                 }
             }
             // The entry of another node comes, or has come.
             Stored::Conflict | Stored::Unknown => {
                 if known.wanted.is_some() {
-                    self.later.push_back(key.to_owned());
+                    self.to_do.push_later(key.to_owned());
                 }
             }
         }
     }
 
     pub fn on_caught_up(&mut self) {
-        self.up = true;
-        self.try_again();
+        self.to_do.on_caught_up();
     }
 
     pub fn on_down(&mut self) {
-        self.up = false;
+        self.to_do.on_down();
     }
 
     /// Has orders given again. To be called now and then.
     pub fn try_again(&mut self) {
-        while let Some(key) = self.later.pop_front() {
-            self.to_do.push_back(key);
-        }
+        self.to_do.try_again();
     }
 
     /// The next order, if there is one to be given.
     pub fn next_order(&mut self, now_ms: u64) -> Option<Order> {
-        while self.up {
-            let key = self.to_do.pop_front()?;
+        while let Some(key) = self.to_do.take() {
             let Some(known) = self.known.get_mut(&key).filter(|known| !known.ordered) else { continue };
             let bytes = match &known.wanted {
                 Some((_, bytes)) => Some(bytes.clone()),
@@ -163,7 +157,7 @@ impl Snapshots {
             }
             if known.revision > 0 {
                 self.looked_at = key.clone() + "\0";
-                self.to_do.push_back(key);
+                self.to_do.push(key);
             } else {
                 // Its entry has gone.
                 self.known.remove(&key);

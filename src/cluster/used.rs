@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::link::{NodeId, Order, Stored};
 use super::shown;
+use super::to_do::ToDo;
 use super::token::{Mark, Token};
 use crate::limits::{CLOCKS_APART_MAX, NAME_CLAIMS_MAX, TOKENS_USED_MAX, USED_DROPPED_PER_TURN};
-use crate::pieces::fifo::Fifo;
 use crate::token::{ConnectionId, Serial, Slot};
 
 /// What stands before a mark in the key of its entry.
@@ -42,9 +42,7 @@ pub struct Used {
     asked: BTreeMap<ConnectionId, (Mark, Option<Use>)>,
     /// Entries that are being made, for a connection or for nobody that waits.
     making: BTreeMap<Mark, (Value, Option<ConnectionId>)>,
-    to_do: Fifo<Mark>,
-    later: Fifo<Mark>,
-    up: bool,
+    to_do: ToDo<Mark>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +81,7 @@ impl Used {
             ends: BTreeSet::new(),
             asked: BTreeMap::new(),
             making: BTreeMap::new(),
-            to_do: Fifo::new(),
-            later: Fifo::new(),
-            up: false,
+            to_do: ToDo::default(),
         }
     }
 
@@ -104,7 +100,7 @@ impl Used {
         if self.is_known(mark) || self.making.contains_key(&mark) {
             return Use::Again;
         }
-        if !self.up {
+        if !self.to_do.is_up() {
             return Use::CutOff;
         }
         if self.asked.len() >= NAME_CLAIMS_MAX {
@@ -128,7 +124,7 @@ impl Used {
         let c = (token.slot.0, token.serial.0);
         let value = Value { node: self.node, at: token.node, c, until: token.recorded_until() };
         self.making.insert(mark, (value, asker));
-        self.to_do.push_back(mark);
+        self.to_do.push(mark);
     }
 
     /// Whether a token was used, as far as this node knows.
@@ -145,19 +141,16 @@ impl Used {
     }
 
     pub fn on_caught_up(&mut self) {
-        self.up = true;
-        self.try_again();
+        self.to_do.on_caught_up();
     }
 
     pub fn on_down(&mut self) {
-        self.up = false;
+        self.to_do.on_down();
     }
 
     /// Has orders given again whose outcome was not known. To be called now and then.
     pub fn try_again(&mut self) {
-        while let Some(mark) = self.later.pop_front() {
-            self.to_do.push_back(mark);
-        }
+        self.to_do.try_again();
     }
 
     /// An entry as the store has it now. Returns the connection of this node whose token another node has used.
@@ -184,7 +177,7 @@ impl Used {
         };
         let answer = match outcome {
             Stored::Unknown if asker.is_none() => {
-                self.later.push_back(mark);
+                self.to_do.push_later(mark);
                 return None;
             }
             Stored::Unknown => Use::CutOff,
@@ -202,8 +195,7 @@ impl Used {
 
     /// The next order, if there is one to be given at `now_ms`.
     pub fn next_order(&mut self) -> Option<Order> {
-        while self.up {
-            let mark = self.to_do.pop_front()?;
+        while let Some(mark) = self.to_do.take() {
             if let Some((value, _)) = self.making.get(&mark) {
                 let bytes = serde_json::to_vec(value).expect("texts and numbers are JSON");
                 return Some(Order::Store { key: key(mark), bytes: Some(bytes), expected: 0 });
@@ -218,11 +210,12 @@ impl Used {
     /// Has some records taken away whose time is over. To be called now and then.
     pub fn drop_old(&mut self, now_ms: u64) {
         for _ in 0..USED_DROPPED_PER_TURN {
-            let Some((_, mark)) = self.ends.first().copied().filter(|(end, _)| *end <= now_ms && self.up) else {
+            let Some((_, mark)) = self.ends.first().copied().filter(|(end, _)| *end <= now_ms && self.to_do.is_up())
+            else {
                 return;
             };
             self.ends.pop_first();
-            self.to_do.push_back(mark);
+            self.to_do.push(mark);
         }
     }
 

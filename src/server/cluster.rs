@@ -18,10 +18,7 @@ use std::str;
 use super::schedule::Moment;
 use super::speaker::{Done, Speaker};
 use super::{Flow, Server};
-// In a build with links, those are trait objects, which need it not.
 use crate::cluster::beat::Word;
-#[allow(unused_imports)]
-use crate::cluster::link::Link;
 use crate::cluster::link::{AnyLink, News};
 use crate::cluster::people::People;
 use crate::cluster::record::{Author, Batch, Content, Record};
@@ -43,13 +40,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
     /// Makes the server a node of a cluster.
     #[allow(unreachable_code)]
     pub(super) fn join_cluster(&mut self, link: AnyLink, settings: Settings) {
-        if let Some(descriptor) = link.descriptor() {
-            self.io.watch_link(descriptor);
-        }
         self.rooms.join_cluster();
         self.sessions.tell_freed();
         let people = People::new(settings.node, self.config.members_max, self.config.resume_for, self.now);
-        self.cluster = Some(Cluster::new(link, settings, people, self.now));
+        let cluster = self.cluster.insert(Cluster::new(link, settings, people, self.now));
+        if let Some(descriptor) = cluster.descriptor() {
+            self.io.watch_link(descriptor);
+        }
         self.introduce_node();
     }
 
@@ -77,8 +74,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if had_news || goes_on || turn != Turn::Nothing {
             self.resume_waiting();
         }
-        self.publish_accepted();
-        self.store_people();
+        self.order_due();
     }
 
     fn take_news(&mut self) {
@@ -88,16 +84,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if !self.deliver() || !self.tell_rooms() || bytes >= CLUSTER_NEWS_BYTES_PER_TURN {
                 return;
             }
-            let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.has_news) else { return };
-            match cluster.link.news() {
-                None => cluster.has_news = false,
-                Some(news) => {
-                    if let News::Record { bytes: record, .. } = &news {
-                        bytes += record.len();
-                    }
-                    self.on_news(news);
-                }
+            let Some(news) = self.cluster.as_mut().and_then(Cluster::next_news) else { return };
+            if let News::Record { bytes: record, .. } = &news {
+                bytes += record.len();
             }
+            self.on_news(news);
         }
     }
 
@@ -146,7 +137,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             News::Lost { first, last } => self.on_lost(first, last),
             News::Published { id, outcome } => {
                 let lost = cluster.outgoing.on_published(id, &outcome, now);
-                lost.iter().for_each(|batch| self.on_own_lost(batch));
+                lost.iter().for_each(|batch| self.on_own_unsaid(Batch::read(batch)));
             }
             News::Entry { key, bytes, revision } => self.on_entry(&key, bytes.as_deref(), revision),
             News::Stored { key, outcome } => self.on_stored(&key, outcome),
@@ -205,12 +196,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.tell_all_rooms(Event::Lost { first, last });
         let now = self.now;
         let lost = self.cluster.as_mut().map(|cluster| cluster.outgoing.on_lost(lost_to, now)).unwrap_or_default();
-        lost.iter().for_each(|batch| self.on_own_lost(batch));
+        lost.iter().for_each(|batch| self.on_own_unsaid(Batch::read(batch)));
     }
 
-    /// The stream had a batch of this node, and this node was not given it: its lines are under way no more.
-    fn on_own_lost(&mut self, batch: &[u8]) {
-        for record in Batch::read(batch).filter_map(|(_, record)| record) {
+    /// A batch of this node is in the stream and will not be said here: it was not given back, or there is no place for
+    /// its room. Its lines are under way no more.
+    fn on_own_unsaid(&mut self, batch: Batch<'_>) {
+        for record in batch.filter_map(|(_, record)| record) {
             let speaker = self.speaker_of(&record.author);
             self.on_said(speaker, None);
         }
@@ -246,13 +238,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    /// Hands over batches, one for each room.
-    fn publish_accepted(&mut self) {
-        let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.is_up()) else { return };
-        while cluster.link.has_room()
-            && let Some(order) = cluster.outgoing.next(self.now)
-        {
-            cluster.link.order(order);
+    /// Hands over what is due.
+    fn order_due(&mut self) {
+        let now_ms = self.rooms.time().0;
+        if let Some(cluster) = &mut self.cluster {
+            cluster.order_due(self.now, now_ms);
         }
     }
 

@@ -205,11 +205,6 @@ impl Found {
             duplicate_window: self.stream.config.duplicate_window,
         }
     }
-
-    /// When the store was made.
-    pub fn store_created(&self) -> u64 {
-        nanoseconds(self.store.created.unix_timestamp_nanos())
-    }
 }
 
 fn nanoseconds(since: i128) -> u64 {

@@ -34,11 +34,10 @@ pub struct Sessions {
     queue: Arc<Queue>,
     orders: mpsc::Receiver<Order>,
     random: Random,
-    /// The stream that was read last, by when it was made; and the store. `None` before the first.
-    streams: Option<(u64, u64)>,
-    /// The last message of the stream that was given, and of the store.
+    /// When the stream was made that was read last; `None` before the first.
+    stream: Option<u64>,
+    /// The last message of the stream that was given.
     last: Arc<AtomicU64>,
-    last_entry: Arc<AtomicU64>,
     /// Since when the stream has fewer messages than it gave.
     short_since: Option<Instant>,
     /// The pause before the next connection.
@@ -63,9 +62,8 @@ impl Sessions {
             queue,
             orders,
             random,
-            streams: None,
+            stream: None,
             last: Arc::default(),
-            last_entry: Arc::default(),
             short_since: None,
             pause: Duration::ZERO,
             told: None,
@@ -95,7 +93,7 @@ impl Sessions {
             };
             let why = match failure {
                 Failure::Unfit(why) => return self.end(why),
-                Failure::Denied(why) if self.streams.is_none() => return self.end(why),
+                Failure::Denied(why) if self.stream.is_none() => return self.end(why),
                 Failure::Denied(why) | Failure::Lost(why) => why,
             };
             if since.is_some() || self.told.as_ref() != Some(&why) {
@@ -168,7 +166,7 @@ impl Sessions {
             Ok(words) => words,
             Err(error) => return Some(Failure::Lost(error.to_string())),
         };
-        self.take_up(found.state(), found.store_created());
+        self.take_up(found.state());
         let mut readers = self.start_readers(&connection, found);
         let mut requests = JoinSet::new();
         loop {
@@ -198,8 +196,7 @@ impl Sessions {
 
     /// True when this is the stream of before and has not what it gave, which may still come back.
     fn is_short(&mut self, state: &StreamState) -> bool {
-        let is_same = self.streams.is_some_and(|(created, _)| created == state.created);
-        if !is_same || state.last >= self.last.load(Ordering::Relaxed) {
+        if self.stream != Some(state.created) || state.last >= self.last.load(Ordering::Relaxed) {
             self.short_since = None;
             return false;
         }
@@ -208,11 +205,9 @@ impl Sessions {
 
     /// Says that there is a connection, and goes on behind the last message that was given, if this is the stream of
     /// then, and otherwise from its start.
-    fn take_up(&mut self, mut state: StreamState, store_created: u64) {
-        let (created, _) = self.streams.replace((state.created, store_created)).unwrap_or_default();
+    fn take_up(&mut self, mut state: StreamState) {
+        let created = self.stream.replace(state.created).unwrap_or_default();
         self.told = None;
-        // All entries come again: what does not is gone.
-        self.last_entry.store(0, Ordering::Relaxed);
         let before = state.first - 1;
         let last = self.last.load(Ordering::Relaxed);
         if created == state.created && last > state.last {
@@ -233,8 +228,9 @@ impl Sessions {
         let name = &self.engine.name;
         let mut readers = JoinSet::new();
         for (what, stream, prefix, last, info) in [
-            (What::Store, name.store(), name.key_prefix(), &self.last_entry, &found.store),
-            (What::Rooms, name.stream(), name.room_prefix(), &self.last, &found.stream),
+            // All entries come again with each connection: what does not is gone.
+            (What::Store, name.store(), name.key_prefix(), Arc::default(), &found.store),
+            (What::Rooms, name.stream(), name.room_prefix(), Arc::clone(&self.last), &found.stream),
         ] {
             let reader = Reader {
                 what,
@@ -243,7 +239,7 @@ impl Sessions {
                 queue: Arc::clone(&self.queue),
                 stream,
                 prefix,
-                last: Arc::clone(last),
+                last,
                 until: info.state.last_sequence,
                 behind: Arc::clone(&behind),
             };

@@ -61,12 +61,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             cluster.outgoing.on_given_back(id, now);
         }
         let Some(room) = self.find_or_open(delivery.room) else {
-            // It is not said here; its lines are under way no more.
-            let records = batch.clone().filter(|_| is_own && !delivery.is_begun).filter_map(|(_, record)| record);
-            records.for_each(|record| {
-                let speaker = self.speaker_of(&record.author);
-                self.on_said(speaker, None);
-            });
+            if is_own && !delivery.is_begun {
+                self.on_own_unsaid(batch.clone());
+            }
             return None;
         };
         if delivery.is_begun {
@@ -135,17 +132,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             Content::Slow(seconds) => {
                 let event = Event::Slow { name, seconds: *seconds };
-                self.rooms.announce(room, Some(id), event)?;
-                self.change_room(room, cause, record, delivery.time);
-                self.on_said(speaker, None);
-                return Ok(());
+                return self.deliver_event(delivery, room, event, cause, record);
             }
             Content::Only(operators) => {
                 let event = Event::Only { name, operators: *operators };
-                self.rooms.announce(room, Some(id), event)?;
-                self.change_room(room, cause, record, delivery.time);
-                self.on_said(speaker, None);
-                return Ok(());
+                return self.deliver_event(delivery, room, event, cause, record);
             }
             Content::Hold(_) | Content::Lift(..) => {
                 self.on_said(speaker, None);
@@ -159,6 +150,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let (Some(speaker), Content::Topic(text)) = (speaker, &record.content) {
             self.tell_topic_set(speaker, text);
         }
+        Ok(())
+    }
+
+    /// A record has changed a room, of which its members are told.
+    fn deliver_event(
+        &mut self,
+        delivery: &Delivery,
+        room: RoomId,
+        event: Event,
+        cause: Cause,
+        record: &Record<'_>,
+    ) -> Result<(), Blocked> {
+        self.rooms.announce(room, Some(record.author.id), event)?;
+        self.change_room(room, cause, record, delivery.time);
+        self.on_said(cause.speaker, None);
         Ok(())
     }
 

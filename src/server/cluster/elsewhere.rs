@@ -1,7 +1,6 @@
 //! Questions to other nodes about members there, and answers to theirs.
 
 use crate::cluster::ask::Outcome;
-use crate::cluster::link::Order;
 use crate::cluster::told::{Answer, Ask, Had, Here, Question, Reply};
 use crate::counters::CloseReason;
 use crate::io::Io;
@@ -12,9 +11,6 @@ use crate::room::Blocked;
 use crate::server::Server;
 use crate::sessions::{Holder, Key};
 use crate::token::ConnectionId;
-// In a build with links, those are trait objects, which need it not.
-#[allow(unused_imports)]
-use crate::cluster::link::Link;
 
 impl<I: Io, W: Outlet> Server<I, W> {
     /// Asks all other nodes for a connection, whose command waits meanwhile. `None` when nobody answers.
@@ -28,9 +24,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match cluster.people.questions.ask(id, question, now) {
             Outcome::Over(answer) => Ok(answer),
             Outcome::Asked(bytes) => {
-                if cluster.link.has_room() {
-                    cluster.link.order(Order::Tell { bytes });
-                }
+                cluster.tell(bytes);
                 Err(Blocked::Cluster)
             }
             Outcome::Waits | Outcome::Full => Err(Blocked::Cluster),
@@ -78,9 +72,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         let Some((reply, cluster)) = reply.zip(self.cluster.as_mut()) else { return };
         let answer = Answer { to: ask.number, by: cluster.settings.node, reply };
-        if cluster.link.has_room() {
-            cluster.link.order(Order::Tell { bytes: answer.encode() });
-        }
+        cluster.tell(answer.encode());
     }
 
     /// What the member of a token has, which it takes up at another node.

@@ -2,10 +2,7 @@
 //! this node may stay.
 
 use crate::cluster::beat::Word;
-// In a build with links, those are trait objects, which need it not.
-#[allow(unused_imports)]
-use crate::cluster::link::Link;
-use crate::cluster::link::{NodeId, Order};
+use crate::cluster::link::NodeId;
 use crate::cluster::peers::Heard;
 use crate::io::Io;
 use crate::limits::{LIST_PAGE_ENTRIES, NODES_CHANGES_PER_TURN};
@@ -14,6 +11,7 @@ use crate::metrics::ClusterMetrics;
 use crate::outlet::Outlet;
 use crate::room::Blocked;
 use crate::server::Server;
+use crate::server::requests::start_of_page;
 use crate::server::speaker::Speaker;
 use crate::token::RoomId;
 
@@ -48,11 +46,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.tell_nodes(&Word::Hello { node, to });
     }
 
-    /// Tells all other nodes, or nobody while the link has no room.
     fn tell_nodes(&mut self, word: &Word) {
-        let Some(cluster) = &mut self.cluster else { return };
-        if cluster.link.has_room() {
-            cluster.link.order(Order::Tell { bytes: word.write() });
+        if let Some(cluster) = &mut self.cluster {
+            cluster.tell(word.write());
         }
     }
 
@@ -93,13 +89,13 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let is_due = self.rooms.own_deadline().is_some_and(|due| due <= now);
         if is_due {
             cluster.nodes.peers.look(now);
-            let tells = cluster.is_up() && !cluster.nodes.has_left() && cluster.link.has_room();
+            let tells = !cluster.nodes.has_left() && cluster.can_tell();
             if let Some(own) = self.rooms.own() {
                 if !tells {
                     own.wait(now);
                 } else if let Some(counts) = own.next(now) {
                     let about = cluster.nodes.about(members, cluster.has_begun(), now);
-                    cluster.link.order(Order::Tell { bytes: Word::Beat(Box::new(about), counts).write() });
+                    cluster.tell(Word::Beat(Box::new(about), counts).write());
                 }
             }
         }
@@ -173,8 +169,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 up: *up,
             })
             .collect();
-        let start = usize::try_from(page - 1).unwrap_or(usize::MAX).saturating_mul(LIST_PAGE_ENTRIES);
-        let of_page = listed.iter().skip(start).take(LIST_PAGE_ENTRIES).copied().collect::<Vec<_>>();
+        let of_page = listed.iter().skip(start_of_page(page)).take(LIST_PAGE_ENTRIES).copied().collect::<Vec<_>>();
         self.tell_page(speaker.id, &of_page, page, listed.len());
         Ok(())
     }

@@ -16,9 +16,6 @@ use crate::outlet::Outlet;
 use crate::room::{Author, Blocked, Who};
 use crate::server::Server;
 use crate::token::{ConnectionId, Serial, Slot};
-// In a build with links, those are trait objects, which need it not.
-#[allow(unused_imports)]
-use crate::cluster::link::Link;
 
 /// What became of choosing a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +80,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.free_name(name);
         }
         goes_on
-    }
-
-    /// Hands over what is to be stored.
-    pub(super) fn store_people(&mut self) {
-        let now_ms = self.rooms.time().0;
-        let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.is_up()) else { return };
-        while cluster.link.has_room()
-            && let Some(order) = cluster.people.next_order(now_ms)
-        {
-            cluster.link.order(order);
-        }
     }
 
     /// An entry of the store as it is now.
