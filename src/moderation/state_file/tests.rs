@@ -75,7 +75,8 @@ fn state_in(path: &Path) -> State {
 fn what_is_offered_is_in_the_file_and_read_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let (mut file, before) = StateFile::open(&path).unwrap();
+    let (file, before) = StateFile::open(&path).unwrap();
+    let mut file = file.start().unwrap();
     assert_eq!((before, state_in(&path)), (State::default(), State::default()));
     assert!(file.offer(state("den")));
     wait(&mut file).unwrap();
