@@ -128,10 +128,16 @@ fn enter_sandbox(serve: &Serve, tables: Option<TableSizes>) -> Option<Entered> {
     if serve.no_sandbox {
         return None;
     }
-    let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-    assert_eq!(threads, 1, "threads are started in the sandbox, which would not hold for one that is there before");
+    assert_eq!(threads(), 1, "threads are started in the sandbox, which would not hold for one that is there before");
     let makes_rings = tables.is_some_and(|tables| tables.count > 1);
     Some(Permissions { makes_rings, ..serve.permissions() }.enter())
+}
+
+/// Threads of this process, without those that the kernel may have for a ring (`iou-...`, Linux 5.12).
+fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    tasks.map(name).filter(|name| !name.starts_with("iou-")).count().max(1)
 }
 
 /// All that a server starts with, whatever its back end.
@@ -150,8 +156,15 @@ struct Start<'a> {
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self { serve, address, further, mut journal, name, capacity: Capacity { members_max, tables, .. }, mut kept } =
-            self;
+        let Self {
+            serve,
+            address,
+            further,
+            mut journal,
+            name,
+            capacity: Capacity { members_max, tables, .. },
+            mut kept,
+        } = self;
         let config = serve.config(members_max);
         let transcript = open_transcript(serve, &mut journal)?;
         // Without a name people know the machine by its address alone.
@@ -165,9 +178,7 @@ impl Start<'_> {
         let mut server = match cluster {
             None => Server::new(io, config, journal, random),
             // Behind the signals, which the thread of the link must block too.
-            Some((engine, settings)) => {
-                Server::in_cluster(io, config, journal, random, start::link(engine)?, settings)
-            }
+            Some((engine, settings)) => Server::in_cluster(io, config, journal, random, start::link(engine)?, settings),
         };
         server.name_node(&format!("{}:{}", machine.trim(), address.port()));
         let keeper = match kept.state_file.take() {

@@ -8,6 +8,9 @@ use crate::cluster::engine::Url;
 use crate::sandbox::paths::{self, CERTIFICATE_FOLDERS, NAME_FILES};
 use crate::sandbox::{Permissions, Use};
 
+/// What is written to through a descriptor that is there, and is never opened anew.
+const STANDARD_STREAMS: [&str; 3] = ["-", "/dev/stdout", "/dev/stderr"];
+
 /// Where a name server takes questions whose answers are too long for a datagram.
 const DNS_PORT: u16 = 53;
 
@@ -17,15 +20,15 @@ impl Serve {
         let mut permissions = Permissions::default();
         paths::program(&mut permissions);
         let cluster = &self.cluster;
-        for path in [&self.operator_key, &self.motd, &cluster.cluster_creds, &cluster.cluster_ca, &cluster.cluster_key] {
-            if let Some(path) = path {
-                permissions.file(path, Use::ReadAgain);
-            }
+        let read_again =
+            [&self.operator_key, &self.motd, &cluster.cluster_creds, &cluster.cluster_ca, &cluster.cluster_key];
+        for path in read_again.into_iter().flatten() {
+            permissions.file(path, Use::ReadAgain);
         }
         if let Some(path) = &self.state {
             permissions.file(path, Use::Replace);
         }
-        if let Some(path) = self.transcript_path() {
+        if let Some(path) = self.transcript_path().filter(|path| !STANDARD_STREAMS.contains(path)) {
             permissions.file(path, Use::Append);
         }
         if cluster.is_wanted() {
@@ -75,10 +78,12 @@ mod tests {
         ] {
             assert_eq!(is_used(&permissions(options), path), Some(used), "{options:?}");
         }
-        let alone = permissions(&["--transcript", "-"]);
-        assert!(!alone.connects && alone.ports.is_empty() && !alone.makes_rings);
-        let used: Vec<Use> = alone.files.iter().map(|(_, used)| *used).collect();
-        assert!(used.iter().all(|used| matches!(used, Use::Run | Use::RunFolder | Use::Device)), "{alone:?}");
+        for nowhere in ["-", "/dev/stdout", "off"] {
+            let alone = permissions(&["--transcript", nowhere]);
+            assert!(!alone.connects && alone.ports.is_empty() && !alone.makes_rings);
+            let used: Vec<Use> = alone.files.iter().map(|(_, used)| *used).collect();
+            assert!(used.iter().all(|used| matches!(used, Use::Run | Use::RunFolder | Use::Device)), "{alone:?}");
+        }
     }
 
     #[test]

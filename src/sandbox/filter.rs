@@ -24,7 +24,7 @@ use seccompiler::{
 use super::Permissions;
 
 /// What a table of calls has: a name, for those who read a failing test, and a number.
-type Call = (&'static str, c_long);
+pub type Call = (&'static str, c_long);
 
 macro_rules! calls {
     ($($name:ident)*) => { &[$((stringify!($name), libc::$name)),*] };
@@ -42,7 +42,7 @@ const ALWAYS: &[Call] = calls! {
     SYS_shutdown SYS_getsockname SYS_getpeername SYS_getsockopt SYS_sendmmsg SYS_recvmmsg
     // Files, of which landlock decides which.
     SYS_openat SYS_newfstatat SYS_fstat SYS_statx SYS_statfs SYS_fstatfs SYS_lseek SYS_pread64 SYS_pwrite64 SYS_preadv2 SYS_pwritev2
-    SYS_fsync SYS_fdatasync SYS_unlinkat SYS_renameat SYS_renameat2 SYS_readlinkat SYS_getdents64 SYS_faccessat SYS_faccessat2
+    SYS_fsync SYS_fdatasync SYS_unlinkat SYS_renameat2 SYS_readlinkat SYS_getdents64 SYS_faccessat SYS_faccessat2
     SYS_getcwd SYS_umask SYS_dup SYS_dup3 SYS_pipe2 SYS_close_range
     // Memory.
     SYS_brk SYS_munmap SYS_mremap SYS_madvise
@@ -62,11 +62,12 @@ const ALWAYS: &[Call] = calls! {
 /// What other machines have newer names for.
 #[cfg(target_arch = "x86_64")]
 const ALWAYS_HERE: &[Call] = calls! {
-    SYS_epoll_wait SYS_poll SYS_select SYS_open SYS_stat SYS_lstat SYS_unlink SYS_rename SYS_readlink SYS_access SYS_dup2 SYS_getdents
+    SYS_epoll_wait SYS_poll SYS_select SYS_open SYS_stat SYS_lstat SYS_unlink SYS_rename SYS_renameat SYS_readlink SYS_access SYS_dup2 SYS_getdents
     SYS_time SYS_fork SYS_vfork SYS_arch_prctl SYS_getrlimit SYS_accept SYS_pipe SYS_eventfd
 };
+/// The libc crate has no `renameat` for all of them.
 #[cfg(not(target_arch = "x86_64"))]
-const ALWAYS_HERE: &[Call] = calls! { SYS_accept };
+const ALWAYS_HERE: &[Call] = &[("SYS_accept", libc::SYS_accept), ("SYS_renameat", 38)];
 
 /// What ends the process: ways to look into others, to change the machine, to look for bugs of the kernel.
 const DEADLY: &[Call] = calls! {
@@ -102,6 +103,10 @@ const PR_SET_VMA: libc::c_int = 0x5356_4d41;
 /// Registrations with a ring (io_uring_register(2)) that tables need: files and their changes, an eventfd, restrictions, and
 /// to enable the ring.
 const RING_REGISTRATIONS: [libc::c_int; 5] = [4, 6, 11, 12, 13];
+
+/// Whether a descriptor is a terminal, whether it waits, and what it has not yet sent; never what types into a terminal.
+const IOCTLS: [libc::Ioctl; 7] =
+    [libc::TCGETS, libc::TCGETS2, libc::TIOCGWINSZ, libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TIOCOUTQ];
 
 /// Options of sockets, by their level: those of connections of this server and of the cluster's link, and what a look-up of
 /// a name sets.
@@ -146,16 +151,15 @@ fn conditional(permissions: &Permissions) -> Vec<(Call, Vec<Is>)> {
     allow(calls!(SYS_clone), &[Bits(0, NAMESPACES, 0)]);
     // Its own limits.
     allow(calls!(SYS_prlimit64), &[Equal(0, 0)]);
-    for option in [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_GET_NO_NEW_PRIVS, PR_SET_VMA] {
+    for option in
+        [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_GET_NO_NEW_PRIVS, PR_SET_VMA]
+    {
         allow(calls!(SYS_prctl), &[Equal(0, option)]);
     }
-    for command in
-        [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD]
-    {
+    for command in [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD] {
         allow(calls!(SYS_fcntl), &[Equal(1, command)]);
     }
-    // Whether it is a terminal, whether it waits, what it has not yet sent; never what types into a terminal.
-    for request in [libc::TCGETS, libc::TIOCGWINSZ, libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TIOCOUTQ] {
+    for request in IOCTLS {
         allow(calls!(SYS_ioctl), &[Equal(1, request as libc::c_int)]);
     }
     for (level, option) in SOCKET_OPTIONS {
@@ -209,6 +213,18 @@ fn why(error: &seccompiler::Error) -> String {
         }
         error => error.to_string(),
     }
+}
+
+/// What ends the process.
+#[cfg(test)]
+pub fn deadly() -> impl Iterator<Item = Call> {
+    [DEADLY, DEADLY_HERE].into_iter().flatten().copied()
+}
+
+/// What is allowed whatever its arguments are.
+#[cfg(test)]
+pub fn always() -> impl Iterator<Item = Call> {
+    [BUSY, ALWAYS, ALWAYS_HERE].into_iter().flatten().copied()
 }
 
 /// What the kernel is given, in this order: the last one that was given is asked first, and of two answers the stricter

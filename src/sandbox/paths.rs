@@ -85,7 +85,8 @@ pub fn program(permissions: &mut Permissions) {
 
 /// The folders of the libraries in a list of what is mapped (proc_pid_maps(5)), the dynamic loader among them.
 fn library_folders(maps: &str, program: &Path) -> BTreeSet<PathBuf> {
-    let mapped = maps.lines().filter_map(|line| line.split_once('/')).map(|(_, path)| PathBuf::from(format!("/{path}")));
+    let mapped =
+        maps.lines().filter_map(|line| line.split_once('/')).map(|(_, path)| PathBuf::from(format!("/{path}")));
     let is_library = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         path != program && (name.ends_with(".so") || name.contains(".so."))

@@ -23,6 +23,7 @@ mod options;
 mod order;
 mod proxies;
 mod resume;
+mod sandbox;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
