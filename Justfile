@@ -136,11 +136,11 @@ bench-two-rooms *options: build
 bench-costs *options: build
     target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 {{uring}} {{epoll}} {{options}}
 
-# What a delivery costs with the sandbox and without it, in turn, over io_uring and over epoll; some four minutes; leaves results/<date>-costs-sandbox
+# What a delivery costs without the sandbox and with it, in turn, over io_uring and then over epoll; some four minutes; leaves results/<date>-costs-sandbox-uring and -epoll
 bench-sandbox *options: build
-    target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 9 --deliveries-alone --kind costs-sandbox \
-        --server uring='{{server}} --backend uring' --server uring-unsandboxed='{{server}} --backend uring --no-sandbox' \
-        --server epoll='{{server}} --backend epoll' --server epoll-unsandboxed='{{server}} --backend epoll --no-sandbox' {{options}}
+    for back_end in uring epoll; do target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 9 --deliveries-alone \
+        --kind costs-sandbox-$back_end --server unsandboxed="{{server}} --backend $back_end --no-sandbox" \
+        --server sandboxed="{{server}} --backend $back_end" {{options}} || exit 1; done
 
 # Install what PyPI has of the peers below target/, and say how to install the others
 [private]

@@ -36,6 +36,8 @@ pub fn rules(permissions: &Permissions) -> Vec<Rule> {
             Use::Run | Use::Device => rule(path, false),
             // Its folder is /dev, or somebody's.
             Use::Append | Use::ReadAgain if is_special => rule(path, false),
+            // All there is would be below its folder. A file there is mounted, and not replaced.
+            Use::ReadAgain if real.as_deref().is_some_and(|real| is_root(folder(real))) => rule(path, false),
             Use::ReadAgain | Use::Append | Use::Replace => {
                 rule(folder(path), true);
                 if let Some(real) = &real {
@@ -52,13 +54,17 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+fn is_root(folder: &Path) -> bool {
+    folder.parent().is_none()
+}
+
 /// Folders that may be written to and that are not the server's own: the root, and those in which everybody may make
 /// files.
 pub fn shared(permissions: &Permissions) -> Vec<PathBuf> {
     let written = |rule: &Rule| matches!(rule.used, Use::Append | Use::Replace) && rule.is_folder;
     let is_shared = |folder: &PathBuf| {
         let mode = rustix::fs::stat(folder).map(|stat| Mode::from_raw_mode(stat.st_mode));
-        folder.parent().is_none() || mode.is_ok_and(|mode| mode.contains(Mode::SVTX))
+        is_root(folder) || mode.is_ok_and(|mode| mode.contains(Mode::SVTX))
     };
     let folders = rules(permissions).into_iter().filter(written).filter_map(|rule| fs::canonicalize(rule.path).ok());
     folders.filter(is_shared).collect::<BTreeSet<_>>().into_iter().collect()
@@ -66,12 +72,11 @@ pub fn shared(permissions: &Permissions) -> Vec<PathBuf> {
 
 /// Has the installed program be run again, which an upgrade does: a new one of the same name where the program has a
 /// folder of its own, and only the one that runs now where it lies among all other programs, in a folder called `bin` or
-/// `sbin`. A program that is linked to libraries needs those, in whichever version is there then.
+/// `sbin`, or in the root. A program that is linked to libraries needs those, in whichever version is there then.
 pub fn program(permissions: &mut Permissions) {
     let Ok(program) = std::env::current_exe() else { return };
     let place = folder(&program);
-    let is_among_others = place.file_name().is_some_and(|name| name == "bin" || name == "sbin");
-    if is_among_others {
+    if is_among_others(place) {
         permissions.file(&program, Use::Run);
     } else {
         permissions.file(place, Use::RunFolder);
@@ -81,6 +86,10 @@ pub fn program(permissions: &mut Permissions) {
     }
     // What a program is given instead of a standard stream.
     permissions.file("/dev/null", Use::Device);
+}
+
+fn is_among_others(place: &Path) -> bool {
+    place.file_name().is_none_or(|name| name == "bin" || name == "sbin")
 }
 
 /// The folders of the libraries in a list of what is mapped (proc_pid_maps(5)), the dynamic loader among them.
@@ -134,8 +143,25 @@ mod tests {
         assert_eq!(rules_for("none", Use::Replace), [(PathBuf::from("."), true)]);
         assert_eq!(rules_for("/dev/null", Use::Append), [(PathBuf::from("/dev/null"), false)]);
         assert_eq!(rules_for("/dev/null", Use::ReadAgain), [(PathBuf::from("/dev/null"), false)]);
-        // Nothing would be made in /dev by replacing what is there, and nothing is.
         assert_eq!(rules_for(&folder, Use::ReadFolder), [(folder.clone(), true)]);
+    }
+
+    #[test]
+    fn the_root_is_no_folder_of_one_file_or_one_program() {
+        // A link in the root to a file elsewhere stands for a file there: no test makes one.
+        let file = fs::read_dir("/")
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| fs::canonicalize(path).is_ok_and(|real| real.is_file() && is_root(folder(&real))));
+        match file {
+            Some(file) => assert_eq!(rules_for(&file, Use::ReadAgain), [(file, false)]),
+            None => eprintln!("NOT TESTED: there is no file in the root here"),
+        }
+        for (place, expected) in
+            [("/", true), ("/usr/bin", true), ("/usr/local/sbin", true), ("/usr/lib/uproar", false), ("/opt/x", false)]
+        {
+            assert_eq!(is_among_others(Path::new(place)), expected, "{place}");
+        }
     }
 
     #[test]
