@@ -2,9 +2,9 @@
 //!
 //! The server never waits for it. Lines that its outlet does not take are kept up to a bound; beyond it they are
 //! dropped and counted, and a line with the count stands in their place: `uproar: 12 lines not logged`. What a line looks
-//! like is `line`'s affair, and which events there are `kind`'s. Reads no clock but its outlet's.
+//! like is `line`'s affair, and which events there are `event`'s. Reads no clock but its outlet's.
 
-mod kind;
+pub mod event;
 mod line;
 mod whom;
 
@@ -13,9 +13,9 @@ use std::{fmt, io};
 
 use crate::limits::{DISK_RETRY, JOURNAL_RETRY};
 use crate::outlet::{Outlet, Unwritten};
-pub use kind::{Kind, Level};
-pub use line::{Field, Format, figures, number, text};
-pub use whom::{Shown, Whom};
+pub use event::{Level, LogEvent, LogField};
+pub use line::{Field, Format, Value};
+pub use whom::{Held, Whom};
 
 /// How the operator wants the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,18 +69,18 @@ impl<W: Outlet> Journal<W> {
     }
 
     /// Reports one event: writes it, keeps it to be written, or drops and counts it.
-    pub fn report(&mut self, kind: Kind, now: Instant, event: fmt::Arguments<'_>) {
-        self.report_with(kind, now, event, &[]);
+    pub fn report(&mut self, event: LogEvent, now: Instant, text: fmt::Arguments<'_>) {
+        self.report_with(event, now, text, &[]);
     }
 
     /// As [`Journal::report`], with what of the event is data.
-    pub fn report_with(&mut self, kind: Kind, now: Instant, event: fmt::Arguments<'_>, fields: &[Field<'_>]) {
+    pub fn report_with(&mut self, event: LogEvent, now: Instant, text: fmt::Arguments<'_>, fields: &[Field<'_>]) {
         self.reported += 1;
         let kept = self.pending.len();
         let dropped = self.lines_dropped;
         if !self.ended {
             self.tell_dropped();
-            self.push(kind, event, fields);
+            self.push(event, text, fields);
         }
         if self.ended || self.pending.len() > self.bytes_max {
             self.pending.truncate(kept);
@@ -152,12 +152,13 @@ impl<W: Outlet> Journal<W> {
         let lines = std::mem::take(&mut self.lines_dropped);
         let noun = if lines == 1 { "line" } else { "lines" };
         if lines > 0 {
-            self.push(Kind::LinesDropped, format_args!("{lines} {noun} not logged"), &[number("lines", lines)]);
+            let fields = [(LogField::Lines, Value::Number(lines))];
+            self.push(LogEvent::Dropped, format_args!("{lines} {noun} not logged"), &fields);
         }
     }
 
-    fn push(&mut self, kind: Kind, event: fmt::Arguments<'_>, fields: &[Field<'_>]) {
-        line::push(self.style.format, &self.outlet, kind, event, fields, &mut self.pending);
+    fn push(&mut self, event: LogEvent, text: fmt::Arguments<'_>, fields: &[Field<'_>]) {
+        line::push(self.style.format, &self.outlet, event, text, fields, &mut self.pending);
     }
 }
 
@@ -183,7 +184,7 @@ impl<W> Journal<W> {
                 Format::Json => {
                     let object = line.trim_start_matches(|prefix| prefix != '{');
                     let object: serde_json::Value = serde_json::from_str(object).expect("a line is an object");
-                    (object["event"] == Kind::LinesDropped.row().key).then(|| object["lines"].as_u64())
+                    (object["event"] == LogEvent::Dropped.row().key).then(|| object["lines"].as_u64())
                 }
             };
             accounted += dropped.map_or(1, |lines| lines.expect("dropped lines are counted"));
@@ -224,7 +225,7 @@ mod tests {
         journal.outlet.space = 12;
         // Each is 16 bytes: twelve of the first are taken, and 100 bytes are kept.
         for number in 0..10 {
-            journal.report(Kind::Statistics, start, format_args!("event {number}"));
+            journal.report(LogEvent::Hint, start, format_args!("event {number}"));
         }
         assert_eq!(text(&journal), "uproar: even");
         assert_eq!(journal.deadline(), Some(start + JOURNAL_RETRY));
@@ -242,14 +243,14 @@ mod tests {
     fn dropped_lines_are_told_where_they_are_missing() {
         let (mut journal, start) = journal();
         for number in 0..8 {
-            journal.report(Kind::Statistics, start, format_args!("event {number}"));
+            journal.report(LogEvent::Hint, start, format_args!("event {number}"));
         }
         // There is space for a line, but not for the count before it.
         journal.outlet.space = 16;
-        journal.report(Kind::Statistics, start + SECOND, format_args!("event 8"));
+        journal.report(LogEvent::Hint, start + SECOND, format_args!("event 8"));
         journal.outlet.space = 48;
-        journal.report(Kind::Statistics, start + 2 * SECOND, format_args!("event 9"));
-        journal.report(Kind::Statistics, start + 3 * SECOND, format_args!("event 10"));
+        journal.report(LogEvent::Hint, start + 2 * SECOND, format_args!("event 9"));
+        journal.report(LogEvent::Hint, start + 3 * SECOND, format_args!("event 10"));
         journal.outlet.space = usize::MAX;
         journal.write(start + 4 * SECOND);
         let told: String = (0..6).map(|number| format!("uproar: event {number}\n")).collect();
@@ -260,18 +261,18 @@ mod tests {
     fn a_full_disk_is_tried_again_and_a_broken_pipe_is_not() {
         let (mut journal, start) = journal();
         journal.outlet.failure = Some(|| Unwritten::Disk(io::ErrorKind::StorageFull.into()));
-        journal.report(Kind::Statistics, start, format_args!("one"));
+        journal.report(LogEvent::Hint, start, format_args!("one"));
         assert_eq!(journal.deadline(), Some(start + DISK_RETRY));
         for gone in
             [(|| Unwritten::Broken(io::ErrorKind::BrokenPipe.into())) as fn() -> Unwritten, || Unwritten::HungUp]
         {
             let (mut journal, start) = self::journal();
             journal.outlet.failure = Some(gone);
-            journal.report(Kind::Statistics, start, format_args!("one"));
+            journal.report(LogEvent::Hint, start, format_args!("one"));
             assert!(journal.is_quiet() && journal.deadline().is_none());
             journal.outlet.failure = None;
             journal.outlet.space = usize::MAX;
-            journal.report(Kind::Statistics, start + SECOND, format_args!("two"));
+            journal.report(LogEvent::Hint, start + SECOND, format_args!("two"));
             assert_eq!(text(&journal), "");
         }
     }
@@ -281,7 +282,7 @@ mod tests {
         let (mut journal, start) = journal();
         journal.outlet.space = usize::MAX;
         journal.outlet.place = Place::File;
-        journal.report(Kind::Statistics, start, format_args!("one"));
-        assert_eq!(text(&journal), format!("{}notice uproar: one\n", TestOutlet::STAMP));
+        journal.report(LogEvent::Hint, start, format_args!("one"));
+        assert_eq!(text(&journal), format!("{}info uproar: one\n", TestOutlet::STAMP));
     }
 }

@@ -54,6 +54,11 @@ impl Motd {
         self.0.split_terminator('\n')
     }
 
+    /// How many bytes its lines have, as others see them.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -10,7 +10,7 @@ use std::io::Write as _;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::kind::Kind;
+use super::event::{LogEvent, LogField};
 use crate::counters::Statistics;
 use crate::outlet::{Outlet, Place};
 use crate::wire::is_hidden;
@@ -23,14 +23,11 @@ pub enum Format {
     Json,
 }
 
-/// What of an event is data: a value and its name in a JSON object.
-#[derive(Clone, Copy)]
-pub struct Field<'a> {
-    pub key: &'static str,
-    pub value: Value<'a>,
-}
+/// What of an event is data.
+pub type Field<'a> = (LogField, Value<'a>);
 
 #[derive(Clone, Copy)]
+#[allow(missing_debug_implementations, reason = "a text that can be shown is all that is known of it")]
 pub enum Value<'a> {
     Text(&'a dyn Display),
     Number(u64),
@@ -38,40 +35,29 @@ pub enum Value<'a> {
     Statistics(&'a Statistics),
 }
 
-/// A field with a text.
-pub fn text<'a>(key: &'static str, text: &'a dyn Display) -> Field<'a> {
-    Field { key, value: Value::Text(text) }
-}
-
-/// A field with a number.
-pub fn number(key: &'static str, number: u64) -> Field<'static> {
-    Field { key, value: Value::Number(number) }
-}
-
-/// The field with all statistics.
-pub fn figures(statistics: &Statistics) -> Field<'_> {
-    Field { key: "statistics", value: Value::Statistics(statistics) }
-}
-
 /// Adds the line of an event, with its line feed.
 pub(super) fn push(
     format: Format,
     outlet: &impl Outlet,
-    kind: Kind,
-    event: fmt::Arguments<'_>,
+    event: LogEvent,
+    text: fmt::Arguments<'_>,
     fields: &[Field<'_>],
     out: &mut Vec<u8>,
 ) {
-    let level = kind.row().level;
+    debug_assert!(
+        fields.iter().all(|(field, _)| event.fields().contains(field)),
+        "{event:?} does not have all of them"
+    );
+    let level = event.row().level;
     let place = outlet.place();
-    let text = Harmless(event);
+    let text = Harmless(text);
     let never = "writing to a vector never fails";
     if place == Place::Journald {
         write!(out, "<{}>", level.priority()).expect(never);
     }
     match (format, place) {
         (Format::Json, _) => {
-            let object = Object { time: Rfc3339(outlet.time()), kind, text: &text, fields };
+            let object = Object { time: Rfc3339(outlet.time()), event, text: &text, fields };
             serde_json::to_writer(&mut *out, &object).expect("numbers and texts are JSON");
         }
         (Format::Text, Place::Journald) => write!(out, "{text}").expect(never),
@@ -95,7 +81,7 @@ impl Display for Rfc3339 {
 /// An event as a JSON object.
 struct Object<'a> {
     time: Rfc3339,
-    kind: Kind,
+    event: LogEvent,
     text: &'a dyn Display,
     fields: &'a [Field<'a>],
 }
@@ -103,12 +89,13 @@ struct Object<'a> {
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        let row = self.kind.row();
+        let row = self.event.row();
         object.serialize_entry("time", &Shown(&self.time))?;
         object.serialize_entry("level", row.level.name())?;
         object.serialize_entry("event", row.key)?;
         object.serialize_entry("text", &Shown(&self.text))?;
-        for Field { key, value } in self.fields {
+        for (field, value) in self.fields {
+            let key = field.row().key;
             match value {
                 Value::Text(text) => object.serialize_entry(key, &Shown(&Harmless(text)))?,
                 Value::Number(number) => object.serialize_entry(key, number)?,
@@ -170,24 +157,27 @@ mod tests {
 
     fn line(format: Format, place: Place, event: fmt::Arguments<'_>, fields: &[Field<'_>]) -> String {
         let mut out = Vec::new();
-        push(format, &TestOutlet { place, ..TestOutlet::default() }, Kind::TranscriptPaused, event, fields, &mut out);
+        push(format, &TestOutlet { place, ..TestOutlet::default() }, LogEvent::Listening, event, fields, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_line_is_as_its_place_has_it() {
-        let (event, fields) = (format_args!("it is \"full\""), [text("name", &"bob"), number("lines", 7)]);
+        let (event, fields) = (
+            format_args!("it is \"full\""),
+            [(LogField::Address, Value::Text(&"bob")), (LogField::MembersMax, Value::Number(7))],
+        );
         let object = format!(
-            "{{\"time\":\"{STAMP}\",\"level\":\"warning\",\"event\":\"transcript_paused\",\
-             \"text\":\"it is \\\"full\\\"\",\"name\":\"bob\",\"lines\":7}}\n"
+            "{{\"time\":\"{STAMP}\",\"level\":\"info\",\"event\":\"listening\",\
+             \"text\":\"it is \\\"full\\\"\",\"address\":\"bob\",\"members_max\":7}}\n"
         );
         for (format, place, expected) in [
             (Format::Text, Place::Other, "uproar: it is \"full\"\n".to_owned()),
-            (Format::Text, Place::File, format!("{STAMP} warning uproar: it is \"full\"\n")),
-            (Format::Text, Place::Journald, "<4>it is \"full\"\n".to_owned()),
+            (Format::Text, Place::File, format!("{STAMP} info uproar: it is \"full\"\n")),
+            (Format::Text, Place::Journald, "<6>it is \"full\"\n".to_owned()),
             (Format::Json, Place::Other, object.clone()),
             (Format::Json, Place::File, object.clone()),
-            (Format::Json, Place::Journald, format!("<4>{object}")),
+            (Format::Json, Place::Journald, format!("<6>{object}")),
         ] {
             assert_eq!(line(format, place, event, &fields), expected);
         }
@@ -198,17 +188,21 @@ mod tests {
         let path = "a\nuproar: stopped\r\x1b[2J\u{7f}\u{9b}2K\u{202e}\u{2028}\tb\u{e9}\u{1f600}\0";
         let shown = "a\\nuproar: stopped\\r\\u{1b}[2J\\u{7f}\\u{9b}2K\\u{202e}\\u{2028}\\tb\u{e9}\u{1f600}\\u{0}";
         assert_eq!(line(Format::Text, Place::Other, format_args!("{path}"), &[]), format!("uproar: {shown}\n"));
-        let object = line(Format::Json, Place::Other, format_args!("{path}"), &[text("path", &path)]);
+        let object =
+            line(Format::Json, Place::Other, format_args!("{path}"), &[(LogField::Address, Value::Text(&path))]);
         assert_eq!(object.matches('\n').count(), 1);
         let object: serde_json::Value = serde_json::from_str(&object).unwrap();
-        assert_eq!((&object["text"], &object["path"]), (&shown.into(), &shown.into()));
+        assert_eq!((&object["text"], &object["address"]), (&shown.into(), &shown.into()));
     }
 
     #[test]
     fn statistics_are_numbers_by_their_keys() {
         let statistics = Statistics { members: 3, lag_bytes_max: u64::MAX, ..Statistics::default() };
-        let object = line(Format::Json, Place::Other, format_args!("{statistics}"), &[figures(&statistics)]);
-        let object: serde_json::Value = serde_json::from_str(&object).unwrap();
+        let mut object = Vec::new();
+        let fields = [(LogField::Statistics, Value::Statistics(&statistics))];
+        let text = format_args!("{statistics}");
+        push(Format::Json, &TestOutlet::default(), LogEvent::Statistics, text, &fields, &mut object);
+        let object: serde_json::Value = serde_json::from_slice(&object).unwrap();
         let figures = object["statistics"].as_object().unwrap();
         assert_eq!(figures.len(), statistics.figures().count());
         assert!(statistics.figures().all(|figure| figures[figure.key] == figure.value));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::io::sim::draw::Draw;
-use crate::outlet::{Outlet, Unwritten};
+use crate::outlet::{Outlet, Place, Unwritten};
 
 /// The stamp of every line: the time of day does not change.
 pub const STAMP: &str = "2001-09-09T01:46:40.000Z ";
@@ -41,7 +41,7 @@ struct State {
     /// How the next writes go, in turn; everything is taken when it is empty.
     takes: Vec<Take>,
     writes: usize,
-    stamped: bool,
+    place: Place,
     /// How often it was to be opened anew; every third time fails.
     reopened: usize,
     broken: bool,
@@ -49,9 +49,17 @@ struct State {
 
 impl MemoryFile {
     pub fn new(stamped: bool) -> Self {
+        Self::at(if stamped { Place::File } else { Place::Other })
+    }
+
+    pub fn at(place: Place) -> Self {
         let file = Self::default();
-        file.state.borrow_mut().stamped = stamped;
+        file.state.borrow_mut().place = place;
         file
+    }
+
+    pub fn set_place(&self, place: Place) {
+        self.state.borrow_mut().place = place;
     }
 
     pub fn set_takes(&self, takes: Vec<Take>) {
@@ -64,7 +72,7 @@ impl MemoryFile {
     }
 
     pub fn is_stamped(&self) -> bool {
-        self.state.borrow().stamped
+        self.place() == Place::File
     }
 
     /// The bytes of all files, without the part of a line that one file ends with when the next file has that line
@@ -127,8 +135,12 @@ impl Outlet for MemoryFile {
         Ok(count)
     }
 
-    fn stamp(&self) -> Option<SystemTime> {
-        self.state.borrow().stamped.then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+    fn place(&self) -> Place {
+        self.state.borrow().place
+    }
+
+    fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
     }
 
     fn reopen(&self) -> Option<io::Result<Self>> {
@@ -138,6 +150,8 @@ impl Outlet for MemoryFile {
             return Some(Err(io::ErrorKind::PermissionDenied.into()));
         }
         state.broken = false;
+        let files = (self.file + 2).max(state.files.len());
+        state.files.resize(files, Vec::new());
         Some(Ok(Self { state: Rc::clone(&self.state), file: self.file + 1 }))
     }
 }

@@ -57,7 +57,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Question::Kick { name, by, why } => self.member_called(*name).map(|member| {
                 let name = self.connections.at(member).name();
                 self.close_with(member, Notice::Kicked { by: *by, why }, CloseReason::Kicked);
-                self.journal.report(self.now, format_args!("{by} kicked {name}, from another node"));
+                let (by, whom) = (self.whom(*by, None), self.whom(name, Some(self.public_id(member))));
+                self.report_kick(by, whom, ", from another node");
                 Reply::Kicked { name }
             }),
             Question::Where { name } => self.member_called(*name).map(|member| {
