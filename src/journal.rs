@@ -4,6 +4,8 @@
 //! dropped and counted, and a line with the count stands in their place: `uproar: 12 lines not logged`. What a line looks
 //! like is `line`'s affair, and which events there are `event`'s. Reads no clock but its outlet's.
 
+#[cfg(test)]
+mod document;
 pub mod event;
 mod line;
 mod whom;
@@ -275,6 +277,38 @@ mod tests {
             journal.report(LogEvent::Hint, start + SECOND, format_args!("two"));
             assert_eq!(text(&journal), "");
         }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_finished_in_the_old_file_or_stands_whole_in_the_new_one() {
+        for old_takes_it in [true, false] {
+            let (mut journal, start) = journal();
+            journal.outlet.space = 12;
+            journal.report(LogEvent::Hint, start, format_args!("one"));
+            journal.report(LogEvent::Hint, start, format_args!("two"));
+            assert_eq!(text(&journal), "uproar: one\n");
+            journal.outlet.space = 3;
+            journal.write(start + SECOND);
+            journal.outlet.space = if old_takes_it { usize::MAX } else { 0 };
+            journal.report(LogEvent::Hint, start + SECOND, format_args!("three"));
+            assert!(matches!(journal.reopen(start + SECOND), Some(Ok(()))) && journal.outlet.reopened);
+            let cut = if old_takes_it { "" } else { "uproar: two\n" };
+            let new = String::from_utf8(journal.outlet.taken.clone()).unwrap();
+            assert_eq!(new, cut.to_owned() + "uproar: three\n");
+            assert!(journal.is_quiet() && journal.pending.is_empty() && journal.written == 0);
+        }
+    }
+
+    #[test]
+    fn a_log_that_has_ended_goes_on_in_a_file_that_is_opened_anew_and_tells_what_is_missing() {
+        let (mut journal, start) = journal();
+        journal.outlet.failure = Some(|| Unwritten::HungUp);
+        for number in 0..3 {
+            journal.report(LogEvent::Hint, start, format_args!("event {number}"));
+        }
+        assert!(matches!(journal.reopen(start), Some(Ok(()))));
+        journal.report(LogEvent::Hint, start, format_args!("event 3"));
+        assert_eq!(text(&journal), "uproar: event 0\nuproar: 2 lines not logged\nuproar: event 3\n");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 pub mod hold;
 pub mod holds;
 #[cfg(any(test, feature = "sim"))]
+pub mod memory_files;
+#[cfg(any(test, feature = "sim"))]
 pub mod memory_keeper;
 pub mod network;
 pub mod operator_files;

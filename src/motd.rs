@@ -73,6 +73,12 @@ impl fmt::Display for MotdError {
     }
 }
 
+impl From<io::Error> for MotdError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 impl error::Error for MotdError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         if let Self::Unreadable(error) = self { Some(error) } else { None }

@@ -83,11 +83,11 @@ impl Paths {
 
     fn read(&self) -> Found {
         let motd = |path: &PathBuf| {
-            expect_file(path).map_err(MotdError::Unreadable)?;
+            expect_file(path)?;
             Motd::load(path)
         };
         let key = |path: &PathBuf| {
-            expect_file(path).map_err(KeyError::Unreadable)?;
+            expect_file(path)?;
             OperatorKey::load(path, self.line_bytes)
         };
         Found { motd: self.motd.as_ref().map(motd), key: self.key.as_ref().map(key) }

@@ -42,6 +42,8 @@ struct State {
     takes: Vec<Take>,
     writes: usize,
     place: Place,
+    /// True where there is no path to open anew.
+    is_pipe: bool,
     /// How often it was to be opened anew; every third time fails.
     reopened: usize,
     broken: bool,
@@ -60,6 +62,11 @@ impl MemoryFile {
 
     pub fn set_place(&self, place: Place) {
         self.state.borrow_mut().place = place;
+    }
+
+    /// It has no path to be opened anew by.
+    pub fn set_is_pipe(&self) {
+        self.state.borrow_mut().is_pipe = true;
     }
 
     pub fn set_takes(&self, takes: Vec<Take>) {
@@ -145,6 +152,9 @@ impl Outlet for MemoryFile {
 
     fn reopen(&self) -> Option<io::Result<Self>> {
         let mut state = self.state.borrow_mut();
+        if state.is_pipe {
+            return None;
+        }
         state.reopened += 1;
         if state.reopened.is_multiple_of(3) {
             return Some(Err(io::ErrorKind::PermissionDenied.into()));
