@@ -37,7 +37,7 @@ impl Default for Style {
 pub struct Journal<W> {
     outlet: W,
     style: Style,
-    /// Most bytes of `pending`.
+    /// Most bytes of `pending` that are not written.
     bytes_max: usize,
     /// Lines to be written.
     pending: Vec<u8>,
@@ -84,7 +84,7 @@ impl<W: Outlet> Journal<W> {
             self.tell_dropped();
             self.push(event, text, fields);
         }
-        if self.ended || self.pending.len() > self.bytes_max {
+        if self.ended || self.pending.len() - self.written > self.bytes_max {
             self.pending.truncate(kept);
             self.lines_dropped = dropped + 1;
         }
@@ -173,7 +173,7 @@ impl<W> Journal<W> {
     /// Panics unless each event reported is in `written`, which are the bytes that the outlet took, or is kept, or was
     /// counted as dropped.
     pub fn invariants(&self, written: &[u8]) {
-        assert!(self.pending.len() <= self.bytes_max, "what is kept is bounded");
+        assert!(self.pending.len() - self.written <= self.bytes_max, "what is kept is bounded");
         let text = [written, &self.pending[self.written..]].concat();
         assert!(text.is_empty() || text.ends_with(b"\n"), "a line is written or kept to its end");
         let mut accounted = self.lines_dropped;

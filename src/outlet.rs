@@ -75,6 +75,13 @@ pub fn stamp(outlet: &impl Outlet) -> String {
     }
 }
 
+/// What stands before an error on the standard error: this program's name, or, where systemd's journal adds that, how
+/// serious it is.
+pub fn error_prefix() -> &'static str {
+    let is_journald = Descriptor::standard_error().is_ok_and(|outlet| outlet.place() == Place::Journald);
+    if is_journald { "<3>" } else { "uproar: " }
+}
+
 /// A descriptor that is written to.
 #[derive(Debug)]
 pub struct Descriptor {

@@ -556,6 +556,19 @@ fn the_journal_of_systemd_gets_priorities_and_nobody_else_does() {
     }
 }
 
+#[test]
+fn the_journal_of_systemd_is_told_how_serious_an_error_of_the_start_is() {
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    let stat = rustix::fs::fstat(&writer).unwrap();
+    let mut command = uproar(&["serve", "127.0.0.1:0", "--motd", "/nowhere/motd"]);
+    command.env("JOURNAL_STREAM", format!("{}:{}", stat.st_dev, stat.st_ino)).stderr(OwnedFd::from(writer));
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    drop(command);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("<3>--motd /nowhere/motd: No such file"), "{text}");
+}
+
 /// The one child of a process.
 fn child_of(pid: u32) -> String {
     let deadline = Instant::now() + PATIENCE;
