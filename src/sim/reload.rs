@@ -17,6 +17,9 @@ use crate::motd::Motd;
 const SEEDS: u64 = 60;
 const STEPS: usize = 120;
 
+/// What is told to those who are no operators. Who has come may be told behind it.
+const NOT_OPERATOR: &str = "! this command is for operators\n";
+
 /// A server whose log is objects, and its operator.
 struct Run {
     simulation: Simulation,
@@ -140,10 +143,12 @@ impl Run {
     fn show_keys(&mut self) {
         let key = self.in_force.key.clone().expect("it was read once");
         let peer = self.newcomer();
-        let wrong = self.hears(peer, &format!("/op {key}?"));
-        assert_eq!(wrong, "! this is not the key\n");
-        let right = self.hears(peer, &format!("/op {key}"));
-        assert_eq!(right, "! you are an operator\n");
+        for (typed, answer) in
+            [(format!("/op {key}?"), "! this is not the key\n"), (format!("/op {key}"), "! you are an operator\n")]
+        {
+            let heard = self.hears(peer, &typed);
+            assert!(heard.starts_with(answer), "{heard:?}");
+        }
         self.operators.push((peer, true));
     }
 
@@ -151,11 +156,12 @@ impl Run {
     fn look_at_operators(&mut self) {
         for (peer, is_operator) in self.operators.clone() {
             let answer = self.hears(peer, "/bans");
-            let refused = answer == "! this command is for operators\n";
+            let refused = answer.starts_with(NOT_OPERATOR);
             assert_eq!(!refused, is_operator, "{peer} hears {answer:?}");
         }
         let member = self.member;
-        assert_eq!(self.hears(member, "/bans"), "! this command is for operators\n");
+        let answer = self.hears(member, "/bans");
+        assert!(answer.starts_with(NOT_OPERATOR), "{answer:?}");
     }
 }
 
@@ -218,7 +224,7 @@ fn a_disk_that_takes_long_is_asked_rarely_and_holds_up_nobody() {
     }
     assert!(turns < 200, "{turns} turns in a minute");
     let member = run.newcomer();
-    assert_eq!(run.hears(member, "/nick bob"), "! you are bob\n");
+    assert!(run.hears(member, "/nick bob").starts_with("! you are bob\n"));
     assert!(run.work());
     while run.read_lines < 2 {
         run.turn();

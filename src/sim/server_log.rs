@@ -82,7 +82,7 @@ pub fn read(log: &MemoryFile, style: Style, kernel: &Kernel) -> LogOutcome {
 }
 
 /// Nothing that a peer has typed stands in the log, and where it has no addresses none of a peer.
-fn expect_untold(logged: &str, style: Style, kernel: &Kernel) {
+pub fn expect_untold(logged: &str, style: Style, kernel: &Kernel) {
     for pair in kernel.pairs() {
         let address = pair.address.ip().to_string();
         assert!(style.addresses || !logged.contains(&address), "{address} stands in the log:\n{logged}");

@@ -102,7 +102,9 @@ impl Simulation {
     ) -> Self {
         let (sim, log) = (Sim::new(kernel), MemoryFile::default());
         let kernel = Rc::clone(&sim.kernel);
-        let journal = Journal::new(log.clone(), Style::default(), JOURNAL_BYTES_MAX);
+        // Half of the nodes have no addresses in their logs.
+        let style = Style { addresses: seed[0].is_multiple_of(2), ..Style::default() };
+        let journal = Journal::new(log.clone(), style, JOURNAL_BYTES_MAX);
         let server = Server::in_cluster(sim, config, journal, Random::new(seed), link, settings);
         Self::of(server, kernel, &config, log)
     }

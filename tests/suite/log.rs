@@ -501,7 +501,7 @@ fn a_program_reads_objects_and_never_a_text() {
         assert_eq!((listening.door.as_deref(), listening.level.as_str()), (Some("text"), "info"));
         assert!(listening.members_max.is_some_and(|members| members > 0) && listening.back_end.is_some());
         assert!(of("memory_bound")[0].bytes.is_some_and(|bytes| bytes > 1 << 20));
-        assert_eq!(of("operator_key_weak").len(), 1);
+        assert_eq!(of("operator_key_weak").len(), 2, "at the start and on SIGHUP");
         let closed: Vec<Option<&str>> = of("closed").iter().map(|line| line.reason.as_deref()).collect();
         assert_eq!(closed, [Some("foreign"), Some("kicked")]);
         let done: Vec<Option<&str>> = of("moderation").iter().map(|line| line.action.as_deref()).collect();
