@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod sandbox;
 mod variables;
 
 use std::ffi::OsString;
@@ -123,7 +124,7 @@ pub struct Serve {
     #[arg(long, hide = true, value_parser = clap::value_parser!(u16).range(2..=i64::from(TABLE_SLOTS_MAX)), env = "UPROAR_TABLE_SLOTS", hide_env = true)]
     pub table_slots: Option<u16>,
 
-    /// Run without restricting the ring and this process; for debugging
+    /// Run without a sandbox: without restricting files, ports, system calls and the ring; for debugging
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_SANDBOX")]
     pub no_sandbox: bool,
 

@@ -29,6 +29,8 @@ mod by_index;
 #[cfg(test)]
 mod contract;
 pub mod epoll;
+#[cfg(test)]
+pub mod raw;
 mod readable;
 pub mod readiness;
 pub mod select;

@@ -38,6 +38,6 @@ pub struct Kept {
     /// What an earlier server kept. It is empty without a file.
     pub state: State,
     /// `None`: nothing survives a restart.
-    pub state_file: Option<StateFile>,
+    pub state_file: Option<state_file::Opened>,
     pub motd: Option<Motd>,
 }

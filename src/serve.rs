@@ -3,7 +3,9 @@
 //! 1. The log, and signals, which every thread that is started later must block too.
 //! 2. What the operator's files have.
 //! 3. Rings and tables, which say how many members can be served, and the listeners.
-//! 4. The server, with the threads beside it, and what it writes.
+//! 4. What is written to.
+//! 5. The sandbox, before the first thread: what a thread may do is settled when it starts.
+//! 6. The server, with the threads beside it.
 
 mod kept;
 
@@ -33,6 +35,7 @@ use crate::moderation::{Keeper, Kept, OperatorFiles};
 use crate::net;
 use crate::outlet::Descriptor;
 use crate::random::Random;
+use crate::sandbox::{Entered, Permissions};
 use crate::server::{Flow, Server};
 use crate::time::UnixTime;
 
@@ -108,6 +111,44 @@ fn open_tables(demand: &Demand, sandbox: Sandbox) -> Result<(Option<Tables>, Cap
     })
 }
 
+/// Opens the transcript, if there is to be one.
+fn open_transcript(serve: &Serve, journal: &mut Journal<Descriptor>) -> Result<Option<Descriptor>, Failure> {
+    let Some(path) = serve.transcript_path() else { return Ok(None) };
+    match Descriptor::open(path) {
+        Ok(outlet) => Ok(Some(outlet)),
+        Err(error) if serve.transcript.is_some() => Err(format!("--transcript {path}: {error}").into()),
+        // The transcript was not asked for by an option, so the server serves without it.
+        Err(error) => {
+            let fields = [(LogField::Error, Value::Text(&error))];
+            journal.report_with(
+                LogEvent::NoTranscript,
+                Instant::now(),
+                format_args!("no transcript: {error}"),
+                &fields,
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Leaves the process what serving takes, which nothing gives back. There must be no other thread yet. `None` without a
+/// sandbox.
+fn enter_sandbox(serve: &Serve, tables: Option<TableSizes>) -> Option<Entered> {
+    if serve.no_sandbox {
+        return None;
+    }
+    assert_eq!(threads(), 1, "threads are started in the sandbox, which would not hold for one that is there before");
+    let makes_rings = tables.is_some_and(|tables| tables.count > 1);
+    Some(Permissions { makes_rings, ..serve.permissions() }.enter())
+}
+
+/// Threads of this process, without those that the kernel may have for a ring (`iou-...`, Linux 5.12).
+fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    tasks.map(name).filter(|name| !name.starts_with("iou-")).count().max(1)
+}
+
 /// All that a server starts with, whatever its back end.
 struct Start<'a> {
     serve: &'a Serve,
@@ -124,40 +165,44 @@ struct Start<'a> {
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self { serve, address, further, journal, name, capacity: Capacity { members_max, tables, .. }, mut kept } =
-            self;
+        let Self {
+            serve,
+            address,
+            further,
+            mut journal,
+            name,
+            capacity: Capacity { members_max, tables, .. },
+            mut kept,
+        } = self;
         let config = serve.config(members_max);
-        let mut random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
-        let mut server = match serve.cluster.engine() {
-            None => Server::new(io, config, journal, random),
-            Some(engine) => {
-                let settings = serve.cluster_settings(&mut random)?;
-                // Behind the signals, which the thread of the link must block too.
-                Server::in_cluster(io, config, journal, random, start::link(engine)?, settings)
-            }
-        };
+        let transcript = open_transcript(serve, &mut journal)?;
         // Without a name people know the machine by its address alone.
         let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| address.ip().to_string());
+        let mut random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
+        let cluster = match serve.cluster.engine() {
+            None => None,
+            Some(engine) => Some((engine, serve.cluster_settings(&mut random)?)),
+        };
+        let entered = enter_sandbox(serve, tables);
+        let mut server = match cluster {
+            None => Server::new(io, config, journal, random),
+            // Behind the signals, which the thread of the link must block too.
+            Some((engine, settings)) => Server::in_cluster(io, config, journal, random, start::link(engine)?, settings),
+        };
         server.name_node(&format!("{}:{}", machine.trim(), address.port()));
-        let Kept { state_file, .. } = &mut kept;
-        let keeper = state_file.take().map(|file| Box::new(file) as Box<dyn Keeper>);
+        let keeper = match kept.state_file.take() {
+            None => None,
+            // Behind the signals too.
+            Some(file) => Some(Box::new(file.start().map_err(|error| format!("--state: {error}"))?) as Box<dyn Keeper>),
+        };
         server.keep_order_with(kept, keeper);
         let files = serve.operator_files();
         if !files.is_empty() {
             // Behind the signals too.
             server.reread(Box::new(OperatorFiles::start(files)?));
         }
-        if let Some(path) = serve.transcript_path() {
-            match Descriptor::open(path) {
-                Ok(outlet) => {
-                    server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
-                }
-                Err(error) if serve.transcript.is_some() => return Err(format!("--transcript {path}: {error}").into()),
-                // The transcript was not asked for by an option, so the server serves without it.
-                Err(error) => {
-                    server.report_error(LogEvent::NoTranscript, format_args!("no transcript: {error}"), &error);
-                }
-            }
+        if let Some(outlet) = transcript {
+            server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
         }
         for (door, address) in further {
             let door = door.name();
@@ -183,6 +228,11 @@ impl Start<'_> {
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
         let fields = [(LogField::Bytes, Value::Number(bound.total() as u64))];
         server.report_with(LogEvent::MemoryBound, format_args!("memory {bound}"), &fields);
+        match entered {
+            None => server.report(LogEvent::SandboxPartial, format_args!("sandbox: none, as --no-sandbox asks for")),
+            Some(entered) if entered.is_whole() => server.report(LogEvent::Sandbox, format_args!("{entered}")),
+            Some(entered) => server.report(LogEvent::SandboxPartial, format_args!("{entered}")),
+        }
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             let place =
                 if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };

@@ -50,6 +50,16 @@ table! {
             level: Level::Info,
             help: "The most memory that the server can come to use, by part."
         },
+        Sandbox {
+            key: "sandbox",
+            level: Level::Info,
+            help: "What the server and all that it may start are restricted to from now on."
+        },
+        SandboxPartial {
+            key: "sandbox_partial",
+            level: Level::Warning,
+            help: "The kernel or a container does not have all of the sandbox, or --no-sandbox turned it off; with what is missing."
+        },
         Hint { key: "hint", level: Level::Info, help: "What somebody at this terminal may want to know." },
         NoUring {
             key: "no_uring",

@@ -24,6 +24,7 @@ mod order;
 mod proxies;
 mod reload;
 mod resume;
+mod sandbox;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
