@@ -27,11 +27,11 @@ use crate::io::select::Select;
 use crate::io::signals::Signals;
 use crate::io::uring::{Ring, Sandbox, Tables, Uring};
 use crate::io::{Io, allocator};
-use crate::journal::{Journal, LogEvent};
+use crate::journal::{Journal, LogEvent, LogField, Value};
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::memory::MemoryBound;
 use crate::metrics::Build;
-use crate::moderation::{Keeper, Kept};
+use crate::moderation::{Keeper, Kept, OperatorFiles};
 use crate::net;
 use crate::outlet::Descriptor;
 use crate::random::Random;
@@ -44,7 +44,8 @@ type Failure = Box<dyn Error>;
 /// Serves until told to stop. An error is one of the start; what fails later is in the log.
 pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     allocator::set_up();
-    let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
+    let log = Descriptor::open_log(&serve.log).map_err(|error| format!("--log {}: {error}", serve.log))?;
+    let mut journal = Journal::new(log, serve.log_style(), JOURNAL_BYTES_MAX);
     let signals = Signals::new()?;
     if !serve.no_sandbox {
         rustix::thread::set_no_new_privs(true)?;
@@ -60,7 +61,8 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
         BackendChoice::Auto => Ring::open(sandbox)
             .inspect_err(|refused| {
                 let text = format_args!("using epoll, io_uring cannot be used here: {refused}");
-                journal.report(LogEvent::NoUring, Instant::now(), text);
+                let fields = [(LogField::Error, Value::Text(refused))];
+                journal.report_with(LogEvent::NoUring, Instant::now(), text, &fields);
             })
             .ok(),
     };
@@ -71,7 +73,8 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     };
     let (tables, capacity) = open_tables(&serve.demand(back_end, net::raise_descriptor_limit()), sandbox)?;
     if let Some(shortfall) = &capacity.shortfall {
-        journal.report(LogEvent::FewerMembers, Instant::now(), format_args!("{shortfall}"));
+        let fields = [(LogField::MembersMax, Value::Number(capacity.members_max as u64))];
+        journal.report_with(LogEvent::FewerMembers, Instant::now(), format_args!("{shortfall}"), &fields);
     }
     let members_max = capacity.members_max;
     let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
@@ -116,7 +119,13 @@ fn open_transcript(serve: &Serve, journal: &mut Journal<Descriptor>) -> Result<O
         Err(error) if serve.transcript.is_some() => Err(format!("--transcript {path}: {error}").into()),
         // The transcript was not asked for by an option, so the server serves without it.
         Err(error) => {
-            journal.report(LogEvent::NoTranscript, Instant::now(), format_args!("no transcript: {error}"));
+            let fields = [(LogField::Error, Value::Text(&error))];
+            journal.report_with(
+                LogEvent::NoTranscript,
+                Instant::now(),
+                format_args!("no transcript: {error}"),
+                &fields,
+            );
             Ok(None)
         }
     }
@@ -187,32 +196,38 @@ impl Start<'_> {
             Some(file) => Some(Box::new(file.start().map_err(|error| format!("--state: {error}"))?) as Box<dyn Keeper>),
         };
         server.keep_order_with(kept, keeper);
+        let files = serve.operator_files();
+        if !files.is_empty() {
+            // Behind the signals too.
+            server.reread(Box::new(OperatorFiles::start(files)?));
+        }
         if let Some(outlet) = transcript {
             server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
         }
         for (door, address) in further {
-            server.report(LogEvent::Listening, format_args!("listening on {address} ({})", door.name()));
+            let door = door.name();
+            let fields = [(LogField::Door, Value::Text(&door)), (LogField::Address, Value::Text(&address))];
+            server.report_with(LogEvent::Listening, format_args!("listening on {address} ({door})"), &fields);
         }
-        match tables {
-            None => server.report(
-                LogEvent::Listening,
-                format_args!("listening on {address} ({name}, up to {members_max} members)"),
-            ),
-            Some(TableSizes { count, .. }) => {
-                let noun = if count == 1 { "table" } else { "tables" };
-                server.report(
-                    LogEvent::Listening,
-                    format_args!("listening on {address} ({name}, {count} {noun}, up to {members_max} members)"),
-                );
-            }
-        }
+        let fields = [
+            (LogField::Door, Value::Text(&Door::Text.name())),
+            (LogField::Address, Value::Text(&address)),
+            (LogField::BackEnd, Value::Text(&name)),
+            (LogField::MembersMax, Value::Number(members_max as u64)),
+        ];
+        let counted =
+            tables.map(|TableSizes { count, .. }| format!("{count} {}, ", if count == 1 { "table" } else { "tables" }));
+        let tables_shown = counted.unwrap_or_default();
+        let text = format_args!("listening on {address} ({name}, {tables_shown}up to {members_max} members)");
+        server.report_with(LogEvent::Listening, text, &fields);
         let bound = MemoryBound::of(&config).with_tables(tables).with_cluster(
             serve.cluster.is_wanted(),
             config.rooms_max,
             config.members_max,
         );
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
-        server.report(LogEvent::MemoryBound, format_args!("memory {bound}"));
+        let fields = [(LogField::Bytes, Value::Number(bound.total() as u64))];
+        server.report_with(LogEvent::MemoryBound, format_args!("memory {bound}"), &fields);
         match entered {
             None => server.report(LogEvent::SandboxPartial, format_args!("sandbox: none, as --no-sandbox asks for")),
             Some(entered) if entered.is_whole() => server.report(LogEvent::Sandbox, format_args!("{entered}")),
@@ -229,7 +244,8 @@ impl Start<'_> {
         // The error is in the journal already.
         let flow = server.run().unwrap_or(Flow::StopAtOnce);
         if let Err(error) = server.finish_state() {
-            server.report(LogEvent::StateNotKept, format_args!("--state: what changed last is not kept: {error}"));
+            let text = format_args!("--state: what changed last is not kept: {error}");
+            server.report_error(LogEvent::StateNotKept, text, &error);
         }
         Ok(if flow == Flow::StopAtOnce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -28,7 +28,8 @@ impl Serve {
         if let Some(path) = &self.state {
             permissions.file(path, Use::Replace);
         }
-        if let Some(path) = self.transcript_path().filter(|path| !STANDARD_STREAMS.contains(path)) {
+        let appended = self.transcript_path().into_iter().chain([self.log.as_str()]);
+        for path in appended.filter(|path| !STANDARD_STREAMS.contains(path)) {
             permissions.file(path, Use::Append);
         }
         if cluster.is_wanted() {
@@ -72,6 +73,7 @@ mod tests {
             (&["--operator-key", "/x/a"], "/x/a", Use::ReadAgain),
             (&["--state", "/x/a"], "/x/a", Use::Replace),
             (&["--transcript", "/x/a"], "/x/a", Use::Append),
+            (&["--log", "/x/a"], "/x/a", Use::Append),
             (&["--cluster-key", "/x/a"], "/x/a", Use::ReadAgain),
             (&["--cluster-creds", "/x/a"], "/x/a", Use::ReadAgain),
             (&["--cluster-ca", "/x/a"], "/x/a", Use::ReadAgain),

@@ -22,6 +22,7 @@ mod objects;
 mod options;
 mod order;
 mod proxies;
+mod reload;
 mod resume;
 mod sandbox;
 mod server;
