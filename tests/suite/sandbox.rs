@@ -76,8 +76,12 @@ fn use_everything(folder: &Path, server: &mut Server) {
     expect_in(&folder.join("state"), "tea");
 
     fs::rename(folder.join("room.log"), folder.join("room.log.1")).unwrap();
+    fs::write(folder.join("motd.new"), "be kinder\n").unwrap();
+    fs::rename(folder.join("motd.new"), folder.join("motd")).unwrap();
     server.signal("HUP");
-    while !server.log_line().contains("transcript") {}
+    while !server.log_line().contains("transcript was opened anew") {}
+    while !server.log_line().contains("message of the day was read anew") {}
+    server.join().expect_start("! be kinder");
     b.send("written anew\n");
     expect_in(&folder.join("room.log"), "] written anew");
 
@@ -109,9 +113,9 @@ fn all_that_a_server_does_with_files_works_in_the_sandbox_on_every_back_end() {
         let mut server = start_in(folder.path(), &["--backend", back_end]);
         let line = sandbox_line(&server);
         assert!(line.contains(" system calls"), "{line}");
-        // The thread that writes the state is one of them.
-        assert_eq!(of_each_thread(server.pid(), "Seccomp:"), ["2", "2"], "{back_end}");
-        assert_eq!(of_each_thread(server.pid(), "NoNewPrivs:"), ["1", "1"], "{back_end}");
+        // The loop's, and those that write the state and read files again.
+        assert_eq!(of_each_thread(server.pid(), "Seccomp:"), ["2"; 3], "{back_end}");
+        assert_eq!(of_each_thread(server.pid(), "NoNewPrivs:"), ["1"; 3], "{back_end}");
         use_everything(folder.path(), &mut server);
     }
 }
@@ -153,8 +157,8 @@ fn without_a_sandbox_there_is_none_and_the_log_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = start_in(folder.path(), &["--no-sandbox"]);
     assert_eq!(sandbox_line(&server), "uproar: sandbox: none, as --no-sandbox asks for");
-    assert_eq!(of_each_thread(server.pid(), "Seccomp:"), ["0", "0"]);
-    assert_eq!(of_each_thread(server.pid(), "NoNewPrivs:"), ["0", "0"]);
+    assert_eq!(of_each_thread(server.pid(), "Seccomp:"), ["0"; 3]);
+    assert_eq!(of_each_thread(server.pid(), "NoNewPrivs:"), ["0"; 3]);
     use_everything(folder.path(), &mut server);
 }
 
