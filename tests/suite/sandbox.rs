@@ -79,7 +79,7 @@ fn use_everything(folder: &Path, server: &mut Server) {
     fs::write(folder.join("motd.new"), "be kinder\n").unwrap();
     fs::rename(folder.join("motd.new"), folder.join("motd")).unwrap();
     server.signal("HUP");
-    while !server.log_line().contains("transcript was opened anew") {}
+    while !server.log_line().contains("transcript file was opened anew") {}
     while !server.log_line().contains("message of the day was read anew") {}
     server.join().expect_start("! be kinder");
     b.send("written anew\n");
