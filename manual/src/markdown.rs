@@ -91,7 +91,7 @@ impl Writer<'_> {
             }
             Event::Start(Tag::Item) => {
                 // The first list inside an entry is indented.
-                if self.entries.len() > 0 {
+                if !self.entries.is_empty() {
                     self.out.control("RS", []);
                 }
                 self.out.control("IP", ["\\(bu", "2"]);
@@ -100,7 +100,7 @@ impl Writer<'_> {
             Event::End(TagEnd::Item) => {
                 self.paragraph();
                 self.entries.pop();
-                if self.entries.len() > 0 {
+                if !self.entries.is_empty() {
                     self.out.control("RE", []);
                 }
             }
