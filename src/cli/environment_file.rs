@@ -74,8 +74,7 @@ pub(super) mod tests {
                 [first].into_iter().chain(std::iter::from_fn(|| rest.next_if(|next| *next != '='))).collect();
             assert_eq!(rest.next(), Some('='), "a line has a name");
             let (mut value, mut quote, mut is_begun) = (String::new(), None, false);
-            loop {
-                let Some(next) = rest.next() else { break };
+            while let Some(next) = rest.next() {
                 match (quote, next) {
                     (None, '\n') => break,
                     (None, '\'' | '"') if !is_begun => (quote, is_begun) = (Some(next), true),
