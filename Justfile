@@ -251,6 +251,10 @@ haproxy:
 ci:
     .ci/run
 
+# Write the manual pages and the completions into contrib/, from the command lines and manual/pages/
+manual:
+    cargo run --quiet --package uproar-manual
+
 # Licences, sources and versions of the dependencies, by deny.toml
 deny:
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
