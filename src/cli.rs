@@ -68,11 +68,27 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Ask a running server whether it is well, at this address or else at that of --admin, and nothing else: one line,
+    /// exit code 0 or 1. Nobody joins a room for it
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, env = "UPROAR_HEALTH")]
+    pub health: Option<Option<String>>,
+
     #[command(flatten)]
     pub serve: Serve,
 }
 
 impl Check {
+    /// Where a running server is to be asked whether it is well, if that was asked for. An error when nothing says
+    /// where its figures are.
+    pub fn health(&self) -> Result<Option<String>, String> {
+        let Some(address) = &self.health else { return Ok(None) };
+        let address = address.as_ref().or(self.serve.admin.as_ref()).ok_or(
+            "--health asks a server at the address of its --admin, and there is none: write --health ADDR, or --admin ADDR \
+             or UPROAR_ADMIN as the server has it",
+        )?;
+        Ok(Some(on_loopback(address)))
+    }
+
     /// Members that are to be served at a time.
     pub fn members(&self) -> usize {
         self.serve.members.unwrap_or(CHECK_MEMBERS_DEFAULT)
@@ -547,14 +563,10 @@ impl Serve {
 
     /// The doors beside that for text, each with its address.
     pub fn further_doors(&self) -> Vec<(Door, String)> {
-        let local = |address: &String| match address.strip_prefix(':') {
-            Some(port) => format!("127.0.0.1:{port}"),
-            None => address.clone(),
-        };
         let further = [
             (Door::Web, self.web.clone()),
             (Door::Irc, self.irc.clone()),
-            (Door::Admin, self.admin.as_ref().map(local)),
+            (Door::Admin, self.admin.as_deref().map(on_loopback)),
         ];
         further.into_iter().filter_map(|(door, address)| Some((door, address?))).collect()
     }
@@ -622,6 +634,14 @@ impl Serve {
             Some(path) => Some(path),
             None => std::io::stdout().is_terminal().then_some("-"),
         }
+    }
+}
+
+/// An address of operators, where a port alone is on this machine.
+fn on_loopback(address: &str) -> String {
+    match address.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => address.to_owned(),
     }
 }
 

@@ -201,6 +201,7 @@ fn paragraphs(document: &str) -> Vec<String> {
 
 /// The files below `results/` that a paragraph links to.
 fn linked_results(paragraph: &str) -> Vec<String> {
+    let paragraph = paragraph.replace("](../results/", "](results/");
     let links = paragraph.split("](results/").skip(1);
     links.map(|rest| format!("results/{}", rest.split([')', '#']).next().unwrap_or_default())).collect()
 }
@@ -301,13 +302,15 @@ fn a_claim_is_compared_with_the_run_that_it_links_to() {
 }
 
 #[test]
-fn every_figure_that_readme_claims_of_a_run_stands_in_that_run() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for file in linked_results(&readme) {
-        assert!(root().join(&file).exists(), "README.md links to {file}");
+fn every_figure_that_a_document_claims_of_a_run_stands_in_that_run() {
+    for name in ["README.md", "docs/OPERATING.md"] {
+        let document = fs::read_to_string(root().join(name)).unwrap();
+        for file in linked_results(&document) {
+            assert!(root().join(&file).exists(), "{name} links to {file}");
+        }
+        let unfounded = unfounded(&document, |file| fs::read_to_string(root().join(file)).unwrap());
+        assert!(unfounded.is_empty(), "{name} claims {unfounded:#?}");
     }
-    let unfounded = unfounded(&readme, |file| fs::read_to_string(root().join(file)).unwrap());
-    assert!(unfounded.is_empty(), "README.md claims {unfounded:#?}");
 }
 
 #[test]
