@@ -102,12 +102,16 @@ _uproar() {
             return 0
             ;;
         uproar__subcmd__check)
-            opts="-h --web --web-origin --irc --admin --proxy-from --backend --members --descriptors --table-slots --no-sandbox --framing --commands --history --history-max --rooms-max --resume-for --hide-addresses --line-bytes --log-bytes --logs-bytes --buffer-bytes --slow --stall-timeout --dead-after --line-timeout --flood-rate --flood-burst --address-rate --room-rate --join-rate --connections-per-address --limit-loopback --stats-interval --announce-max --announce-rate --transcript --log --log-format --log-addresses --operator-key --state --motd --print-config --cluster --cluster-name --cluster-creds --cluster-ca --cluster-replicas --cluster-history --cluster-grace --cluster-key --help"
+            opts="-h --health --web --web-origin --irc --admin --proxy-from --backend --members --descriptors --table-slots --no-sandbox --framing --commands --history --history-max --rooms-max --resume-for --hide-addresses --line-bytes --log-bytes --logs-bytes --buffer-bytes --slow --stall-timeout --dead-after --line-timeout --flood-rate --flood-burst --address-rate --room-rate --join-rate --connections-per-address --limit-loopback --stats-interval --announce-max --announce-rate --transcript --log --log-format --log-addresses --operator-key --state --motd --print-config --cluster --cluster-name --cluster-creds --cluster-ca --cluster-replicas --cluster-history --cluster-grace --cluster-key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --health)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --web)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

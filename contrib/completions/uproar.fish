@@ -102,6 +102,7 @@ complete -c uproar -n "__fish_uproar_using_subcommand chat" -l plain -d 'Do not 
 complete -c uproar -n "__fish_uproar_using_subcommand chat" -l no-reconnect -d 'On a terminal, end when the connection breaks; without it, come back to where you were'
 complete -c uproar -n "__fish_uproar_using_subcommand chat" -l tls -d 'Speak TLS: the server must prove that it is the one of this name'
 complete -c uproar -n "__fish_uproar_using_subcommand chat" -s h -l help -d 'Print help'
+complete -c uproar -n "__fish_uproar_using_subcommand check" -l health -d 'Ask a running server whether it is well, at this address or else at that of --admin, and nothing else: one line, exit code 0 or 1. Nobody joins a room for it' -r
 complete -c uproar -n "__fish_uproar_using_subcommand check" -l web -d 'Serve browsers too, on this address: a page at / and /room/NAME, and WebSockets at /ws' -r
 complete -c uproar -n "__fish_uproar_using_subcommand check" -l web-origin -d 'Pages that may open WebSockets, such as https://chat.example,https://example.org:8443 [default: those of the host that the request names]' -r
 complete -c uproar -n "__fish_uproar_using_subcommand check" -l irc -d 'Serve IRC clients too, on this address' -r
