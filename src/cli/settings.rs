@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use bytesize::ByteSize;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 
 use super::environment_file::quoted;
 use super::{Cli, Serve, variables};
@@ -19,8 +19,10 @@ const COMMENT_COLUMNS: usize = 100;
 /// The settings in force of a server whose command line this is, which was found to be right.
 pub fn in_force(arguments: impl IntoIterator<Item = OsString>) -> Result<String, String> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let (command, matches) = variables::matches::<Cli>(&arguments).map_err(|wrong| wrong.to_string())?;
+    let (_, matches) = variables::matches::<Cli>(&arguments).map_err(|wrong| wrong.to_string())?;
     let (name, matches) = matches.subcommand().ok_or("there is no command")?;
+    // The one that was parsed by has lost the variables that are empty.
+    let command = Cli::command();
     let command = command.find_subcommand(name).ok_or("there is no such command")?;
     let serve = <Serve as clap::FromArgMatches>::from_arg_matches(matches).map_err(|wrong| wrong.to_string())?;
     if serve.cluster.has_secret() {
@@ -172,7 +174,6 @@ fn comment(text: &mut String, words: &str) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use clap::CommandFactory;
     use proptest::prelude::*;
     use proptest::sample::subsequence;
 
