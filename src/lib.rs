@@ -32,6 +32,7 @@ pub mod random;
 pub mod room;
 pub mod rooms;
 pub mod server;
+pub mod service;
 pub mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
