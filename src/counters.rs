@@ -7,27 +7,7 @@
 use std::fmt;
 use std::ops::Index;
 
-/// Makes an enum, and a method `row` that gives each variant its row of the table.
-macro_rules! table {
-    ($(#[$attribute:meta])* $name:ident: $row:ident { $($value:ident { $($column:ident: $text:literal),* },)* }) => {
-        $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $($value,)*
-        }
-
-        impl $name {
-            /// In the order of the table.
-            pub const ALL: &[Self] = &[$(Self::$value,)*];
-
-            pub const fn row(self) -> $row {
-                match self {
-                    $(Self::$value => $row { $($column: $text,)* },)*
-                }
-            }
-        }
-    };
-}
+use crate::table::table;
 
 /// A counter's key in the statistics line, and what it counts.
 #[derive(Clone, Copy, Debug)]

@@ -4,12 +4,15 @@
 //! dropped and counted, and a line with the count stands in their place: `uproar: 12 lines not logged`. Reads no clock
 //! but its outlet's.
 
+pub mod event;
+
 use std::fmt;
 use std::io::Write;
 use std::time::Instant;
 
 use crate::limits::{DISK_RETRY, JOURNAL_RETRY};
 use crate::outlet::{Outlet, Unwritten, stamp};
+pub use event::{Level, LogEvent};
 
 #[derive(Debug)]
 pub struct Journal<W> {
@@ -35,13 +38,13 @@ impl<W: Outlet> Journal<W> {
     }
 
     /// Reports one event: writes it, keeps it to be written, or drops and counts it.
-    pub fn report(&mut self, now: Instant, event: fmt::Arguments<'_>) {
+    pub fn report(&mut self, event: LogEvent, now: Instant, text: fmt::Arguments<'_>) {
         self.reported += 1;
         let kept = self.pending.len();
         let dropped = self.lines_dropped;
         if !self.ended {
             self.tell_dropped();
-            self.push(event);
+            self.push(event, text);
         }
         if self.ended || self.pending.len() > self.bytes_max {
             self.pending.truncate(kept);
@@ -85,14 +88,14 @@ impl<W: Outlet> Journal<W> {
     fn tell_dropped(&mut self) {
         match std::mem::take(&mut self.lines_dropped) {
             0 => {}
-            1 => self.push(format_args!("1 line not logged")),
-            lines => self.push(format_args!("{lines} lines not logged")),
+            1 => self.push(LogEvent::Dropped, format_args!("1 line not logged")),
+            lines => self.push(LogEvent::Dropped, format_args!("{lines} lines not logged")),
         }
     }
 
-    fn push(&mut self, event: fmt::Arguments<'_>) {
+    fn push(&mut self, _event: LogEvent, text: fmt::Arguments<'_>) {
         let stamp = stamp(&self.outlet);
-        writeln!(self.pending, "{stamp}uproar: {event}").expect("writing to a vector never fails");
+        writeln!(self.pending, "{stamp}uproar: {text}").expect("writing to a vector never fails");
     }
 }
 
@@ -144,7 +147,7 @@ mod tests {
         journal.outlet.space = 12;
         // Each is 16 bytes: twelve of the first are taken, and 100 bytes are kept.
         for number in 0..10 {
-            journal.report(start, format_args!("event {number}"));
+            journal.report(LogEvent::Hint, start, format_args!("event {number}"));
         }
         assert_eq!(text(&journal), "uproar: even");
         assert_eq!(journal.deadline(), Some(start + JOURNAL_RETRY));
@@ -162,14 +165,14 @@ mod tests {
     fn dropped_lines_are_told_where_they_are_missing() {
         let (mut journal, start) = journal();
         for number in 0..8 {
-            journal.report(start, format_args!("event {number}"));
+            journal.report(LogEvent::Hint, start, format_args!("event {number}"));
         }
         // There is space for a line, but not for the count before it.
         journal.outlet.space = 16;
-        journal.report(start + SECOND, format_args!("event 8"));
+        journal.report(LogEvent::Hint, start + SECOND, format_args!("event 8"));
         journal.outlet.space = 48;
-        journal.report(start + 2 * SECOND, format_args!("event 9"));
-        journal.report(start + 3 * SECOND, format_args!("event 10"));
+        journal.report(LogEvent::Hint, start + 2 * SECOND, format_args!("event 9"));
+        journal.report(LogEvent::Hint, start + 3 * SECOND, format_args!("event 10"));
         journal.outlet.space = usize::MAX;
         journal.write(start + 4 * SECOND);
         let told: String = (0..6).map(|number| format!("uproar: event {number}\n")).collect();
@@ -180,18 +183,18 @@ mod tests {
     fn a_full_disk_is_tried_again_and_a_broken_pipe_is_not() {
         let (mut journal, start) = journal();
         journal.outlet.failure = Some(|| Unwritten::Disk(io::ErrorKind::StorageFull.into()));
-        journal.report(start, format_args!("one"));
+        journal.report(LogEvent::Hint, start, format_args!("one"));
         assert_eq!(journal.deadline(), Some(start + DISK_RETRY));
         for gone in
             [(|| Unwritten::Broken(io::ErrorKind::BrokenPipe.into())) as fn() -> Unwritten, || Unwritten::HungUp]
         {
             let (mut journal, start) = self::journal();
             journal.outlet.failure = Some(gone);
-            journal.report(start, format_args!("one"));
+            journal.report(LogEvent::Hint, start, format_args!("one"));
             assert!(journal.is_quiet() && journal.deadline().is_none());
             journal.outlet.failure = None;
             journal.outlet.space = usize::MAX;
-            journal.report(start + SECOND, format_args!("two"));
+            journal.report(LogEvent::Hint, start + SECOND, format_args!("two"));
             assert_eq!(text(&journal), "");
         }
     }
@@ -201,7 +204,7 @@ mod tests {
         let (mut journal, start) = journal();
         journal.outlet.space = usize::MAX;
         journal.outlet.stamped = true;
-        journal.report(start, format_args!("one"));
+        journal.report(LogEvent::Hint, start, format_args!("one"));
         assert_eq!(text(&journal), format!("{}uproar: one\n", TestOutlet::STAMP));
     }
 }

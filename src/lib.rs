@@ -31,11 +31,13 @@ pub mod pieces;
 pub mod random;
 pub mod room;
 pub mod rooms;
+pub mod serve;
 pub mod server;
 pub mod service;
 pub mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod table;
 pub mod time;
 pub mod timeouts;
 pub mod token;

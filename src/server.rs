@@ -45,7 +45,7 @@ use crate::counters::{CloseReason, Counters, Statistics};
 use crate::door::Door;
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
-use crate::journal::Journal;
+use crate::journal::{Journal, LogEvent};
 use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX, FULL_LOOKS_MAX};
 use crate::metrics::Build;
 use crate::names::Names;
@@ -219,8 +219,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     /// Reports an event in the server's own log.
-    pub fn report(&mut self, event: fmt::Arguments<'_>) {
-        self.journal.report(self.now, event);
+    pub fn report(&mut self, event: LogEvent, text: fmt::Arguments<'_>) {
+        self.journal.report(event, self.now, text);
     }
 
     /// Turns until the server has stopped. An error means that the kernel can no longer be used.
@@ -231,7 +231,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Ok(Flow::On) => {}
                 Ok(flow) => return Ok(flow),
                 Err(error) => {
-                    self.report(format_args!("the kernel failed: {error}"));
+                    self.report(LogEvent::KernelFailed, format_args!("the kernel failed: {error}"));
                     return Err(error);
                 }
             }
@@ -331,11 +331,16 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match signal {
             Signal::Statistics => self.report_statistics(),
             Signal::Hangup => match self.transcript.as_mut().and_then(Transcript::reopen) {
-                None => self.report(format_args!("SIGHUP: there is no transcript file to open anew")),
-                Some(Ok(())) => self.report(format_args!("SIGHUP: the transcript file was opened anew")),
-                Some(Err(error)) => {
-                    self.report(format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"))
+                None => {
+                    self.report(LogEvent::Reloaded, format_args!("SIGHUP: there is no transcript file to open anew"))
                 }
+                Some(Ok(())) => {
+                    self.report(LogEvent::Reloaded, format_args!("SIGHUP: the transcript file was opened anew"))
+                }
+                Some(Err(error)) => self.report(
+                    LogEvent::NotReloaded,
+                    format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"),
+                ),
             },
             Signal::Interrupt | Signal::Terminate => self.on_stop_signal(signal),
         }
@@ -343,7 +348,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     fn report_statistics(&mut self) {
         let statistics = self.statistics();
-        self.report(format_args!("{statistics}"));
+        self.report(LogEvent::Statistics, format_args!("{statistics}"));
     }
 
     fn write_transcript(&mut self) {
@@ -356,10 +361,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match transcript.write(self.rooms.log(), self.now) {
             None => {}
             Some(Change::Paused(error)) => {
-                self.report(format_args!("transcript paused, tried again every second: {error}"));
+                self.report(
+                    LogEvent::TranscriptPaused,
+                    format_args!("transcript paused, tried again every second: {error}"),
+                );
             }
-            Some(Change::Resumed) => self.report(format_args!("transcript resumed")),
-            Some(Change::Ended(error)) => self.report(format_args!("transcript ended: {error}")),
+            Some(Change::Resumed) => self.report(LogEvent::TranscriptResumed, format_args!("transcript resumed")),
+            Some(Change::Ended(error)) => {
+                self.report(LogEvent::TranscriptEnded, format_args!("transcript ended: {error}"))
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use super::Server;
 use crate::connection::{Connection, Private, Received};
 use crate::counters::{CloseReason, Counter};
 use crate::io::Io;
+use crate::journal::LogEvent;
 use crate::limits::{BUFFER_PATIENCE, BUFFER_REPORT, BUFFER_RESUME_EIGHTHS};
 use crate::message::Notice;
 use crate::outlet::Outlet;
@@ -107,9 +108,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.counters.add(Counter::BufferSpent, 1);
             if self.budget.report_from <= self.now {
                 self.budget.report_from = self.now + BUFFER_REPORT;
-                self.report(format_args!(
-                    "members are not read for now: unfinished lines and notices take all of --buffer-bytes"
-                ));
+                self.report(
+                    LogEvent::BufferSpent,
+                    format_args!(
+                        "members are not read for now: unfinished lines and notices take all of --buffer-bytes"
+                    ),
+                );
             }
         } else if self.budget.is_spent && used <= self.budget.enough() {
             self.budget.is_spent = false;

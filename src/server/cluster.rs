@@ -24,6 +24,7 @@ use crate::cluster::people::People;
 use crate::cluster::record::{Author, Batch, Content, Record};
 use crate::cluster::{Cluster, Delivery, Settings, Turn};
 use crate::io::{Io, Signal};
+use crate::journal::LogEvent;
 use crate::limits::{
     CLUSTER_LINES_UNDER_WAY_MAX, CLUSTER_NEWS_BYTES_PER_TURN, CLUSTER_NEWS_PER_TURN, GOODBYES_PER_TURN, OWN_RANGES_MAX,
 };
@@ -106,15 +107,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.rooms.set_stream(stream.created);
                 }
                 self.greet_nodes();
-                self.report(format_args!(
-                    "the cluster is there: its stream has messages {} to {}",
-                    stream.first, stream.last
-                ));
+                self.report(
+                    LogEvent::ClusterUp,
+                    format_args!("the cluster is there: its stream has messages {} to {}", stream.first, stream.last),
+                );
             }
             News::Down { why } => {
                 cluster.on_down(now);
                 cluster.people.on_down();
-                self.report(format_args!("cut off from the cluster: {why}"));
+                self.report(LogEvent::ClusterDown, format_args!("cut off from the cluster: {why}"));
             }
             News::Unfit { why } => self.fail_in_cluster(&why),
             News::CaughtUp => {
@@ -161,7 +162,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(cluster) = &mut self.cluster {
             cluster.fail();
         }
-        self.report(format_args!("the cluster cannot be used: {why}"));
+        self.report(LogEvent::ClusterUnfit, format_args!("the cluster cannot be used: {why}"));
         if !self.phase.is_stopping() {
             self.on_stop_signal(Signal::Terminate);
         }
@@ -192,7 +193,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 numbering.note_unknown(last);
             }
         }
-        self.report(format_args!("the stream has forgotten what this server was not given"));
+        self.report(LogEvent::ClusterForgot, format_args!("the stream has forgotten what this server was not given"));
         self.tell_all_rooms(Event::Lost { first, last });
         let now = self.now;
         let lost = self.cluster.as_mut().map(|cluster| cluster.outgoing.on_lost(lost_to, now)).unwrap_or_default();

@@ -15,6 +15,7 @@ use crate::cluster::told::{Question, Reply};
 use crate::counters::{CloseReason, Counter};
 use crate::flood::Rate;
 use crate::io::Io;
+use crate::journal::LogEvent;
 use crate::limits::{
     BAN_LOOKS_PER_TURN, GOODBYES_PER_TURN, LIST_PAGE_ENTRIES, SLOW_MAX, STATE_ROOMS_MAX, TOPIC_BYTES_MAX,
     WRONG_KEY_BURST, WRONG_KEY_LINES,
@@ -105,9 +106,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match report {
                 None => {}
                 Some(Report::Failed(error)) => {
-                    self.report(format_args!("--state: not kept, tried again every second: {error}"));
+                    self.report(
+                        LogEvent::StateNotKept,
+                        format_args!("--state: not kept, tried again every second: {error}"),
+                    );
                 }
-                Some(Report::Mended) => self.report(format_args!("--state: kept again")),
+                Some(Report::Mended) => self.report(LogEvent::StateKept, format_args!("--state: kept again")),
             }
         }
     }
@@ -229,7 +233,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     fn log_action(&mut self, speaker: &Speaker, what: std::fmt::Arguments<'_>) {
-        self.journal.report(self.now, format_args!("{} {what}", speaker.name));
+        self.journal.report(LogEvent::Moderation, self.now, format_args!("{} {what}", speaker.name));
     }
 
     pub(super) fn kick(&mut self, speaker: &Speaker, name: &str, why: &str) -> Result<Done, Blocked> {

@@ -12,6 +12,7 @@ use crate::counters::{CloseReason, Counter};
 use crate::door::{Door, Doors};
 use crate::flood::Rate;
 use crate::io::{Io, Send};
+use crate::journal::LogEvent;
 use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
 use crate::message::Notice;
 use crate::names::Name;
@@ -101,7 +102,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accept_failed(&mut self, listener: ListenerId, errno: Errno) {
         self.accepting.paused[listener.index()] = true;
         if !mem::replace(&mut self.accepting.reported, true) {
-            self.report(format_args!("accepting paused: {}", io::Error::from(errno)));
+            self.report(LogEvent::AcceptingPaused, format_args!("accepting paused: {}", io::Error::from(errno)));
         }
         self.schedule.set(Moment::Accept, Some(self.now + ACCEPT_RETRY));
     }
@@ -246,7 +247,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
         if self.close_reports.allows(rate, 1.0, self.now).is_ok() {
             self.close_reports.take(rate, 1.0, self.now);
-            self.journal.report(self.now, format_args!("closed {name}: {reason}"));
+            self.journal.report(LogEvent::Closed, self.now, format_args!("closed {name}: {reason}"));
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{Flow, Server};
 use crate::cluster::Cluster;
 use crate::door::Door;
 use crate::io::{Io, Signal};
+use crate::journal::LogEvent;
 use crate::limits::{GOODBYES_PER_TURN, STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
 use crate::message::Event;
 use crate::outlet::Outlet;
@@ -118,7 +119,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         };
         self.phase = Phase::Stopped { flow, until };
         let statistics = self.statistics();
-        self.report(format_args!("{how}: {statistics}"));
+        self.report(LogEvent::Stopped, format_args!("{how}: {statistics}"));
     }
 
     /// Whether the loop goes on: until the last line was written, or the time for it is over.

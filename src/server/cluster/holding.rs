@@ -8,6 +8,7 @@ use crate::cluster::record::{Author as Origin, Content};
 use crate::cluster::shown;
 use crate::cluster::snapshots::Head;
 use crate::io::Io;
+use crate::journal::LogEvent;
 use crate::limits::{PREFIX_BYTES_MAX, SLOW_MAX, TOPIC_BYTES_MAX};
 use crate::message::Notice;
 use crate::moderation::{Hold, Modes, Topic, time};
@@ -99,7 +100,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if let Some(id) = cause.speaker {
                     self.tell_always(id, Notice::BannedOther { held: &shown, end: &end });
                 }
-                self.journal.report(self.now, format_args!("{by} banned {shown} {end}"));
+                self.journal.report(LogEvent::Moderation, self.now, format_args!("{by} banned {shown} {end}"));
             }
             Kind::Mute => {
                 let time = held.seconds.map(|seconds| time::spell(std::time::Duration::from_secs(seconds)).to_string());
@@ -109,7 +110,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if let Some(id) = cause.speaker {
                     self.tell_always(id, Notice::MutedOther { held: &shown, end: &end });
                 }
-                self.journal.report(self.now, format_args!("{by} muted {shown} {end}"));
+                self.journal.report(LogEvent::Moderation, self.now, format_args!("{by} muted {shown} {end}"));
             }
         }
     }
@@ -144,7 +145,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if let Some(id) = cause.speaker {
                 self.tell_always(id, Notice::Lifted { verb, held: &held });
             }
-            self.journal.report(self.now, format_args!("{by} {verb} {held}"));
+            self.journal.report(LogEvent::Moderation, self.now, format_args!("{by} {verb} {held}"));
         }
         if let Some(id) = cause.speaker.filter(|_| lifted.is_empty()) {
             self.tell_always(id, Notice::NothingHeld { name: typed });

@@ -10,6 +10,7 @@ use crate::connection::State;
 use crate::counters::CloseReason;
 use crate::door::Door;
 use crate::io::Io;
+use crate::journal::LogEvent;
 use crate::message::Notice;
 use crate::names::{MemberName, Name};
 use crate::outlet::Outlet;
@@ -162,7 +163,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.tell_unnamed_member(id, before, after);
         self.tell_always(id, Notice::NameLost { name, now: after });
-        self.journal.report(self.now, format_args!("{before} is {after}: the name is another node's"));
+        self.journal.report(
+            LogEvent::NameLost,
+            self.now,
+            format_args!("{before} is {after}: the name is another node's"),
+        );
     }
 
     /// Gives a connection another number among those from its address.
