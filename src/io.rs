@@ -29,6 +29,7 @@ mod by_index;
 #[cfg(test)]
 mod contract;
 pub mod epoll;
+pub mod inherited;
 mod readable;
 pub mod readiness;
 pub mod select;

@@ -29,6 +29,7 @@ mod receive;
 mod requests;
 pub mod schedule;
 mod send;
+mod service;
 mod shutdown;
 mod silence;
 mod speaker;
@@ -53,6 +54,7 @@ use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::random::{Permutation, Random};
 use crate::rooms::{Mark, Rooms};
+use crate::service::Service;
 use crate::sessions::Sessions;
 use crate::token::{ConnectionId, RoomId};
 use crate::transcript::{Change, Transcript};
@@ -113,6 +115,8 @@ pub struct Server<I: Io, W> {
     measures: Measures<Mark>,
     /// Present in a node of a cluster.
     cluster: Option<Cluster>,
+    /// Present while a service manager takes word of the server.
+    service: Option<Service>,
     /// Rooms that the goodbye was not said in yet.
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -179,6 +183,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             admin: Admin::new(Build::of(&config)),
             measures: Measures::default(),
             cluster: None,
+            service: None,
             goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
@@ -272,6 +277,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.give_memory_back();
         self.write_transcript();
         self.conclude();
+        self.tell_service();
         self.journal.write(self.now);
         self.measure_turn();
         Ok(self.flow())
@@ -330,18 +336,21 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Statistics => self.report_statistics(),
-            Signal::Hangup => match self.transcript.as_mut().and_then(Transcript::reopen) {
-                None => {
-                    self.report(LogEvent::Reloaded, format_args!("SIGHUP: there is no transcript file to open anew"))
+            Signal::Hangup => {
+                self.begin_reload();
+                match self.transcript.as_mut().and_then(Transcript::reopen) {
+                    None => self
+                        .report(LogEvent::Reloaded, format_args!("SIGHUP: there is no transcript file to open anew")),
+                    Some(Ok(())) => {
+                        self.report(LogEvent::Reloaded, format_args!("SIGHUP: the transcript file was opened anew"))
+                    }
+                    Some(Err(error)) => self.report(
+                        LogEvent::NotReloaded,
+                        format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"),
+                    ),
                 }
-                Some(Ok(())) => {
-                    self.report(LogEvent::Reloaded, format_args!("SIGHUP: the transcript file was opened anew"))
-                }
-                Some(Err(error)) => self.report(
-                    LogEvent::NotReloaded,
-                    format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"),
-                ),
-            },
+                self.end_reload();
+            }
             Signal::Interrupt | Signal::Terminate => self.on_stop_signal(signal),
         }
     }
@@ -406,6 +415,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));
         self.schedule.set(Moment::Journal, self.journal.deadline());
         self.set_cluster_moment();
+        self.set_service_moment();
         self.schedule.next().map_or(Until::Completion, Until::Deadline)
     }
 }

@@ -25,6 +25,7 @@ pub mod model;
 pub mod peers;
 pub mod run;
 mod script;
+pub mod service;
 pub mod simulation;
 pub mod stream;
 #[cfg(test)]

@@ -35,6 +35,10 @@ const INVARIANTS_EVERY: usize = 20_000;
 /// the buffers kept for lines.
 const LEFT_BYTES_MAX: usize = SLOTS_CHUNK * 200 + 10 * PIECE_ENTRIES * 24 + SPARE_BUFFERS_MAX * LINE_BYTES_DEFAULT;
 
+/// How long a service manager waits for a sign that the loop turns: so short that many are due while one line is sent to
+/// all.
+const PATIENCE: Duration = Duration::from_millis(4);
+
 /// The cost of a large room.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
@@ -49,6 +53,8 @@ pub struct Figures {
     pub bound: MemoryBound,
     /// Bytes of memory in use once all have left, the log left out.
     pub footprint_left: usize,
+    /// Signs that the service manager was given, none of them late.
+    pub beats: u64,
     /// The longest turn while members came, while messages were said, and while all left, by the real clock and without
     /// the wait.
     pub turn_max: [Duration; 3],
@@ -97,6 +103,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     kernel.tables = Tables::new(slots as usize, tables.into(), Draw::seeded(1));
     let mut simulation = Simulation::new(kernel, config);
     simulation.invariants_every = INVARIANTS_EVERY;
+    let watcher = simulation.watch(PATIENCE).clone();
     let empty = simulation.server.footprint() - simulation.server.log_footprint();
     for first in (0..members).step_by(ARRIVALS as usize) {
         for number in first..members.min(first + ARRIVALS) {
@@ -159,6 +166,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
         footprint_per_member,
         bound,
         footprint_left,
+        beats: watcher.told().beats,
         turn_max: [joining, speaking, simulation.turn_max],
     }
 }
