@@ -322,11 +322,14 @@ fn play(
     simulation.kernel.borrow_mut().script = Some(Rc::<RefCell<Peers>>::clone(&peers));
     // A connection that may be silent for years would be watched for as long.
     let is_short = config.stall_timeout <= OPTION_TIME_MAX && config.line_timeout <= OPTION_TIME_MAX;
-    if let Some(mut manager) = manager.filter(|_| is_short) {
-        let patience = manager.pick(&[30_000, 10_000, 2000, 300]);
-        simulation.watch(Duration::from_millis(patience)).set_takes(Watcher::takes(&mut manager));
+    let mut manager = manager.filter(|_| is_short);
+    if let Some(manager) = &mut manager {
+        simulation.watch(Duration::from_millis(manager.pick(&[30_000, 10_000, 2000, 300])));
     }
     simulation.settle();
+    if let (Some(watcher), Some(manager)) = (&simulation.watcher, &mut manager) {
+        watcher.set_takes(Watcher::takes(manager));
+    }
     transcript.set_takes(takes);
     simulation.log.set_takes(log_takes);
     with_peers(&simulation, &peers, faults, Peers::begin);
@@ -357,6 +360,9 @@ fn play(
         verdict.settled = true;
         transcript.set_takes(Vec::new());
         simulation.log.set_takes(Vec::new());
+        if let Some(watcher) = &simulation.watcher {
+            watcher.set_takes(Vec::new());
+        }
         with_peers(&simulation, &peers, Faults::default(), Peers::settle);
         simulation.kernel.borrow_mut().note(Event::FaultsEnd);
         simulation.settle();

@@ -26,6 +26,7 @@ mod resume;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod systemd;
 mod tables;
 mod terminal;
 mod transcript;
