@@ -26,6 +26,8 @@ impl Inherited {
     /// Takes what was handed over, and removes the variables that name it. To be called before this process starts a
     /// thread or opens a descriptor. An error when the variables contradict each other, or what is there.
     pub fn take() -> io::Result<Self> {
+        // Sockets for another process have names here too, which contradict nothing.
+        let has_none = sd_notify::listen_fds().is_ok_and(|descriptors| descriptors.len() == 0);
         // SAFETY: no other thread is there that could read the environment meanwhile: this is called before any is
         // started.
         let (sockets, patience) =
@@ -36,7 +38,7 @@ impl Inherited {
         // SAFETY: each descriptor is open, because it was just set to be closed on exec. It was open when this process
         // began, which owns none of those yet, and the variables that name it are gone: nobody takes it a second time.
         let own = |(descriptor, name)| (name, unsafe { OwnedFd::from_raw_fd(descriptor) });
-        let sockets = sockets.map(|sockets| sockets.map(own).collect());
-        Ok(Self { sockets: sockets?, manager, patience })
+        let sockets = if has_none { Vec::new() } else { sockets?.map(own).collect() };
+        Ok(Self { sockets, manager, patience })
     }
 }

@@ -159,9 +159,8 @@ fn it_says_that_it_reads_its_files_anew_and_that_it_stops() {
 #[test]
 fn a_loop_that_is_stopped_gives_no_sign_and_one_that_goes_on_does() {
     let manager = Manager::new();
-    let watch = WATCHDOG.as_micros().to_string();
     let mut command = manager.server(&[]);
-    command.env("WATCHDOG_USEC", &watch);
+    command.env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
     let server = Server::spawn(command);
     manager.until("WATCHDOG=1");
     let start = Instant::now();
@@ -210,7 +209,9 @@ fn a_manager_that_is_not_there_or_goes_away_is_told_nothing_more() {
     expect_talk(&server);
 
     let manager = Manager::new();
-    let server = Server::spawn(manager.server(&[]));
+    let mut command = manager.server(&[]);
+    command.env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
+    let server = Server::spawn(command);
     manager.until("READY=1");
     drop(manager);
     expect_talk(&server);
