@@ -5,6 +5,7 @@ mod cluster;
 mod descriptors;
 mod kernel;
 mod memory;
+mod sandbox;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -81,6 +82,7 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
         kernel::ports(members, &kernel::numbers("net/ipv4/ip_local_port_range")),
         address(check, variables),
         memory::finding(&bound, back_end, memory::available()),
+        sandbox::finding(&check.serve),
     ];
     let findings: Vec<Finding> = of_machine.into_iter().chain(cluster::findings(&check.serve)).collect();
     for finding in &findings {

@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod sandbox;
 mod variables;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ use crate::chat;
 use crate::config::{self, BackEnd, Config, Descriptors, Proxies, RoomSettings, SlowPolicy};
 use crate::door::{Door, Doors};
 use crate::flood::{AddressLimits, Rate};
+use crate::journal::{Format, Style};
 use crate::limits::{
     ADDRESS_RATE_FACTOR, ADMIN_CONNECTIONS_MAX, ANNOUNCE_BURST_FACTOR, ANNOUNCE_MAX_DEFAULT, ANNOUNCE_RATE_DEFAULT,
     BUFFER_BYTES_DEFAULT, BUFFER_BYTES_MIN, CHECK_MEMBERS_DEFAULT, DEAD_AFTER_DEFAULT, DEAD_AFTER_MIN,
@@ -35,6 +37,7 @@ use crate::limits::{
     PROXY_NETWORKS_MAX, RESUME_FOR_DEFAULT, ROOM_BURST_SECONDS, ROOMS_MAX, ROOMS_MAX_DEFAULT, STALL_TIMEOUT_DEFAULT,
     TABLE_SLOTS_MAX, TIMEOUT_NEVER, log_bytes_min,
 };
+use crate::moderation::operator_files::Paths;
 use crate::wire::Framing;
 use crate::wire::http::{Origin, Origins};
 pub use cluster::Cluster;
@@ -121,7 +124,7 @@ pub struct Serve {
     #[arg(long, hide = true, value_parser = clap::value_parser!(u16).range(2..=i64::from(TABLE_SLOTS_MAX)), env = "UPROAR_TABLE_SLOTS", hide_env = true)]
     pub table_slots: Option<u16>,
 
-    /// Run without restricting the ring and this process; for debugging
+    /// Run without a sandbox: without restricting files, ports, system calls and the ring; for debugging
     #[arg(long, value_parser = BoolishValueParser::new(), env = "UPROAR_NO_SANDBOX")]
     pub no_sandbox: bool,
 
@@ -237,7 +240,20 @@ pub struct Serve {
     #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
     pub transcript: Option<String>,
 
-    /// File whose first line is the key that makes a member an operator: /op KEY [default: nobody becomes one]
+    /// Where to write the log: - for the standard error, or a file, which SIGHUP opens anew
+    #[arg(long, value_name = "-|FILE", default_value = "-", env = "UPROAR_LOG")]
+    pub log: String,
+
+    /// What a line of the log is. In files text has the time and the level in front, under systemd its journal has both
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "UPROAR_LOG_FORMAT")]
+    pub log_format: Format,
+
+    /// Whether the log has addresses of members and of whom operators hold off
+    #[arg(long, value_enum, default_value_t = Switch::On, env = "UPROAR_LOG_ADDRESSES")]
+    pub log_addresses: Switch,
+
+    /// File whose first line is the key that makes a member an operator: /op KEY. SIGHUP reads it anew; once it is another,
+    /// operators have to type it again [default: nobody becomes one]
     #[arg(long, value_name = "FILE", env = "UPROAR_OPERATOR_KEY")]
     pub operator_key: Option<PathBuf>,
 
@@ -246,7 +262,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", env = "UPROAR_STATE")]
     pub state: Option<PathBuf>,
 
-    /// File whose text newcomers are shown, up to 8 KiB [default: none]
+    /// File whose text newcomers are shown, up to 8 KiB; SIGHUP reads it anew [default: none]
     #[arg(long, value_name = "FILE", env = "UPROAR_MOTD")]
     pub motd: Option<PathBuf>,
 
@@ -382,6 +398,19 @@ impl ValueEnum for Framing {
             Self::Chunk => PossibleValue::new("chunk").help(
                 "As `line`, and what a chunk has after its last line feed is a message too, for clients that send none",
             ),
+        })
+    }
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Text => PossibleValue::new("text").help("A sentence, for people"),
+            Self::Json => PossibleValue::new("json").help("An object with time, level, event and fields, for programs"),
         })
     }
 }
@@ -568,6 +597,16 @@ impl Serve {
 
     pub fn buffer_bytes(&self) -> usize {
         usize::try_from(self.buffer_bytes.as_u64()).unwrap_or(usize::MAX)
+    }
+
+    /// How lines of the log are written.
+    pub fn log_style(&self) -> Style {
+        Style { format: self.log_format, addresses: self.log_addresses == Switch::On }
+    }
+
+    /// The files that SIGHUP has read anew.
+    pub fn operator_files(&self) -> Paths {
+        Paths { motd: self.motd.clone(), key: self.operator_key.clone(), line_bytes: self.line_bytes() }
     }
 
     /// Where the transcript goes: `-`, a file, or nowhere.

@@ -191,8 +191,8 @@ impl Index<Counter> for Counters {
     }
 }
 
-/// Everything that the statistics line says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Everything that the statistics line says. That of the default is all keys, with their sentences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     pub members: u64,
     pub messages: u64,

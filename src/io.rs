@@ -30,6 +30,8 @@ mod by_index;
 mod contract;
 pub mod epoll;
 pub mod inherited;
+#[cfg(test)]
+pub mod raw;
 mod readable;
 pub mod readiness;
 pub mod select;

@@ -31,6 +31,7 @@ pub mod pieces;
 pub mod random;
 pub mod room;
 pub mod rooms;
+pub mod sandbox;
 pub mod serve;
 pub mod server;
 pub mod service;

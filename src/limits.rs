@@ -491,6 +491,11 @@ pub const STATE_WRITES_MAX: usize = 2;
 /// Pause between two writes of the state, which gathers what an operator's program does in a row.
 pub const STATE_WRITE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Pause before what SIGHUP has had read is looked for, and the longest that it becomes, doubled with each look, on a disk
+/// that takes long.
+pub const RELOAD_LOOK: Duration = Duration::from_millis(5);
+pub const RELOAD_LOOK_MAX: Duration = Duration::from_secs(1);
+
 /// How long a server that stops waits for a disk that does not take its state.
 pub const STATE_FINISH_MAX: Duration = Duration::from_secs(10);
 

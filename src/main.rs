@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::{env, error, io};
 
 use uproar::cli::{Check, Command, Serve, Variables};
-use uproar::{chat, check, cli, net, serve};
+use uproar::{chat, check, cli, net, outlet, serve};
 
 type Failure = Box<dyn error::Error>;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
                 note += &variables.note_on_address();
             }
             // No member is served here, so this write may wait, for example for a terminal that is stopped.
-            let _ = writeln!(io::stderr(), "uproar: {error}{note}");
+            let _ = writeln!(io::stderr(), "{}{error}{note}", outlet::error_prefix());
             ExitCode::FAILURE
         }
     }

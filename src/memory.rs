@@ -108,7 +108,8 @@ impl MemoryBound {
                 + 2 * (JOURNAL_BYTES_MAX + TRANSCRIPT_WRITE_BYTES + rendered_bytes_max(line) + STAMP_BYTES)
                 + places_left * member_idle
                 + 2 * Holds::FOOTPRINT_MAX
-                + Motd::FOOTPRINT_MAX
+                // One that is read anew stands beside the one that counts, and beside its file.
+                + 3 * Motd::FOOTPRINT_MAX
                 + TRANSCRIPT_GONE_BYTES
                 + if has_admin { ADMIN_CONNECTIONS_MAX * (member + input + 2 * ADMIN_ANSWER_BYTES_MAX) } else { 0 }
                 + (2 << 20),

@@ -54,6 +54,11 @@ impl Motd {
         self.0.split_terminator('\n')
     }
 
+    /// How many bytes its lines have, as others see them.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -65,6 +70,12 @@ impl fmt::Display for MotdError {
             Self::Unreadable(error) => error.fmt(f),
             Self::Large => write!(f, "the file has more than {MOTD_BYTES_MAX} bytes"),
         }
+    }
+}
+
+impl From<io::Error> for MotdError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
     }
 }
 

@@ -14,6 +14,7 @@
 //! A regular file is written through the description that was inherited, whose offset other programs share. Such a
 //! write may wait for the disk: the kernel has no other way to append to a file.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, IoSlice, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -29,13 +30,28 @@ pub trait Outlet {
     /// Takes some of `bytes`, which are not empty, without waiting. Returns how many, which is at least 1.
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Unwritten>;
 
-    /// The time to be put before a line; `None` where lines stay as they are.
-    fn stamp(&self) -> Option<SystemTime>;
+    /// What it is, as far as lines depend on it.
+    fn place(&self) -> Place;
+
+    /// The time of day, for lines that have it.
+    fn time(&self) -> SystemTime;
 
     /// Opens the same path again, which may be another file now; `None` where there is no path.
     fn reopen(&self) -> Option<io::Result<Self>>
     where
         Self: Sized;
+}
+
+/// What lines are written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// A file, whose lines have their time.
+    File,
+    /// The stream of systemd's journal, which adds the time itself.
+    Journald,
+    /// A terminal, a pipe or a socket, whose lines stay as they are.
+    #[default]
+    Other,
 }
 
 /// Why nothing was written.
@@ -53,7 +69,17 @@ pub enum Unwritten {
 
 /// The stamp of a line that is written to `outlet` now: the time (RFC 3339, UTC) and a space, or nothing.
 pub fn stamp(outlet: &impl Outlet) -> String {
-    outlet.stamp().map_or_else(String::new, |time| format!("{} ", humantime::format_rfc3339_millis(time)))
+    match outlet.place() {
+        Place::File => format!("{} ", humantime::format_rfc3339_millis(outlet.time())),
+        Place::Journald | Place::Other => String::new(),
+    }
+}
+
+/// What stands before an error on the standard error: this program's name, or, where systemd's journal adds that, how
+/// serious it is.
+pub fn error_prefix() -> &'static str {
+    let is_journald = Descriptor::standard_error().is_ok_and(|outlet| outlet.place() == Place::Journald);
+    if is_journald { "<3>" } else { "uproar: " }
 }
 
 /// A descriptor that is written to.
@@ -62,6 +88,8 @@ pub struct Descriptor {
     descriptor: OwnedFd,
     way: Way,
     kind: Kind,
+    /// True when it is the stream that systemd's journal reads.
+    is_journald: bool,
     /// The path that it was opened by, if any.
     path: Option<String>,
 }
@@ -88,12 +116,24 @@ enum Kind {
 const WRITE: OFlags =
     OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
+/// The variable by which a service knows that a stream is that of the journal: its device and its inode
+/// (systemd.exec(5)). A process that another one starts with a stream of its own may have it too.
+const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
+
 impl Descriptor {
     pub fn standard_error() -> io::Result<Self> {
         Self::of(io::stderr().as_fd())
     }
 
-    /// Opens `path` for a transcript, and makes it when it is not there, for this user alone. `-` is the standard
+    /// Opens the path of a log: `-` is the standard error.
+    pub fn open_log(path: &str) -> io::Result<Self> {
+        match path {
+            "-" | "/dev/stderr" => Self::standard_error(),
+            _ => Self::open(path),
+        }
+    }
+
+    /// Opens `path` to write lines to it, and makes it when it is not there, for this user alone. `-` is the standard
     /// output.
     ///
     /// A link to a file is refused: in a folder that other users may write to, it could make the server append to any
@@ -114,7 +154,7 @@ impl Descriptor {
         if kind == Kind::File {
             end_last_line(&opened);
         }
-        Ok(Self { descriptor: opened, way: Way::Write, kind, path: Some(path.to_owned()) })
+        Ok(Self { descriptor: opened, way: Way::Write, kind, is_journald: false, path: Some(path.to_owned()) })
     }
 
     fn open_through_link(path: &str) -> io::Result<OwnedFd> {
@@ -145,7 +185,8 @@ impl Descriptor {
                 Err(_) => (duplicate()?, Way::NoWait),
             },
         };
-        Ok(Self { descriptor, way, kind, path: None })
+        let named = env::var(JOURNAL_STREAM).unwrap_or_default();
+        Ok(Self { descriptor, way, kind, is_journald: is_journal_stream(&named, &stat), path: None })
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
@@ -193,8 +234,16 @@ impl Outlet for Descriptor {
         }
     }
 
-    fn stamp(&self) -> Option<SystemTime> {
-        (self.kind == Kind::File).then(SystemTime::now)
+    fn place(&self) -> Place {
+        match self.kind {
+            Kind::File => Place::File,
+            _ if self.is_journald => Place::Journald,
+            _ => Place::Other,
+        }
+    }
+
+    fn time(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     fn reopen(&self) -> Option<io::Result<Self>> {
@@ -210,6 +259,12 @@ impl Kind {
             _ => Self::Other,
         }
     }
+}
+
+/// Whether a stream is the one that `JOURNAL_STREAM` names.
+fn is_journal_stream(named: &str, stat: &Stat) -> bool {
+    let stream = named.split_once(':').and_then(|(device, inode)| Some((device.parse().ok()?, inode.parse().ok()?)));
+    stream == Some((stat.st_dev, stat.st_ino))
 }
 
 /// Opens what a descriptor stands for once more, for a description of our own.
@@ -260,7 +315,7 @@ pub mod test_outlet {
     pub struct TestOutlet {
         pub space: usize,
         pub taken: Vec<u8>,
-        pub stamped: bool,
+        pub place: Place,
         /// How every write fails.
         pub failure: Option<fn() -> Unwritten>,
         /// True for an outlet that was opened anew. `taken` of it does not have the bytes that the first one took.
@@ -285,12 +340,31 @@ pub mod test_outlet {
             Ok(count)
         }
 
-        fn stamp(&self) -> Option<SystemTime> {
-            self.stamped.then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_123))
+        fn place(&self) -> Place {
+            self.place
+        }
+
+        fn time(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_123)
         }
 
         fn reopen(&self) -> Option<io::Result<Self>> {
-            Some(Ok(Self { space: usize::MAX, stamped: self.stamped, reopened: true, ..Self::default() }))
+            Some(Ok(Self { space: usize::MAX, place: self.place, reopened: true, ..Self::default() }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_of_the_journal_is_known_by_its_device_and_inode() {
+        let stat = rustix::fs::fstat(io::stderr()).unwrap();
+        let (device, inode) = (stat.st_dev, stat.st_ino);
+        assert!(is_journal_stream(&format!("{device}:{inode}"), &stat));
+        for other in [format!("{device}:{}", inode + 1), format!("{}:{inode}", device + 1), String::new(), ":".into()] {
+            assert!(!is_journal_stream(&other, &stat), "{other:?}");
         }
     }
 }

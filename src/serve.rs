@@ -3,12 +3,15 @@
 //! 1. What a service manager has passed, the log, and signals, which every thread that is started later must block too.
 //! 2. What the operator's files have.
 //! 3. Rings and tables, which say how many members can be served, and the listeners.
-//! 4. The server, with the threads beside it, and what it writes.
+//! 4. What is written to.
+//! 5. The sandbox, before the first thread: what a thread may do is settled when it starts.
+//! 6. The server, with the threads beside it.
 
 mod kept;
 mod sockets;
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -26,14 +29,15 @@ use crate::io::select::Select;
 use crate::io::signals::Signals;
 use crate::io::uring::{Ring, Sandbox, Tables, Uring};
 use crate::io::{Io, allocator};
-use crate::journal::{Journal, LogEvent};
+use crate::journal::{Journal, LogEvent, LogField, Value};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, JOURNAL_BYTES_MAX};
 use crate::memory::MemoryBound;
 use crate::metrics::Build;
-use crate::moderation::{Keeper, Kept};
+use crate::moderation::{Keeper, Kept, OperatorFiles};
 use crate::net;
 use crate::outlet::Descriptor;
 use crate::random::Random;
+use crate::sandbox::{Entered, Permissions};
 use crate::server::{Flow, Server};
 use crate::service::Service;
 use crate::service::socket::ManagerSocket;
@@ -48,7 +52,8 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     let inherited = Inherited::take().map_err(|error| format!("what LISTEN_FDS says was passed: {error}"))?;
     let passed = Passed::of(inherited.sockets)?;
     allocator::set_up();
-    let mut journal = Journal::new(Descriptor::standard_error()?, JOURNAL_BYTES_MAX);
+    let log = Descriptor::open_log(&serve.log).map_err(|error| format!("--log {}: {error}", serve.log))?;
+    let mut journal = Journal::new(log, serve.log_style(), JOURNAL_BYTES_MAX);
     let manager = inherited.manager.and_then(|name| {
         let connected = ManagerSocket::of(name).inspect_err(|error| {
             let text = format_args!("the service manager is told nothing: {error}");
@@ -72,7 +77,8 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
         BackendChoice::Auto => Ring::open(sandbox)
             .inspect_err(|refused| {
                 let text = format_args!("using epoll, io_uring cannot be used here: {refused}");
-                journal.report(LogEvent::NoUring, Instant::now(), text);
+                let fields = [(LogField::Error, Value::Text(refused))];
+                journal.report_with(LogEvent::NoUring, Instant::now(), text, &fields);
             })
             .ok(),
     };
@@ -85,7 +91,8 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     let beside = if passed.has(Door::Admin) { ADMIN_CONNECTIONS_MAX } else { demand.beside };
     let (tables, capacity) = open_tables(&Demand { beside, ..demand }, sandbox)?;
     if let Some(shortfall) = &capacity.shortfall {
-        journal.report(LogEvent::FewerMembers, Instant::now(), format_args!("{shortfall}"));
+        let fields = [(LogField::MembersMax, Value::Number(capacity.members_max as u64))];
+        journal.report_with(LogEvent::FewerMembers, Instant::now(), format_args!("{shortfall}"), &fields);
     }
     let members_max = capacity.members_max;
     let listening = sockets::open(serve, passed, serve.dead_after_for(members_max), &mut journal)?;
@@ -120,6 +127,44 @@ fn open_tables(demand: &Demand, sandbox: Sandbox) -> Result<(Option<Tables>, Cap
     })
 }
 
+/// Opens the transcript, if there is to be one.
+fn open_transcript(serve: &Serve, journal: &mut Journal<Descriptor>) -> Result<Option<Descriptor>, Failure> {
+    let Some(path) = serve.transcript_path() else { return Ok(None) };
+    match Descriptor::open(path) {
+        Ok(outlet) => Ok(Some(outlet)),
+        Err(error) if serve.transcript.is_some() => Err(format!("--transcript {path}: {error}").into()),
+        // The transcript was not asked for by an option, so the server serves without it.
+        Err(error) => {
+            let fields = [(LogField::Error, Value::Text(&error))];
+            journal.report_with(
+                LogEvent::NoTranscript,
+                Instant::now(),
+                format_args!("no transcript: {error}"),
+                &fields,
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Leaves the process what serving takes, which nothing gives back. There must be no other thread yet. `None` without a
+/// sandbox.
+fn enter_sandbox(serve: &Serve, tables: Option<TableSizes>) -> Option<Entered> {
+    if serve.no_sandbox {
+        return None;
+    }
+    assert_eq!(threads(), 1, "threads are started in the sandbox, which would not hold for one that is there before");
+    let makes_rings = tables.is_some_and(|tables| tables.count > 1);
+    Some(Permissions { makes_rings, ..serve.permissions() }.enter())
+}
+
+/// Threads of this process, without those that the kernel may have for a ring (`iou-...`, Linux 5.12).
+fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    tasks.map(name).filter(|name| !name.starts_with("iou-")).count().max(1)
+}
+
 /// All that a server starts with, whatever its back end.
 struct Start<'a> {
     serve: &'a Serve,
@@ -138,58 +183,69 @@ struct Start<'a> {
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self { serve, doors, addresses, journal, name, capacity, mut kept, manager } = self;
+        let Self { serve, doors, addresses, mut journal, name, capacity, mut kept, manager } = self;
         let Capacity { members_max, tables, .. } = capacity;
         let address = addresses[0].1;
         let config = Config { doors, ..serve.config(members_max) };
+        let transcript = open_transcript(serve, &mut journal)?;
         let mut random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
-        let mut server = match serve.cluster.engine() {
+        let cluster = match serve.cluster.engine() {
+            None => None,
+            Some(engine) => Some((engine, serve.cluster_settings(&mut random)?)),
+        };
+        let entered = enter_sandbox(serve, tables);
+        let mut server = match cluster {
             None => Server::new(io, config, journal, random),
-            Some(engine) => {
-                let settings = serve.cluster_settings(&mut random)?;
-                // Behind the signals, which the thread of the link must block too.
-                Server::in_cluster(io, config, journal, random, start::link(engine)?, settings)
-            }
+            // Behind the signals, which the thread of the link must block too.
+            Some((engine, settings)) => Server::in_cluster(io, config, journal, random, start::link(engine)?, settings),
         };
         let machine = rustix::system::uname();
+        // Without a name people know the machine by its address alone.
         let machine = machine.nodename().to_str().map_or_else(|_| address.ip().to_string(), str::to_owned);
         server.name_node(&format!("{machine}:{}", address.port()));
-        let Kept { state_file, .. } = &mut kept;
-        let keeper = state_file.take().map(|file| Box::new(file) as Box<dyn Keeper>);
+        let keeper = match kept.state_file.take() {
+            None => None,
+            // Behind the signals too.
+            Some(file) => Some(Box::new(file.start().map_err(|error| format!("--state: {error}"))?) as Box<dyn Keeper>),
+        };
         server.keep_order_with(kept, keeper);
-        if let Some(path) = serve.transcript_path() {
-            match Descriptor::open(path) {
-                Ok(outlet) => {
-                    server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
-                }
-                Err(error) if serve.transcript.is_some() => return Err(format!("--transcript {path}: {error}").into()),
-                // The transcript was not asked for by an option, so the server serves without it.
-                Err(error) => server.report(LogEvent::NoTranscript, format_args!("no transcript: {error}")),
-            }
+        let files = serve.operator_files();
+        if !files.is_empty() {
+            // Behind the signals too.
+            server.reread(Box::new(OperatorFiles::start(files)?));
+        }
+        if let Some(outlet) = transcript {
+            server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
         }
         for (door, address) in &addresses[1..] {
-            server.report(LogEvent::Listening, format_args!("listening on {address} ({})", door.name()));
+            let door = door.name();
+            let fields = [(LogField::Door, Value::Text(&door)), (LogField::Address, Value::Text(address))];
+            server.report_with(LogEvent::Listening, format_args!("listening on {address} ({door})"), &fields);
         }
-        match tables {
-            None => server.report(
-                LogEvent::Listening,
-                format_args!("listening on {address} ({name}, up to {members_max} members)"),
-            ),
-            Some(TableSizes { count, .. }) => {
-                let noun = if count == 1 { "table" } else { "tables" };
-                server.report(
-                    LogEvent::Listening,
-                    format_args!("listening on {address} ({name}, {count} {noun}, up to {members_max} members)"),
-                );
-            }
-        }
+        let fields = [
+            (LogField::Door, Value::Text(&Door::Text.name())),
+            (LogField::Address, Value::Text(&address)),
+            (LogField::BackEnd, Value::Text(&name)),
+            (LogField::MembersMax, Value::Number(members_max as u64)),
+        ];
+        let counted =
+            tables.map(|TableSizes { count, .. }| format!("{count} {}, ", if count == 1 { "table" } else { "tables" }));
+        let tables_shown = counted.unwrap_or_default();
+        let text = format_args!("listening on {address} ({name}, {tables_shown}up to {members_max} members)");
+        server.report_with(LogEvent::Listening, text, &fields);
         let bound = MemoryBound::of(&config).with_tables(tables).with_cluster(
             serve.cluster.is_wanted(),
             config.rooms_max,
             config.members_max,
         );
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
-        server.report(LogEvent::MemoryBound, format_args!("memory {bound}"));
+        let fields = [(LogField::Bytes, Value::Number(bound.total() as u64))];
+        server.report_with(LogEvent::MemoryBound, format_args!("memory {bound}"), &fields);
+        match entered {
+            None => server.report(LogEvent::SandboxPartial, format_args!("sandbox: none, as --no-sandbox asks for")),
+            Some(entered) if entered.is_whole() => server.report(LogEvent::Sandbox, format_args!("{entered}")),
+            Some(entered) => server.report(LogEvent::SandboxPartial, format_args!("{entered}")),
+        }
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             let place =
                 if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };
@@ -204,7 +260,8 @@ impl Start<'_> {
         // The error is in the journal already.
         let flow = server.run().unwrap_or(Flow::StopAtOnce);
         if let Err(error) = server.finish_state() {
-            server.report(LogEvent::StateNotKept, format_args!("--state: what changed last is not kept: {error}"));
+            let text = format_args!("--state: what changed last is not kept: {error}");
+            server.report_error(LogEvent::StateNotKept, text, &error);
         }
         Ok(if flow == Flow::StopAtOnce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

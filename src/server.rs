@@ -26,6 +26,8 @@ mod lifecycle;
 mod measures;
 mod past;
 mod receive;
+mod reload;
+mod reports;
 mod requests;
 pub mod schedule;
 mod send;
@@ -35,8 +37,8 @@ mod silence;
 mod speaker;
 mod web;
 
+use std::io;
 use std::time::Instant;
-use std::{fmt, io};
 
 use crate::cluster::link::AnyLink;
 use crate::cluster::{Cluster, Settings};
@@ -46,7 +48,7 @@ use crate::counters::{CloseReason, Counters, Statistics};
 use crate::door::Door;
 use crate::flood::{Addresses, Bucket};
 use crate::io::{Completion, Completions, Io, Receiving, Scratch, Signal, Until, allocator};
-use crate::journal::{Journal, LogEvent};
+use crate::journal::{Journal, LogEvent, LogField, Value};
 use crate::limits::{CROWD_LEFT, CROWD_MIN, DUES_PER_TURN_MAX, FULL_LOOKS_MAX};
 use crate::metrics::Build;
 use crate::names::Names;
@@ -64,6 +66,7 @@ use keeping::Keeping;
 use lifecycle::Accepting;
 use measures::Measures;
 use receive::SpareBuffers;
+use reload::Reload;
 use schedule::{Due, Moment, Schedule};
 use shutdown::Phase;
 use silence::Silence;
@@ -89,6 +92,7 @@ pub struct Server<I: Io, W> {
     random: Random,
     sessions: Sessions,
     keeping: Keeping,
+    reload: Reload,
     /// What makes numbers that members see of serial numbers.
     numbers: Permutation,
     transcript: Option<Transcript<W>>,
@@ -166,6 +170,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             random,
             sessions: Sessions::new(config.resume_for, config.members_max),
             keeping: Keeping::default(),
+            reload: Reload::default(),
             transcript: None,
             journal,
             counters: Counters::default(),
@@ -223,11 +228,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.rooms.has_due() || self.rooms.is_skipping() || !self.greetings.is_empty() || self.admin.has_work()
     }
 
-    /// Reports an event in the server's own log.
-    pub fn report(&mut self, event: LogEvent, text: fmt::Arguments<'_>) {
-        self.journal.report(event, self.now, text);
-    }
-
     /// Turns until the server has stopped. An error means that the kernel can no longer be used.
     pub fn run(&mut self) -> io::Result<Flow> {
         let mut completions = Completions::new();
@@ -236,7 +236,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 Ok(Flow::On) => {}
                 Ok(flow) => return Ok(flow),
                 Err(error) => {
-                    self.report(LogEvent::KernelFailed, format_args!("the kernel failed: {error}"));
+                    self.report_error(LogEvent::KernelFailed, format_args!("the kernel failed: {error}"), &error);
                     return Err(error);
                 }
             }
@@ -270,6 +270,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.run_cluster();
         self.say_goodbye();
         self.close_fallen();
+        self.take_files();
         self.keep_order();
         self.show_figures();
         self.sweep();
@@ -336,28 +337,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Statistics => self.report_statistics(),
-            Signal::Hangup => {
-                self.begin_reload();
-                match self.transcript.as_mut().and_then(Transcript::reopen) {
-                    None => self
-                        .report(LogEvent::Reloaded, format_args!("SIGHUP: there is no transcript file to open anew")),
-                    Some(Ok(())) => {
-                        self.report(LogEvent::Reloaded, format_args!("SIGHUP: the transcript file was opened anew"))
-                    }
-                    Some(Err(error)) => self.report(
-                        LogEvent::NotReloaded,
-                        format_args!("SIGHUP: the transcript stays as it is, not opened anew: {error}"),
-                    ),
-                }
-                self.end_reload();
-            }
+            Signal::Hangup => self.reload(),
             Signal::Interrupt | Signal::Terminate => self.on_stop_signal(signal),
         }
     }
 
     fn report_statistics(&mut self) {
         let statistics = self.statistics();
-        self.report(LogEvent::Statistics, format_args!("{statistics}"));
+        let fields = [(LogField::Statistics, Value::Statistics(&statistics))];
+        self.report_with(LogEvent::Statistics, format_args!("{statistics}"), &fields);
     }
 
     fn write_transcript(&mut self) {
@@ -370,14 +358,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
         match transcript.write(self.rooms.log(), self.now) {
             None => {}
             Some(Change::Paused(error)) => {
-                self.report(
-                    LogEvent::TranscriptPaused,
-                    format_args!("transcript paused, tried again every second: {error}"),
-                );
+                let text = format_args!("transcript paused, tried again every second: {error}");
+                self.report_error(LogEvent::TranscriptPaused, text, &error);
             }
             Some(Change::Resumed) => self.report(LogEvent::TranscriptResumed, format_args!("transcript resumed")),
             Some(Change::Ended(error)) => {
-                self.report(LogEvent::TranscriptEnded, format_args!("transcript ended: {error}"))
+                self.report_error(LogEvent::TranscriptEnded, format_args!("transcript ended: {error}"), &error);
             }
         }
     }
@@ -410,6 +396,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.schedule.set(Moment::Room, self.rooms.deadline());
         self.schedule.set(Moment::Session, self.sessions.deadline());
         self.schedule.set(Moment::State, self.keeping.deadline());
+        self.schedule.set(Moment::Reload, self.reload.deadline());
         let transcript = self.transcript.as_ref();
         self.schedule
             .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));

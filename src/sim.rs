@@ -23,8 +23,11 @@ pub mod large_room;
 pub mod memory_file;
 pub mod model;
 pub mod peers;
+#[cfg(test)]
+mod reload;
 pub mod run;
 mod script;
+mod server_log;
 pub mod service;
 pub mod simulation;
 pub mod stream;

@@ -216,6 +216,7 @@ mod tests {
 
     use super::*;
     use crate::limits::{LOG_ENTRY_BYTES, LOG_SEGMENTS_MIN};
+    use crate::outlet::Place;
     use crate::outlet::test_outlet::TestOutlet;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -276,7 +277,7 @@ mod tests {
     #[test]
     fn each_line_in_a_file_has_its_time_also_the_one_that_was_cut_and_the_gap() {
         let (mut log, mut transcript, start) = set_up(3);
-        transcript.outlet.stamped = true;
+        transcript.outlet.place = Place::File;
         transcript.note("hi");
         for number in 1..10 {
             say(&mut log, &format!("{number} aaaa\n"));

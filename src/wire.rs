@@ -28,7 +28,7 @@ use crate::names::{Name, RoomName};
 use crate::room::log::Entry;
 
 pub use self::foreign::{Foreign, Opening, Verdict};
-pub use self::sanitise::sanitise;
+pub use self::sanitise::{is_hidden, sanitise};
 
 /// A format of messages and notices. A room has one feed for each that its members read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use uproar::counters::Counter;
 use uproar::io::Completions;
 use uproar::io::signals::Signals;
 use uproar::io::uring::{Ring, Sandbox, Socket, Uring};
-use uproar::journal::Journal;
+use uproar::journal::{Journal, Style};
 use uproar::outlet::Descriptor;
 use uproar::random::Random;
 use uproar::server::Server;
@@ -29,7 +29,7 @@ impl World {
         let config = Serve::with(&["--log-bytes", "64KiB", "--flood-rate", "0"]).unwrap().config(1000);
         let ring = Ring::open(Sandbox::On).expect("io_uring is needed for this test");
         let io = Uring::new(ring, vec![listener], Signals::new().unwrap());
-        let journal = Journal::new(Descriptor::standard_error().unwrap(), limits::JOURNAL_BYTES_MAX);
+        let journal = Journal::new(Descriptor::standard_error().unwrap(), Style::default(), limits::JOURNAL_BYTES_MAX);
         let random = Random::from_kernel().unwrap();
         Self {
             server: Server::new(io, config, journal, random),

@@ -2,6 +2,7 @@
 //! builds know these options, also those that cannot use them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use crate::limits::{
     CLUSTER_HISTORY_BYTES_MIN, CLUSTER_HISTORY_DEFAULT, CLUSTER_HISTORY_TIME_MIN, CLUSTER_NAME_BYTES_MAX,
     OPTION_TIME_MAX,
 };
+
+/// NATS's port, where a URL names none.
+const PORT_DEFAULT: u16 = 4222;
 
 /// How to reach the engine, and what is made there where it is not.
 #[derive(Clone, Debug)]
@@ -102,6 +106,26 @@ impl Url {
     /// All of it, for the client.
     pub fn secret(&self) -> &str {
         &self.0
+    }
+
+    /// The port that the client connects to.
+    pub fn port(&self) -> u16 {
+        let (_, port) = self.host_and_port();
+        port.and_then(|port| port.parse().ok()).unwrap_or(PORT_DEFAULT)
+    }
+
+    /// True when the host is a name, whose address is to be looked up.
+    pub fn is_by_name(&self) -> bool {
+        self.host_and_port().0.parse::<IpAddr>().is_err()
+    }
+
+    fn host_and_port(&self) -> (&str, Option<&str>) {
+        let (_, rest) = self.0.split_once("://").expect("it was parsed");
+        let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+        match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => address.rsplit_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+        }
     }
 }
 

@@ -13,8 +13,8 @@ pub struct Profile {
     pub key: Option<Key>,
     /// How many wrong keys of operators it may type.
     pub keys: Bucket,
-    /// True once it has shown the operators' key.
-    pub operator: bool,
+    /// Which of the operators' keys it has shown, by how many there were before; the last one makes an operator.
+    pub operator: Option<u32>,
     /// What an IRC client has asked for.
     pub capabilities: Capabilities,
     /// What an IRC client has told of itself so far; `None` once it is a member.

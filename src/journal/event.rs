@@ -50,6 +50,16 @@ table! {
             level: Level::Info,
             help: "The most memory that the server can come to use, by part."
         },
+        Sandbox {
+            key: "sandbox",
+            level: Level::Info,
+            help: "What the server and all that it may start are restricted to from now on."
+        },
+        SandboxPartial {
+            key: "sandbox_partial",
+            level: Level::Warning,
+            help: "The kernel or a container does not have all of the sandbox, or --no-sandbox turned it off; with what is missing."
+        },
         Hint { key: "hint", level: Level::Info, help: "What somebody at this terminal may want to know." },
         NoUring {
             key: "no_uring",
@@ -72,6 +82,11 @@ table! {
             help: "All statistics, each as key=value: on SIGUSR1, and every --stats-interval."
         },
         Stopped { key: "stopped", level: Level::Notice, help: "The server has stopped; with all statistics." },
+        StoppedAtOnce {
+            key: "stopped_at_once",
+            level: Level::Warning,
+            help: "The server was told twice to stop, and has cut members off; with all statistics."
+        },
         KernelFailed {
             key: "kernel_failed",
             level: Level::Error,
@@ -165,9 +180,104 @@ table! {
     }
 }
 
+/// The name of a field in a JSON object, and what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct LogFieldRow {
+    pub key: &'static str,
+    pub help: &'static str,
+}
+
+table! {
+    /// What of an event is data. The keys are no other keys of an object.
+    LogField: LogFieldRow {
+        Door { key: "door", help: "The name of a door: `text`, `web`, `irc` or `admin`." },
+        Address {
+            key: "address",
+            help: "An address: with a port where the server listens, without one where a peer comes from."
+        },
+        BackEnd { key: "back_end", help: "How the server waits for the kernel: `uring`, `epoll` or `select`." },
+        MembersMax { key: "members_max", help: "How many members there may be at a time." },
+        Bytes { key: "bytes", help: "A size in bytes." },
+        Statistics { key: "statistics", help: "An object with every key of the statistics line, and numbers." },
+        Name { key: "name", help: "What a member is called, as members read it." },
+        Id {
+            key: "id",
+            help: "The number under which members know a connection; no other connection ever has it."
+        },
+        Reason {
+            key: "reason",
+            help: "Why a connection was closed: the key of a statistic without `closed_`."
+        },
+        By { key: "by", help: "The operator's name." },
+        Action {
+            key: "action",
+            help: "What an operator did: `operator`, `kick`, `ban`, `unban`, `mute`, `unmute`, `topic`, `modes`, `announcement`."
+        },
+        Held { key: "held", help: "What is held: a name, an address or a network, or one connection." },
+        Until { key: "until", help: "When that ends (RFC 3339); it is missing without end." },
+        Room { key: "room", help: "The name of a room." },
+        What {
+            key: "what",
+            help: "What was read or opened anew: `log`, `transcript`, `motd`, `operator_key` or `nothing`."
+        },
+        Error { key: "error", help: "What went wrong, in words." },
+        First { key: "first", help: "The first message that a stream has." },
+        Last { key: "last", help: "The last message that a stream has." },
+        Before { key: "before", help: "What a member was called before." },
+        Lines { key: "lines", help: "A number of lines." },
+    }
+}
+
+impl LogEvent {
+    /// The fields that an event may have.
+    pub const fn fields(self) -> &'static [LogField] {
+        use LogField as Field;
+        match self {
+            Self::Listening => &[Field::Door, Field::Address, Field::BackEnd, Field::MembersMax],
+            Self::MemoryBound => &[Field::Bytes],
+            Self::FewerMembers => &[Field::MembersMax],
+            Self::Statistics | Self::Stopped | Self::StoppedAtOnce => &[Field::Statistics],
+            Self::Closed => &[Field::Name, Field::Id, Field::Address, Field::Reason],
+            Self::Moderation => {
+                &[Field::By, Field::Action, Field::Name, Field::Id, Field::Held, Field::Until, Field::Room]
+            }
+            Self::Reloaded => &[Field::What, Field::Bytes],
+            Self::NotReloaded => &[Field::What, Field::Error],
+            Self::NoUring
+            | Self::KernelFailed
+            | Self::AcceptingPaused
+            | Self::StateNotKept
+            | Self::NoTranscript
+            | Self::TranscriptPaused
+            | Self::TranscriptEnded
+            | Self::ClusterDown
+            | Self::ClusterUnfit => &[Field::Error],
+            Self::ClusterUp => &[Field::First, Field::Last],
+            Self::NameLost => &[Field::Name, Field::Id, Field::Before],
+            Self::Dropped => &[Field::Lines],
+            _ => &[],
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_field_has_a_key_of_its_own_a_sentence_and_an_event() {
+        let mut keys: Vec<&str> = LogField::ALL.iter().map(|field| field.row().key).collect();
+        keys.extend(["time", "level", "event"]);
+        keys.push("text");
+        keys.sort_unstable();
+        assert!(keys.windows(2).all(|pair| pair[0] != pair[1]), "{keys:?}");
+        for field in LogField::ALL {
+            let LogFieldRow { key, help } = field.row();
+            assert!(key.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()), "{key}");
+            assert!(help.ends_with('.') && help.starts_with(|first: char| first.is_uppercase()), "{key}: {help:?}");
+            assert!(LogEvent::ALL.iter().any(|event| event.fields().contains(field)), "{key}");
+        }
+    }
 
     #[test]
     fn each_event_has_a_key_of_its_own_and_a_sentence() {

@@ -86,6 +86,11 @@ impl Network {
         self.0.prefix_len()
     }
 
+    /// Whether it has one address alone.
+    pub fn is_one_address(self) -> bool {
+        self.0.prefix_len() == self.0.max_prefix_len()
+    }
+
     /// Whether all loopback addresses of IPv4, or `::1` among others, are in it.
     fn covers_loopback(self) -> bool {
         match self.0 {
@@ -107,7 +112,7 @@ fn parse_length(text: &str) -> Result<u8, NetworkError> {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
+        if self.is_one_address() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
     }
 }
 

@@ -109,6 +109,12 @@ impl fmt::Display for KeyError {
     }
 }
 
+impl From<io::Error> for KeyError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 impl std::error::Error for KeyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         if let Self::Unreadable(error) = self { Some(error) } else { None }

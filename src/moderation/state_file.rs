@@ -71,6 +71,19 @@ pub struct StateFile {
     taken: usize,
 }
 
+/// A file that was read and can be written, without the thread that writes it: what a thread may do is settled when it
+/// starts.
+#[derive(Debug)]
+pub struct Opened(Folder);
+
+impl Opened {
+    /// Starts the thread. Signals that the server takes from a descriptor must be blocked already, and the sandbox must be
+    /// entered: the thread blocks the signals that its creator blocks, and may do what that may do.
+    pub fn start(self) -> io::Result<StateFile> {
+        StateFile::start(self.0)
+    }
+}
+
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub enum FileError {
@@ -84,17 +97,15 @@ pub enum FileError {
 
 impl StateFile {
     /// Reads the state that an earlier server kept, which is empty where there is no file, and writes it back, to see
-    /// at once whether it can be written. A file that cannot be read or understood stays as it is.
-    ///
-    /// Signals that the server takes from a descriptor must be blocked already: the thread blocks those that its
-    /// creator blocks.
-    pub fn open(path: &Path) -> Result<(Self, State), FileError> {
+    /// at once whether it can be written. A file that cannot be read or understood stays as it is. What it returns starts
+    /// the thread.
+    pub fn open(path: &Path) -> Result<(Opened, State), FileError> {
         // A link stays one, and what it leads to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let state = read(&path)?;
         let mut disk = Folder::of(path);
         write(&mut disk, &state).map_err(FileError::Unwritable)?;
-        Ok((Self::start(disk).map_err(FileError::Unwritable)?, state))
+        Ok((Opened(disk), state))
     }
 
     /// Starts the thread.

@@ -120,6 +120,7 @@ mod tests {
     use rustix::net::{AddressFamily, SocketType, sockopt};
 
     use super::*;
+    use crate::journal::Style;
     use crate::limits::{LISTEN_BACKLOG, SOCKET_SEND_BYTES};
     use crate::sim::memory_file::MemoryFile;
 
@@ -133,7 +134,7 @@ mod tests {
     fn open(options: &[&str], passed: Vec<(&str, OwnedFd)>) -> Result<(Listening, String), String> {
         let passed = Passed::of(passed.into_iter().map(|(name, socket)| (name.to_owned(), socket)).collect())?;
         let log = MemoryFile::default();
-        let mut journal = Journal::new(log.clone(), 1000);
+        let mut journal = Journal::new(log.clone(), Style::default(), 1000);
         let listening = super::open(&Serve::with(options)?, passed, DEAD_AFTER, &mut journal);
         let listening = listening.map_err(|error| error.to_string())?;
         Ok((listening, String::from_utf8(log.written()).unwrap()))

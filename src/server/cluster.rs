@@ -24,7 +24,7 @@ use crate::cluster::people::People;
 use crate::cluster::record::{Author, Batch, Content, Record};
 use crate::cluster::{Cluster, Delivery, Settings, Turn};
 use crate::io::{Io, Signal};
-use crate::journal::LogEvent;
+use crate::journal::{LogEvent, LogField, Value};
 use crate::limits::{
     CLUSTER_LINES_UNDER_WAY_MAX, CLUSTER_NEWS_BYTES_PER_TURN, CLUSTER_NEWS_PER_TURN, GOODBYES_PER_TURN, OWN_RANGES_MAX,
 };
@@ -107,15 +107,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
                     self.rooms.set_stream(stream.created);
                 }
                 self.greet_nodes();
-                self.report(
-                    LogEvent::ClusterUp,
-                    format_args!("the cluster is there: its stream has messages {} to {}", stream.first, stream.last),
-                );
+                let (first, last) = (stream.first, stream.last);
+                let fields = [(LogField::First, Value::Number(first)), (LogField::Last, Value::Number(last))];
+                let text = format_args!("the cluster is there: its stream has messages {first} to {last}");
+                self.report_with(LogEvent::ClusterUp, text, &fields);
             }
             News::Down { why } => {
                 cluster.on_down(now);
                 cluster.people.on_down();
-                self.report(LogEvent::ClusterDown, format_args!("cut off from the cluster: {why}"));
+                self.report_error(LogEvent::ClusterDown, format_args!("cut off from the cluster: {why}"), &why);
             }
             News::Unfit { why } => self.fail_in_cluster(&why),
             News::CaughtUp => {
@@ -162,7 +162,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         if let Some(cluster) = &mut self.cluster {
             cluster.fail();
         }
-        self.report(LogEvent::ClusterUnfit, format_args!("the cluster cannot be used: {why}"));
+        self.report_error(LogEvent::ClusterUnfit, format_args!("the cluster cannot be used: {why}"), &why);
         if !self.phase.is_stopping() {
             self.on_stop_signal(Signal::Terminate);
         }

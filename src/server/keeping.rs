@@ -15,7 +15,7 @@ use crate::cluster::told::{Question, Reply};
 use crate::counters::{CloseReason, Counter};
 use crate::flood::Rate;
 use crate::io::Io;
-use crate::journal::LogEvent;
+use crate::journal::{LogEvent, LogField, Value};
 use crate::limits::{
     BAN_LOOKS_PER_TURN, GOODBYES_PER_TURN, LIST_PAGE_ENTRIES, SLOW_MAX, STATE_ROOMS_MAX, TOPIC_BYTES_MAX,
     WRONG_KEY_BURST, WRONG_KEY_LINES,
@@ -36,6 +36,8 @@ use crate::token::{ConnectionId, RoomId};
 pub struct Keeping {
     /// `None`: nobody can become an operator.
     key: Option<OperatorKey>,
+    /// How often the key has become another.
+    key_changes: u32,
     pub motd: Option<Motd>,
     bans: Holds,
     mutes: Holds,
@@ -53,6 +55,20 @@ impl Keeping {
     /// Memory in use for holds, in bytes.
     pub fn footprint(&self) -> usize {
         self.bans.footprint() + self.mutes.footprint()
+    }
+
+    /// Takes the key that its file has now. True when it is another, so that nobody is an operator: a key is changed
+    /// because somebody has it who should not.
+    pub fn change_key(&mut self, key: OperatorKey) -> bool {
+        let is_another = self.key.as_ref() != Some(&key);
+        self.key = Some(key);
+        self.key_changes = self.key_changes.wrapping_add(u32::from(is_another));
+        is_another
+    }
+
+    /// Whether whoever has shown this key is an operator.
+    pub fn is_key(&self, shown: Option<u32>) -> bool {
+        shown == Some(self.key_changes)
     }
 
     /// True while members are to be looked at, or an announcement is under way.
@@ -106,10 +122,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match report {
                 None => {}
                 Some(Report::Failed(error)) => {
-                    self.report(
-                        LogEvent::StateNotKept,
-                        format_args!("--state: not kept, tried again every second: {error}"),
-                    );
+                    let text = format_args!("--state: not kept, tried again every second: {error}");
+                    self.report_error(LogEvent::StateNotKept, text, &error);
                 }
                 Some(Report::Mended) => self.report(LogEvent::StateKept, format_args!("--state: kept again")),
             }
@@ -220,9 +234,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         // Also the right key has to wait, so that nothing is learnt from who has to.
         profile.keys.allows(rate, 1.0, self.now).map_err(Blocked::OverRate)?;
         if is_right {
-            profile.operator = true;
+            profile.operator = Some(self.keeping.key_changes);
             self.tell(speaker.id, Notice::Operator);
-            self.log_action(speaker, format_args!("is an operator"));
+            self.report_action_of(speaker, "operator", format_args!("is an operator"), &[]);
         } else {
             profile.keys.take(rate, 1.0, self.now);
             self.counters.add(Counter::WrongKeys, 1);
@@ -232,8 +246,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         Ok(())
     }
 
-    fn log_action(&mut self, speaker: &Speaker, what: std::fmt::Arguments<'_>) {
-        self.journal.report(LogEvent::Moderation, self.now, format_args!("{} {what}", speaker.name));
+    /// An operator has set something of a room.
+    fn report_setting(&mut self, speaker: &Speaker, what: &str, room: RoomId) {
+        let name = self.rooms.room(room).name();
+        let fields = [(LogField::Room, Value::Text(&name))];
+        self.report_action_of(speaker, what, format_args!("set the {what} of {name}"), &fields);
     }
 
     pub(super) fn kick(&mut self, speaker: &Speaker, name: &str, why: &str) -> Result<Done, Blocked> {
@@ -242,7 +259,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
             match kicked {
                 Some(shown) => {
                     self.tell(speaker.id, Notice::KickedOther { name: shown });
-                    self.log_action(speaker, format_args!("kicked {shown}, at another node"));
+                    let (by, whom) =
+                        (self.whom(speaker.name, Some(speaker.received.public_id)), self.whom(shown, None));
+                    self.report_kick(by, whom, ", at another node");
                 }
                 None => {
                     self.tell(speaker.id, Notice::Nobody { name });
@@ -256,7 +275,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let shown = self.connections.at(other).name();
         self.close_with(other, Notice::Kicked { by: speaker.name, why }, CloseReason::Kicked);
         self.tell(speaker.id, Notice::KickedOther { name: shown });
-        self.log_action(speaker, format_args!("kicked {shown}"));
+        let id = self.public_id(other);
+        let (by, whom) = (self.whom(speaker.name, Some(speaker.received.public_id)), self.whom(shown, Some(id)));
+        self.report_kick(by, whom, "");
         Ok(Done::Taken)
     }
 
@@ -317,21 +338,22 @@ impl<I: Io, W: Outlet> Server<I, W> {
             return self.publish_hold(speaker, Content::Hold(held));
         }
         let (held, end) = (hold.to_string(), hold.end_shown().to_string());
+        let by = self.whom(speaker.name, Some(speaker.received.public_id));
+        let logged = self.held(&hold);
         if self.insert_hold(kind, hold, now).is_err() {
             self.tell(speaker.id, Notice::HoldsFull);
             return Ok(());
         }
         if kind == Kind::Ban {
             self.tell(speaker.id, Notice::BannedOther { held: &held, end: &end });
-            self.log_action(speaker, format_args!("banned {held} {end}"));
         } else {
             if let Some(id) = member.filter(|id| *id != speaker.id) {
                 let time = time.map(|time| time::spell(time).to_string());
                 self.tell(id, Notice::MutedFor { time: time.as_deref() });
             }
             self.tell(speaker.id, Notice::MutedOther { held: &held, end: &end });
-            self.log_action(speaker, format_args!("muted {held} {end}"));
         }
+        self.report_hold(by, kind, logged, until);
         Ok(())
     }
 
@@ -432,7 +454,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             let held = hold.to_string();
             let verb = if kind == Kind::Ban { "unbanned" } else { "unmuted" };
             self.tell(speaker.id, Notice::Lifted { verb, held: &held });
-            self.log_action(speaker, format_args!("{verb} {held}"));
+            let by = self.whom(speaker.name, Some(speaker.received.public_id));
+            self.report_lift(by, kind, self.held(hold));
         }
     }
 
@@ -465,7 +488,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.change_topic(room, Some(topic).filter(|_| !text.is_empty()));
             self.tell_topic_set(speaker.id, text);
         }
-        self.log_action(speaker, format_args!("set the topic of {}", self.rooms.room(room).name()));
+        self.report_setting(speaker, "topic", room);
         Ok(done)
     }
 
@@ -501,7 +524,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.rooms.announce(room, Some(speaker.who().id), event)?;
             self.change_modes(room, change);
         }
-        self.log_action(speaker, format_args!("set the modes of {}", self.rooms.room(room).name()));
+        self.report_setting(speaker, "modes", room);
         Ok(())
     }
 
@@ -565,7 +588,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.tell(speaker.id, Notice::Announced { rooms: rooms.len() as u64 });
             self.keeping.announcement = Some((text.into(), rooms));
         }
-        self.log_action(speaker, format_args!("made an announcement"));
+        self.report_action_of(speaker, "announcement", format_args!("made an announcement"), &[]);
         Ok(())
     }
 }

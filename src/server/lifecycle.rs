@@ -10,12 +10,10 @@ use super::web::{CLOSE_NORMAL, Code};
 use crate::connection::{Greeting, Private, Queue, State};
 use crate::counters::{CloseReason, Counter};
 use crate::door::{Door, Doors};
-use crate::flood::Rate;
 use crate::io::{Io, Send};
 use crate::journal::LogEvent;
-use crate::limits::{ACCEPT_RETRY, CLOSE_REPORTS_PER_SECOND};
+use crate::limits::ACCEPT_RETRY;
 use crate::message::Notice;
-use crate::names::Name;
 use crate::outlet::Outlet;
 use crate::room::{Newcomer, Who};
 use crate::token::{ConnectionId, ListenerId, RoomId};
@@ -102,7 +100,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
     pub(super) fn on_accept_failed(&mut self, listener: ListenerId, errno: Errno) {
         self.accepting.paused[listener.index()] = true;
         if !mem::replace(&mut self.accepting.reported, true) {
-            self.report(LogEvent::AcceptingPaused, format_args!("accepting paused: {}", io::Error::from(errno)));
+            let error = io::Error::from(errno);
+            self.report_error(LogEvent::AcceptingPaused, format_args!("accepting paused: {error}"), &error);
         }
         self.schedule.set(Moment::Accept, Some(self.now + ACCEPT_RETRY));
     }
@@ -231,7 +230,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.forget_person(id, name);
         self.counters.closed(reason);
         if !matches!(reason, CloseReason::Left | CloseReason::Broken | CloseReason::Answered) {
-            self.report_close(name, reason);
+            self.report_close(self.whom(name, Some(public_id)), ip, reason);
         }
         self.free_if_idle(id);
     }
@@ -244,15 +243,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
             self.io.close(connection.socket);
             self.admin.on_freed(id);
             self.resume_accepting();
-        }
-    }
-
-    /// Logs that the server closed a connection, up to a number of them a second. The statistics count them all.
-    fn report_close(&mut self, name: Name, reason: CloseReason) {
-        let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
-        if self.close_reports.allows(rate, 1.0, self.now).is_ok() {
-            self.close_reports.take(rate, 1.0, self.now);
-            self.journal.report(LogEvent::Closed, self.now, format_args!("closed {name}: {reason}"));
         }
     }
 }

@@ -129,7 +129,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
     }
 
     pub(super) fn is_operator(&self, id: ConnectionId) -> bool {
-        self.connections.at(id).profile.as_deref().is_some_and(|profile| profile.operator)
+        self.connections.at(id).profile.as_deref().is_some_and(|profile| self.keeping.is_key(profile.operator))
     }
 
     /// `Ok` when no private bytes wait to be sent, so that an answer of several lines may be given.

@@ -35,6 +35,8 @@ pub enum Moment {
     Session,
     /// The state is handed to its keeper.
     State,
+    /// Files that were read anew are looked for.
+    Reload,
     /// The transcript is tried again.
     Transcript,
     /// The server's own log is tried again.

@@ -8,7 +8,7 @@ use super::{Flow, Server};
 use crate::cluster::Cluster;
 use crate::door::Door;
 use crate::io::{Io, Signal};
-use crate::journal::LogEvent;
+use crate::journal::{LogEvent, LogField, Value};
 use crate::limits::{GOODBYES_PER_TURN, STOP_FLUSH, STOP_FLUSH_PER_MEMBER};
 use crate::message::Event;
 use crate::outlet::Outlet;
@@ -110,16 +110,17 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let Phase::Stopping { until, goodbye_said, at_once } = self.phase else { return };
         let owes = self.cluster.as_ref().is_some_and(Cluster::owes);
         let written = self.transcript.as_ref().is_none_or(|transcript| transcript.is_quiet(self.rooms.log()));
-        let (flow, how, until) = if at_once {
-            (Flow::StopAtOnce, "stopped at once, members cut off", self.now)
+        let (flow, event, how, until) = if at_once {
+            (Flow::StopAtOnce, LogEvent::StoppedAtOnce, "stopped at once, members cut off", self.now)
         } else if until <= self.now || (goodbye_said && self.rooms.is_quiet() && written && !owes) {
-            (self.flow_of_stop(), "stopped", until)
+            (self.flow_of_stop(), LogEvent::Stopped, "stopped", until)
         } else {
             return;
         };
         self.phase = Phase::Stopped { flow, until };
         let statistics = self.statistics();
-        self.report(LogEvent::Stopped, format_args!("{how}: {statistics}"));
+        let fields = [(LogField::Statistics, Value::Statistics(&statistics))];
+        self.report_with(event, format_args!("{how}: {statistics}"), &fields);
     }
 
     /// Whether the loop goes on: until the last line was written, or the time for it is over.

@@ -137,6 +137,7 @@ fn play(seed: u64, readable: bool, told: &mut Vec<String>) -> Outcome {
         told.extend(nodes.transcripts());
     }
     let figures = played.unwrap_or_else(|panic| resume_unwind(panic));
+    nodes.expect_quiet_logs();
     let mut hasher = DefaultHasher::new();
     let mut events = 0;
     for node in &nodes.nodes {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::io::sim::draw::Draw;
-use crate::outlet::{Outlet, Unwritten};
+use crate::outlet::{Outlet, Place, Unwritten};
 
 /// The stamp of every line: the time of day does not change.
 pub const STAMP: &str = "2001-09-09T01:46:40.000Z ";
@@ -41,7 +41,9 @@ struct State {
     /// How the next writes go, in turn; everything is taken when it is empty.
     takes: Vec<Take>,
     writes: usize,
-    stamped: bool,
+    place: Place,
+    /// True where there is no path to open anew.
+    is_pipe: bool,
     /// How often it was to be opened anew; every third time fails.
     reopened: usize,
     broken: bool,
@@ -49,9 +51,22 @@ struct State {
 
 impl MemoryFile {
     pub fn new(stamped: bool) -> Self {
+        Self::at(if stamped { Place::File } else { Place::Other })
+    }
+
+    pub fn at(place: Place) -> Self {
         let file = Self::default();
-        file.state.borrow_mut().stamped = stamped;
+        file.state.borrow_mut().place = place;
         file
+    }
+
+    pub fn set_place(&self, place: Place) {
+        self.state.borrow_mut().place = place;
+    }
+
+    /// It has no path to be opened anew by.
+    pub fn set_is_pipe(&self) {
+        self.state.borrow_mut().is_pipe = true;
     }
 
     pub fn set_takes(&self, takes: Vec<Take>) {
@@ -64,7 +79,7 @@ impl MemoryFile {
     }
 
     pub fn is_stamped(&self) -> bool {
-        self.state.borrow().stamped
+        self.place() == Place::File
     }
 
     /// The bytes of all files, without the part of a line that one file ends with when the next file has that line
@@ -127,17 +142,26 @@ impl Outlet for MemoryFile {
         Ok(count)
     }
 
-    fn stamp(&self) -> Option<SystemTime> {
-        self.state.borrow().stamped.then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+    fn place(&self) -> Place {
+        self.state.borrow().place
+    }
+
+    fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
     }
 
     fn reopen(&self) -> Option<io::Result<Self>> {
         let mut state = self.state.borrow_mut();
+        if state.is_pipe {
+            return None;
+        }
         state.reopened += 1;
         if state.reopened.is_multiple_of(3) {
             return Some(Err(io::ErrorKind::PermissionDenied.into()));
         }
         state.broken = false;
+        let files = (self.file + 2).max(state.files.len());
+        state.files.resize(files, Vec::new());
         Some(Ok(Self { state: Rc::clone(&self.state), file: self.file + 1 }))
     }
 }

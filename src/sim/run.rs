@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::commands;
-use super::memory_file::{MemoryFile, STAMP, Take};
+use super::memory_file::{MemoryFile, Take};
 use super::peers::Peers;
+use super::server_log::{self, LogOutcome};
 use super::service::{Told, Watcher};
 use super::simulation::{Holds, Simulation};
 use super::verdict::Verdict;
@@ -21,11 +22,13 @@ use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::{self, Kernel};
 use crate::io::sim::trace::Event;
+use crate::journal::{Format, Style};
 use crate::limits::{
     BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, LOG_SEGMENTS_MIN,
     LOGS_BYTES_DEFAULT, OPTION_TIME_MAX, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX,
     STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
 };
+use crate::outlet::Place;
 use crate::server::Flow;
 use crate::wire::Framing;
 use crate::wire::http::Origins;
@@ -68,34 +71,6 @@ pub struct Outcome {
     pub typed: Option<commands::Outcome>,
     /// What a service manager was told in another run, which is the same but for that. One in eight seeds has one.
     pub watched: Option<Told>,
-}
-
-/// The lines of the server's own log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogOutcome {
-    pub lines: u64,
-    /// Times that lines were not logged.
-    pub gaps: u64,
-    pub transcript_paused: u64,
-    pub transcript_resumed: u64,
-}
-
-impl LogOutcome {
-    fn of(log: &MemoryFile) -> Self {
-        let text = String::from_utf8(log.written()).expect("the log is text");
-        let mut outcome = Self::default();
-        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let stamped = line.strip_prefix(STAMP);
-            assert_eq!(stamped.is_some(), log.is_stamped(), "a line in a file has its time, and no other");
-            let line = stamped.unwrap_or(line);
-            assert!(line.starts_with("uproar: "), "the log says {line:?}");
-            outcome.lines += 1;
-            outcome.gaps += u64::from(line.ends_with(" not logged\n"));
-            outcome.transcript_paused += u64::from(line.starts_with("uproar: transcript paused"));
-            outcome.transcript_resumed += u64::from(line.starts_with("uproar: transcript resumed"));
-        }
-        outcome
-    }
 }
 
 fn config(draw: &mut Draw) -> Config {
@@ -304,13 +279,19 @@ fn play(
     if drawn && apart.chance(128) {
         config.room.logs_bytes = config.room.log_bytes / LOG_SEGMENTS_MIN * 3;
     }
+    // The log has each form in each place, with addresses and without.
+    let style =
+        Style { format: if apart.chance(96) { Format::Json } else { Format::Text }, addresses: apart.chance(128) };
+    if apart.chance(40) {
+        log.set_place(Place::Journald);
+    }
     kernel.note(Event::Begins {
         peers: workload.peers,
         line_bytes: config.line_bytes,
         log_bytes: config.room.log_bytes,
     });
     let peers = Peers::new(&mut kernel, workload);
-    let mut simulation = Simulation::with_log(kernel, config, log, log_bytes_max);
+    let mut simulation = Simulation::with_log(kernel, config, log, style, log_bytes_max);
     *shared = Some(Rc::clone(&simulation.kernel));
     if drawn {
         simulation.server.limit_skips(skips_max);
@@ -404,7 +385,7 @@ fn play(
     let statistics = verdict.compare(&kernel, &said);
     let (hash, events, turns) = (kernel.trace.hash(), kernel.trace.events(), kernel.turn);
     let (tables, moves_failed) = (kernel.tables.used(), kernel.tables.failed);
-    let log = LogOutcome::of(&log);
+    let log = server_log::read(&log, style, &kernel);
     let watched = watcher.as_ref().map(Watcher::told);
     Outcome { hash, events, turns, statistics, holds, tables, moves_failed, skipping, log, typed: None, watched }
 }

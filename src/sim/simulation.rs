@@ -17,7 +17,7 @@ use crate::io::Completions;
 use crate::io::sim::kernel::Kernel;
 use crate::io::sim::trace::Event;
 use crate::io::sim::{Sim, Socket};
-use crate::journal::Journal;
+use crate::journal::{Journal, Style};
 use crate::limits::JOURNAL_BYTES_MAX;
 use crate::names::Name;
 use crate::random::Random;
@@ -85,15 +85,15 @@ pub struct Simulation {
 
 impl Simulation {
     pub fn new(kernel: Kernel, config: Config) -> Self {
-        Self::with_log(kernel, config, MemoryFile::default(), JOURNAL_BYTES_MAX)
+        Self::with_log(kernel, config, MemoryFile::default(), Style::default(), JOURNAL_BYTES_MAX)
     }
 
     /// As [`Simulation::new`], with a journal that writes to `log` and keeps at most `log_bytes_max` bytes that it does
     /// not take.
-    pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, log_bytes_max: usize) -> Self {
+    pub fn with_log(kernel: Kernel, config: Config, log: MemoryFile, style: Style, log_bytes_max: usize) -> Self {
         let sim = Sim::new(kernel);
         let kernel = Rc::clone(&sim.kernel);
-        let server = Server::new(sim, config, Journal::new(log.clone(), log_bytes_max), Random::new([1; 32]));
+        let server = Server::new(sim, config, Journal::new(log.clone(), style, log_bytes_max), Random::new([1; 32]));
         Self::of(server, kernel, &config, log)
     }
 
@@ -107,7 +107,9 @@ impl Simulation {
     ) -> Self {
         let (sim, log) = (Sim::new(kernel), MemoryFile::default());
         let kernel = Rc::clone(&sim.kernel);
-        let journal = Journal::new(log.clone(), JOURNAL_BYTES_MAX);
+        // Half of the nodes have no addresses in their logs.
+        let style = Style { addresses: seed[0].is_multiple_of(2), ..Style::default() };
+        let journal = Journal::new(log.clone(), style, JOURNAL_BYTES_MAX);
         let server = Server::in_cluster(sim, config, journal, Random::new(seed), link, settings);
         Self::of(server, kernel, &config, log)
     }

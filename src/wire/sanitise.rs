@@ -62,6 +62,11 @@ fn kind(character: char) -> Kind {
     }
 }
 
+/// Whether nobody sees a character, or it does something to a terminal: it has no place in a line.
+pub fn is_hidden(character: char) -> bool {
+    kind(character) == Kind::Dropped
+}
+
 /// What the earlier characters mean for the next one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Before {

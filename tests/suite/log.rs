@@ -341,7 +341,7 @@ impl AnotherUser {
 }
 
 #[test]
-fn lines_in_a_file_have_their_time_and_lines_of_others_stay() {
+fn lines_in_a_file_have_their_time_and_level_and_lines_of_others_stay() {
     let folder = Folder::new("stamps");
     let log = folder.0.join("log");
     let address = free_address();
@@ -362,12 +362,211 @@ fn lines_in_a_file_have_their_time_and_lines_of_others_stay() {
     let [before, events @ .., after] = lines.as_slice() else { panic!("{text}") };
     assert_eq!((*before, *after), ("before", "after"));
     for line in events {
-        let (time, event) = line.split_once(' ').unwrap();
-        let age = humantime::parse_rfc3339(time).expect("the time").elapsed().unwrap_or_default();
-        assert!(time.len() == 24 && age < Duration::from_secs(600), "{line}");
-        assert!(event.starts_with("uproar: "), "{line}");
+        let (level, _) = of_file(line);
+        assert_eq!(level, if line.contains(" uproar: stopped: ") { "notice" } else { "info" }, "{line}");
     }
     assert!(events[0].contains(" uproar: listening on ") && events[events.len() - 1].contains(" uproar: stopped: "));
+}
+
+/// The level and the text of a line in a file.
+#[track_caller]
+fn of_file(line: &str) -> (&str, &str) {
+    let (time, rest) = line.split_once(' ').unwrap();
+    let age = humantime::parse_rfc3339(time).expect("the time").elapsed().unwrap_or_default();
+    assert!(time.len() == 24 && age < Duration::from_secs(600), "{line}");
+    let (level, rest) = rest.split_once(' ').unwrap();
+    assert!(["error", "warning", "notice", "info"].contains(&level), "{line}");
+    (level, rest.strip_prefix("uproar: ").unwrap_or_else(|| panic!("{line}")))
+}
+
+/// A server that writes its log to a file.
+fn start_with_file(log: &Path, options: &[&str]) -> Server {
+    start(Stdio::null(), &[&["--log", log.to_str().unwrap()], options].concat())
+}
+
+/// Waits until a file has a line that ends so.
+#[track_caller]
+fn wait_for_line(file: &Path, end: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !fs::read_to_string(file).is_ok_and(|text| text.lines().any(|line| line.ends_with(end))) {
+        assert!(Instant::now() < deadline, "{end:?} is not in {:?}", fs::read_to_string(file));
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_log_file_is_its_owners_alone_and_each_line_is_in_the_old_one_or_in_the_new_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("file");
+    let (log, old) = (folder.0.join("log"), folder.0.join("log.1"));
+    let mut server = start_with_file(&log, &[]);
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    wait_for_line(&log, " of buffers for one that does not read");
+    fs::rename(&log, &old).unwrap();
+    server.signal("HUP");
+    wait_for_line(&log, "notice uproar: SIGHUP: the log file was opened anew");
+    expect_talk(&server);
+    expect_stop(&mut server);
+    let [old, new] = [&old, &log].map(|file| fs::read_to_string(file).unwrap());
+    let texts = |text: &str| text.lines().map(|line| of_file(line).1.to_owned()).collect::<Vec<_>>();
+    assert!(texts(&old)[0].starts_with("listening on 127.0.0.1:"), "{old}");
+    let new = texts(&new);
+    assert_eq!(new.len(), 2, "{new:?}");
+    assert!(new[0].starts_with("SIGHUP: ") && new[1].starts_with("stopped: "), "{new:?}");
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_ends_the_start_and_one_that_cannot_be_opened_anew_stays() {
+    let folder = Folder::new("refused");
+    let (log, old, link) = (folder.0.join("log"), folder.0.join("old"), folder.0.join("link"));
+    std::os::unix::fs::symlink(&old, &link).unwrap();
+    for (path, error) in [(&link, "this is a symbolic link; name the file itself"), (&folder.0, "Is a directory")] {
+        let output = uproar(&["serve", "127.0.0.1:0", "--log", path.to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with(&format!("uproar: --log {}: {error}", path.display())), "{said}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    let mut server = start_with_file(&log, &[]);
+    fs::rename(&log, &old).unwrap();
+    std::os::unix::fs::symlink(&old, &log).unwrap();
+    server.signal("HUP");
+    wait_for_line(
+        &old,
+        "SIGHUP: the log stays as it is, not opened anew: this is a symbolic link; name the file itself",
+    );
+    let text = fs::read_to_string(&old).unwrap();
+    assert_eq!(of_file(text.lines().last().unwrap()).0, "error");
+    expect_stop(&mut server);
+    assert!(fs::read_to_string(&old).unwrap().contains(" uproar: stopped: "));
+}
+
+/// A line of `--log-format json`, with every field that there is.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "that they are there and of this kind is what is asserted")]
+struct Line {
+    time: String,
+    level: String,
+    event: String,
+    text: String,
+    door: Option<String>,
+    address: Option<String>,
+    back_end: Option<String>,
+    members_max: Option<u64>,
+    bytes: Option<u64>,
+    statistics: Option<std::collections::BTreeMap<String, u64>>,
+    name: Option<String>,
+    id: Option<String>,
+    reason: Option<String>,
+    by: Option<String>,
+    action: Option<String>,
+    held: Option<String>,
+    until: Option<String>,
+    room: Option<String>,
+    what: Option<String>,
+    error: Option<String>,
+    lines: Option<u64>,
+}
+
+#[test]
+fn a_program_reads_objects_and_never_a_text() {
+    let folder = Folder::new("json");
+    // Its name cannot break a line.
+    let key = folder.0.join("key\nuproar: stopped");
+    fs::write(&key, "open sesame").unwrap();
+    let key = key.to_str().unwrap();
+    for addresses in ["on", "off"] {
+        let log = folder.0.join(addresses);
+        let options = ["--log-format", "json", "--log-addresses", addresses, "--operator-key", key];
+        let mut server = start_with_file(&log, &options);
+        let mut foreign = Person::connect(server.address);
+        foreign.send("GET / HTTP/1.1\r\n\r\n");
+        foreign.read_to_end();
+        let (mut operator, mut bob) = (server.join(), server.join());
+        let name = bob.name();
+        operator.send("/op open sesame\n/topic about kittens\n/ban 198.51.100.7 5m\n/announce kittens\n");
+        operator.lines_until(|line| line.contains("announce"));
+        operator.send(format!("/kick {name} for kittens\n"));
+        bob.read_to_end();
+        server.signal("HUP");
+        wait_for_line(&log, "\"what\":\"operator_key\"}");
+        expect_stop(&mut server);
+        let text = fs::read_to_string(&log).unwrap();
+        assert!(!text.contains("kittens") && !text.contains("sesame"), "{text}");
+        let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |event: &str| lines.iter().filter(|line| line.event == event).collect::<Vec<_>>();
+        assert!(lines.iter().all(|line| humantime::parse_rfc3339(&line.time).is_ok() && !line.text.is_empty()));
+        let listening = of("listening")[0];
+        assert_eq!(listening.address, Some(server.address.to_string()), "where it listens stays");
+        assert_eq!((listening.door.as_deref(), listening.level.as_str()), (Some("text"), "info"));
+        assert!(listening.members_max.is_some_and(|members| members > 0) && listening.back_end.is_some());
+        assert!(of("memory_bound")[0].bytes.is_some_and(|bytes| bytes > 1 << 20));
+        assert_eq!(of("operator_key_weak").len(), 2, "at the start and on SIGHUP");
+        let closed: Vec<Option<&str>> = of("closed").iter().map(|line| line.reason.as_deref()).collect();
+        assert_eq!(closed, [Some("foreign"), Some("kicked")]);
+        let done: Vec<Option<&str>> = of("moderation").iter().map(|line| line.action.as_deref()).collect();
+        assert_eq!(done, ["operator", "topic", "ban", "announcement", "kick"].map(Some));
+        let stopped = of("stopped")[0].statistics.as_ref().unwrap();
+        assert_eq!((stopped["closed_kicked"], stopped["closed_foreign"]), (1, 1));
+        let held = of("moderation")[2];
+        assert!(held.until.is_some() && held.by.is_some());
+        let gone = of("closed")[1];
+        // Its own address and that of who was banned are the only ones of peers.
+        if addresses == "on" {
+            assert_eq!((gone.name.clone(), gone.address.as_deref()), (Some(name.to_string()), Some("127.0.0.1")));
+            assert_eq!(held.held.as_deref(), Some("198.51.100.7"));
+        } else {
+            assert_eq!((gone.name.clone(), &gone.address), (gone.id.as_ref().map(|id| format!("guest {id}")), &None));
+            assert_eq!(held.held.as_deref(), Some("an address"));
+            let about_peers = text.lines().filter(|line| !line.contains("\"event\":\"listening\""));
+            about_peers.for_each(|line| assert!(!line.contains("127.0.0.1") && !line.contains("198.51"), "{line}"));
+        }
+    }
+}
+
+#[test]
+fn the_journal_of_systemd_gets_priorities_and_nobody_else_does() {
+    for (offset, format) in [(0, "text"), (0, "json"), (1, "text")] {
+        let (reader, writer) = UnixStream::pair().unwrap();
+        let stat = rustix::fs::fstat(&writer).unwrap();
+        let address = free_address();
+        let mut command = uproar(&["serve", &address.to_string(), "--transcript", "off", "--log-format", format]);
+        command.env("JOURNAL_STREAM", format!("{}:{}", stat.st_dev, stat.st_ino + offset));
+        command.stderr(OwnedFd::from(writer));
+        let mut server = Server::spawn_silent(command, address);
+        expect_stop(&mut server);
+        drop(server);
+        let mut text = String::new();
+        // The command has the other end until it is dropped, which it was.
+        { reader }.read_to_string(&mut text).unwrap();
+        let (first, last) = (text.lines().next().unwrap(), text.lines().last().unwrap());
+        match (offset, format) {
+            (0, "text") => {
+                assert!(first.starts_with("<6>listening on ") && last.starts_with("<5>stopped: "), "{text}");
+            }
+            (0, _) => {
+                for line in text.lines() {
+                    let (priority, object) = line.split_at(3);
+                    assert!(["<5>", "<6>"].contains(&priority), "{line}");
+                    serde_json::from_str::<Line>(object).unwrap();
+                }
+            }
+            _ => assert!(text.lines().all(|line| line.starts_with("uproar: ")), "{text}"),
+        }
+    }
+}
+
+#[test]
+fn the_journal_of_systemd_is_told_how_serious_an_error_of_the_start_is() {
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    let stat = rustix::fs::fstat(&writer).unwrap();
+    let mut command = uproar(&["serve", "127.0.0.1:0", "--motd", "/nowhere/motd"]);
+    command.env("JOURNAL_STREAM", format!("{}:{}", stat.st_dev, stat.st_ino)).stderr(OwnedFd::from(writer));
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    drop(command);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("<3>--motd /nowhere/motd: No such file"), "{text}");
 }
 
 /// The one child of a process.
@@ -392,7 +591,7 @@ fn a_hangup_that_was_ignored_at_the_start_does_not_end_it_either() {
     let mut server = Server::spawn(command);
     server.signal("HUP");
     expect_talk(&server);
-    while server.log_line() != "uproar: SIGHUP: there is no transcript file to open anew" {}
+    while server.log_line() != "uproar: SIGHUP: there is no file to open or to read anew" {}
     expect_stop(&mut server);
 }
 

@@ -22,7 +22,9 @@ mod objects;
 mod options;
 mod order;
 mod proxies;
+mod reload;
 mod resume;
+mod sandbox;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -75,7 +75,8 @@ fn state_in(path: &Path) -> State {
 fn what_is_offered_is_in_the_file_and_read_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let (mut file, before) = StateFile::open(&path).unwrap();
+    let (file, before) = StateFile::open(&path).unwrap();
+    let mut file = file.start().unwrap();
     assert_eq!((before, state_in(&path)), (State::default(), State::default()));
     assert!(file.offer(state("den")));
     wait(&mut file).unwrap();
@@ -85,7 +86,7 @@ fn what_is_offered_is_in_the_file_and_read_at_the_next_start() {
     Box::new(file).finish(Some(state("attic"))).unwrap();
     let (file, before) = StateFile::open(&path).unwrap();
     assert_eq!(before, state("attic"));
-    Box::new(file).finish(None).unwrap();
+    Box::new(file.start().unwrap()).finish(None).unwrap();
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_link_is_followed_and_stays_one() {
     fs::write(&real, state("den").encode()).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let (file, before) = StateFile::open(&link).unwrap();
-    Box::new(file).finish(Some(state("attic"))).unwrap();
+    Box::new(file.start().unwrap()).finish(Some(state("attic"))).unwrap();
     assert_eq!((before, state_in(&real)), (state("den"), state("attic")));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     // What an earlier server left is not written into, whatever it is.
@@ -135,7 +136,7 @@ fn a_link_is_followed_and_stays_one() {
     fs::write(&victim, "precious").unwrap();
     std::os::unix::fs::symlink(&victim, folder.path().join("real.new")).unwrap();
     let (file, _) = StateFile::open(&real).unwrap();
-    Box::new(file).finish(None).unwrap();
+    Box::new(file.start().unwrap()).finish(None).unwrap();
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 

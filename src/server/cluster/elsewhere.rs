@@ -4,7 +4,6 @@ use crate::cluster::ask::Outcome;
 use crate::cluster::told::{Answer, Ask, Had, Here, Question, Reply};
 use crate::counters::CloseReason;
 use crate::io::Io;
-use crate::journal::LogEvent;
 use crate::message::Notice;
 use crate::names::{MemberName, Name};
 use crate::outlet::Outlet;
@@ -58,11 +57,8 @@ impl<I: Io, W: Outlet> Server<I, W> {
             Question::Kick { name, by, why } => self.member_called(*name).map(|member| {
                 let name = self.connections.at(member).name();
                 self.close_with(member, Notice::Kicked { by: *by, why }, CloseReason::Kicked);
-                self.journal.report(
-                    LogEvent::Moderation,
-                    self.now,
-                    format_args!("{by} kicked {name}, from another node"),
-                );
+                let (by, whom) = (self.whom(*by, None), self.whom(name, Some(self.public_id(member))));
+                self.report_kick(by, whom, ", from another node");
                 Reply::Kicked { name }
             }),
             Question::Where { name } => self.member_called(*name).map(|member| {

@@ -8,7 +8,7 @@ use crate::cluster::record::{Author as Origin, Content};
 use crate::cluster::shown;
 use crate::cluster::snapshots::Head;
 use crate::io::Io;
-use crate::journal::LogEvent;
+use crate::journal;
 use crate::limits::{PREFIX_BYTES_MAX, SLOW_MAX, TOPIC_BYTES_MAX};
 use crate::message::Notice;
 use crate::moderation::{Hold, Modes, Topic, time};
@@ -100,7 +100,6 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if let Some(id) = cause.speaker {
                     self.tell_always(id, Notice::BannedOther { held: &shown, end: &end });
                 }
-                self.journal.report(LogEvent::Moderation, self.now, format_args!("{by} banned {shown} {end}"));
             }
             Kind::Mute => {
                 let time = held.seconds.map(|seconds| time::spell(std::time::Duration::from_secs(seconds)).to_string());
@@ -110,9 +109,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
                 if let Some(id) = cause.speaker {
                     self.tell_always(id, Notice::MutedOther { held: &shown, end: &end });
                 }
-                self.journal.report(LogEvent::Moderation, self.now, format_args!("{by} muted {shown} {end}"));
             }
         }
+        let Whom { name, network, at, .. } = held.whom;
+        let connection = at.is_some() && network.is_none();
+        let logged = journal::Held { name, network, connection, addresses: self.journal.has_addresses() };
+        self.report_hold(self.whom(by, None), held.whom.what, logged, held.until);
     }
 
     /// A record says that something is held no longer, on every node.
@@ -145,7 +147,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             if let Some(id) = cause.speaker {
                 self.tell_always(id, Notice::Lifted { verb, held: &held });
             }
-            self.journal.report(LogEvent::Moderation, self.now, format_args!("{by} {verb} {held}"));
+            self.report_lift(self.whom(by, None), whom.what, self.held(hold));
         }
         if let Some(id) = cause.speaker.filter(|_| lifted.is_empty()) {
             self.tell_always(id, Notice::NothingHeld { name: typed });

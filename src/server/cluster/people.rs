@@ -10,7 +10,7 @@ use crate::connection::State;
 use crate::counters::CloseReason;
 use crate::door::Door;
 use crate::io::Io;
-use crate::journal::LogEvent;
+use crate::journal::{LogEvent, LogField, Value};
 use crate::message::Notice;
 use crate::names::{MemberName, Name};
 use crate::outlet::Outlet;
@@ -163,11 +163,15 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
         self.tell_unnamed_member(id, before, after);
         self.tell_always(id, Notice::NameLost { name, now: after });
-        self.journal.report(
-            LogEvent::NameLost,
-            self.now,
-            format_args!("{before} is {after}: the name is another node's"),
-        );
+        let public_id = self.public_id(id);
+        let [before, after] = [before, after].map(|name| self.whom(name, Some(public_id)));
+        let fields = [
+            (LogField::Name, Value::Text(&after)),
+            (LogField::Id, Value::Text(&public_id)),
+            (LogField::Before, Value::Text(&before)),
+        ];
+        let text = format_args!("{before} is {after}: the name is another node's");
+        self.report_with(LogEvent::NameLost, text, &fields);
     }
 
     /// Gives a connection another number among those from its address.

@@ -16,9 +16,12 @@ use crate::io::sim::UNIX_START;
 use crate::io::sim::draw::Draw;
 use crate::io::sim::faults::Faults;
 use crate::io::sim::kernel::Kernel;
+use crate::journal::Style;
 use crate::limits::STOP_FLUSH;
 use crate::moderation::{Kept, OperatorKey};
 use crate::server::Flow;
+use crate::sim::memory_file::MemoryFile;
+use crate::sim::server_log;
 use crate::sim::simulation::Simulation;
 use crate::sim::stream::{MILLISECOND, Stream};
 
@@ -53,6 +56,8 @@ pub struct Node {
     pub number: usize,
     /// `None` once it has ended.
     simulation: Option<Simulation>,
+    /// Its own log, and whether that has addresses.
+    log: (MemoryFile, bool),
     pub kernel: Rc<RefCell<Kernel>>,
     talkers: Rc<RefCell<Talkers>>,
     /// It does not run before this moment.
@@ -126,6 +131,15 @@ impl Nodes {
         told
     }
 
+    /// Panics when the log of a node has what a peer of any node has typed, or an address that it must not have.
+    pub fn expect_quiet_logs(&self) {
+        for Node { log: (log, addresses), .. } in &self.nodes {
+            let text = String::from_utf8(log.written()).expect("the log is text");
+            let style = Style { addresses: *addresses, ..Style::default() };
+            self.nodes.iter().for_each(|node| server_log::expect_untold(&text, style, &node.kernel.borrow()));
+        }
+    }
+
     /// Starts a node, with peers.
     pub fn start(&mut self) {
         let number = self.nodes.len();
@@ -151,8 +165,10 @@ impl Nodes {
         let key = OperatorKey::of(KEY.as_bytes(), config.line_bytes).expect("it is a key");
         simulation.server.keep_order_with(Kept { operator_key: Some(key), ..Kept::default() }, None);
         let kernel = Rc::clone(&simulation.kernel);
+        let log = (simulation.log.clone(), simulation.server.journal().has_addresses());
         self.nodes.push(Node {
             number,
+            log,
             simulation: Some(simulation),
             kernel,
             talkers,

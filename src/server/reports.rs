@@ -1,0 +1,103 @@
+//! What the server's own log is told of members and operators, with and without their addresses. Nothing that anybody
+//! has said, or given as a reason, is in it.
+
+use std::fmt::{self, Display};
+use std::net::IpAddr;
+
+use super::Server;
+use super::speaker::Speaker;
+use crate::cluster::holds::Kind;
+use crate::counters::CloseReason;
+use crate::flood::Rate;
+use crate::io::Io;
+use crate::journal::{Field, Held, LogEvent, LogField, Value, Whom};
+use crate::limits::CLOSE_REPORTS_PER_SECOND;
+use crate::moderation::{Hold, time};
+use crate::names::Name;
+use crate::outlet::Outlet;
+use crate::token::PublicId;
+
+impl<I: Io, W: Outlet> Server<I, W> {
+    /// Reports an event in the server's own log.
+    pub fn report(&mut self, event: LogEvent, text: fmt::Arguments<'_>) {
+        self.journal.report(event, self.now, text);
+    }
+
+    /// As [`Server::report`], with what of the event is data.
+    pub fn report_with(&mut self, event: LogEvent, text: fmt::Arguments<'_>, fields: &[Field<'_>]) {
+        self.journal.report_with(event, self.now, text, fields);
+    }
+
+    /// As [`Server::report`], of something that went wrong.
+    pub fn report_error(&mut self, event: LogEvent, text: fmt::Arguments<'_>, error: &impl Display) {
+        self.report_with(event, text, &[(LogField::Error, Value::Text(error))]);
+    }
+
+    /// A member, as the log names it.
+    pub(super) fn whom(&self, name: Name, id: Option<PublicId>) -> Whom {
+        Whom { name, id, addresses: self.journal.has_addresses() }
+    }
+
+    pub(super) fn held(&self, hold: &Hold) -> Held {
+        Held::of(hold, self.journal.has_addresses())
+    }
+
+    /// An operator has done something.
+    pub(super) fn report_action(&mut self, by: Whom, action: &str, what: fmt::Arguments<'_>, fields: &[Field<'_>]) {
+        let mut all = vec![(LogField::By, Value::Text(&by)), (LogField::Action, Value::Text(&action))];
+        all.extend_from_slice(fields);
+        self.report_with(LogEvent::Moderation, format_args!("{by} {what}"), &all);
+    }
+
+    /// As [`Server::report_action`], of a member of this node.
+    pub(super) fn report_action_of(
+        &mut self,
+        speaker: &Speaker,
+        action: &str,
+        what: fmt::Arguments<'_>,
+        fields: &[Field<'_>],
+    ) {
+        let by = self.whom(speaker.name, Some(speaker.received.public_id));
+        self.report_action(by, action, what, fields);
+    }
+
+    pub(super) fn report_kick(&mut self, by: Whom, whom: Whom, where_: &str) {
+        let mut fields = vec![(LogField::Name, Value::Text(&whom))];
+        fields.extend(whom.id.as_ref().map(|id| (LogField::Id, Value::Text(id))));
+        self.report_action(by, "kick", format_args!("kicked {whom}{where_}"), &fields);
+    }
+
+    /// Something is held, until a moment in milliseconds of Unix time or without end.
+    pub(super) fn report_hold(&mut self, by: Whom, kind: Kind, held: Held, until: Option<u64>) {
+        let verb = if kind == Kind::Ban { "banned" } else { "muted" };
+        let moment = until.map(|until| time::moment(until).to_string());
+        let mut fields = vec![(LogField::Held, Value::Text(&held))];
+        fields.extend(moment.as_ref().map(|moment| (LogField::Until, Value::Text(moment))));
+        let end = moment.as_ref().map_or("without end".to_owned(), |moment| format!("until {moment}"));
+        self.report_action(by, kind.shown(), format_args!("{verb} {held} {end}"), &fields);
+    }
+
+    /// Something is held no longer.
+    pub(super) fn report_lift(&mut self, by: Whom, kind: Kind, held: Held) {
+        let (action, verb) = if kind == Kind::Ban { ("unban", "unbanned") } else { ("unmute", "unmuted") };
+        self.report_action(by, action, format_args!("{verb} {held}"), &[(LogField::Held, Value::Text(&held))]);
+    }
+
+    /// Logs that the server closed a connection, up to a number of them a second. The statistics count them all.
+    pub(super) fn report_close(&mut self, whom: Whom, ip: IpAddr, reason: CloseReason) {
+        let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
+        if self.close_reports.allows(rate, 1.0, self.now).is_err() {
+            return;
+        }
+        self.close_reports.take(rate, 1.0, self.now);
+        let key = reason.row().key;
+        let key = key.strip_prefix("closed_").unwrap_or(key);
+        let mut fields = vec![(LogField::Name, Value::Text(&whom))];
+        fields.extend(whom.id.as_ref().map(|id| (LogField::Id, Value::Text(id))));
+        if whom.addresses {
+            fields.push((LogField::Address, Value::Text(&ip)));
+        }
+        fields.push((LogField::Reason, Value::Text(&key)));
+        self.report_with(LogEvent::Closed, format_args!("closed {whom}: {reason}"), &fields);
+    }
+}
