@@ -177,6 +177,7 @@ mod tests {
     use crate::io::Signal;
     use crate::server::Flow;
     use crate::sim::simulation::Simulation;
+    use crate::token::ListenerId;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -199,6 +200,15 @@ mod tests {
         let time = simulation.kernel.borrow().time() - start;
         let beat = time / u32::try_from(told.beats).unwrap();
         assert!(beat >= PATIENCE * 45 / 100 && beat <= PATIENCE / 2, "it wakes for nothing else: {beat:?}");
+    }
+
+    #[test]
+    fn it_is_not_ready_while_a_door_does_not_accept() {
+        let mut simulation = watched();
+        simulation.kernel.borrow_mut().break_listener(ListenerId::FIRST);
+        simulation.turn();
+        let watcher = simulation.watcher.as_ref().unwrap();
+        assert!(!watcher.state.borrow().is_ready && watcher.told().beats == 1, "{watcher:?}");
     }
 
     #[test]

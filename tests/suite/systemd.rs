@@ -249,7 +249,7 @@ fn sockets_are_passed_for_every_door_and_go_on_listening_when_the_server_has_sto
         irc.read_exact(&mut welcome).unwrap();
         let addresses = [server.address, server.door("web"), server.door("irc"), server.door("admin")];
         expect_stop(&mut server);
-        // Whoever comes now waits for the server that is started next.
+        // Newcomers wait for the server that is started next.
         for address in addresses {
             TcpStream::connect(address).unwrap_or_else(|error| panic!("{address} on {backend}: {error}"));
         }
