@@ -57,7 +57,8 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     let manager = inherited.manager.and_then(|name| {
         let connected = ManagerSocket::of(name).inspect_err(|error| {
             let text = format_args!("the service manager is told nothing: {error}");
-            journal.report(LogEvent::ServiceGone, Instant::now(), text);
+            let fields = [(LogField::Error, Value::Text(error))];
+            journal.report_with(LogEvent::ServiceGone, Instant::now(), text, &fields);
         });
         connected.ok()
     });

@@ -248,10 +248,12 @@ impl LogEvent {
             | Self::AcceptingPaused
             | Self::StateNotKept
             | Self::NoTranscript
+            | Self::ServiceGone
             | Self::TranscriptPaused
             | Self::TranscriptEnded
             | Self::ClusterDown
             | Self::ClusterUnfit => &[Field::Error],
+            Self::PassedSocket => &[Field::Door, Field::Address],
             Self::ClusterUp => &[Field::First, Field::Last],
             Self::NameLost => &[Field::Name, Field::Id, Field::Before],
             Self::Dropped => &[Field::Lines],

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::cli::{ADDRESS_DEFAULT, Serve};
 use crate::door::{Door, Doors};
 use crate::io::socket;
-use crate::journal::{Journal, LogEvent};
+use crate::journal::{Journal, LogEvent, LogField, Value};
 use crate::net;
 use crate::outlet::Outlet;
 use crate::token::ListenerId;
@@ -86,7 +86,8 @@ pub fn open<W: Outlet>(
                 if let Some(instead_of) = asked_for.filter(|address| *address != ADDRESS_DEFAULT) {
                     let name = door.name();
                     let text = format_args!("the passed socket for {name}, {address}, takes the place of {instead_of}");
-                    journal.report(LogEvent::PassedSocket, Instant::now(), text);
+                    let fields = [(LogField::Door, Value::Text(&name)), (LogField::Address, Value::Text(&address))];
+                    journal.report_with(LogEvent::PassedSocket, Instant::now(), text, &fields);
                 }
                 let id = ListenerId::first(listening.listeners.len() + 1).last();
                 listening.shared.extend(id);

@@ -38,9 +38,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let Some(service) = &mut self.service else { return };
         if let Err(error) = service.tell(self.now, state) {
             self.service = None;
+            // Otherwise the loop would wake at once, for ever.
             self.schedule.set(Moment::Service, None);
             let text = format_args!("the service manager is told nothing any more: {error}");
-            self.report(LogEvent::ServiceGone, text);
+            self.report_error(LogEvent::ServiceGone, text, &error);
         }
     }
 
@@ -64,6 +65,12 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
 #[cfg(any(test, feature = "sim"))]
 impl<I: Io, W: Outlet> Server<I, W> {
+    /// Tells a service manager nothing any more.
+    pub fn serve_alone(&mut self) {
+        self.service = None;
+        self.schedule.set(Moment::Service, None);
+    }
+
     /// True when every door accepts.
     pub fn is_accepting(&self) -> bool {
         self.accepts()

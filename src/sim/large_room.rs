@@ -103,7 +103,6 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     kernel.tables = Tables::new(slots as usize, tables.into(), Draw::seeded(1));
     let mut simulation = Simulation::new(kernel, config);
     simulation.invariants_every = INVARIANTS_EVERY;
-    let watcher = simulation.watch(PATIENCE).clone();
     let empty = simulation.server.footprint() - simulation.server.log_footprint();
     for first in (0..members).step_by(ARRIVALS as usize) {
         for number in first..members.min(first + ARRIVALS) {
@@ -121,6 +120,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     for peer in 0..members {
         simulation.kernel.borrow_mut().pair_mut(peer).forget();
     }
+    let watcher = simulation.watch(PATIENCE).clone();
     let mut said: Vec<(u32, Vec<u8>)> = Vec::new();
     for number in 0..messages {
         let author = (u64::from(number) * u64::from(members - 1) / u64::from(messages.max(2) - 1)) as u32;
@@ -129,6 +129,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
         simulation.rest();
         said.push((author, format!("[{}] {text}", address(author, false)).into_bytes()));
     }
+    simulation.unwatch();
     simulation.settle();
     let speaking = mem::take(&mut simulation.turn_max);
     simulation.server.invariants();

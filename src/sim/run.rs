@@ -305,7 +305,7 @@ fn play(
     let is_short = config.stall_timeout <= OPTION_TIME_MAX && config.line_timeout <= OPTION_TIME_MAX;
     let mut manager = manager.filter(|_| is_short);
     if let Some(manager) = &mut manager {
-        simulation.watch(Duration::from_millis(manager.pick(&[30_000, 10_000, 2000, 300])));
+        simulation.watch(Duration::from_millis(manager.pick(&[40_000, 20_000, 10_000])));
     }
     simulation.settle();
     if let (Some(watcher), Some(manager)) = (&simulation.watcher, &mut manager) {

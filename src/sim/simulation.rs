@@ -146,6 +146,12 @@ impl Simulation {
         self.watcher.insert(watcher)
     }
 
+    /// Takes the server from its manager, before time passes in which nothing happens but signs for it.
+    pub fn unwatch(&mut self) {
+        self.watcher = None;
+        self.server.serve_alone();
+    }
+
     /// True once nothing will happen any more, but for signs for the service manager.
     pub fn is_idle(&self) -> bool {
         // The moments that a turn goes by are known in the next one.
