@@ -256,10 +256,35 @@ haproxy:
 ci:
     .ci/run
 
+# Write the manual pages and the completions into contrib/, from the command lines and manual/pages/
+manual:
+    cargo run --quiet --package uproar-manual
+
 # Licences, sources and versions of the dependencies, by deny.toml
 deny:
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
     cargo-deny --workspace --locked check licenses bans sources
+
+# Debian packages of the server and of the load generator, in target/package; the server can be a node of a cluster
+deb: build-for-release
+    contrib/release debs
+
+# Those packages installed, upgraded, removed and purged in a copy of this machine's files, which stays as it is; needs root
+deb-try:
+    UPROAR_BUILT="${UPROAR_BUILT:-target/release}" .ci/packages
+
+# The image of the Containerfile, of a static program; built and tried where buildah is installed, and kept by whatever builds it again
+image:
+    contrib/release static
+    .ci/image
+
+# All that is given away of a version, with checksums: packages, an archive, the static program; in target/package
+release:
+    contrib/release all
+
+[private]
+build-for-release:
+    contrib/release build
 
 # irssi and WeeChat talk with a member at a terminal, and in a room of 5,000; says so where they are not installed
 irc-clients:

@@ -1,8 +1,10 @@
 //! The preflight: whether this machine is ready to serve N members, and if not, which command makes it ready. It
-//! changes nothing, except that it raises the descriptor limit of its own process as `serve` does.
+//! changes nothing, except that it raises the descriptor limit of its own process as `serve` does. With `--health` it asks
+//! a server that runs instead.
 
 mod cluster;
 mod descriptors;
+mod health;
 mod kernel;
 mod memory;
 mod sandbox;
@@ -50,6 +52,22 @@ impl fmt::Display for Finding {
 /// Writes one line a finding to `out`. True when no finding prevents serving. That `out` takes no more does not change
 /// it.
 pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Result<bool> {
+    let health = check.health().map_err(|wrong| io::Error::new(ErrorKind::InvalidInput, wrong))?;
+    let findings = match health {
+        Some(address) => vec![health::finding(&address)],
+        None => of_machine(check, variables),
+    };
+    for finding in &findings {
+        match writeln!(out, "{finding}") {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(findings.iter().all(|finding| finding.level != Level::Fail))
+}
+
+/// Whether this machine is ready to serve.
+fn of_machine(check: &Check, variables: &Variables) -> Vec<Finding> {
     let members = check.members();
     let ring = Ring::open(Sandbox::On);
     let back_end = match check.serve.backend {
@@ -84,14 +102,7 @@ pub fn run(check: &Check, variables: &Variables, out: &mut impl Write) -> io::Re
         memory::finding(&bound, back_end, memory::available()),
         sandbox::finding(&check.serve),
     ];
-    let findings: Vec<Finding> = of_machine.into_iter().chain(cluster::findings(&check.serve)).collect();
-    for finding in &findings {
-        match writeln!(out, "{finding}") {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(findings.iter().all(|finding| finding.level != Level::Fail))
+    of_machine.into_iter().chain(cluster::findings(&check.serve)).collect()
 }
 
 fn io_uring(backend: BackendChoice, ring: Result<Ring, Refused>) -> Finding {

@@ -7,7 +7,9 @@
 )]
 
 mod cluster;
+mod environment_file;
 mod sandbox;
+pub mod settings;
 mod variables;
 
 use std::ffi::OsString;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use ipnet::IpNet;
 
 use crate::capacity::Demand;
@@ -66,11 +68,27 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Ask a running server whether it is well, at this address or else at that of --admin, and nothing else: one line,
+    /// exit code 0 or 1. Nobody joins a room for it
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, env = "UPROAR_HEALTH")]
+    pub health: Option<Option<String>>,
+
     #[command(flatten)]
     pub serve: Serve,
 }
 
 impl Check {
+    /// Where a running server is to be asked whether it is well, if that was asked for. An error when nothing says
+    /// where its figures are.
+    pub fn health(&self) -> Result<Option<String>, String> {
+        let Some(address) = &self.health else { return Ok(None) };
+        let address = address.as_ref().or(self.serve.admin.as_ref()).ok_or(
+            "--health asks a server at the address of its --admin, and there is none: write --health ADDR, or --admin ADDR \
+             or UPROAR_ADMIN as the server has it",
+        )?;
+        Ok(Some(on_loopback(address)))
+    }
+
     /// Members that are to be served at a time.
     pub fn members(&self) -> usize {
         self.serve.members.unwrap_or(CHECK_MEMBERS_DEFAULT)
@@ -237,11 +255,11 @@ pub struct Serve {
 
     /// Where to write what is said: - for the standard output, a file, which SIGHUP opens anew, or off [default: - on a
     /// terminal, else off]
-    #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT")]
+    #[arg(long, value_name = "-|FILE|off", env = "UPROAR_TRANSCRIPT", value_hint = ValueHint::FilePath)]
     pub transcript: Option<String>,
 
     /// Where to write the log: - for the standard error, or a file, which SIGHUP opens anew
-    #[arg(long, value_name = "-|FILE", default_value = "-", env = "UPROAR_LOG")]
+    #[arg(long, value_name = "-|FILE", default_value = "-", env = "UPROAR_LOG", value_hint = ValueHint::FilePath)]
     pub log: String,
 
     /// What a line of the log is. In files text has the time and the level in front, under systemd its journal has both
@@ -254,17 +272,21 @@ pub struct Serve {
 
     /// File whose first line is the key that makes a member an operator: /op KEY. SIGHUP reads it anew; once it is another,
     /// operators have to type it again [default: nobody becomes one]
-    #[arg(long, value_name = "FILE", env = "UPROAR_OPERATOR_KEY")]
+    #[arg(long, value_name = "FILE", env = "UPROAR_OPERATOR_KEY", value_hint = ValueHint::FilePath)]
     pub operator_key: Option<PathBuf>,
 
     /// File that keeps bans, mutes, topics and modes over a restart; made when it is not there, and written beside
     /// itself as FILE.new [default: none]
-    #[arg(long, value_name = "FILE", env = "UPROAR_STATE")]
+    #[arg(long, value_name = "FILE", env = "UPROAR_STATE", value_hint = ValueHint::FilePath)]
     pub state: Option<PathBuf>,
 
     /// File whose text newcomers are shown, up to 8 KiB; SIGHUP reads it anew [default: none]
-    #[arg(long, value_name = "FILE", env = "UPROAR_MOTD")]
+    #[arg(long, value_name = "FILE", env = "UPROAR_MOTD", value_hint = ValueHint::FilePath)]
     pub motd: Option<PathBuf>,
+
+    /// Print the settings in force and where each comes from, as an environment file, and end
+    #[arg(long)]
+    pub print_config: bool,
 
     #[command(flatten)]
     pub cluster: Cluster,
@@ -273,7 +295,7 @@ pub struct Serve {
 #[derive(Debug, Args)]
 pub struct Chat {
     /// Where the server is: IP:PORT, [IPv6]:PORT, NAME:PORT, or :PORT on this machine; without a port, 8888
-    #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR")]
+    #[arg(default_value = ADDRESS_DEFAULT, env = "UPROAR_ADDR", value_hint = ValueHint::Hostname)]
     pub addr: String,
 
     /// After the last line, how long the server is given to take what was sent: it may be slowing us down
@@ -310,7 +332,7 @@ pub struct Chat {
     pub tls: bool,
 
     /// File of the certificates that may have signed the server's, in place of those that this machine trusts
-    #[arg(long, value_name = "FILE", requires = "tls", env = "UPROAR_TLS_CA")]
+    #[arg(long, value_name = "FILE", requires = "tls", env = "UPROAR_TLS_CA", value_hint = ValueHint::FilePath)]
     pub tls_ca: Option<PathBuf>,
 }
 
@@ -541,14 +563,10 @@ impl Serve {
 
     /// The doors beside that for text, each with its address.
     pub fn further_doors(&self) -> Vec<(Door, String)> {
-        let local = |address: &String| match address.strip_prefix(':') {
-            Some(port) => format!("127.0.0.1:{port}"),
-            None => address.clone(),
-        };
         let further = [
             (Door::Web, self.web.clone()),
             (Door::Irc, self.irc.clone()),
-            (Door::Admin, self.admin.as_ref().map(local)),
+            (Door::Admin, self.admin.as_deref().map(on_loopback)),
         ];
         further.into_iter().filter_map(|(door, address)| Some((door, address?))).collect()
     }
@@ -616,6 +634,14 @@ impl Serve {
             Some(path) => Some(path),
             None => std::io::stdout().is_terminal().then_some("-"),
         }
+    }
+}
+
+/// An address of operators, where a port alone is on this machine.
+fn on_loopback(address: &str) -> String {
+    match address.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => address.to_owned(),
     }
 }
 

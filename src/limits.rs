@@ -653,6 +653,13 @@ pub const TRANSCRIPT_GONE_BYTES: usize = 256 * 1024;
 /// Pause after the transcript's terminal, pipe or file took no more.
 pub const TRANSCRIPT_RETRY: Duration = Duration::from_millis(10);
 
+/// How long `uproar check --health` waits for the whole answer. The admin door answers between turns of the loop, each of which
+/// is far shorter, and a container engine that asks gives up after 30 s.
+pub const HEALTH_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Most bytes that `uproar check --health` reads of an answer; the server's head is some 200.
+pub const HEALTH_ANSWER_BYTES_MAX: usize = 4096;
+
 /// Most bytes of lines typed or pasted in `uproar chat` that wait for the server: thousands of lines as people write
 /// them. Lines beyond it are refused, and the terminal still takes keys.
 pub const CHAT_QUEUE_BYTES_MAX: usize = 1024 * 1024;

@@ -14,12 +14,12 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Serve(serve) => {
             exit_if_wrong(serve, &variables);
-            serve::run(serve)
+            if serve.print_config { print_config() } else { serve::run(serve) }
         }
         Command::Chat(chat) => chat::run(&chat.options()),
         Command::Check(check) => {
             exit_if_wrong(&check.serve, &variables);
-            run_check(check, &variables)
+            if check.serve.print_config { print_config() } else { run_check(check, &variables) }
         }
     };
     match result {
@@ -48,4 +48,10 @@ fn exit_if_wrong(serve: &Serve, variables: &Variables) {
 fn run_check(check: &Check, variables: &Variables) -> Result<ExitCode, Failure> {
     let ready = check::run(check, variables, &mut io::stdout())?;
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_config() -> Result<ExitCode, Failure> {
+    let text = cli::settings::in_force(env::args_os())?;
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }

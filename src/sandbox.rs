@@ -26,6 +26,8 @@ pub struct Permissions {
     pub ports: Vec<u16>,
     /// True where the server connects to others while it serves.
     pub connects: bool,
+    /// True where the files of a ring's table change: connections have direct descriptors.
+    pub changes_tables: bool,
     /// True where rings are made while the server serves: tables of direct descriptors are closed when they are empty, and
     /// opened again.
     pub makes_rings: bool,

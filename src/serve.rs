@@ -155,8 +155,9 @@ fn enter_sandbox(serve: &Serve, tables: Option<TableSizes>) -> Option<Entered> {
         return None;
     }
     assert_eq!(threads(), 1, "threads are started in the sandbox, which would not hold for one that is there before");
+    // The first table is never closed.
     let makes_rings = tables.is_some_and(|tables| tables.count > 1);
-    Some(Permissions { makes_rings, ..serve.permissions() }.enter())
+    Some(Permissions { changes_tables: tables.is_some(), makes_rings, ..serve.permissions() }.enter())
 }
 
 /// Threads of this process, without those that the kernel may have for a ring (`iou-...`, Linux 5.12).

@@ -25,7 +25,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn all_files() -> Vec<PathBuf> {
-    ["src", "tests", "bench-client", "conform", "examples"].into_iter().flat_map(rust_files).collect()
+    ["src", "tests", "bench-client", "conform", "manual", "examples"].into_iter().flat_map(rust_files).collect()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 /// Folders whose names the map has, with all that they hold.
-const MAPPED: [&str; 4] = ["src", "bench-client/src", "conform/src", "tests"];
+const MAPPED: [&str; 5] = ["src", "bench-client/src", "conform/src", "manual/src", "tests"];
 
 #[test]
 fn the_map_names_every_folder_and_nothing_else() {
@@ -201,6 +201,7 @@ fn paragraphs(document: &str) -> Vec<String> {
 
 /// The files below `results/` that a paragraph links to.
 fn linked_results(paragraph: &str) -> Vec<String> {
+    let paragraph = paragraph.replace("](../results/", "](results/");
     let links = paragraph.split("](results/").skip(1);
     links.map(|rest| format!("results/{}", rest.split([')', '#']).next().unwrap_or_default())).collect()
 }
@@ -301,13 +302,15 @@ fn a_claim_is_compared_with_the_run_that_it_links_to() {
 }
 
 #[test]
-fn every_figure_that_readme_claims_of_a_run_stands_in_that_run() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for file in linked_results(&readme) {
-        assert!(root().join(&file).exists(), "README.md links to {file}");
+fn every_figure_that_a_document_claims_of_a_run_stands_in_that_run() {
+    for name in ["README.md", "docs/OPERATING.md"] {
+        let document = fs::read_to_string(root().join(name)).unwrap();
+        for file in linked_results(&document) {
+            assert!(root().join(&file).exists(), "{name} links to {file}");
+        }
+        let unfounded = unfounded(&document, |file| fs::read_to_string(root().join(file)).unwrap());
+        assert!(unfounded.is_empty(), "{name} claims {unfounded:#?}");
     }
-    let unfounded = unfounded(&readme, |file| fs::read_to_string(root().join(file)).unwrap());
-    assert!(unfounded.is_empty(), "README.md claims {unfounded:#?}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a client knows of its talk, over all the connections that it takes. Pure: no I/O; the time is handed in.
 //!
 //! A server is asked for JSON at once (`/format json`). One that says that it does not know that, or shows other lines
-//! than the welcome of the text format, or says nothing for [`ASKING_WAIT`], is spoken to plainly: lines as they are,
-//! and no coming back. A welcome object that comes later still counts.
+//! than the welcome of the text format while neither a name nor a room was asked for, or does not answer for
+//! [`ASKING_WAIT`], is spoken to plainly: lines as they are, and no coming back. A welcome object that comes later still
+//! counts.
 //!
 //! # Coming back
 //!

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::{Serve, Switch};
@@ -18,6 +18,7 @@ use crate::random::Random;
 use crate::wire::Framing;
 
 const NAME_DEFAULT: &str = "uproar";
+const REPLICAS_DEFAULT: u8 = 1;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of a node of a cluster")]
@@ -32,12 +33,12 @@ pub struct Cluster {
     pub cluster_name: Option<ClusterName>,
 
     /// File with a NATS user's credentials, as nsc makes it
-    #[arg(long, value_name = "FILE", env = "UPROAR_CLUSTER_CREDS")]
+    #[arg(long, value_name = "FILE", env = "UPROAR_CLUSTER_CREDS", value_hint = ValueHint::FilePath)]
     pub cluster_creds: Option<PathBuf>,
 
     /// File of certificates that may have signed those of the NATS servers, beside those that this machine trusts; it asks
     /// for TLS
-    #[arg(long, value_name = "FILE", env = "UPROAR_CLUSTER_CA")]
+    #[arg(long, value_name = "FILE", env = "UPROAR_CLUSTER_CA", value_hint = ValueHint::FilePath)]
     pub cluster_ca: Option<PathBuf>,
 
     /// NATS servers that each keep all messages, if this node makes the stream [default: 1]
@@ -55,7 +56,7 @@ pub struct Cluster {
 
     /// File with 64 hexadecimal digits, the same on all nodes, so that a member may come back on another node than
     /// before: openssl rand -hex 32
-    #[arg(long, value_name = "FILE", env = "UPROAR_CLUSTER_KEY")]
+    #[arg(long, value_name = "FILE", env = "UPROAR_CLUSTER_KEY", value_hint = ValueHint::FilePath)]
     pub cluster_key: Option<PathBuf>,
 }
 
@@ -97,6 +98,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// True when an address has a user and a password.
+    pub(super) fn has_secret(&self) -> bool {
+        self.cluster.iter().any(|url| url.secret() != url.to_string())
+    }
+
+    /// What an option of these is without a value, by its id.
+    pub(super) fn default_of(&self, id: &str) -> Option<String> {
+        match id {
+            "cluster_name" => Some(NAME_DEFAULT.to_owned()),
+            "cluster_replicas" => Some(REPLICAS_DEFAULT.to_string()),
+            "cluster_history" => Some(History::default().to_string()),
+            "cluster_grace" => Some(humantime::format_duration(CLUSTER_GRACE_DEFAULT).to_string()),
+            _ => None,
+        }
+    }
+
     fn name(&self) -> ClusterName {
         let default = || ClusterName::parse(NAME_DEFAULT).expect("the default is a name");
         self.cluster_name.clone().unwrap_or_else(default)
@@ -113,7 +130,7 @@ impl Cluster {
             name: self.name(),
             credentials: self.cluster_creds.clone(),
             authority: self.cluster_ca.clone(),
-            replicas: self.cluster_replicas.unwrap_or(1).into(),
+            replicas: self.cluster_replicas.unwrap_or(REPLICAS_DEFAULT).into(),
             history: self.cluster_history.unwrap_or_default(),
         })
     }

@@ -82,7 +82,7 @@ mod tests {
         }
         for nowhere in ["-", "/dev/stdout", "off"] {
             let alone = permissions(&["--transcript", nowhere]);
-            assert!(!alone.connects && alone.ports.is_empty() && !alone.makes_rings);
+            assert!(!alone.connects && alone.ports.is_empty() && !alone.makes_rings && !alone.changes_tables);
             let used: Vec<Use> = alone.files.iter().map(|(_, used)| *used).collect();
             assert!(used.iter().all(|used| matches!(used, Use::Run | Use::RunFolder | Use::Device)), "{alone:?}");
         }

@@ -27,10 +27,16 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(C, Variables), clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let (command, matches) = matches::<C>(&arguments)?;
+    Ok((C::from_arg_matches(&matches)?, Variables::of(&command, &matches)))
+}
+
+/// What a command line and the environment have for the options of a program.
+pub(super) fn matches<C: CommandFactory>(arguments: &[OsString]) -> Result<(Command, ArgMatches), clap::Error> {
     let command = with_variables(C::command(), |arg| value(arg).is_none_or(|value| !value.is_empty()));
-    match command.clone().try_get_matches_from(&arguments) {
-        Ok(matches) => Ok((C::from_arg_matches(&matches)?, Variables::of(&command, &matches))),
-        Err(error) => Err(with_name(error, &command, &arguments)),
+    match command.clone().try_get_matches_from(arguments) {
+        Ok(matches) => Ok((command, matches)),
+        Err(error) => Err(with_name(error, &command, arguments)),
     }
 }
 
@@ -120,7 +126,8 @@ mod tests {
     fn every_option_with_a_value_has_a_variable_of_its_name() {
         for arg in crate::cli::Cli::command().get_subcommands().flat_map(Command::get_arguments) {
             let id = arg.get_id().as_str();
-            if !matches!(id, "help" | "version") {
+            // What prints something is no setting.
+            if !matches!(id, "help" | "version" | "print_config") {
                 let variable = format!("UPROAR_{}", id.to_uppercase());
                 assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(variable.as_str()));
             }

@@ -100,9 +100,10 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
 /// `PR_SET_VMA` (Linux 5.17), by which allocators name their memory.
 const PR_SET_VMA: libc::c_int = 0x5356_4d41;
 
-/// Registrations with a ring (io_uring_register(2)) that tables need: files and their changes, an eventfd, restrictions, and
-/// to enable the ring.
-const RING_REGISTRATIONS: [libc::c_int; 5] = [4, 6, 11, 12, 13];
+/// Registrations with a ring (io_uring_register(2)): what changes the files of a table, and what makes one, which are its
+/// files, an eventfd, restrictions, and to enable the ring.
+const TABLE_CHANGE: libc::c_int = 6;
+const TABLE_MAKE: [libc::c_int; 4] = [4, 11, 12, 13];
 
 /// Whether a descriptor is a terminal, whether it waits, and what it has not yet sent; never what types into a terminal.
 const IOCTLS: [libc::Ioctl; 7] =
@@ -176,9 +177,12 @@ fn conditional(permissions: &Permissions) -> Vec<(Call, Vec<Is>)> {
         }
         allow(calls!(SYS_connect), &[]);
     }
+    if permissions.changes_tables {
+        allow(calls!(SYS_io_uring_register), &[Equal(1, TABLE_CHANGE)]);
+    }
     if permissions.makes_rings {
         allow(calls!(SYS_io_uring_setup), &[]);
-        for registration in RING_REGISTRATIONS {
+        for registration in TABLE_MAKE {
             allow(calls!(SYS_io_uring_register), &[Equal(1, registration)]);
         }
     }

@@ -29,13 +29,15 @@ enum Case {
     Alone,
     /// A node of a cluster whose NATS is known by its name.
     Node,
+    /// A server with one table of direct descriptors.
+    Table,
     /// A server that closes tables and opens them again.
     Tables,
     /// A node, without the filter: what landlock alone refuses.
     Landlock,
 }
 
-const CASES: [Case; 4] = [Case::Alone, Case::Node, Case::Tables, Case::Landlock];
+const CASES: [Case; 5] = [Case::Alone, Case::Node, Case::Table, Case::Tables, Case::Landlock];
 
 /// What there is in and around the sandbox.
 struct World {
@@ -94,7 +96,8 @@ fn permissions(case: Case, folder: &Path, port: u16) -> Permissions {
     }
     let (cli, _) = cli::parse(arguments.into_iter().map(Into::into)).expect("the options are right");
     let cli::Command::Serve(serve) = cli.command else { panic!("the command is serve") };
-    let mut permissions = Permissions { makes_rings: case == Case::Tables, ..serve.permissions() };
+    let (makes_rings, changes_tables) = (case == Case::Tables, matches!(case, Case::Table | Case::Tables));
+    let mut permissions = Permissions { makes_rings, changes_tables, ..serve.permissions() };
     // A device that may be read, and asked nothing.
     permissions.file("/dev/zero", Use::ReadAgain);
     permissions.file(folder.join("programs/one"), Use::Run);
@@ -115,137 +118,137 @@ enum Answer {
 
 use Answer::{Access, Done, Kernel, Perm};
 
-type Attempt = (&'static str, fn(&World) -> io::Result<()>, [Answer; 4]);
+type Attempt = (&'static str, fn(&World) -> io::Result<()>, [Answer; 5]);
 
 /// What each attempt is answered in each of [`CASES`].
 #[rustfmt::skip]
 const ATTEMPTS: &[Attempt] = &[
     // Files.
-    ("read the message of the day", |w| fs::read(w.path("own/motd")).map(drop), [Done; 4]),
+    ("read the message of the day", |w| fs::read(w.path("own/motd")).map(drop), [Done; 5]),
     ("read the one that took its place", |w| {
         w.outsider.rename(w.path("own/motd.other"), w.path("own/motd"));
         fs::read(w.path("own/motd")).map(drop)
-    }, [Done; 4]),
+    }, [Done; 5]),
     ("read it where a link to elsewhere took its place", |w| {
         w.outsider.rename(w.path("own/link"), w.path("own/motd"));
         fs::read(w.path("own/motd")).map(drop)
-    }, [Access; 4]),
-    ("write to its folder", |w| fs::write(w.path("own/new"), ""), [Access; 4]),
-    ("list its folder", |w| fs::read_dir(w.path("own")).map(drop), [Access; 4]),
-    ("append to the transcript", |w| append(&w.path("logs/room.log")), [Done; 4]),
+    }, [Access; 5]),
+    ("write to its folder", |w| fs::write(w.path("own/new"), ""), [Access; 5]),
+    ("list its folder", |w| fs::read_dir(w.path("own")).map(drop), [Access; 5]),
+    ("append to the transcript", |w| append(&w.path("logs/room.log")), [Done; 5]),
     ("make the transcript anew", |w| {
         w.outsider.rename(w.path("logs/room.log"), w.path("logs/room.log.1"));
         append(&w.path("logs/room.log"))
-    }, [Done; 4]),
-    ("remove a transcript", |w| fs::remove_file(w.path("logs/room.log.1")), [Access; 4]),
-    ("cut a transcript off", |w| OpenOptions::new().write(true).truncate(true).open(w.path("logs/room.log")).map(drop), [Access; 4]),
+    }, [Done; 5]),
+    ("remove a transcript", |w| fs::remove_file(w.path("logs/room.log.1")), [Access; 5]),
+    ("cut a transcript off", |w| OpenOptions::new().write(true).truncate(true).open(w.path("logs/room.log")).map(drop), [Access; 5]),
     ("make a folder beside the transcript", |w| fs::create_dir(w.path("logs/folder")),
-        [Perm, Perm, Perm, Access]),
+        [Perm, Perm, Perm, Perm, Access]),
     ("make a link beside the transcript", |w| std::os::unix::fs::symlink("/", w.path("logs/link")),
-        [Perm, Perm, Perm, Access]),
+        [Perm, Perm, Perm, Perm, Access]),
     ("replace the state", |w| {
         let (new, old) = (w.path("state/state.new"), w.path("state/state"));
         File::create_new(&new)?.sync_all()?;
         fs::rename(&new, &old)?;
         File::open(w.path("state"))?.sync_all()
-    }, [Done; 4]),
-    ("move the state elsewhere", |w| fs::rename(w.path("state/state"), w.path("logs/state")), [Kernel(Errno::XDEV); 4]),
-    ("read what no option names", |w| fs::read(w.path("elsewhere/file")).map(drop), [Access; 4]),
-    ("write what no option names", |w| append(&w.path("elsewhere/file")), [Access; 4]),
-    ("make what no option names", |w| fs::write(w.path("elsewhere/new"), ""), [Access; 4]),
-    ("remove what no option names", |w| fs::remove_file(w.path("elsewhere/file")), [Access; 4]),
-    ("read the list of users", |_| fs::read("/etc/passwd").map(drop), [Access, Done, Access, Done]),
-    ("read the addresses of names", |_| fs::read("/etc/hosts").map(drop), [Access, Done, Access, Done]),
-    ("list what there is", |_| fs::read_dir("/").map(drop), [Access; 4]),
-    ("read its own memory as a file", |_| fs::read("/proc/self/mem").map(drop), [Access; 4]),
-    ("write to nothing", |_| append(Path::new("/dev/null")), [Done; 4]),
-    ("ask a device", |_| Ok(rustix::termios::tcgetattr(File::open("/dev/zero")?).map(drop)?), [Access; 4]),
+    }, [Done; 5]),
+    ("move the state elsewhere", |w| fs::rename(w.path("state/state"), w.path("logs/state")), [Kernel(Errno::XDEV); 5]),
+    ("read what no option names", |w| fs::read(w.path("elsewhere/file")).map(drop), [Access; 5]),
+    ("write what no option names", |w| append(&w.path("elsewhere/file")), [Access; 5]),
+    ("make what no option names", |w| fs::write(w.path("elsewhere/new"), ""), [Access; 5]),
+    ("remove what no option names", |w| fs::remove_file(w.path("elsewhere/file")), [Access; 5]),
+    ("read the list of users", |_| fs::read("/etc/passwd").map(drop), [Access, Done, Access, Access, Done]),
+    ("read the addresses of names", |_| fs::read("/etc/hosts").map(drop), [Access, Done, Access, Access, Done]),
+    ("list what there is", |_| fs::read_dir("/").map(drop), [Access; 5]),
+    ("read its own memory as a file", |_| fs::read("/proc/self/mem").map(drop), [Access; 5]),
+    ("write to nothing", |_| append(Path::new("/dev/null")), [Done; 5]),
+    ("ask a device", |_| Ok(rustix::termios::tcgetattr(File::open("/dev/zero")?).map(drop)?), [Access; 5]),
 
     // Programs.
-    ("run this program", |_| run(&env::current_exe()?, &["--exact", "no such test"]), [Done; 4]),
-    ("run the one program of a folder", |w| run(&w.path("programs/one"), &[]), [Done; 4]),
-    ("run another one of that folder", |w| run(&w.path("programs/two"), &[]), [Access; 4]),
-    ("run a shell", |_| run(Path::new("/bin/sh"), &["-c", "true"]), [Access; 4]),
+    ("run this program", |_| run(&env::current_exe()?, &["--exact", "no such test"]), [Done; 5]),
+    ("run the one program of a folder", |w| run(&w.path("programs/one"), &[]), [Done; 5]),
+    ("run another one of that folder", |w| run(&w.path("programs/two"), &[]), [Access; 5]),
+    ("run a shell", |_| run(Path::new("/bin/sh"), &["-c", "true"]), [Access; 5]),
     ("signal what it started", |_| {
         let mut child = Command::new(env::current_exe()?).args(["--list"]).stdout(Stdio::null()).spawn()?;
         child.kill()?;
         child.wait().map(drop)
-    }, [Done; 4]),
-    ("signal others", |w| Ok(rustix::process::test_kill_process(pid(w.outside))?), [Perm; 4]),
+    }, [Done; 5]),
+    ("signal others", |w| Ok(rustix::process::test_kill_process(pid(w.outside))?), [Perm; 5]),
 
     // Connections.
     ("accept", |w| match w.listener.accept() {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
         other => other.map(drop),
-    }, [Done; 4]),
-    ("connect to the cluster", |w| w.connect(w.ports[0]), [Perm, Done, Perm, Done]),
-    ("connect to another port", |w| w.connect(w.ports[1]), [Perm, Access, Perm, Access]),
-    ("listen", |_| TcpListener::bind("127.0.0.1:0").map(drop), [Perm, Perm, Perm, Access]),
-    ("listen again", |w| Ok(rustix::net::listen(&w.listener, 1)?), [Perm, Perm, Perm, Done]),
+    }, [Done; 5]),
+    ("connect to the cluster", |w| w.connect(w.ports[0]), [Perm, Done, Perm, Perm, Done]),
+    ("connect to another port", |w| w.connect(w.ports[1]), [Perm, Access, Perm, Perm, Access]),
+    ("listen", |_| TcpListener::bind("127.0.0.1:0").map(drop), [Perm, Perm, Perm, Perm, Access]),
+    ("listen again", |w| Ok(rustix::net::listen(&w.listener, 1)?), [Perm, Perm, Perm, Perm, Done]),
     ("talk to a service of this machine", |w| {
         let name = format!("uproar-test-{}", w.outside);
         UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?).map(drop)
-    }, [Perm; 4]),
-    ("talk to the kernel's network", |_| socket(libc::AF_NETLINK, libc::SOCK_RAW), [Perm, Perm, Perm, Done]),
-    ("send datagrams", |_| socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC), [Perm, Done, Perm, Done]),
-    ("send raw packets", |_| socket(libc::AF_INET, libc::SOCK_RAW), [Perm, Perm, Perm, Kernel(Errno::PROTONOSUPPORT)]),
-    ("have a pair of sockets", |_| UnixStream::pair().map(drop), [Done; 4]),
-    ("set what connections have", |w| Ok(rustix::net::sockopt::set_socket_keepalive(&w.listener, true)?), [Done; 4]),
+    }, [Perm; 5]),
+    ("talk to the kernel's network", |_| socket(libc::AF_NETLINK, libc::SOCK_RAW), [Perm, Perm, Perm, Perm, Done]),
+    ("send datagrams", |_| socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC), [Perm, Done, Perm, Perm, Done]),
+    ("send raw packets", |_| socket(libc::AF_INET, libc::SOCK_RAW), [Perm, Perm, Perm, Perm, Kernel(Errno::PROTONOSUPPORT)]),
+    ("have a pair of sockets", |_| UnixStream::pair().map(drop), [Done; 5]),
+    ("set what connections have", |w| Ok(rustix::net::sockopt::set_socket_keepalive(&w.listener, true)?), [Done; 5]),
     ("filter packets", |w| raw(libc::SYS_setsockopt, [fd(&w.listener), libc::SOL_SOCKET as usize, libc::SO_ATTACH_FILTER as usize, 0, 0, 0]),
-        [Perm, Perm, Perm, Kernel(Errno::INVAL)]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::INVAL)]),
 
     // Rings.
     ("make a ring", |_| raw(libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]),
-        [Perm, Perm, Kernel(Errno::FAULT), Kernel(Errno::FAULT)]),
+        [Perm, Perm, Perm, Kernel(Errno::FAULT), Kernel(Errno::FAULT)]),
     ("change the files of a ring", |_| raw(libc::SYS_io_uring_register, [usize::MAX, 6, 0, 0, 0, 0]),
-        [Perm, Perm, Kernel(Errno::INVAL), Kernel(Errno::INVAL)]),
+        [Perm, Perm, Kernel(Errno::INVAL), Kernel(Errno::INVAL), Kernel(Errno::INVAL)]),
     ("register memory with a ring", |_| raw(libc::SYS_io_uring_register, [usize::MAX, 0, 0, 0, 0, 0]),
-        [Perm, Perm, Perm, Kernel(Errno::INVAL)]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::INVAL)]),
 
     // Memory.
-    ("make code", |_| map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, libc::MAP_ANONYMOUS, 0), [Perm, Perm, Perm, Done]),
-    ("have code of nothing", |_| map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_ANONYMOUS, 0), [Perm, Perm, Perm, Done]),
-    ("have a library", |_| map(libc::PROT_READ | libc::PROT_EXEC, 0, fd(&File::open(env::current_exe()?)?)), [Done; 4]),
+    ("make code", |_| map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, libc::MAP_ANONYMOUS, 0), [Perm, Perm, Perm, Perm, Done]),
+    ("have code of nothing", |_| map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_ANONYMOUS, 0), [Perm, Perm, Perm, Perm, Done]),
+    ("have a library", |_| map(libc::PROT_READ | libc::PROT_EXEC, 0, fd(&File::open(env::current_exe()?)?)), [Done; 5]),
     ("have a library that can be written", |_| {
         map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, 0, fd(&File::open(env::current_exe()?)?))
-    }, [Perm, Perm, Perm, Done]),
-    ("have memory", |_| map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_ANONYMOUS, 0), [Done; 4]),
-    ("turn memory into code", |_| protect(libc::PROT_READ | libc::PROT_EXEC), [Perm, Perm, Perm, Done]),
-    ("protect memory", |_| protect(libc::PROT_READ), [Done; 4]),
+    }, [Perm, Perm, Perm, Perm, Done]),
+    ("have memory", |_| map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_ANONYMOUS, 0), [Done; 5]),
+    ("turn memory into code", |_| protect(libc::PROT_READ | libc::PROT_EXEC), [Perm, Perm, Perm, Perm, Done]),
+    ("protect memory", |_| protect(libc::PROT_READ), [Done; 5]),
     ("have a file without a name", |_| Ok(rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::CLOEXEC).map(drop)?),
-        [Perm, Perm, Perm, Done]),
+        [Perm, Perm, Perm, Perm, Done]),
 
     // The process.
-    ("have a thread", |_| thread::spawn(|| ()).join().map_err(|_| io::Error::other("it panicked")), [Done; 4]),
+    ("have a thread", |_| thread::spawn(|| ()).join().map_err(|_| io::Error::other("it panicked")), [Done; 5]),
     ("read elsewhere in another thread", |w| {
         let path = w.path("elsewhere/file");
         thread::spawn(|| fs::read(path).map(drop)).join().expect("it does not panic")
-    }, [Access; 4]),
+    }, [Access; 5]),
     ("have a namespace", |_| match raw::call(libc::SYS_clone, [(libc::CLONE_NEWUSER | libc::SIGCHLD) as usize, 0, 0, 0, 0, 0]) {
         Ok(0) => process::exit(0),
         other => Ok(other.map(drop)?),
-    }, [Perm, Perm, Perm, Done]),
+    }, [Perm, Perm, Perm, Perm, Done]),
     ("clone with flags that nobody sees", |_| raw(libc::SYS_clone3, [0; 6]),
-        [Kernel(Errno::NOSYS), Kernel(Errno::NOSYS), Kernel(Errno::NOSYS), Kernel(Errno::INVAL)]),
-    ("call what no kernel has", |_| raw(UNKNOWN, [0; 6]), [Kernel(Errno::NOSYS); 4]),
+        [Kernel(Errno::NOSYS), Kernel(Errno::NOSYS), Kernel(Errno::NOSYS), Kernel(Errno::NOSYS), Kernel(Errno::INVAL)]),
+    ("call what no kernel has", |_| raw(UNKNOWN, [0; 6]), [Kernel(Errno::NOSYS); 5]),
     ("run a program by its descriptor", |_| raw(libc::SYS_execveat, [usize::MAX, 0, 0, 0, 0, 0]),
-        [Perm, Perm, Perm, Kernel(Errno::FAULT)]),
-    ("become another user", |_| raw(libc::SYS_setresuid, [usize::MAX; 6]), [Perm, Perm, Perm, Done]),
-    ("know its limits", |_| raw(libc::SYS_prlimit64, [0, 0, 0, 0, 0, 0]), [Done; 4]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::FAULT)]),
+    ("become another user", |_| raw(libc::SYS_setresuid, [usize::MAX; 6]), [Perm, Perm, Perm, Perm, Done]),
+    ("know its limits", |_| raw(libc::SYS_prlimit64, [0, 0, 0, 0, 0, 0]), [Done; 5]),
     ("know the limits of others", |_| raw(libc::SYS_prlimit64, [process::id() as usize, 0, 0, 0, 0, 0]),
-        [Perm, Perm, Perm, Done]),
-    ("have a name", |_| Ok(rustix::thread::set_name(c"inside")?), [Done; 4]),
-    ("be looked into", |_| raw(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as usize, 1, 0, 0, 0, 0]), [Perm, Perm, Perm, Done]),
-    ("have a descriptor's flags", |w| Ok(rustix::fs::fcntl_getfl(&w.listener).map(drop)?), [Done; 4]),
+        [Perm, Perm, Perm, Perm, Done]),
+    ("have a name", |_| Ok(rustix::thread::set_name(c"inside")?), [Done; 5]),
+    ("be looked into", |_| raw(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as usize, 1, 0, 0, 0, 0]), [Perm, Perm, Perm, Perm, Done]),
+    ("have a descriptor's flags", |w| Ok(rustix::fs::fcntl_getfl(&w.listener).map(drop)?), [Done; 5]),
     ("have signals for a descriptor", |w| raw(libc::SYS_fcntl, [fd(&w.listener), libc::F_SETOWN as usize, 0, 0, 0, 0]),
-        [Perm, Perm, Perm, Done]),
-    ("not wait", |w| w.listener.set_nonblocking(true), [Done; 4]),
+        [Perm, Perm, Perm, Perm, Done]),
+    ("not wait", |w| w.listener.set_nonblocking(true), [Done; 5]),
     ("type into a terminal", |w| raw(libc::SYS_ioctl, [fd(&w.listener), libc::TIOCSTI as usize, 0, 0, 0, 0]),
-        [Perm, Perm, Perm, Kernel(Errno::NOTTY)]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::NOTTY)]),
     ("gain privileges", |_| match rustix::thread::no_new_privs() {
         Ok(true) => Err(Errno::PERM.into()),
         other => Ok(other.map(drop)?),
-    }, [Perm; 4]),
+    }, [Perm; 5]),
 ];
 
 /// A number that no kernel has given to a call.
@@ -386,6 +389,11 @@ fn what_a_server_alone_may_do() {
 #[test]
 fn what_a_node_of_a_cluster_may_do() {
     try_everything(Case::Node);
+}
+
+#[test]
+fn what_a_server_with_one_table_may_do() {
+    try_everything(Case::Table);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! and the operators' key are read by a thread, and count from the turn on in which they are found. What cannot be opened
 //! or read stays as it is.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,14 @@ use crate::moderation::OperatorKey;
 use crate::moderation::operator_files::{Files, Found};
 use crate::outlet::Outlet;
 use crate::transcript::Transcript;
+
+/// What to add to an error that the sandbox may be the reason of.
+const DENIED: &str = "; a server in its sandbox reaches it only in the folder where it was at the start";
+
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    let is_io = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    error.downcast_ref().is_some_and(is_io) || error.source().is_some_and(is_denied)
+}
 
 /// What a reload has still to do.
 #[derive(Debug, Default)]
@@ -135,8 +143,9 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
-    fn report_stays(&mut self, what: &str, text: &str, error: &impl Display) {
+    fn report_stays(&mut self, what: &str, text: &str, error: &(impl Error + 'static)) {
         let fields = [(LogField::What, Value::Text(&what)), (LogField::Error, Value::Text(error))];
-        self.report_with(LogEvent::NotReloaded, format_args!("SIGHUP: {text}: {error}"), &fields);
+        let remedy = if is_denied(error) { DENIED } else { "" };
+        self.report_with(LogEvent::NotReloaded, format_args!("SIGHUP: {text}: {error}{remedy}"), &fields);
     }
 }

@@ -14,7 +14,7 @@ use crate::moderation::memory_files::{Contents, MemoryFiles};
 use crate::moderation::{Kept, OperatorKey};
 use crate::motd::Motd;
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 const STEPS: usize = 120;
 
 /// What is told to those who are no operators. Who has come may be told behind it.

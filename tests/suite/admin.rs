@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::front::is_installed;
-use crate::support::{BACKENDS, PATIENCE, Person, Server, options};
+use crate::support::{BACKENDS, PATIENCE, Person, Server, free_address, options, uproar};
 
 /// The status line, and the body.
 fn get(address: SocketAddr, path: &str) -> (String, String) {
@@ -78,6 +78,51 @@ fn promtool_accepts_the_figures_of_a_real_server() {
 fn a_port_alone_is_on_this_machine_only() {
     let server = Server::start(&["--admin", ":0"]);
     assert!(server.door("admin").ip().is_loopback(), "{}", server.door("admin"));
+}
+
+/// What `uproar check` with arguments says, and its exit code. Variables are those of the server, for example in a
+/// container.
+fn check(arguments: &[&str], admin: &str) -> (String, Option<i32>) {
+    let mut command = uproar(&[&["check"], arguments].concat());
+    let output = command.env("UPROAR_ADMIN", admin).stdout(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (said, output.status.code())
+}
+
+#[test]
+fn health_is_asked_for_without_joining_and_of_a_full_house_too() {
+    let mut server = start("epoll", &["--members", "1"]);
+    let admin = server.door("admin").to_string();
+    let _member = server.join();
+    let well = (format!("ok    the server at {admin} is well\n"), Some(0));
+    assert_eq!(check(&["--health", &admin], ""), well, "the address of the option");
+    assert_eq!(check(&["--health", "--admin", &admin], ""), well, "the address of the server's option");
+    assert_eq!(check(&["--health"], &admin), well, "the address of the server's variable");
+    let figures = figures(server.door("admin"));
+    assert_eq!(figures["uproar_members{door=\"text\"}"], 1.0);
+    assert_eq!(figures["uproar_full_house_total"], 0.0, "nobody tried to come in");
+    let (said, code) = check(&["--health", &server.address.to_string()], "");
+    assert!(said.starts_with(&format!("fail  {}: what answers does not speak HTTP", server.address)), "{said}");
+    assert_eq!((said.lines().count(), code), (1, Some(1)));
+    server.signal("TERM");
+    server.wait();
+    let (said, code) = check(&["--health", &admin], "");
+    assert!(said.starts_with(&format!("fail  {admin}: connection refused; is the server running")), "{said}");
+    assert_eq!((said.lines().count(), code), (1, Some(1)));
+}
+
+#[test]
+fn health_without_an_address_of_figures_says_where_to_write_it() {
+    let (said, code) = check(&["--health"], "");
+    assert!(
+        said.starts_with("uproar: --health asks a server at the address of its --admin, and there is none"),
+        "{said}"
+    );
+    assert_eq!((said.lines().count(), code), (1, Some(1)));
+    // A port alone is of this machine, as it is for the server.
+    let port = free_address().port();
+    let (said, _) = check(&["--health"], &format!(":{port}"));
+    assert!(said.starts_with(&format!("fail  127.0.0.1:{port}: connection refused")), "{said}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod reload;
 mod resume;
 mod sandbox;
 mod server;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod systemd;

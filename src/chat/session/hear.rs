@@ -22,6 +22,11 @@ impl Session {
         }
     }
 
+    /// True while nothing is lost by taking the server for a plain one: there is no place, and none was asked for.
+    fn has_no_wish(&self) -> bool {
+        self.place.is_none() && self.settings.nick.is_none() && self.settings.room.is_none()
+    }
+
     fn hear_text(&mut self, line: &str, now: Instant, out: &mut Vec<Shown>) {
         self.heard.add(line);
         let is_notice = line.starts_with("! ");
@@ -31,7 +36,9 @@ impl Session {
             Phase::Asking if is_notice && line.contains("/format") => return self.speak_plainly(now, out),
             // The server is still of the opinion that this client is new.
             Phase::Asking | Phase::Resuming | Phase::Rejoining if self.place.is_some() && !is_notice => return,
-            Phase::Asking if self.place.is_none() && !line.starts_with(TEXT_WELCOME) && !is_notice => {
+            // Somebody may speak or come between the welcome and the answer, so it is no proof: a name and a room are refused
+            // only when no answer comes.
+            Phase::Asking if self.has_no_wish() && !line.starts_with(TEXT_WELCOME) && !is_notice => {
                 self.speak_plainly(now, out);
             }
             Phase::Live if self.text_asked => {

@@ -128,6 +128,20 @@ fn a_server_that_does_not_answer_is_spoken_to_plainly() {
 }
 
 #[test]
+fn who_comes_before_the_server_has_answered_does_not_cost_the_name() {
+    let mut talk = Talk::new(Settings { speaks_json: true, nick: Some("bob".into()), ..Settings::default() });
+    assert_eq!(talk.say(&["hi"]), ["/format json"]);
+    talk.hear(&[TEXT_WELCOME, "> New user 127.0.0.1:2 entered. (2 users online)", "[127.0.0.1:2] hi"]);
+    assert_eq!((talk.session.step_failed.take(), talk.sent()), (None, vec![]));
+    talk.hear(&[&welcome("lobby", "e1", "a1", 2)]);
+    assert_eq!(talk.sent(), ["/nick bob"]);
+    let mut talk = Talk::new(Settings { speaks_json: true, nick: Some("bob".into()), ..Settings::default() });
+    talk.hear(&["[eve] this server never answers"]);
+    talk.time_out();
+    assert!(talk.session.step_failed.take().is_some());
+}
+
+#[test]
 fn a_malformed_object_is_a_line_and_an_unknown_kind_none() {
     let mut talk = Talk::begun();
     talk.hear(&["{", r#"{"kind":"message","n":11}"#, r#"{"kind":"new"}"#, r#"{"kind":"new","text":"so"}"#]);
