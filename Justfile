@@ -240,8 +240,13 @@ nightly:
     UPROAR_ROUNDS=20 just cluster
     just bench-cluster
     just plain
+    just systemd-trial
     UPROAR_BUSY_SECONDS=60 just browser --nocapture two_thousand_lines
     just mutants
+
+# contrib/uproar.service under a real systemd in namespaces of its own: started, reloaded, its loop stopped, its socket passed; needs root
+systemd-trial: build
+    contrib/systemd-trial target/release/uproar
 
 # Debian's haproxy in front of every door, as contrib/haproxy.cfg has it, and TLS through it; says so where it is not installed
 haproxy:

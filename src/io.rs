@@ -29,6 +29,7 @@ mod by_index;
 #[cfg(test)]
 mod contract;
 pub mod epoll;
+pub mod inherited;
 #[cfg(test)]
 pub mod raw;
 mod readable;

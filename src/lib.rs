@@ -34,6 +34,7 @@ pub mod rooms;
 pub mod sandbox;
 pub mod serve;
 pub mod server;
+pub mod service;
 pub mod sessions;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;

@@ -678,6 +678,13 @@ pub const JOURNAL_BYTES_MAX: usize = 64 * 1024;
 /// terminal that is stopped for a long time costs ten calls a second.
 pub const JOURNAL_RETRY: Duration = Duration::from_millis(100);
 
+/// Pause after the service manager's socket took no more. The kernel queues some messages for it, so a manager whose
+/// queue is full does not read.
+pub const SERVICE_RETRY: Duration = Duration::from_millis(100);
+
+/// Pause between two statuses for the service manager, which tells each to its own clients.
+pub const SERVICE_STATUS_PAUSE: Duration = Duration::from_secs(1);
+
 /// Pause after a write failed on a disk that is full or broken. That lasts until an operator mends it.
 pub const DISK_RETRY: Duration = Duration::from_secs(1);
 

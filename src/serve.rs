@@ -1,6 +1,6 @@
 //! What `uproar serve` does: opens all that the options name, in an order that matters, and serves.
 //!
-//! 1. The log, and signals, which every thread that is started later must block too.
+//! 1. What a service manager has passed, the log, and signals, which every thread that is started later must block too.
 //! 2. What the operator's files have.
 //! 3. Rings and tables, which say how many members can be served, and the listeners.
 //! 4. What is written to.
@@ -8,6 +8,7 @@
 //! 6. The server, with the threads beside it.
 
 mod kept;
+mod sockets;
 
 use std::error::Error;
 use std::fs;
@@ -19,16 +20,17 @@ use std::time::Instant;
 use crate::capacity::{Capacity, Demand, TableSizes};
 use crate::cli::{BackendChoice, Serve};
 use crate::cluster::start;
-use crate::config::BackEnd;
-use crate::door::Door;
+use crate::config::{BackEnd, Config};
+use crate::door::{Door, Doors};
 use crate::io::epoll::Epoll;
+use crate::io::inherited::Inherited;
 use crate::io::readiness::{Poller, Readiness};
 use crate::io::select::Select;
 use crate::io::signals::Signals;
 use crate::io::uring::{Ring, Sandbox, Tables, Uring};
 use crate::io::{Io, allocator};
 use crate::journal::{Journal, LogEvent, LogField, Value};
-use crate::limits::JOURNAL_BYTES_MAX;
+use crate::limits::{ADMIN_CONNECTIONS_MAX, JOURNAL_BYTES_MAX};
 use crate::memory::MemoryBound;
 use crate::metrics::Build;
 use crate::moderation::{Keeper, Kept, OperatorFiles};
@@ -37,15 +39,30 @@ use crate::outlet::Descriptor;
 use crate::random::Random;
 use crate::sandbox::{Entered, Permissions};
 use crate::server::{Flow, Server};
+use crate::service::Service;
+use crate::service::socket::ManagerSocket;
 use crate::time::UnixTime;
+use sockets::{Listening, Passed};
 
 type Failure = Box<dyn Error>;
 
 /// Serves until told to stop. An error is one of the start; what fails later is in the log.
 pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
+    // Before anything is opened: what was passed is known by its number.
+    let inherited = Inherited::take().map_err(|error| format!("what LISTEN_FDS says was passed: {error}"))?;
+    let passed = Passed::of(inherited.sockets)?;
     allocator::set_up();
     let log = Descriptor::open_log(&serve.log).map_err(|error| format!("--log {}: {error}", serve.log))?;
     let mut journal = Journal::new(log, serve.log_style(), JOURNAL_BYTES_MAX);
+    let manager = inherited.manager.and_then(|name| {
+        let connected = ManagerSocket::of(name).inspect_err(|error| {
+            let text = format_args!("the service manager is told nothing: {error}");
+            let fields = [(LogField::Error, Value::Text(error))];
+            journal.report_with(LogEvent::ServiceGone, Instant::now(), text, &fields);
+        });
+        connected.ok()
+    });
+    let manager = manager.map(|socket| Service::new(Box::new(socket), inherited.patience, Instant::now()));
     let signals = Signals::new()?;
     if !serve.no_sandbox {
         rustix::thread::set_no_new_privs(true)?;
@@ -71,26 +88,26 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
         (None, BackendChoice::Select) => (BackEnd::Select, Select::NAME),
         (None, _) => (BackEnd::Epoll, Epoll::NAME),
     };
-    let (tables, capacity) = open_tables(&serve.demand(back_end, net::raise_descriptor_limit()), sandbox)?;
+    let demand = serve.demand(back_end, net::raise_descriptor_limit());
+    let beside = if passed.has(Door::Admin) { ADMIN_CONNECTIONS_MAX } else { demand.beside };
+    let (tables, capacity) = open_tables(&Demand { beside, ..demand }, sandbox)?;
     if let Some(shortfall) = &capacity.shortfall {
         let fields = [(LogField::MembersMax, Value::Number(capacity.members_max as u64))];
         journal.report_with(LogEvent::FewerMembers, Instant::now(), format_args!("{shortfall}"), &fields);
     }
     let members_max = capacity.members_max;
-    let listener = net::listen(&serve.addr, serve.dead_after_for(members_max))?;
-    let address = listener.local_addr()?;
-    let (mut listeners, mut further) = (vec![listener], Vec::new());
-    for (door, address) in serve.further_doors() {
-        let listener = net::listen(&address, serve.dead_after_for(members_max))?;
-        further.push((door, listener.local_addr()?));
-        listeners.push(listener);
-    }
-    let start = Start { serve, address, further, journal, name, capacity, kept };
+    let listening = sockets::open(serve, passed, serve.dead_after_for(members_max), &mut journal)?;
+    let Listening { doors, listeners, addresses, shared } = listening;
+    let start = Start { serve, doors, addresses, journal, name, capacity, kept, manager };
     match (ring, tables) {
-        (Some(ring), Some(tables)) => {
-            start.serve_on(Uring::with_tables(ring, tables, members_max, listeners, signals)?)
+        (Some(ring), tables) => {
+            let mut uring = match tables {
+                Some(tables) => Uring::with_tables(ring, tables, members_max, listeners, signals)?,
+                None => Uring::new(ring, listeners, signals),
+            };
+            shared.into_iter().try_for_each(|listener| uring.share_listener(listener))?;
+            start.serve_on(uring)
         }
-        (Some(ring), None) => start.serve_on(Uring::new(ring, listeners, signals)),
         (None, _) if back_end == BackEnd::Select => start.serve_on(Readiness::new(Select::new(), listeners, signals)?),
         (None, _) => start.serve_on(Readiness::new(Epoll::new()?, listeners, signals)?),
     }
@@ -153,32 +170,26 @@ fn threads() -> usize {
 /// All that a server starts with, whatever its back end.
 struct Start<'a> {
     serve: &'a Serve,
-    address: SocketAddr,
-    /// The doors beside that for text.
-    further: Vec<(Door, SocketAddr)>,
+    doors: Doors,
+    /// Where each door listens; the one for text comes first.
+    addresses: Vec<(Door, SocketAddr)>,
     journal: Journal<Descriptor>,
     /// The name of the back end.
     name: &'static str,
     capacity: Capacity,
     kept: Kept,
+    /// The service manager, if there is one.
+    manager: Option<Service>,
 }
 
 impl Start<'_> {
     /// Serves until told to stop.
     fn serve_on<I: Io>(self, io: I) -> Result<ExitCode, Failure> {
-        let Self {
-            serve,
-            address,
-            further,
-            mut journal,
-            name,
-            capacity: Capacity { members_max, tables, .. },
-            mut kept,
-        } = self;
-        let config = serve.config(members_max);
+        let Self { serve, doors, addresses, mut journal, name, capacity, mut kept, manager } = self;
+        let Capacity { members_max, tables, .. } = capacity;
+        let address = addresses[0].1;
+        let config = Config { doors, ..serve.config(members_max) };
         let transcript = open_transcript(serve, &mut journal)?;
-        // Without a name people know the machine by its address alone.
-        let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| address.ip().to_string());
         let mut random = Random::from_kernel().map_err(|error| format!("the kernel gave no random bytes: {error}"))?;
         let cluster = match serve.cluster.engine() {
             None => None,
@@ -190,7 +201,10 @@ impl Start<'_> {
             // Behind the signals, which the thread of the link must block too.
             Some((engine, settings)) => Server::in_cluster(io, config, journal, random, start::link(engine)?, settings),
         };
-        server.name_node(&format!("{}:{}", machine.trim(), address.port()));
+        let machine = rustix::system::uname();
+        // Without a name people know the machine by its address alone.
+        let machine = machine.nodename().to_str().map_or_else(|_| address.ip().to_string(), str::to_owned);
+        server.name_node(&format!("{machine}:{}", address.port()));
         let keeper = match kept.state_file.take() {
             None => None,
             // Behind the signals too.
@@ -205,9 +219,9 @@ impl Start<'_> {
         if let Some(outlet) = transcript {
             server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
         }
-        for (door, address) in further {
+        for (door, address) in &addresses[1..] {
             let door = door.name();
-            let fields = [(LogField::Door, Value::Text(&door)), (LogField::Address, Value::Text(&address))];
+            let fields = [(LogField::Door, Value::Text(&door)), (LogField::Address, Value::Text(address))];
             server.report_with(LogEvent::Listening, format_args!("listening on {address} ({door})"), &fields);
         }
         let fields = [
@@ -241,6 +255,9 @@ impl Start<'_> {
                 LogEvent::Hint,
                 format_args!("nothing that is typed here is read; to talk, elsewhere: uproar chat {place}"),
             );
+        }
+        if let Some(manager) = manager {
+            server.serve_under(manager);
         }
         // The error is in the journal already.
         let flow = server.run().unwrap_or(Flow::StopAtOnce);

@@ -31,6 +31,7 @@ mod reports;
 mod requests;
 pub mod schedule;
 mod send;
+mod service;
 mod shutdown;
 mod silence;
 mod speaker;
@@ -55,6 +56,7 @@ use crate::outlet::Outlet;
 use crate::pieces::fifo::Fifo;
 use crate::random::{Permutation, Random};
 use crate::rooms::{Mark, Rooms};
+use crate::service::Service;
 use crate::sessions::Sessions;
 use crate::token::{ConnectionId, RoomId};
 use crate::transcript::{Change, Transcript};
@@ -117,6 +119,8 @@ pub struct Server<I: Io, W> {
     measures: Measures<Mark>,
     /// Present in a node of a cluster.
     cluster: Option<Cluster>,
+    /// Present while a service manager takes word of the server.
+    service: Option<Service>,
     /// Rooms that the goodbye was not said in yet.
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
@@ -184,6 +188,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             admin: Admin::new(Build::of(&config)),
             measures: Measures::default(),
             cluster: None,
+            service: None,
             goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
@@ -273,6 +278,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         self.give_memory_back();
         self.write_transcript();
         self.conclude();
+        self.tell_service();
         self.journal.write(self.now);
         self.measure_turn();
         Ok(self.flow())
@@ -396,6 +402,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             .set(Moment::Transcript, transcript.and_then(|transcript| transcript.deadline(self.rooms.log(), self.now)));
         self.schedule.set(Moment::Journal, self.journal.deadline());
         self.set_cluster_moment();
+        self.set_service_moment();
         self.schedule.next().map_or(Until::Completion, Until::Deadline)
     }
 }

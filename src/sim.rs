@@ -28,6 +28,7 @@ mod reload;
 pub mod run;
 mod script;
 mod server_log;
+pub mod service;
 pub mod simulation;
 pub mod stream;
 #[cfg(test)]

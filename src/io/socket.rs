@@ -2,6 +2,7 @@
 //!
 //! Options set on the listener are inherited by the connections it accepts, so a connection costs no further call.
 
+use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
@@ -26,14 +27,68 @@ pub fn listen(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListen
         // Every interface means every interface: IPv4 peers arrive as mapped addresses.
         sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
     }
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    sockopt::set_socket_recv_buffer_size(&socket, SOCKET_RECEIVE_BYTES)?;
-    sockopt::set_socket_send_buffer_size(&socket, SOCKET_SEND_BYTES)?;
-    set_unsent_bytes_max(&socket, SOCKET_UNSENT_BYTES)?;
-    ask_the_silent(&socket, dead_after)?;
+    set_inherited(&socket, dead_after)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, LISTEN_BACKLOG)?;
     Ok(TcpListener::from(socket))
+}
+
+/// Listens on a socket that another process, which keeps it, has bound and listens on already. `Err` says what else the
+/// descriptor is.
+pub fn adopt(socket: OwnedFd, dead_after: Duration) -> Result<TcpListener, NotAdopted> {
+    let is_stream = match sockopt::socket_type(&socket) {
+        Err(Errno::NOTSOCK) => return Err(NotAdopted::Other("is no socket")),
+        socket_type => socket_type? == SocketType::STREAM,
+    };
+    let is_internet = matches!(sockopt::socket_domain(&socket)?, AddressFamily::INET | AddressFamily::INET6);
+    if !is_stream || !is_internet {
+        return Err(NotAdopted::Other("is a socket of another kind than TCP"));
+    }
+    if !sockopt::socket_acceptconn(&socket)? {
+        return Err(NotAdopted::Other("does not listen"));
+    }
+    set_inherited(&socket, dead_after)?;
+    // Of a socket that listens already this changes how many may wait (listen(2)).
+    rustix::net::listen(&socket, LISTEN_BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Why a descriptor is not listened on.
+#[derive(Debug)]
+pub enum NotAdopted {
+    /// What it is instead of a listening TCP socket.
+    Other(&'static str),
+    Failed(io::Error),
+}
+
+impl From<Errno> for NotAdopted {
+    fn from(errno: Errno) -> Self {
+        Self::Failed(errno.into())
+    }
+}
+
+impl From<io::Error> for NotAdopted {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl fmt::Display for NotAdopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other(what) => f.write_str(what),
+            Self::Failed(error) => write!(f, "cannot be used: {error}"),
+        }
+    }
+}
+
+/// Sets the options that connections inherit from their listener.
+fn set_inherited(socket: &OwnedFd, dead_after: Duration) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(socket, true)?;
+    sockopt::set_socket_recv_buffer_size(socket, SOCKET_RECEIVE_BYTES)?;
+    sockopt::set_socket_send_buffer_size(socket, SOCKET_SEND_BYTES)?;
+    set_unsent_bytes_max(socket, SOCKET_UNSENT_BYTES)?;
+    ask_the_silent(socket, dead_after)
 }
 
 /// Has the kernel probe peers that were sent nothing for a while, and end the connections of peers that do not answer

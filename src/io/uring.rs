@@ -56,8 +56,8 @@ pub struct Uring {
     tables: Option<Tables>,
     /// True once the poll of the tables' eventfd has completed, until it is armed again.
     woken: bool,
-    /// By [`ListenerId`]; `None` once accepting has ended for good.
-    listeners: Vec<Option<TcpListener>>,
+    /// By [`ListenerId`].
+    listeners: Vec<Listener>,
     signals: Signals,
     /// Another descriptor of the cluster's link, so that no other file ever has the number that is polled.
     link: Option<OwnedFd>,
@@ -71,6 +71,21 @@ pub struct Uring {
     stash: Vec<cqueue::Entry>,
 }
 
+/// A listener, and who else has it.
+#[derive(Debug)]
+struct Listener {
+    /// `None` once accepting has ended for good.
+    socket: Option<TcpListener>,
+    /// True when other processes have it too.
+    is_shared: bool,
+}
+
+impl Listener {
+    fn own(socket: TcpListener) -> Self {
+        Self { socket: Some(socket), is_shared: false }
+    }
+}
+
 impl Uring {
     /// Connections have ordinary descriptors. Newcomers are not accepted before [`Io::accept`].
     pub fn new(ring: Ring, listeners: Vec<TcpListener>, signals: Signals) -> Self {
@@ -78,7 +93,7 @@ impl Uring {
             main: ring,
             tables: None,
             woken: false,
-            listeners: listeners.into_iter().map(Some).collect(),
+            listeners: listeners.into_iter().map(Listener::own).collect(),
             signals,
             link: None,
             link_reported: false,
@@ -108,6 +123,14 @@ impl Uring {
         Ok(uring)
     }
 
+    /// Other processes have this listener too, and it must go on listening for them when this one stops. To be called
+    /// before newcomers are accepted.
+    pub fn share_listener(&mut self, id: ListenerId) -> std::io::Result<()> {
+        let listener = &mut self.listeners[id.index()];
+        listener.is_shared = true;
+        listener.socket.as_ref().expect("accepting has not ended").set_nonblocking(true)
+    }
+
     fn arm_signals(&mut self) {
         let signals = Target::Descriptor(self.signals.as_raw_fd());
         self.main.push_poll(signals, libc::POLLIN, Token::indexed(Op::Signal, 0));
@@ -118,6 +141,11 @@ impl Uring {
             let link = Target::Descriptor(link.as_raw_fd());
             self.main.push_poll(link, libc::POLLIN, Token::indexed(Op::Link, 0));
         }
+    }
+
+    /// True where a poll says that newcomers wait, who are then accepted one by one.
+    fn is_polled(&self, listener: ListenerId) -> bool {
+        self.tables.is_some() || self.listeners[listener.index()].is_shared
     }
 
     /// The main ring, or that of a table.
@@ -190,7 +218,7 @@ impl Uring {
     fn on_completion(&mut self, entry: &cqueue::Entry, completions: &mut Completions<Socket>) {
         let token = Token::from_bits(entry.user_data()).expect("every completion answers a submission of ours");
         match token.op {
-            Op::Accept if self.tables.is_some() => self.accept_newcomers(token.listener(), completions),
+            Op::Accept if self.is_polled(token.listener()) => self.accept_newcomers(token.listener(), completions),
             Op::Accept => {
                 let armed = cqueue::more(entry.flags());
                 self.on_accept(token.listener(), outcome(entry.result()), armed, completions);
@@ -222,7 +250,7 @@ impl Uring {
                 let descriptor = RawFd::try_from(descriptor).expect("a descriptor is a small number");
                 // SAFETY: the kernel has just made this descriptor for us, and it is named nowhere else.
                 let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-                if self.listeners[listener.index()].is_some()
+                if self.listeners[listener.index()].socket.is_some()
                     && let Some((newcomer, address)) = Ordinary::accepted(socket)
                 {
                     completions.list.push(Completion::Accepted(listener, Ok((Socket::ordinary(newcomer), address))));
@@ -234,20 +262,23 @@ impl Uring {
             }
             Err(Errno::CONNABORTED | Errno::AGAIN | Errno::INTR | Errno::PROTO) => self.accept(listener),
             // Shutting a listener down ends the accept with EINVAL.
-            Err(_) if self.listeners[listener.index()].is_none() => {}
+            Err(_) if self.listeners[listener.index()].socket.is_none() => {}
             Err(errno) => completions.list.push(Completion::Accepted(listener, Err(errno))),
         }
     }
 
-    /// Accepts some newcomers into ordinary descriptors and moves each into a table. The poll that is armed again
-    /// reports the rest.
+    /// Accepts some newcomers into ordinary descriptors and moves each into a table, where there are tables. The poll that
+    /// is armed again reports the rest.
     fn accept_newcomers(&mut self, id: ListenerId, completions: &mut Completions<Socket>) {
-        let Some(listener) = &self.listeners[id.index()] else { return };
-        let tables = self.tables.as_mut().expect("newcomers are accepted one by one where there are tables");
+        let Some(listener) = &self.listeners[id.index()].socket else { return };
         let accepted = accept_some(listener, |newcomer| {
             let Some((newcomer, address)) = Ordinary::accepted(newcomer) else { return };
-            completions.list.push(match tables.move_in(newcomer) {
-                Ok(place) => Completion::Accepted(id, Ok((Socket::in_table(place), address))),
+            let moved = match &mut self.tables {
+                Some(tables) => tables.move_in(newcomer).map(Socket::in_table),
+                None => Ok(Socket::ordinary(newcomer)),
+            };
+            completions.list.push(match moved {
+                Ok(socket) => Completion::Accepted(id, Ok((socket, address))),
                 Err(newcomer) => Completion::Unwatchable(id, Socket::ordinary(newcomer)),
             });
         });
@@ -295,9 +326,9 @@ impl Io for Uring {
     }
 
     fn accept(&mut self, listener: ListenerId) {
-        let Some(open) = &self.listeners[listener.index()] else { return };
+        let Some(open) = &self.listeners[listener.index()].socket else { return };
         let descriptor = open.as_raw_fd();
-        if self.tables.is_some() {
+        if self.is_polled(listener) {
             self.main.push_poll(Target::Descriptor(descriptor), libc::POLLIN, Token::accept(listener));
         } else {
             self.main.push_accept(descriptor, Token::accept(listener));
@@ -305,10 +336,13 @@ impl Io for Uring {
     }
 
     fn stop_accepting(&mut self, listener: ListenerId) {
-        if let Some(listener) = self.listeners[listener.index()].take() {
-            // The armed accept holds the listener open, so closing it would not do; shutting it down ends both. It only
-            // fails when accepting has ended already.
-            let _ = rustix::net::shutdown(&listener, Shutdown::Both);
+        let Listener { socket, is_shared } = &mut self.listeners[listener.index()];
+        let Some(socket) = socket.take() else { return };
+        // The armed accept holds the listener open, so closing it would not do; shutting it down ends both. It only fails
+        // when accepting has ended already. Of a listener that is shared it would end the listening of all. There only a
+        // poll is armed: newcomers wait for the process that listens next.
+        if !*is_shared {
+            let _ = rustix::net::shutdown(&socket, Shutdown::Both);
         }
     }
 

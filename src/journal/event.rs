@@ -108,6 +108,17 @@ table! {
             help: "The server has closed a connection; at most some are logged a second, and all are counted."
         },
         Moderation { key: "moderation", level: Level::Notice, help: "An operator has done something." },
+        ServiceGone {
+            key: "service_gone",
+            level: Level::Warning,
+            help: "The service manager that NOTIFY_SOCKET names cannot be told how the server is, so that it may take it for \
+                   stuck."
+        },
+        PassedSocket {
+            key: "passed_socket",
+            level: Level::Notice,
+            help: "A socket that the service manager has passed takes the place of an address that an option names."
+        },
         StateNotKept {
             key: "state_not_kept",
             level: Level::Error,
@@ -237,10 +248,12 @@ impl LogEvent {
             | Self::AcceptingPaused
             | Self::StateNotKept
             | Self::NoTranscript
+            | Self::ServiceGone
             | Self::TranscriptPaused
             | Self::TranscriptEnded
             | Self::ClusterDown
             | Self::ClusterUnfit => &[Field::Error],
+            Self::PassedSocket => &[Field::Door, Field::Address],
             Self::ClusterUp => &[Field::First, Field::Last],
             Self::NameLost => &[Field::Name, Field::Id, Field::Before],
             Self::Dropped => &[Field::Lines],

@@ -53,6 +53,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         lines
     }
 
+    /// True from when it was told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.phase.is_stopping()
+    }
+
     /// All rooms, in no order.
     pub fn rooms(&self) -> impl Iterator<Item = &Room> {
         self.rooms.ids().map(|id| self.rooms.room(id))

@@ -129,6 +129,11 @@ impl<I: Io, W: Outlet> Server<I, W> {
         }
     }
 
+    /// True while every door accepts.
+    pub(super) fn accepts(&self) -> bool {
+        self.accepting.has_begun && !self.accepting.paused.contains(&true)
+    }
+
     /// Accepts newcomers again where that had ended on an error.
     pub(super) fn accept_again(&mut self) {
         for listener in self.config.doors.listeners() {

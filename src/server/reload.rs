@@ -148,10 +148,4 @@ impl<I: Io, W: Outlet> Server<I, W> {
         let remedy = if is_denied(error) { DENIED } else { "" };
         self.report_with(LogEvent::NotReloaded, format_args!("SIGHUP: {text}: {error}{remedy}"), &fields);
     }
-
-    /// A reload begins: a service manager is to be told. It may begin once more before it has ended.
-    fn begin_reload(&mut self) {}
-
-    /// Everything that the last reload had to do is done, and a service manager is to be told.
-    fn end_reload(&mut self) {}
 }

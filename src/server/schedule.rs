@@ -41,6 +41,8 @@ pub enum Moment {
     Transcript,
     /// The server's own log is tried again.
     Journal,
+    /// The service manager is to be told something.
+    Service,
     /// The cluster has something to do.
     Cluster,
 }
@@ -197,15 +199,27 @@ impl Schedule {
 
     /// The next moment at which there is something to do.
     pub fn next(&self) -> Option<Instant> {
-        let queues = [
+        self.queues().into_iter().chain(self.moments).flatten().min()
+    }
+
+    /// When each queue has something to do next.
+    fn queues(&self) -> [Option<Instant>; 6] {
+        [
             self.held.deadline(),
             self.openings.peek().map(|(due, _)| *due).filter(|_| !self.hurries),
             self.retries.front().map(|(at, _)| *at),
             self.stalls.deadline(),
             self.lines.deadline(),
             self.handshakes.deadline(),
-        ];
-        queues.into_iter().chain(self.moments).flatten().min()
+        ]
+    }
+
+    /// True when there is nothing to do at any moment but this one.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn has_only(&self, moment: Moment) -> bool {
+        let mut others = self.moments;
+        others[moment as usize] = None;
+        others.into_iter().chain(self.queues()).flatten().next().is_none()
     }
 
     /// Drops entries of freed connections from queues that have far more entries than the `connections` that are open.

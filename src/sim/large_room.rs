@@ -35,6 +35,10 @@ const INVARIANTS_EVERY: usize = 20_000;
 /// the buffers kept for lines.
 const LEFT_BYTES_MAX: usize = SLOTS_CHUNK * 200 + 10 * PIECE_ENTRIES * 24 + SPARE_BUFFERS_MAX * LINE_BYTES_DEFAULT;
 
+/// How long a service manager waits for a sign that the loop turns: so short that many are due while one line is sent to
+/// all.
+const PATIENCE: Duration = Duration::from_millis(4);
+
 /// The cost of a large room.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
@@ -49,6 +53,8 @@ pub struct Figures {
     pub bound: MemoryBound,
     /// Bytes of memory in use once all have left, the log left out.
     pub footprint_left: usize,
+    /// Signs that the service manager was given, none of them late.
+    pub beats: u64,
     /// The longest turn while members came, while messages were said, and while all left, by the real clock and without
     /// the wait.
     pub turn_max: [Duration; 3],
@@ -114,6 +120,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
     for peer in 0..members {
         simulation.kernel.borrow_mut().pair_mut(peer).forget();
     }
+    let watcher = simulation.watch(PATIENCE).clone();
     let mut said: Vec<(u32, Vec<u8>)> = Vec::new();
     for number in 0..messages {
         let author = (u64::from(number) * u64::from(members - 1) / u64::from(messages.max(2) - 1)) as u32;
@@ -122,6 +129,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
         simulation.rest();
         said.push((author, format!("[{}] {text}", address(author, false)).into_bytes()));
     }
+    simulation.unwatch();
     simulation.settle();
     let speaking = mem::take(&mut simulation.turn_max);
     simulation.server.invariants();
@@ -159,6 +167,7 @@ pub fn play(members: u32, messages: u32, tables: u16) -> Figures {
         footprint_per_member,
         bound,
         footprint_left,
+        beats: watcher.told().beats,
         turn_max: [joining, speaking, simulation.turn_max],
     }
 }

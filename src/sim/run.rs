@@ -9,6 +9,7 @@ use super::commands;
 use super::memory_file::{MemoryFile, Take};
 use super::peers::Peers;
 use super::server_log::{self, LogOutcome};
+use super::service::{Told, Watcher};
 use super::simulation::{Holds, Simulation};
 use super::verdict::Verdict;
 use super::workload::Workload;
@@ -24,8 +25,8 @@ use crate::io::sim::trace::Event;
 use crate::journal::{Format, Style};
 use crate::limits::{
     BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, LOG_SEGMENTS_MIN,
-    LOGS_BYTES_DEFAULT, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH,
-    log_bytes_min,
+    LOGS_BYTES_DEFAULT, OPTION_TIME_MAX, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX,
+    STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
 };
 use crate::outlet::Place;
 use crate::server::Flow;
@@ -68,6 +69,8 @@ pub struct Outcome {
     pub log: LogOutcome,
     /// The outcome of a second run, in which peers type commands. One in four seeds has one.
     pub typed: Option<commands::Outcome>,
+    /// What a service manager was told in another run, which is the same but for that. One in eight seeds has one.
+    pub watched: Option<Told>,
 }
 
 fn config(draw: &mut Draw) -> Config {
@@ -175,8 +178,10 @@ fn replayed<T>(mut tell: impl FnMut(&str), play: impl FnOnce(&mut Option<Rc<RefC
 /// Plays the run of a seed, and before it another with commands where a second sequence says so.
 fn play_all(draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
     let (apart, has_commands) = of_commands(&draw);
+    let mut manager = apart.clone();
     let typed = has_commands.then(|| commands::play(apart, readable, shared));
-    Outcome { typed, ..play(draw, tables, readable, shared) }
+    let watched = manager.chance(32).then(|| play(draw.clone(), tables, readable, shared, Some(manager)).watched);
+    Outcome { typed, watched: watched.flatten(), ..play(draw, tables, readable, shared, None) }
 }
 
 /// The choices of the run with commands, and whether there is one.
@@ -186,8 +191,14 @@ fn of_commands(draw: &Draw) -> (Draw, bool) {
     (apart, has_commands)
 }
 
-/// `shared` is set to the kernel of the run as soon as there is one.
-fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<RefCell<Kernel>>>) -> Outcome {
+/// `shared` is set to the kernel of the run as soon as there is one. `manager` makes the choices of a service manager.
+fn play(
+    mut draw: Draw,
+    tables: Tables,
+    readable: bool,
+    shared: &mut Option<Rc<RefCell<Kernel>>>,
+    manager: Option<Draw>,
+) -> Outcome {
     let mut config = config(&mut draw);
     let mut workload = Workload::draw(&mut draw, config.line_bytes);
     if draw.chance(32) {
@@ -290,7 +301,16 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     }
     let peers = Rc::new(RefCell::new(peers));
     simulation.kernel.borrow_mut().script = Some(Rc::<RefCell<Peers>>::clone(&peers));
+    // A connection that may be silent for years would be watched for as long.
+    let is_short = config.stall_timeout <= OPTION_TIME_MAX && config.line_timeout <= OPTION_TIME_MAX;
+    let mut manager = manager.filter(|_| is_short);
+    if let Some(manager) = &mut manager {
+        simulation.watch(Duration::from_millis(manager.pick(&[40_000, 20_000, 10_000])));
+    }
     simulation.settle();
+    if let (Some(watcher), Some(manager)) = (&simulation.watcher, &mut manager) {
+        watcher.set_takes(Watcher::takes(manager));
+    }
     transcript.set_takes(takes);
     simulation.log.set_takes(log_takes);
     with_peers(&simulation, &peers, faults, Peers::begin);
@@ -304,8 +324,7 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
             simulation.kernel.borrow_mut().signal_after(0, Signal::Hangup);
         }
         assert_eq!(simulation.turn(), Flow::On, "it was not told to stop");
-        let kernel = simulation.kernel.borrow();
-        if kernel.idle || kernel.draw.is_exhausted() {
+        if simulation.is_idle() || simulation.kernel.borrow().draw.is_exhausted() {
             break;
         }
     }
@@ -322,6 +341,9 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
         verdict.settled = true;
         transcript.set_takes(Vec::new());
         simulation.log.set_takes(Vec::new());
+        if let Some(watcher) = &simulation.watcher {
+            watcher.set_takes(Vec::new());
+        }
         with_peers(&simulation, &peers, Faults::default(), Peers::settle);
         simulation.kernel.borrow_mut().note(Event::FaultsEnd);
         simulation.settle();
@@ -354,7 +376,7 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     verdict.statistics = Some(simulation.server.statistics());
     verdict.forgotten_bytes = simulation.server.said_and_forgotten().1;
     verdict.unheard = simulation.server.lines_from(verdict.heard_by_witness(&simulation.kernel.borrow()));
-    let Simulation { server, kernel, said, holds, log, skipping, .. } = simulation;
+    let Simulation { server, kernel, said, holds, log, skipping, watcher, .. } = simulation;
     kernel.borrow_mut().strict = false;
     drop(server);
     let mut kernel = kernel.borrow_mut();
@@ -364,7 +386,8 @@ fn play(mut draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     let (hash, events, turns) = (kernel.trace.hash(), kernel.trace.events(), kernel.turn);
     let (tables, moves_failed) = (kernel.tables.used(), kernel.tables.failed);
     let log = server_log::read(&log, style, &kernel);
-    Outcome { hash, events, turns, statistics, holds, tables, moves_failed, skipping, log, typed: None }
+    let watched = watcher.as_ref().map(Watcher::told);
+    Outcome { hash, events, turns, statistics, holds, tables, moves_failed, skipping, log, typed: None, watched }
 }
 
 /// The peers do something, and other faults happen from now on.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::memory_file::MemoryFile;
+use super::service::Watcher;
 use crate::cluster;
 use crate::cluster::link::AnyLink;
 use crate::config::Config;
@@ -76,6 +77,10 @@ pub struct Simulation {
     pub turn_max: Duration,
     /// The invariants are asserted after every this many turns.
     pub invariants_every: usize,
+    /// The service manager, if there is one.
+    pub watcher: Option<Watcher>,
+    /// Turns in a row after which nothing was to come but signs for the manager.
+    quiet_turns: usize,
 }
 
 impl Simulation {
@@ -129,7 +134,28 @@ impl Simulation {
             rationed: Vec::new(),
             turn_max: Duration::ZERO,
             invariants_every: 1,
+            watcher: None,
+            quiet_turns: 0,
         }
+    }
+
+    /// Puts the server under a service manager that waits for a sign for `patience`.
+    pub fn watch(&mut self, patience: Duration) -> &Watcher {
+        let watcher = Watcher::new(&self.kernel, patience);
+        self.server.serve_under(watcher.service());
+        self.watcher.insert(watcher)
+    }
+
+    /// Takes the server from its manager, before time passes in which nothing happens but signs for it.
+    pub fn unwatch(&mut self) {
+        self.watcher = None;
+        self.server.serve_alone();
+    }
+
+    /// True once nothing will happen any more, but for signs for the service manager.
+    pub fn is_idle(&self) -> bool {
+        // The moments that a turn goes by are known in the next one.
+        self.kernel.borrow().idle || self.quiet_turns > 1
     }
 
     pub fn turn(&mut self) -> Flow {
@@ -187,6 +213,11 @@ impl Simulation {
         });
         assert!(!overtaken, "connections that wait for the room's ration keep their order until their lines are said");
         self.rationed = rationed;
+        if let Some(watcher) = &self.watcher {
+            watcher.check(&self.server);
+            let is_quiet = self.kernel.borrow().is_alone && self.server.only_beats();
+            self.quiet_turns = if is_quiet { self.quiet_turns + 1 } else { 0 };
+        }
         let mut kernel = self.kernel.borrow_mut();
         kernel.note(Event::Turn { messages });
         if let Some(breach) = kernel.breach {
@@ -236,7 +267,8 @@ impl Simulation {
     pub fn settle(&mut self) {
         let start = self.said.len();
         self.kernel.borrow_mut().idle = false;
-        while !self.kernel.borrow().idle {
+        self.quiet_turns = 0;
+        while !self.is_idle() {
             assert_eq!(self.turn(), Flow::On, "it was not told to stop");
             assert!(self.said.len() - start < SETTLE_TURNS_MAX, "it does not settle");
         }

@@ -7,6 +7,7 @@ use super::commands;
 use super::large_room;
 use super::peers::address;
 use super::run::{Outcome, Tables, check, check_commands, check_in, fuzz, run};
+use super::service::Told;
 use super::simulation::Simulation;
 use crate::cli::Serve;
 use crate::config::Config;
@@ -46,6 +47,8 @@ fn seeds() {
     let outcomes = play(0..SEEDS);
     // Each thing that can happen to a connection and to a line has happened in some run.
     let total = |count: fn(&Outcome) -> u64| outcomes.iter().map(count).sum::<u64>();
+    let watched =
+        |count: fn(Told) -> u64| outcomes.iter().filter_map(|outcome| outcome.watched).map(count).sum::<u64>();
     let happened = [
         ("left", total(|outcome| outcome.statistics.counters.closes(CloseReason::Left))),
         ("broken", total(|outcome| outcome.statistics.counters.closes(CloseReason::Broken))),
@@ -73,6 +76,10 @@ fn seeds() {
         ("not logged", total(|outcome| outcome.log.gaps)),
         ("transcript paused", total(|outcome| outcome.log.transcript_paused)),
         ("transcript resumed", total(|outcome| outcome.log.transcript_resumed)),
+        ("told that it turns", watched(|told| told.beats)),
+        ("told of reloads", watched(|told| told.reloads)),
+        ("told of the stop", watched(|told| told.stops)),
+        ("not taken", watched(|told| told.refused)),
     ];
     println!("{happened:?}");
     assert!(happened.iter().all(|(_, count)| *count > 0), "something never happens: {happened:?}");

@@ -29,6 +29,7 @@ mod server;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod systemd;
 mod tables;
 mod terminal;
 mod transcript;

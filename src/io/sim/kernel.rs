@@ -92,6 +92,8 @@ pub struct Kernel {
     pub strict: bool,
     /// True once nothing will happen any more.
     pub idle: bool,
+    /// True when the last wait has ended at its deadline, and nothing else is to come.
+    pub is_alone: bool,
     /// While it is set no time passes in which nothing happens: a wait for a deadline ends at once.
     pub time_stands: bool,
     /// While it is set only the code that plays the run has time go on: a wait in which nothing has completed ends at once.
@@ -144,6 +146,7 @@ impl Kernel {
             script: None,
             strict: true,
             idle: false,
+            is_alone: false,
             time_stands: false,
             is_paced: false,
             waits_until: None,
@@ -210,6 +213,11 @@ impl Kernel {
 
     pub fn is_listening(&self, listener: ListenerId) -> bool {
         !self.listeners[listener.index()].closed
+    }
+
+    /// True while every listener accepts.
+    pub fn accepts(&self) -> bool {
+        self.listeners.iter().all(|listener| listener.armed)
     }
 
     /// Has accepting on a listener end with an error whenever it is armed.

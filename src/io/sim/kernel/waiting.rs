@@ -39,6 +39,7 @@ impl Kernel {
         };
         let mut waited = false;
         self.waits_until = None;
+        self.is_alone = false;
         loop {
             self.run_due();
             self.collect(this, receiving, completions);
@@ -54,6 +55,7 @@ impl Kernel {
             if next.is_none() && self.time_stands {
                 break;
             }
+            self.is_alone = next.is_none();
             self.now = match (next, deadline) {
                 (Some(next), Some(deadline)) if next > deadline => deadline + self.lateness(),
                 (Some(next), _) => next,
