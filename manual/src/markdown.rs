@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn lines_of_examples_are_as_narrow_as_the_page() {
         let object = format!("{{\"a\":\"{0} {0}\",\"b\":\"{0}\"}}", "x".repeat(25));
-        assert_eq!(broken(&object), [&object[..60], &format!("    {}", &object[60..])]);
+        assert_eq!(broken(&object), [&object[..59], &format!("    {}", &object[59..])]);
         let comment = format!("a = b{};  c", " ".repeat(70));
         assert_eq!(example_lines(&comment), ["a = b  ;  c"]);
         assert!(broken(&"x".repeat(200)).iter().all(|line| line.len() <= EXAMPLE_COLUMNS));

@@ -33,7 +33,7 @@ fn why(error: &io::Error) -> String {
         ErrorKind::InvalidData => {
             "what answers does not speak HTTP; is it the address of a server's --admin?".to_owned()
         }
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
             "the connection ended without an answer; is the server stopping, or is it not the address of its --admin?"
                 .to_owned()
         }
@@ -45,7 +45,8 @@ fn why(error: &io::Error) -> String {
 fn ask(address: &str, deadline: Instant) -> io::Result<u16> {
     let mut stream = connect(&net::resolve(address)?, deadline)?;
     stream.set_write_timeout(Some(left(deadline)?))?;
-    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = [0; HEALTH_ANSWER_BYTES_MAX];
     let mut length = 0;
     loop {

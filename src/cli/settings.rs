@@ -29,8 +29,8 @@ pub fn in_force(arguments: impl IntoIterator<Item = OsString>) -> Result<String,
         return Err("--cluster has a user, whose password is not printed: it belongs in a file, --cluster-creds".into());
     }
     let mut text = format!(
-        "# The settings of uproar serve, version {}: for EnvironmentFile= of a systemd unit, or for a shell\n\
-         # that gives them to its children: set -a; . FILE\n",
+        "# The settings of uproar serve, version {}: for EnvironmentFile= of a systemd unit, or for a\n\
+         # shell that gives them to its children: set -a; . FILE\n",
         env!("CARGO_PKG_VERSION")
     );
     for arg in options(command) {

@@ -25,8 +25,8 @@ use crate::io::sim::trace::Event;
 use crate::journal::{Format, Style};
 use crate::limits::{
     BUFFER_BYTES_DEFAULT, DEAD_AFTER_DEFAULT, HISTORY_MAX_DEFAULT, JOURNAL_BYTES_MAX, LOG_SEGMENTS_MIN,
-    LOGS_BYTES_DEFAULT, OPTION_TIME_MAX, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX,
-    STALL_TIMEOUT_DEFAULT, STOP_FLUSH, log_bytes_min,
+    LOGS_BYTES_DEFAULT, RESUME_FOR_DEFAULT, ROOMS_MAX_DEFAULT, SKIPS_PER_TURN_MAX, STALL_TIMEOUT_DEFAULT, STOP_FLUSH,
+    log_bytes_min,
 };
 use crate::outlet::Place;
 use crate::server::Flow;
@@ -184,6 +184,9 @@ fn play_all(draw: Draw, tables: Tables, readable: bool, shared: &mut Option<Rc<R
     Outcome { typed, watched: watched.flatten(), ..play(draw, tables, readable, shared, None) }
 }
 
+/// The longest time-out of a run that a service manager watches.
+const WATCHED_TIME_MAX: Duration = Duration::from_secs(600);
+
 /// The choices of the run with commands, and whether there is one.
 fn of_commands(draw: &Draw) -> (Draw, bool) {
     let mut apart = draw.apart();
@@ -301,8 +304,8 @@ fn play(
     }
     let peers = Rc::new(RefCell::new(peers));
     simulation.kernel.borrow_mut().script = Some(Rc::<RefCell<Peers>>::clone(&peers));
-    // A connection that may be silent for years would be watched for as long.
-    let is_short = config.stall_timeout <= OPTION_TIME_MAX && config.line_timeout <= OPTION_TIME_MAX;
+    // A connection that may be silent for long would be watched for as long, a turn every few seconds.
+    let is_short = config.stall_timeout <= WATCHED_TIME_MAX && config.line_timeout <= WATCHED_TIME_MAX;
     let mut manager = manager.filter(|_| is_short);
     if let Some(manager) = &mut manager {
         simulation.watch(Duration::from_millis(manager.pick(&[40_000, 20_000, 10_000])));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::memory_file::{MemoryFile, STAMP};
 use super::model;
 use crate::io::sim::kernel::Kernel;
@@ -26,6 +28,15 @@ pub struct LogOutcome {
     pub reopened: u64,
 }
 
+/// What every line for programs has. The other fields are not looked at: they are many, and so are the lines.
+#[derive(Deserialize)]
+struct Object<'a> {
+    time: &'a str,
+    level: &'a str,
+    event: &'a str,
+    text: String,
+}
+
 /// A line's event, where the line says it, and its text.
 fn read_line(line: &str, place: Place, format: Format) -> (Option<&'static str>, String) {
     let levels = ["error", "warning", "notice", "info"];
@@ -38,13 +49,12 @@ fn read_line(line: &str, place: Place, format: Format) -> (Option<&'static str>,
         Place::File | Place::Other => line,
     };
     if format == Format::Json {
-        let object: serde_json::Value = serde_json::from_str(rest).unwrap_or_else(|wrong| panic!("{wrong}: {line:?}"));
-        let field = |key: &str| object[key].as_str().unwrap_or_else(|| panic!("{line:?} has no {key}"));
-        assert!(levels.contains(&field("level")) && field("time") == STAMP.trim_end(), "the log says {line:?}");
-        let event = LogEvent::ALL.iter().map(|event| event.row()).find(|row| row.key == field("event"));
+        let object: Object<'_> = serde_json::from_str(rest).unwrap_or_else(|wrong| panic!("{wrong}: {line:?}"));
+        assert!(levels.contains(&object.level) && object.time == STAMP.trim_end(), "the log says {line:?}");
+        let event = LogEvent::ALL.iter().map(|event| event.row()).find(|row| row.key == object.event);
         let event = event.unwrap_or_else(|| panic!("{line:?} is of no event that there is"));
-        assert_eq!(event.level.name(), field("level"));
-        return (Some(event.key), field("text").to_owned());
+        assert_eq!(event.level.name(), object.level);
+        return (Some(event.key), object.text);
     }
     let text = match place {
         Place::Journald => Some(rest),

@@ -102,7 +102,10 @@ fn health_is_asked_for_without_joining_and_of_a_full_house_too() {
     assert_eq!(figures["uproar_members{door=\"text\"}"], 1.0);
     assert_eq!(figures["uproar_full_house_total"], 0.0, "nobody tried to come in");
     let (said, code) = check(&["--health", &server.address.to_string()], "");
-    assert!(said.starts_with(&format!("fail  {}: what answers does not speak HTTP", server.address)), "{said}");
+    // A full house says so and closes, and the kernel may throw away what it said with the question that nobody read.
+    let is_told = ["what answers does not speak HTTP", "the connection ended without an answer"]
+        .map(|what| said.starts_with(&format!("fail  {}: {what}", server.address)));
+    assert!(is_told.contains(&true), "{said}");
     assert_eq!((said.lines().count(), code), (1, Some(1)));
     server.signal("TERM");
     server.wait();
