@@ -89,6 +89,8 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
+    use rustix::net::{AddressFamily, SocketType};
+
     use super::*;
 
     /// What is found of a server that answers with `answer`.
@@ -139,7 +141,15 @@ mod tests {
         let error = ask(&address, begun + Duration::from_millis(50)).unwrap_err();
         assert!(why(&error).starts_with("no answer within"), "{error:?}");
         assert!(begun.elapsed() < HEALTH_TIME_MAX);
-        drop(listener);
-        assert!(finding(&address).text.starts_with(&format!("{address}: connection refused")));
+    }
+
+    #[test]
+    fn where_nobody_listens_the_question_is_refused() {
+        // A port that this test holds, so that no other test can listen there meanwhile.
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = SocketAddr::try_from(rustix::net::getsockname(&socket).unwrap()).unwrap().to_string();
+        let Finding { level, text } = finding(&address);
+        assert!(level == Level::Fail && text.starts_with(&format!("{address}: connection refused")), "{text}");
     }
 }
