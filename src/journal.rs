@@ -91,6 +91,11 @@ impl<W: Outlet> Journal<W> {
         self.write(now);
     }
 
+    /// As [`Journal::report`], of something that went wrong.
+    pub fn report_error(&mut self, event: LogEvent, now: Instant, text: fmt::Arguments<'_>, error: &impl fmt::Display) {
+        self.report_with(event, now, text, &[(LogField::Error, Value::Text(error))]);
+    }
+
     /// Writes the lines that were kept, as far as the outlet takes them.
     pub fn write(&mut self, now: Instant) {
         if self.ended || self.retry.is_some_and(|retry| now < retry) {

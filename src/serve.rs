@@ -57,8 +57,7 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     let manager = inherited.manager.and_then(|name| {
         let connected = ManagerSocket::of(name).inspect_err(|error| {
             let text = format_args!("the service manager is told nothing: {error}");
-            let fields = [(LogField::Error, Value::Text(error))];
-            journal.report_with(LogEvent::ServiceGone, Instant::now(), text, &fields);
+            journal.report_error(LogEvent::ServiceGone, Instant::now(), text, error);
         });
         connected.ok()
     });
@@ -78,8 +77,7 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
         BackendChoice::Auto => Ring::open(sandbox)
             .inspect_err(|refused| {
                 let text = format_args!("using epoll, io_uring cannot be used here: {refused}");
-                let fields = [(LogField::Error, Value::Text(refused))];
-                journal.report_with(LogEvent::NoUring, Instant::now(), text, &fields);
+                journal.report_error(LogEvent::NoUring, Instant::now(), text, refused);
             })
             .ok(),
     };
@@ -136,13 +134,8 @@ fn open_transcript(serve: &Serve, journal: &mut Journal<Descriptor>) -> Result<O
         Err(error) if serve.transcript.is_some() => Err(format!("--transcript {path}: {error}").into()),
         // The transcript was not asked for by an option, so the server serves without it.
         Err(error) => {
-            let fields = [(LogField::Error, Value::Text(&error))];
-            journal.report_with(
-                LogEvent::NoTranscript,
-                Instant::now(),
-                format_args!("no transcript: {error}"),
-                &fields,
-            );
+            let text = format_args!("no transcript: {error}");
+            journal.report_error(LogEvent::NoTranscript, Instant::now(), text, &error);
             Ok(None)
         }
     }

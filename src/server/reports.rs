@@ -30,7 +30,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// As [`Server::report`], of something that went wrong.
     pub fn report_error(&mut self, event: LogEvent, text: fmt::Arguments<'_>, error: &impl Display) {
-        self.report_with(event, text, &[(LogField::Error, Value::Text(error))]);
+        self.journal.report_error(event, self.now, text, error);
     }
 
     /// A member, as the log names it.
