@@ -589,12 +589,17 @@ impl Serve {
         config::dead_after(*self.dead_after, members_max)
     }
 
+    /// Lines a second that one address may say, where members are held to a rate.
+    fn address_rate(&self) -> u64 {
+        self.address_rate.unwrap_or(ADDRESS_RATE_FACTOR * self.flood_rate)
+    }
+
     /// What one address may say.
     fn line_rate_of_address(&self) -> Option<Rate> {
         if self.flood_rate == 0 {
             return None;
         }
-        let rate = self.address_rate.unwrap_or(ADDRESS_RATE_FACTOR * self.flood_rate);
+        let rate = self.address_rate();
         // Burst and rate are in the same proportion as those of a member.
         let burst = u128::from(self.flood_burst) * u128::from(rate) / u128::from(self.flood_rate);
         Rate::new(rate, u64::try_from(burst).unwrap_or(u64::MAX))

@@ -11,7 +11,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 
 use super::environment_file::quoted;
 use super::{Cli, Serve, variables};
-use crate::limits::ADDRESS_RATE_FACTOR;
 
 /// Columns of a comment.
 const COMMENT_COLUMNS: usize = 100;
@@ -36,16 +35,16 @@ pub fn in_force(arguments: impl IntoIterator<Item = OsString>) -> Result<String,
     for arg in options(command) {
         let setting = Setting::of(arg, &serve);
         match given(arg, matches)? {
-            Some((value, source)) => setting.write(&mut text, &format!("Source: {source}."), "", &value),
+            Some((value, source)) => setting.write(&mut text, &source, "", &value),
             // A hidden option is for those who know it.
             None if arg.is_hide_set() => {}
             None => match &setting.default {
-                Some(value) if setting.is_fixed => setting.write(&mut text, "Source: default.", "", value),
+                Some(value) if setting.is_fixed => setting.write(&mut text, "default", "", value),
                 value => {
                     let words = setting.words.as_ref();
                     let source = words.map_or("not set".to_owned(), |words| format!("default ({words})"));
                     let value = value.as_deref().unwrap_or_default();
-                    setting.write(&mut text, &format!("Source: {source}."), "#", value);
+                    setting.write(&mut text, &source, "#", value);
                 }
             },
         }
@@ -120,12 +119,11 @@ impl Setting {
         Self { variable, help, words, default, is_fixed }
     }
 
-    fn write(&self, text: &mut String, note: &str, mark: &str, value: &str) {
+    /// `mark` is what keeps a line from being a setting, or nothing.
+    fn write(&self, text: &mut String, source: &str, mark: &str, value: &str) {
         *text += "\n";
         comment(text, &self.help);
-        if !note.is_empty() {
-            comment(text, note);
-        }
+        comment(text, &format!("Source: {source}."));
         *text += &format!("{mark}{}={value}\n", self.variable);
     }
 }
@@ -135,7 +133,7 @@ fn computed(id: &str, serve: &Serve) -> Option<String> {
     match id {
         "logs_bytes" => Some(size(serve.logs_bytes())),
         // Without a rate of members there is none of addresses.
-        "address_rate" => Some((ADDRESS_RATE_FACTOR * serve.flood_rate).to_string()),
+        "address_rate" => Some(serve.address_rate().to_string()),
         _ => serve.cluster.default_of(id),
     }
 }
