@@ -572,6 +572,10 @@ pub const SILENCE_LOOK: Duration = Duration::from_secs(1);
 /// pauses.
 pub const SILENCE_LOOKS_PER_TURN: usize = 256;
 
+/// How long a peer has sent nothing before a look may free its received state: a member who speaks every few seconds
+/// keeps it, so that its lines allocate nothing.
+pub const RECEIVED_KEPT: Duration = Duration::from_secs(10);
+
 /// Probes of a silent peer within `--dead-after`.
 pub const KEEPALIVE_PROBES: u32 = 3;
 

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 
 use uproar::cli::Serve;
 use uproar::counters::Counter;
@@ -99,6 +100,10 @@ fn a_line_in_the_steady_state_allocates_nothing_and_costs_one_send_a_member() {
     let mut heard = 0;
     let allocations = allocation_counter::measure(|| {
         for number in 0..1000 {
+            if number == 500 {
+                // The next turn looks at some members, as one does each second.
+                thread::sleep(limits::SILENCE_LOOK);
+            }
             heard += world.say(number % 100, &line);
         }
     });

@@ -14,7 +14,7 @@ use super::schedule::{Moment, Schedule};
 use crate::connection::Uptake;
 use crate::counters::CloseReason;
 use crate::io::Io;
-use crate::limits::{SILENCE_LOOK, SILENCE_LOOKS_PER_TURN};
+use crate::limits::{RECEIVED_KEPT, SILENCE_LOOK, SILENCE_LOOKS_PER_TURN};
 use crate::outlet::Outlet;
 use crate::token::ConnectionId;
 
@@ -66,7 +66,7 @@ fn looks(slots: usize, dead_after: Duration) -> (usize, Duration) {
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
-    /// Frees the state of a peer that has sent nothing for a while, when nothing of it is needed.
+    /// Frees the received state of a peer, when nothing of it is needed.
     pub(super) fn free_received(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         let Some(member) = connection.member().filter(|_| connection.inbound.held.is_none()) else { return };
@@ -94,7 +94,10 @@ impl<I: Io, W: Outlet> Server<I, W> {
             }
             if self.io.outstanding(&connection.socket) == 0 {
                 self.silence.on_answered(&mut connection.outbound.socket, &mut self.schedule);
-                self.free_received(id);
+                let received = connection.inbound.received.as_ref();
+                if received.is_some_and(|received| received.last_at + RECEIVED_KEPT <= self.now) {
+                    self.free_received(id);
+                }
             } else if self.io.silent_for(&connection.socket).is_some_and(|time| time >= self.config.dead_after) {
                 self.close(id, CloseReason::Broken);
             }
