@@ -136,7 +136,7 @@ bench-two-rooms *options: build
 bench-costs *options: build
     target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 5 {{uring}} {{epoll}} {{options}}
 
-# What a delivery costs without the sandbox and with it, in turn, over io_uring and then over epoll; some four minutes; leaves results/<date>-costs-sandbox-uring and -epoll
+# What a delivery costs without the sandbox and with it, in turn, over io_uring and then over epoll; some eight minutes; leaves results/<date>-costs-sandbox-uring and -epoll
 bench-sandbox *options: build
     for back_end in uring epoll; do target/release/bench-client costs --pin 0,1 -d 3s -w 1s --repeat 9 --deliveries-alone \
         --kind costs-sandbox-$back_end --server unsandboxed="{{server}} --backend $back_end --no-sandbox" \
