@@ -7,12 +7,12 @@
 //! 5. The sandbox, before the first thread: what a thread may do is settled when it starts.
 //! 6. The server, with the threads beside it.
 
+mod announce;
 mod kept;
 mod sockets;
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -212,43 +212,13 @@ impl Start<'_> {
         if let Some(outlet) = transcript {
             server.keep_transcript(outlet, &format!("Chat Server started on port {}.", address.port()));
         }
-        for (door, address) in &addresses[1..] {
-            let door = door.name();
-            let fields = [(LogField::Door, Value::Text(&door)), (LogField::Address, Value::Text(address))];
-            server.report_with(LogEvent::Listening, format_args!("listening on {address} ({door})"), &fields);
-        }
-        let fields = [
-            (LogField::Door, Value::Text(&Door::Text.name())),
-            (LogField::Address, Value::Text(&address)),
-            (LogField::BackEnd, Value::Text(&name)),
-            (LogField::MembersMax, Value::Number(members_max as u64)),
-        ];
-        let counted =
-            tables.map(|TableSizes { count, .. }| format!("{count} {}, ", if count == 1 { "table" } else { "tables" }));
-        let tables_shown = counted.unwrap_or_default();
-        let text = format_args!("listening on {address} ({name}, {tables_shown}up to {members_max} members)");
-        server.report_with(LogEvent::Listening, text, &fields);
         let bound = MemoryBound::of(&config).with_tables(tables).with_cluster(
             serve.cluster.is_wanted(),
             config.rooms_max,
             config.members_max,
         );
+        announce::start(&mut server, &addresses, name, &capacity, &bound, entered.as_ref());
         server.describe(Build { back_end: name, started: UnixTime::now(), bound, ..Build::of(&config) });
-        let fields = [(LogField::Bytes, Value::Number(bound.total() as u64))];
-        server.report_with(LogEvent::MemoryBound, format_args!("memory {bound}"), &fields);
-        match entered {
-            None => server.report(LogEvent::SandboxPartial, format_args!("sandbox: none, as --no-sandbox asks for")),
-            Some(entered) if entered.is_whole() => server.report(LogEvent::Sandbox, format_args!("{entered}")),
-            Some(entered) => server.report(LogEvent::SandboxPartial, format_args!("{entered}")),
-        }
-        if io::stdin().is_terminal() && io::stderr().is_terminal() {
-            let place =
-                if address.ip().is_unspecified() { format!(":{}", address.port()) } else { address.to_string() };
-            server.report(
-                LogEvent::Hint,
-                format_args!("nothing that is typed here is read; to talk, elsewhere: uproar chat {place}"),
-            );
-        }
         if let Some(manager) = manager {
             server.serve_under(manager);
         }
