@@ -40,6 +40,12 @@ bench-million-quick *options: build
     {{million}} --rungs 100,1k,5k --repeat 1 -d 3s -o target/results {{epoll}} {{select}} {{options}} \
         --server uring='{{server}} --backend uring --members {members} --descriptors direct --table-slots 500'
 
+# Whether a watchdog of 2 seconds ever waits too long for a room of 1,000,000, some three minutes; leaves results/<date>-watchdog
+bench-watchdog *options: build
+    target/release/bench-client run -c 1m --deliveries 50k -n 3 -w 21s --drain 60s --connect-rate 30k --pin 0,1 --watchdog 2s \
+        --expect lost=0,duplicate=0,out_of_order=0,signs_missed=0 -o results/$(date +%F)-watchdog \
+        --server-cmd '{{server}} --members {members}' {{options}}
+
 # The most that a room of 1,000 takes, five times; some four minutes; leaves results/<date>-headline
 bench-headline *options: build
     target/release/bench-client headline -c 1k -r 20k --repeat 5 -d 10s -w 2s --pin 0,1 --server uproar='{{server}}' {{options}}
@@ -196,7 +202,7 @@ bench-smoke-rooms results: build
 # The same in one room by three doors
 bench-smoke-doors results: build
     {{built}}/bench-client run --no-progress -c 100 --also websocket:100 --also irc:100 -r 50 -p 6 -d 2s -w 1s \
-        --server-cmd '{{doors}}' -o '{{results}}/doors' || [ $? -eq 3 ]
+        --watchdog 2s --expect signs_missed=0 --server-cmd '{{doors}}' -o '{{results}}/doors' || [ $? -eq 3 ]
 
 # The same in one room on three nodes, by the program that `cargo test --features cluster` has built
 bench-smoke-cluster results: build

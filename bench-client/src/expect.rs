@@ -36,7 +36,7 @@ struct Found {
 }
 
 /// Figures that are counts, rates or costs.
-const NUMBERS: [&str; 13] = [
+const NUMBERS: [&str; 14] = [
     "lost",
     "duplicate",
     "out_of_order",
@@ -50,6 +50,7 @@ const NUMBERS: [&str; 13] = [
     "memory_per_member",
     "idle",
     "floor_ratio",
+    "signs_missed",
 ];
 /// Figures that are latencies; one of [`MARKS`] follows behind a dot.
 const LATENCIES: [&str; 9] =
@@ -154,6 +155,7 @@ impl Expectation {
             "cost_ns" => exact(server?.cpu_per_delivery_ns?),
             "memory_per_member" => exact(server?.memory_per_member_bytes),
             "idle" => exact(server?.idle_cpu_share?),
+            "signs_missed" => exact(summary.watchdog?.missed as f64),
             "floor_ratio" => exact(summary.floor.as_ref()?.ratio_to_send?),
             latency => {
                 let (name, mark) = latency.split_once('.')?;
@@ -170,6 +172,7 @@ impl Expectation {
         match samples {
             Some(quantiles) => format!("{} samples are too few", quantiles.samples),
             None if self.figure == "idle" => "give --idle".to_string(),
+            None if self.figure == "signs_missed" => "give --watchdog".to_string(),
             None if self.figure == "floor_ratio" => "give --floor and a server process".to_string(),
             None => "give --server-cmd or --server-pid".to_string(),
         }

@@ -34,6 +34,7 @@ mod report;
 mod results;
 mod rooms;
 mod rounds;
+mod scratch;
 mod search;
 mod server_process;
 mod sources;
@@ -43,6 +44,7 @@ mod sys;
 mod target;
 mod tcp_counters;
 mod usage;
+mod watchdog;
 
 use std::process::ExitCode;
 

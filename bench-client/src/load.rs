@@ -30,6 +30,8 @@ pub struct Load {
     pub drain: Duration,
     /// How long the server is watched after the members have left, if it is.
     pub aftermath: Option<Duration>,
+    /// How long the manager of a server that is started waits for a sign of its loop, if it is watched.
+    pub watchdog: Option<Duration>,
     /// Processes that the members are spread over; None for as many as descriptors ask for.
     pub processes: Option<usize>,
     /// A line as sent, newline included.

@@ -23,7 +23,7 @@ use crate::processes::{self, PROCESSES_MAX};
 use crate::protocol::{Protocol, irc};
 use crate::quantities::count;
 use crate::ready_line;
-use crate::results::summary::Summary;
+use crate::results::summary::{Summary, WatchdogPart};
 use crate::server_process::{ServerProcess, node_addresses};
 use crate::sources::sources;
 use crate::stream_server::StreamServer;
@@ -32,6 +32,7 @@ use crate::sys;
 use crate::target::{Also, Nodes, Target, command_for};
 use crate::tcp_counters;
 use crate::usage::Sampler;
+use crate::watchdog::Watchdog;
 
 /// Descriptors that are not members' sockets.
 pub const OWN_DESCRIPTORS: u64 = 32;
@@ -61,8 +62,8 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
         _ => processes::run(&settings, &prepared.pace, &mut sampler, prepared.processes)?,
     };
     let rises = tcp_counters::rises(&counters, &tcp_counters::read());
-    let setting = started.setting(target, room, load, rises);
-    started.stop();
+    let mut setting = started.setting(target, room, load, rises);
+    setting.watchdog = started.stop();
     let mut summary = summarise(setting, &settings, &prepared.plan, &outcome);
     if let Some(before) = floor_before {
         let (send, uring) = floor::join(&[before, floor::measure(floor::shape(room, load, started.descriptors))?]);
@@ -201,6 +202,8 @@ struct Started {
     servers: Vec<ServerProcess>,
     /// Stopped after the servers.
     stream: Option<StreamServer>,
+    /// The manager of the server, if it is watched.
+    watchdog: Option<Watchdog>,
     ready_line: Option<String>,
     descriptors: Descriptors,
     pids: Vec<u32>,
@@ -224,13 +227,15 @@ impl Started {
         };
         let stream =
             target.stream_command.as_ref().map(|command| StreamServer::start(command, load.pin)).transpose()?;
+        let watchdog = load.watchdog.map(Watchdog::new).transpose()?;
+        let environment = watchdog.as_ref().map(Watchdog::environment).unwrap_or_default();
         let mut servers = Vec::new();
         if let Some(command) = &target.command {
             let members = room.members.div_ceil(target.nodes.count());
             let command = addresses.fill(&command_for(command, members));
             let command = stream.as_ref().map_or(command.clone(), |stream| stream.fill(&command));
             for address in [&[addresses.first], &addresses.nodes[..]].concat() {
-                servers.push(ServerProcess::start(&command, address, load.pin)?);
+                servers.push(ServerProcess::start_in(&environment, &command, address, load.pin)?);
             }
         }
         let ready_line = servers.first().and_then(ServerProcess::ready_line);
@@ -246,7 +251,7 @@ impl Started {
         if let (Some(pid), Some(pin)) = (target.pid, load.pin) {
             pinning::pin_process(pid, pin.server)?;
         }
-        Ok(Self { addresses, ready_line, descriptors, pids, servers, stream })
+        Ok(Self { addresses, ready_line, descriptors, pids, servers, stream, watchdog })
     }
 
     fn sampler(&self, load: &Load) -> Result<Sampler> {
@@ -259,10 +264,11 @@ impl Started {
         if load.count_calls { sampler.counting_calls() } else { Ok(sampler) }
     }
 
-    /// Stops all that was started for the run, the server of the stream last.
-    fn stop(&mut self) {
+    /// Stops all that was started for the run, the server of the stream last. Returns what a watchdog has heard.
+    fn stop(&mut self) -> Option<WatchdogPart> {
         self.servers.clear();
         self.stream = None;
+        self.watchdog.take().map(Watchdog::finish)
     }
 
     /// What a summary says beyond the outcome of the run.
@@ -277,6 +283,7 @@ impl Started {
             pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
             lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
             kernel_counter_rises: rises,
+            watchdog: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! by force after a bounded wait, by its own process id and nothing else.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -47,6 +48,16 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts `command` with `{addr}` replaced by `address` and `{port}` by its port, and waits until it listens there.
     pub fn start(command: &str, address: SocketAddr, pin: Option<Pin>) -> Result<Self> {
+        Self::start_in(&[], command, address, pin)
+    }
+
+    /// As [`ServerProcess::start`], with more variables in its environment.
+    pub fn start_in(
+        environment: &[(&'static str, OsString)],
+        command: &str,
+        address: SocketAddr,
+        pin: Option<Pin>,
+    ) -> Result<Self> {
         let words = split_words(command).map_err(Error::new)?;
         let fill =
             |word: &String| word.replace("{addr}", &address.to_string()).replace("{port}", &address.port().to_string());
@@ -55,7 +66,12 @@ impl ServerProcess {
             return Err(Error::new("the server command is empty"));
         };
         let mut process = Command::new(program);
-        process.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        process
+            .args(arguments)
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         sys::stop_with_parent(&mut process);
         // The child inherits the pinning of the thread that starts it, from its first instruction on.
         if let Some(pin) = pin {

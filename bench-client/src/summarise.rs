@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::engine::outcome::Outcome;
 use crate::engine::settings::Settings;
 use crate::plan::{Arrival, Plan};
-use crate::results::summary::{PlanPart, RoomPart, SCHEMA, Summary};
+use crate::results::summary::{PlanPart, RoomPart, SCHEMA, Summary, WatchdogPart};
 use crate::summarise::parts::{
     aftermath_part, client_part, connect_part, doors_part, kernel_part, latency_part, nuisances_part, proof_part,
     sent_part, server_part,
@@ -27,6 +27,7 @@ pub struct Setting {
     pub lag_limit_ns: Option<u64>,
     pub pinned: bool,
     pub kernel_counter_rises: BTreeMap<String, u64>,
+    pub watchdog: Option<WatchdogPart>,
 }
 
 /// Figures and judgement of one run.
@@ -76,6 +77,7 @@ pub fn summarise(setting: Setting, settings: &Settings, plan: &Plan, outcome: &O
         nuisances: outcome.nuisances.as_ref().map(nuisances_part),
         kernel: kernel_part(settings, outcome),
         aftermath: outcome.aftermath.as_ref().map(aftermath_part),
+        watchdog: setting.watchdog,
         doors: doors_part(settings, outcome),
         kernel_counter_rises: setting.kernel_counter_rises,
         floor: None,

@@ -45,6 +45,19 @@ fn a_clean_run_writes_its_files_and_ends_well() {
 }
 
 #[test]
+fn a_server_that_gives_no_sign_of_its_loop_is_missed_once_its_manager_has_waited() {
+    let server = reflect_command("");
+    for (patience, missed, code) in [("100ms", 1, 4), ("60s", 0, 0)] {
+        let arguments = ["run", "-c", "10", "-r", "50/s", "-n", "20", "--watchdog", patience, "--format", "json"];
+        let more = ["--server-cmd", &server, "--expect", "signs_missed=0"];
+        let output = run(&[&arguments[..], &more, &SHORT].concat());
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&summary["watchdog"]["signs"], &summary["watchdog"]["missed"]), (&0.into(), &missed.into()));
+    }
+}
+
+#[test]
 fn a_room_on_ipv6_with_warm_up_and_random_arrivals() {
     let (server, address) = reflector("[::1]");
     let pid = server.0.id().to_string();

@@ -1417,7 +1417,7 @@ _bench__client() {
             return 0
             ;;
         bench__client__subcmd__run)
-            opts="-c -r -n -p -d -w -s -o -h --connections --rooms --rate --deliveries --messages --protocol --also --publishers --duration --warmup --drain --aftermath --processes --size --path --arrival --seed --connect-rate --connect-window --settle --idle --spread --verify --probes --no-kernel-stamps --silent --slow --churn --flood --pin --floor --count-calls --lag-limit --no-progress --server-cmd --nodes --stream-cmd --server-pid --repeat --expect --search --out --format --help"
+            opts="-c -r -n -p -d -w -s -o -h --connections --rooms --rate --deliveries --messages --protocol --also --publishers --duration --warmup --drain --aftermath --processes --size --path --arrival --seed --connect-rate --connect-window --settle --idle --spread --verify --probes --no-kernel-stamps --silent --slow --churn --flood --pin --floor --count-calls --lag-limit --no-progress --server-cmd --nodes --stream-cmd --watchdog --server-pid --repeat --expect --search --out --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1580,6 +1580,10 @@ _bench__client() {
                     return 0
                     ;;
                 --stream-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --watchdog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

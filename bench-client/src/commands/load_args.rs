@@ -140,6 +140,7 @@ impl LoadArgs {
             warmup: self.warmup,
             drain: self.drain,
             aftermath: self.aftermath,
+            watchdog: None,
             processes: self.processes.map(|processes| processes as usize),
             line_bytes: self.size,
             path: self.path.clone(),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -78,6 +79,11 @@ pub struct RunArgs {
     /// after them; {stream} in the server's command is its address, and {folder} is empty and removed afterwards
     #[arg(long, value_name = "CMD", requires = "server_cmd")]
     pub stream_cmd: Option<String>,
+
+    /// Be the service manager of that server, which waits for a sign of its loop (WATCHDOG=1) this long at most: how many came, how far
+    /// apart they were, and how often one came too late
+    #[arg(long, value_name = "T", requires = "server_cmd", conflicts_with = "nodes", value_parser = humantime::parse_duration)]
+    pub watchdog: Option<Duration>,
 
     /// Process of the running server, to measure what it costs
     #[arg(long, value_name = "PID")]
@@ -170,7 +176,7 @@ pub fn members_command() -> Result<u8> {
 }
 
 fn measure_and_write(target: &Target, room: Room, number: u32, arguments: &RunArgs) -> Result<Summary> {
-    let load = Load { rooms: Rooms::new(arguments.rooms), ..arguments.load.load() };
+    let load = Load { rooms: Rooms::new(arguments.rooms), watchdog: arguments.watchdog, ..arguments.load.load() };
     let run = measure::once(target, room, &load)?;
     if let Some(directory) = &arguments.out {
         let directory = directory.join(format!("run{number}"));

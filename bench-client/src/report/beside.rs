@@ -7,7 +7,7 @@ use crate::figures::{figure, marked, median};
 use crate::quantities::{bytes, count, plural, rate, time};
 use crate::recorder::proven::Problems;
 use crate::results::doors::DoorPart;
-use crate::results::summary::{AftermathPart, NuisancesPart, Summary};
+use crate::results::summary::{AftermathPart, NuisancesPart, Summary, WatchdogPart};
 
 /// Joins a second of each tenth of the room, the median of the runs.
 pub fn tenths(text: &mut String, runs: &[Summary]) {
@@ -73,6 +73,22 @@ pub fn memory(text: &mut String, runs: &[Summary]) {
     if let Some(descriptors) = figure(runs, |run| Some(run.server.as_ref()?.descriptors? as f64)) {
         let _ = writeln!(text, "the server has {} open", plural(descriptors as u64, "descriptor"));
     }
+}
+
+/// Whether the server's manager ever waited too long, in all runs.
+pub fn watchdog(text: &mut String, runs: &[Summary]) {
+    let all: Vec<WatchdogPart> = runs.iter().filter_map(|run| run.watchdog).collect();
+    let Some(first) = all.first() else { return };
+    let missed: u64 = all.iter().map(|part| part.missed).sum();
+    let longest_s = all.iter().map(|part| part.longest_pause_s).fold(0.0, f64::max);
+    let _ = writeln!(
+        text,
+        "watchdog of {}: {} of the loop, {}, longest pause {}",
+        time((first.patience_s * 1e9) as u64),
+        plural(all.iter().map(|part| part.signs).sum(), "sign"),
+        if missed == 0 { "none missed".to_string() } else { format!("{} MISSED", count(missed)) },
+        time((longest_s * 1e9) as u64),
+    );
 }
 
 /// How long visitors waited for their welcome.

@@ -64,6 +64,7 @@ pub fn block(runs: &[Summary]) -> String {
         latency(runs, |run| (&run.connect.latency, run.connect.latency.p50_ns)),
     );
     beside::tenths(&mut text, runs);
+    beside::watchdog(&mut text, runs);
     beside::aftermath(&mut text, runs);
     text
 }

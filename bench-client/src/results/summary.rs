@@ -52,6 +52,9 @@ pub struct Summary {
     /// Null without `--aftermath`.
     #[serde(default)]
     pub aftermath: Option<AftermathPart>,
+    /// Null without `--watchdog`.
+    #[serde(default)]
+    pub watchdog: Option<WatchdogPart>,
     /// Null without `--silent`, `--slow`, `--churn` and `--flood`.
     #[serde(rename = "crowd")]
     pub nuisances: Option<NuisancesPart>,
@@ -291,6 +294,17 @@ pub struct AftermathPart {
     /// Its processor time, and that of the whole machine, as shares of one core.
     pub cpu_share: f64,
     pub machine_cpu_share: f64,
+}
+
+/// The signs by which the server said to its service manager that its loop turns, from its start to its stop.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct WatchdogPart {
+    /// How long the manager waits for a sign.
+    pub patience_s: f64,
+    pub signs: u64,
+    /// Pauses between two signs that were longer than that: the manager would have ended the server.
+    pub missed: u64,
+    pub longest_pause_s: f64,
 }
 
 /// Members beside those that are measured, which read nothing or little, came and went, or flooded, while messages were sent.
