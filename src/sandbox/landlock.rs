@@ -25,7 +25,7 @@ const LINUX_WITH_TRUNCATE: &str = "6.2";
 /// What of it is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Landlock {
-    /// In so many versions' worth.
+    /// With the kernel's version of landlock, or the last one that is used here.
     On(i32),
     Off(String),
 }

@@ -36,12 +36,11 @@ pub fn rules(permissions: &Permissions) -> Vec<Rule> {
             Use::Run | Use::Device => rule(path, false),
             // Its folder is /dev, or somebody's.
             Use::Append | Use::ReadAgain if is_special => rule(path, false),
-            // All there is would be below its folder. A file there is mounted, and not replaced.
-            Use::ReadAgain if real.as_deref().is_some_and(|real| is_root(folder(real))) => rule(path, false),
+            // All there is would be below the root. A file, or a link, that is read there is not replaced.
             Use::ReadAgain | Use::Append | Use::Replace => {
-                rule(folder(path), true);
-                if let Some(real) = &real {
-                    rule(folder(real), true);
+                for path in [Some(path.as_path()), real.as_deref()].into_iter().flatten() {
+                    let is_mounted = *used == Use::ReadAgain && is_root(folder(path));
+                    if is_mounted { rule(path, false) } else { rule(folder(path), true) }
                 }
             }
         }
@@ -55,16 +54,18 @@ fn folder(path: &Path) -> &Path {
 }
 
 fn is_root(folder: &Path) -> bool {
-    folder.parent().is_none()
+    fs::canonicalize(folder).is_ok_and(|real| real.parent().is_none())
 }
 
-/// Folders that may be written to and that are not the server's own: the root, and those in which everybody may make
-/// files.
+/// Folders that may be written to and that are not the server's own: the root, those in which everybody may make
+/// files, and that of the program, which could then be another one at the next start.
 pub fn shared(permissions: &Permissions) -> Vec<PathBuf> {
     let written = |rule: &Rule| matches!(rule.used, Use::Append | Use::Replace) && rule.is_folder;
+    let program = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
     let is_shared = |folder: &PathBuf| {
         let mode = rustix::fs::stat(folder).map(|stat| Mode::from_raw_mode(stat.st_mode));
-        is_root(folder) || mode.is_ok_and(|mode| mode.contains(Mode::SVTX))
+        let has_program = program.as_ref().is_some_and(|place| place.starts_with(folder));
+        is_root(folder) || has_program || mode.is_ok_and(|mode| mode.contains(Mode::SVTX))
     };
     let folders = rules(permissions).into_iter().filter(written).filter_map(|rule| fs::canonicalize(rule.path).ok());
     folders.filter(is_shared).collect::<BTreeSet<_>>().into_iter().collect()
@@ -148,7 +149,9 @@ mod tests {
 
     #[test]
     fn the_root_is_no_folder_of_one_file_or_one_program() {
-        // A link in the root to a file elsewhere stands for a file there: no test makes one.
+        for path in ["/none", "/proc/self/root/none"].map(PathBuf::from) {
+            assert_eq!(rules_for(&path, Use::ReadAgain), [(path, false)]);
+        }
         let file = fs::read_dir("/")
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -196,5 +199,12 @@ mod tests {
         permissions.file("/proc/room.log", Use::Append);
         permissions.file("/motd", Use::ReadAgain);
         assert_eq!(shared(&permissions), ["/", "/tmp"].map(PathBuf::from));
+        let program = std::env::current_exe().unwrap().canonicalize().unwrap();
+        let [beside, above] = [folder(&program), folder(folder(&program))];
+        for place in [beside, above] {
+            let mut permissions = Permissions::default();
+            permissions.file(place.join("room.log"), Use::Append);
+            assert_eq!(shared(&permissions), [place]);
+        }
     }
 }

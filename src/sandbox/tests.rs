@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -192,7 +192,20 @@ const ATTEMPTS: &[Attempt] = &[
     ("talk to the kernel's network", |_| socket(libc::AF_NETLINK, libc::SOCK_RAW), [Perm, Perm, Perm, Perm, Done]),
     ("send datagrams", |_| socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC), [Perm, Done, Perm, Perm, Done]),
     ("send raw packets", |_| socket(libc::AF_INET, libc::SOCK_RAW), [Perm, Perm, Perm, Perm, Kernel(Errno::PROTONOSUPPORT)]),
+    ("speak another protocol", |_| raw(libc::SYS_socket, [libc::AF_INET as usize, libc::SOCK_STREAM as usize, 254, 0, 0, 0]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::PROTONOSUPPORT)]),
     ("have a pair of sockets", |_| UnixStream::pair().map(drop), [Done; 5]),
+    ("have a pair of sockets for datagrams", |_| UnixDatagram::pair().map(drop), [Perm, Perm, Perm, Perm, Done]),
+    ("send", |_| raw(libc::SYS_sendto, [usize::MAX, 0, 0, libc::MSG_DONTWAIT as usize, 0, 0]), [Kernel(Errno::BADF); 5]),
+    ("send to an address", |_| raw(libc::SYS_sendto, [usize::MAX, 0, 0, 0, 1, 16]),
+        [Perm, TO_AN_ADDRESS, Perm, Perm, Kernel(Errno::BADF)]),
+    ("connect by sending", |_| raw(libc::SYS_sendto, [usize::MAX, 0, 0, libc::MSG_FASTOPEN as usize, 0, 0]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::BADF)]),
+    ("connect by sending much", |_| raw(libc::SYS_sendmmsg, [usize::MAX, 0, 0, libc::MSG_FASTOPEN as usize, 0, 0]),
+        [Perm, Perm, Perm, Perm, Kernel(Errno::BADF)]),
+    ("ask for two addresses", |_| raw(libc::SYS_sendmmsg, [usize::MAX, 0, 0, libc::MSG_NOSIGNAL as usize, 0, 0]),
+        [Perm, Kernel(Errno::BADF), Perm, Perm, Kernel(Errno::BADF)]),
+    ("send descriptors", |_| raw(libc::SYS_sendmsg, [usize::MAX, 0, 0, 0, 0, 0]), [Perm, Perm, Perm, Perm, Kernel(Errno::BADF)]),
     ("set what connections have", |w| Ok(rustix::net::sockopt::set_socket_keepalive(&w.listener, true)?), [Done; 5]),
     ("filter packets", |w| raw(libc::SYS_setsockopt, [fd(&w.listener), libc::SOL_SOCKET as usize, libc::SO_ATTACH_FILTER as usize, 0, 0, 0]),
         [Perm, Perm, Perm, Perm, Kernel(Errno::INVAL)]),
@@ -211,6 +224,9 @@ const ATTEMPTS: &[Attempt] = &[
     ("have a library", |_| map(libc::PROT_READ | libc::PROT_EXEC, 0, fd(&File::open(env::current_exe()?)?)), [Done; 5]),
     ("have a library that can be written", |_| {
         map(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, 0, fd(&File::open(env::current_exe()?)?))
+    }, [Perm, Perm, Perm, Perm, Done]),
+    ("have a library that another mapping can change", |_| {
+        map(libc::PROT_READ | libc::PROT_EXEC, libc::MAP_SHARED, fd(&File::open(env::current_exe()?)?))
     }, [Perm, Perm, Perm, Perm, Done]),
     ("have memory", |_| map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_ANONYMOUS, 0), [Done; 5]),
     ("turn memory into code", |_| protect(libc::PROT_READ | libc::PROT_EXEC), [Perm, Perm, Perm, Perm, Done]),
@@ -250,6 +266,9 @@ const ATTEMPTS: &[Attempt] = &[
         other => Ok(other.map(drop)?),
     }, [Perm; 5]),
 ];
+
+/// musl looks names up by datagrams to an address.
+const TO_AN_ADDRESS: Answer = if cfg!(target_env = "musl") { Kernel(Errno::BADF) } else { Perm };
 
 /// A number that no kernel has given to a call.
 const UNKNOWN: libc::c_long = 565;
