@@ -120,10 +120,6 @@ impl<W: Outlet> Journal<W> {
 
     /// Goes on in the file at the same path, opened anew. `None` where there is no path; an error leaves all as it is.
     pub fn reopen(&mut self, now: Instant) -> Option<io::Result<()>> {
-        let outlet = match self.outlet.reopen()? {
-            Ok(outlet) => outlet,
-            Err(error) => return Some(Err(error)),
-        };
         // A line that was begun is finished in the old file. If that fails, the new file gets the whole line.
         while self.written > 0 && !self.ended {
             let end = memchr::memchr(b'\n', &self.pending).expect("lines that are kept are whole");
@@ -132,7 +128,16 @@ impl<W: Outlet> Journal<W> {
                 Err(_) => break,
             }
         }
-        self.outlet = outlet;
+        if self.written > 0 && !self.ended && self.outlet.is_at_its_path() {
+            // There is no other file, in which a whole line would stand behind a part of it.
+            self.retry = None;
+            self.write(now);
+            return Some(Ok(()));
+        }
+        self.outlet = match self.outlet.reopen()? {
+            Ok(outlet) => outlet,
+            Err(error) => return Some(Err(error)),
+        };
         (self.written, self.retry, self.ended) = (0, None, false);
         self.write(now);
         Some(Ok(()))
@@ -305,6 +310,20 @@ mod tests {
             assert_eq!(new, cut.to_owned() + "uproar: three\n");
             assert!(journal.is_quiet() && journal.pending.is_empty() && journal.written == 0);
         }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_finished_later_where_there_is_no_other_file() {
+        let (mut journal, start) = journal();
+        journal.outlet.stays = true;
+        journal.outlet.space = 3;
+        journal.report(LogEvent::Hint, start, format_args!("one"));
+        assert!(matches!(journal.reopen(start), Some(Ok(()))));
+        journal.outlet.space = usize::MAX;
+        journal.report(LogEvent::Hint, start + SECOND, format_args!("two"));
+        journal.write(start + 2 * SECOND);
+        assert_eq!(text(&journal), "uproar: one\nuproar: two\n");
+        assert!(matches!(journal.reopen(start), Some(Ok(()))) && journal.outlet.reopened, "nothing is begun");
     }
 
     #[test]

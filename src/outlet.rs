@@ -36,6 +36,9 @@ pub trait Outlet {
     /// The time of day, for lines that have it.
     fn time(&self) -> SystemTime;
 
+    /// True where its path still leads to it.
+    fn is_at_its_path(&self) -> bool;
+
     /// Opens the same path again, which may be another file now; `None` where there is no path.
     fn reopen(&self) -> Option<io::Result<Self>>
     where
@@ -246,6 +249,12 @@ impl Outlet for Descriptor {
         SystemTime::now()
     }
 
+    fn is_at_its_path(&self) -> bool {
+        let Some(path) = &self.path else { return false };
+        let (there, here) = (rustix::fs::stat(path), rustix::fs::fstat(&self.descriptor));
+        there.is_ok_and(|there| here.is_ok_and(|here| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)))
+    }
+
     fn reopen(&self) -> Option<io::Result<Self>> {
         self.path.as_deref().map(Self::open)
     }
@@ -318,6 +327,8 @@ pub mod test_outlet {
         pub place: Place,
         /// How every write fails.
         pub failure: Option<fn() -> Unwritten>,
+        /// Whether its path still leads to it.
+        pub stays: bool,
         /// True for an outlet that was opened anew. `taken` of it does not have the bytes that the first one took.
         pub reopened: bool,
     }
@@ -346,6 +357,10 @@ pub mod test_outlet {
 
         fn time(&self) -> SystemTime {
             SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_123)
+        }
+
+        fn is_at_its_path(&self) -> bool {
+            self.stays
         }
 
         fn reopen(&self) -> Option<io::Result<Self>> {

@@ -150,10 +150,6 @@ impl<W: Outlet> Transcript<W> {
 
     /// Goes on in the file at the same path, opened anew. `None` where there is no path; an error leaves all as it is.
     pub fn reopen(&mut self) -> Option<io::Result<()>> {
-        let mut outlet = match self.outlet.reopen()? {
-            Ok(outlet) => outlet,
-            Err(error) => return Some(Err(error)),
-        };
         // A line that was begun is finished in the old file. If that fails, the new file gets the whole line.
         while self.written > 0 && self.state != State::Ended {
             let end = memchr::memchr(b'\n', &self.pending).expect("lines that are kept are whole");
@@ -162,9 +158,16 @@ impl<W: Outlet> Transcript<W> {
                 Err(_) => break,
             }
         }
-        std::mem::swap(&mut self.outlet, &mut outlet);
-        self.written = 0;
         self.retry = None;
+        if self.written > 0 && self.state != State::Ended && self.outlet.is_at_its_path() {
+            // There is no other file, in which a whole line would stand behind a part of it.
+            return Some(Ok(()));
+        }
+        self.outlet = match self.outlet.reopen()? {
+            Ok(outlet) => outlet,
+            Err(error) => return Some(Err(error)),
+        };
+        self.written = 0;
         if self.state == State::Ended {
             self.state = State::Open;
         }
@@ -331,6 +334,18 @@ mod tests {
         say(&mut log, "1 aaaa\n");
         transcript.write(&log, start);
         transcript.reopen().expect("it can be opened").unwrap();
+        transcript.write(&log, start);
+        assert_eq!(text(&transcript), "1 aaaa\n");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_finished_later_where_there_is_no_other_file() {
+        let (mut log, mut transcript, start) = set_up(3);
+        say(&mut log, "1 aaaa\n");
+        transcript.write(&log, start);
+        transcript.outlet.stays = true;
+        transcript.reopen().expect("it can be opened").unwrap();
+        transcript.outlet.space = 1000;
         transcript.write(&log, start);
         assert_eq!(text(&transcript), "1 aaaa\n");
     }

@@ -150,6 +150,10 @@ impl Outlet for MemoryFile {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
     }
 
+    fn is_at_its_path(&self) -> bool {
+        false
+    }
+
     fn reopen(&self) -> Option<io::Result<Self>> {
         let mut state = self.state.borrow_mut();
         if state.is_pipe {
