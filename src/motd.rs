@@ -25,8 +25,12 @@ impl Motd {
     pub const FOOTPRINT_MAX: usize = MOTD_BYTES_MAX * SANITISED_GROWTH_MAX + 1;
 
     pub fn load(path: &Path) -> Result<Self, MotdError> {
+        Self::read(File::open(path).map_err(MotdError::Unreadable)?)
+    }
+
+    /// Reads it from a file.
+    pub fn read(file: File) -> Result<Self, MotdError> {
         let mut text = Vec::new();
-        let file = File::open(path).map_err(MotdError::Unreadable)?;
         file.take(MOTD_BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(MotdError::Unreadable)?;
         if text.len() > MOTD_BYTES_MAX {
             return Err(MotdError::Large);

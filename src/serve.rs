@@ -1,7 +1,7 @@
 //! What `uproar serve` does: opens all that the options name, in an order that matters, and serves.
 //!
-//! 1. What a service manager has passed, the log, and signals, which every thread that is started later must block too.
-//! 2. What the operator's files have.
+//! 1. What a service manager has passed, the log, and what the operator's files have.
+//! 2. Signals, which every thread that is started later must block too.
 //! 3. Rings and tables, which say how many members can be served, and the listeners.
 //! 4. What is written to.
 //! 5. The sandbox, before the first thread: what a thread may do is settled when it starts.
@@ -62,13 +62,13 @@ pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
         connected.ok()
     });
     let manager = manager.map(|socket| Service::new(Box::new(socket), inherited.patience, Instant::now()));
+    // Before the signals: a pipe that an option names may wait for its writer, and can be interrupted.
+    let kept = kept::load(serve, &mut journal)?;
     let signals = Signals::new()?;
     if !serve.no_sandbox {
         rustix::thread::set_no_new_privs(true)?;
     }
     let sandbox = if serve.no_sandbox { Sandbox::Off } else { Sandbox::On };
-    // Behind the signals, which the thread that writes the state must block too.
-    let kept = kept::load(serve, &mut journal)?;
     let ring = match serve.backend {
         BackendChoice::Epoll | BackendChoice::Select => None,
         BackendChoice::Uring => {

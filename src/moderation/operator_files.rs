@@ -2,9 +2,12 @@
 //! thread of its own reads them, so that the loop's thread never waits for a disk: that one asks, and looks later for what
 //! was found.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::{fmt, fs, io, thread};
+use std::{fmt, io, thread};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::moderation::operator_key::{KeyError, OperatorKey};
 use crate::motd::{Motd, MotdError};
@@ -82,25 +85,22 @@ impl Paths {
     }
 
     fn read(&self) -> Found {
-        let motd = |path: &PathBuf| {
-            expect_file(path)?;
-            Motd::load(path)
-        };
-        let key = |path: &PathBuf| {
-            expect_file(path)?;
-            OperatorKey::load(path, self.line_bytes)
-        };
+        let motd = |path: &PathBuf| Motd::read(open(path)?);
+        let key = |path: &PathBuf| OperatorKey::read(open(path)?, path, self.line_bytes);
         Found { motd: self.motd.as_ref().map(motd), key: self.key.as_ref().map(key) }
     }
 }
 
-/// A pipe, which a shell may have given at the start, has been read to its end; opening one that has a name would wait.
-fn expect_file(path: &Path) -> io::Result<()> {
-    if fs::metadata(path)?.is_file() { Ok(()) } else { Err(io::Error::other("this is no regular file")) }
+/// Opens a regular file. A pipe, which a shell may have given at the start, has been read to its end; opening one that
+/// has a name does not wait for a writer.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::from(rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("this is no regular file")) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::process::Command;
     use std::time::{Duration, Instant};
 

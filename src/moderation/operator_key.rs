@@ -39,7 +39,11 @@ impl OperatorKey {
     /// Reads the key, which is the first line of the file without its line ending. It can be typed behind `/op` in a
     /// line of `line_bytes`. Also returns a warning where others may read or change the file.
     pub fn load(path: &Path, line_bytes: usize) -> Result<(Self, Option<String>), KeyError> {
-        let file = File::open(path).map_err(KeyError::Unreadable)?;
+        Self::read(File::open(path).map_err(KeyError::Unreadable)?, path, line_bytes)
+    }
+
+    /// As [`OperatorKey::load`], from a file that was opened by `path`.
+    pub fn read(file: File, path: &Path, line_bytes: usize) -> Result<(Self, Option<String>), KeyError> {
         let mode = file.metadata().map_err(KeyError::Unreadable)?.mode();
         let mut read = Vec::new();
         // The key, and a line ending of two bytes.
