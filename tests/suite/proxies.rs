@@ -250,9 +250,9 @@ impl Haproxy {
         let ports = [free_port(), free_port(), free_port()];
         let doors = [server.address, server.door("web"), server.door("irc")];
         for (documented, here) in [
-            ("bind :8889 ", format!("bind 127.0.0.1:{} ", ports[0])),
-            ("bind :443 ", format!("bind 127.0.0.1:{} ", ports[1])),
-            ("bind :6697 ", format!("bind 127.0.0.1:{} ", ports[2])),
+            ("bind :::8889 v4v6 ", format!("bind 127.0.0.1:{} ", ports[0])),
+            ("bind :::443 v4v6 ", format!("bind 127.0.0.1:{} ", ports[1])),
+            ("bind :::6697 v4v6 ", format!("bind 127.0.0.1:{} ", ports[2])),
             ("uproar 127.0.0.1:8888 ", format!("uproar {} ", doors[0])),
             ("uproar 127.0.0.1:8080 ", format!("uproar {} ", doors[1])),
             ("uproar 127.0.0.1:6667 ", format!("uproar {} ", doors[2])),
@@ -260,6 +260,12 @@ impl Haproxy {
         ] {
             assert!(text.contains(documented), "contrib/haproxy.cfg has {documented:?}");
             text = text.replace(documented, &here);
+        }
+        if !rustix::process::geteuid().is_root() {
+            // Only root may become another user, and have another root directory.
+            let is_kept =
+                |line: &&str| !["chroot ", "user ", "group "].iter().any(|word| line.trim().starts_with(word));
+            text = text.lines().filter(is_kept).fold(String::new(), |text, line| text + line + "\n");
         }
         let config = folder.path().join("haproxy.cfg");
         fs::write(&config, text).unwrap();
