@@ -35,7 +35,7 @@ table! {
         ServerFull { key: "full_house", help: "Newcomers that were told that there is no descriptor for them." },
         TurnedAway {
             key: "turned_away",
-            help: "Newcomers that were told that their address has joined too often, or is here too often."
+            help: "Newcomers that were told that their address has joined too often, is here too often, or is banned."
         },
         BufferSpent {
             key: "buffer_spent",

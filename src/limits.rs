@@ -369,8 +369,9 @@ pub const ADDRESSES_CLEANING: Duration = Duration::from_secs(1);
 /// 49,000 members has no more of them.
 pub const ADDRESSES_CLEANED_PARTS: usize = 64;
 
-/// Closes by our own decision that are logged a second. The statistics count them all.
-pub const CLOSE_REPORTS_PER_SECOND: u64 = 10;
+/// Events of one kind that members cause, closes by our own decision and wrong keys, that are logged a second. The
+/// statistics count them all.
+pub const REPORTS_PER_SECOND: u64 = 10;
 
 /// A queue of the schedule may have two entries a connection and this many more. Beyond that the entries of freed
 /// connections are dropped, a piece a turn.

@@ -125,8 +125,9 @@ pub struct Server<I: Io, W> {
     goodbyes: Fifo<RoomId>,
     /// Most connections that were open since the heap's free memory was given back.
     crowd: usize,
-    /// How many closes may be logged now.
+    /// How many closes may be logged now, and how many wrong keys.
     close_reports: Bucket,
+    wrong_key_reports: Bucket,
 }
 
 impl<I: Io, W: Outlet> Server<I, W> {
@@ -192,6 +193,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
             goodbyes: Fifo::new(),
             crowd: 0,
             close_reports: Bucket::default(),
+            wrong_key_reports: Bucket::default(),
         }
     }
 

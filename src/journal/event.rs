@@ -1,6 +1,6 @@
 //! The events of the server's own log: a key for programs, how serious it is, and a sentence on it.
 //!
-//! Keys and levels are a contract with scripts and with whoever is woken by them.
+//! Keys and levels are a contract with scripts and with the people whom they alarm.
 
 use crate::table::table;
 
@@ -107,6 +107,11 @@ table! {
             level: Level::Info,
             help: "The server has closed a connection; at most some are logged a second, and all are counted."
         },
+        WrongKey {
+            key: "wrong_key",
+            level: Level::Notice,
+            help: "A member has typed a wrong key of operators; at most some are logged a second, and all are counted."
+        },
         Moderation { key: "moderation", level: Level::Notice, help: "An operator has done something." },
         ServiceGone {
             key: "service_gone",
@@ -175,7 +180,7 @@ table! {
         Dropped {
             key: "dropped",
             level: Level::Warning,
-            help: "So many lines of the log are missing here, because it was not taken fast enough."
+            help: "Lines of the log are missing here, because it was not taken fast enough."
         },
     }
 }
@@ -238,6 +243,7 @@ impl LogEvent {
             Self::FewerMembers => &[Field::MembersMax],
             Self::Statistics | Self::Stopped | Self::StoppedAtOnce => &[Field::Statistics],
             Self::Closed => &[Field::Name, Field::Id, Field::Address, Field::Reason],
+            Self::WrongKey => &[Field::Name, Field::Id, Field::Address],
             Self::Moderation => {
                 &[Field::By, Field::Action, Field::Name, Field::Id, Field::Held, Field::Until, Field::Room]
             }

@@ -240,6 +240,7 @@ impl<I: Io, W: Outlet> Server<I, W> {
         } else {
             profile.keys.take(rate, 1.0, self.now);
             self.counters.add(Counter::WrongKeys, 1);
+            self.report_wrong_key(speaker);
             self.charge(speaker, WRONG_KEY_LINES);
             self.tell(speaker.id, Notice::WrongKey);
         }

@@ -3,15 +3,16 @@
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use super::Server;
 use super::speaker::Speaker;
 use crate::cluster::holds::Kind;
 use crate::counters::CloseReason;
-use crate::flood::Rate;
+use crate::flood::{Bucket, Rate};
 use crate::io::Io;
 use crate::journal::{Field, Held, LogEvent, LogField, Value, Whom};
-use crate::limits::CLOSE_REPORTS_PER_SECOND;
+use crate::limits::REPORTS_PER_SECOND;
 use crate::moderation::{Hold, time};
 use crate::names::Name;
 use crate::outlet::Outlet;
@@ -85,19 +86,62 @@ impl<I: Io, W: Outlet> Server<I, W> {
 
     /// Logs that the server closed a connection, up to a number of them a second. The statistics count them all.
     pub(super) fn report_close(&mut self, whom: Whom, ip: IpAddr, reason: CloseReason) {
-        let rate = Rate::new(CLOSE_REPORTS_PER_SECOND, CLOSE_REPORTS_PER_SECOND).expect("it is not 0");
-        if self.close_reports.allows(rate, 1.0, self.now).is_err() {
+        if !takes_report(&mut self.close_reports, self.now) {
             return;
         }
-        self.close_reports.take(rate, 1.0, self.now);
         let key = reason.row().key;
         let key = key.strip_prefix("closed_").unwrap_or(key);
-        let mut fields = vec![(LogField::Name, Value::Text(&whom))];
-        fields.extend(whom.id.as_ref().map(|id| (LogField::Id, Value::Text(id))));
-        if whom.addresses {
-            fields.push((LogField::Address, Value::Text(&ip)));
-        }
+        let mut fields = origin(&whom, &ip);
         fields.push((LogField::Reason, Value::Text(&key)));
         self.report_with(LogEvent::Closed, format_args!("closed {whom}: {reason}"), &fields);
+    }
+
+    /// A member has typed a wrong key of operators; logged as often as closes are.
+    pub(super) fn report_wrong_key(&mut self, speaker: &Speaker) {
+        if !takes_report(&mut self.wrong_key_reports, self.now) {
+            return;
+        }
+        let whom = self.whom(speaker.name, Some(speaker.received.public_id));
+        let from = if whom.addresses { format!(" at {}", speaker.ip) } else { String::new() };
+        let text = format_args!("wrong key of operators from {whom}{from}");
+        self.report_with(LogEvent::WrongKey, text, &origin(&whom, &speaker.ip));
+    }
+}
+
+/// Whether an event that members cause may be logged now, which counts as one more.
+fn takes_report(reports: &mut Bucket, now: Instant) -> bool {
+    let rate = Rate::new(REPORTS_PER_SECOND, REPORTS_PER_SECOND).expect("it is not 0");
+    let takes = reports.allows(rate, 1.0, now).is_ok();
+    if takes {
+        reports.take(rate, 1.0, now);
+    }
+    takes
+}
+
+/// Whose connection it is, and from where.
+fn origin<'a>(whom: &'a Whom, ip: &'a IpAddr) -> Vec<Field<'a>> {
+    let mut fields = vec![(LogField::Name, Value::Text(whom))];
+    fields.extend(whom.id.as_ref().map(|id| (LogField::Id, Value::Text(id))));
+    if whom.addresses {
+        fields.push((LogField::Address, Value::Text(ip)));
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_members_cause_is_logged_some_times_a_second() {
+        let mut reports = Bucket::default();
+        let start = Instant::now();
+        let mut taken = |ms| takes_report(&mut reports, start + Duration::from_millis(ms));
+        let at_once = (0..100).filter(|_| taken(0)).count();
+        assert_eq!(at_once as u64, REPORTS_PER_SECOND);
+        let later = (1..=2000).filter(|ms| taken(*ms)).count();
+        assert_eq!(later as u64, 2 * REPORTS_PER_SECOND);
     }
 }

@@ -299,7 +299,13 @@ fn nothing_that_anybody_says_stands_in_the_log_and_addresses_only_where_they_may
         let [with, without] = [true, false].map(|addresses| log_of_talk(Style { format, addresses }));
         for log in [&with, &without] {
             assert!(!log.contains("secret"), "{log}");
-            for words in ["is an operator", "set the topic of lobby", "made an announcement", "kicked bob"] {
+            for words in [
+                "wrong key of operators from ",
+                "is an operator",
+                "set the topic of lobby",
+                "made an announcement",
+                "kicked bob",
+            ] {
                 assert!(log.contains(words), "{words:?} is not in {log}");
             }
         }
