@@ -116,7 +116,7 @@ fn is_same(one: &Arg, other: &Arg) -> bool {
         && one.get_default_values() == other.get_default_values()
 }
 
-/// A document from its first chapter on, whose headings are so many levels lower on the page.
+/// A document from its first chapter on, whose headings are `lower` levels lower on the page.
 fn chapters(file: &str, lower: usize) -> String {
     let path = root().join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
