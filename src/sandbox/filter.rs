@@ -11,7 +11,8 @@
 //! code, as nothing here makes code and no library that is mapped from a file needs it.
 //!
 //! **What it costs**: the kernel works out once which calls a filter allows whatever their arguments are (Linux 5.11), and
-//! asks it no more for those. Of the calls on the way of a delivery that is all but `sendto`, by which epoll and select send.
+//! asks it no more for those. All calls on the way of a delivery are among them, but in a cluster `sendto`, by which epoll and
+//! select send: a look at its arguments took some 350 ns of a delivery of 3.5 us, in a room with 20 lines a second.
 
 use std::collections::BTreeMap;
 
@@ -172,10 +173,13 @@ fn conditional(permissions: &Permissions) -> Vec<(Call, Vec<Is>)> {
     }
     // Two ends of one connection, on which a ring is tried out. A datagram socket could send to any service with a path.
     allow(calls!(SYS_socketpair), &[Equal(0, libc::AF_UNIX), Bits(1, SOCKET_TYPE_MASK, libc::SOCK_STREAM)]);
-    // To the other end alone, and not with the first bytes of a connection, which landlock does not see. 3 is the argument
-    // with the flags, 4 that with the address.
-    allow(calls!(SYS_sendto), &[Bits(3, libc::MSG_FASTOPEN, 0), Null(4)]);
-    if permissions.connects {
+    if !permissions.connects {
+        // It makes no socket to send from.
+        allow(calls!(SYS_sendto), &[]);
+    } else {
+        // To the other end alone, and not with the first bytes of a connection, which landlock does not see. 3 is the argument
+        // with the flags, 4 that with the address.
+        allow(calls!(SYS_sendto), &[Bits(3, libc::MSG_FASTOPEN, 0), Null(4)]);
         // No Unix sockets: services of this machine listen there, and landlock does not refuse those with a path.
         for family in [libc::AF_INET, libc::AF_INET6] {
             for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM] {
