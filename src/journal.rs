@@ -318,7 +318,7 @@ mod tests {
         journal.outlet.stays = true;
         journal.outlet.space = 3;
         journal.report(LogEvent::Hint, start, format_args!("one"));
-        assert!(matches!(journal.reopen(start), Some(Ok(()))));
+        assert!(matches!(journal.reopen(start), Some(Ok(()))) && !journal.outlet.reopened);
         journal.outlet.space = usize::MAX;
         journal.report(LogEvent::Hint, start + SECOND, format_args!("two"));
         journal.write(start + 2 * SECOND);

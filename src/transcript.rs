@@ -345,6 +345,7 @@ mod tests {
         transcript.write(&log, start);
         transcript.outlet.stays = true;
         transcript.reopen().expect("it can be opened").unwrap();
+        assert!(!transcript.outlet.reopened);
         transcript.outlet.space = 1000;
         transcript.write(&log, start);
         assert_eq!(text(&transcript), "1 aaaa\n");
