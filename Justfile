@@ -40,11 +40,15 @@ bench-million-quick *options: build
     {{million}} --rungs 100,1k,5k --repeat 1 -d 3s -o target/results {{epoll}} {{select}} {{options}} \
         --server uring='{{server}} --backend uring --members {members} --descriptors direct --table-slots 500'
 
-# Whether a watchdog of 2 seconds ever waits too long for a room of 1,000,000, some three minutes; leaves results/<date>-watchdog
+# Whether a watchdog of 2 seconds ever waits too long for a room of 1,000,000, some three minutes; leaves results/<date>-run-watchdog
 bench-watchdog *options: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    set=results/$(date +%F)-run-watchdog
     target/release/bench-client run -c 1m --deliveries 50k -n 3 -w 21s --drain 60s --connect-rate 30k --pin 0,1 --watchdog 2s \
-        --expect lost=0,duplicate=0,out_of_order=0,signs_missed=0 -o results/$(date +%F)-watchdog \
+        --expect lost=0,duplicate=0,out_of_order=0,signs_missed=0 -o "$set/raw" \
         --server-cmd '{{server}} --members {members}' {{options}}
+    mv "$set"/raw/env.json "$set"/raw/run1/summary.json "$set/"
 
 # The most that a room of 1,000 takes, five times; some four minutes; leaves results/<date>-headline
 bench-headline *options: build
