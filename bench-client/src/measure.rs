@@ -62,8 +62,8 @@ pub fn once(target: &Target, room: Room, load: &Load) -> Result<Run> {
         _ => processes::run(&settings, &prepared.pace, &mut sampler, prepared.processes)?,
     };
     let rises = tcp_counters::rises(&counters, &tcp_counters::read());
-    let mut setting = started.setting(target, room, load, rises);
-    setting.watchdog = started.stop();
+    let watchdog = started.stop();
+    let setting = Setting { watchdog, ..started.setting(target, room, load, rises) };
     let mut summary = summarise(setting, &settings, &prepared.plan, &outcome);
     if let Some(before) = floor_before {
         let (send, uring) = floor::join(&[before, floor::measure(floor::shape(room, load, started.descriptors))?]);
@@ -283,6 +283,7 @@ impl Started {
             pinned: load.pin.is_some_and(|pin| pin.server.is_some()),
             lag_limit_ns: load.lag_limit.map(|limit| limit.as_nanos() as u64),
             kernel_counter_rises: rises,
+            // Known once the server has ended.
             watchdog: None,
         }
     }

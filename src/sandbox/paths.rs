@@ -39,8 +39,8 @@ pub fn rules(permissions: &Permissions) -> Vec<Rule> {
             // All there is would be below the root. A file, or a link, that is read there is not replaced.
             Use::ReadAgain | Use::Append | Use::Replace => {
                 for path in [Some(path.as_path()), real.as_deref()].into_iter().flatten() {
-                    let is_mounted = *used == Use::ReadAgain && is_root(folder(path));
-                    if is_mounted { rule(path, false) } else { rule(folder(path), true) }
+                    let is_in_root = *used == Use::ReadAgain && is_root(folder(path));
+                    if is_in_root { rule(path, false) } else { rule(folder(path), true) }
                 }
             }
         }
